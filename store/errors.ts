@@ -1,0 +1,58 @@
+/** What went wrong in the store. Every code has an exit code in `cli/exit-codes.ts`. */
+export type StoreErrorCode =
+  | 'STORE_MISSING' // no store at this place
+  | 'STORE_NOT_EMPTY' // init: the place holds something that is no store
+  | 'STORE_EXISTS' // init: there is a store already
+  | 'STORE_NEWER' // format version or mandatory feature unknown to this program
+  | 'STORE_WRONG_PASSPHRASE'
+  | 'STORE_DAMAGED' // bytes that do not match their checksum, seal or id
+  | 'STORE_OBJECT_MISSING' // an object that something else refers to is not there
+  | 'STORE_WRITE_FAILED' // the medium refused or lost a write; the run is aborted
+  | 'STORE_READ_FAILED' // the medium failed to read (not: wrong bytes)
+  | 'STORE_LOCKED' // another run holds what this one needs
+  | 'STORE_UNPROVEN' // create-only writes could not be proven on this medium
+  | 'SNAPSHOT_UNKNOWN'
+  | 'SNAPSHOT_AMBIGUOUS';
+
+export interface ErrorDetails {
+  /** What the reader can do about it: one sentence, imperative. */
+  readonly remedy?: string;
+  /** Facts for logs and JSON; never secrets. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error class. `message` reads "Cannot verb object: state found"; `remedy` says what to do.
+ * `Code` is the code table of the folder that throws: StoreErrorCode here, EngineErrorCode in the engine.
+ */
+export class StillpointError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly remedy: string | undefined;
+  readonly context: Readonly<Record<string, unknown>>;
+
+  constructor(code: Code, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'StillpointError';
+    this.code = code;
+    this.remedy = details.remedy;
+    this.context = details.context ?? {};
+  }
+}
+
+/** Makes a store error; the engine never makes one, so an error with a store code always aborts the commit. */
+export function storeError(
+  code: StoreErrorCode,
+  message: string,
+  details?: ErrorDetails,
+): StillpointError<StoreErrorCode> {
+  return new StillpointError(code, message, details);
+}
+
+/** True for an error of the store itself: the medium, the format or the keys, never the source being backed up. */
+export function isStoreError(error: unknown): error is StillpointError<StoreErrorCode> {
+  return (
+    error instanceof StillpointError &&
+    (error.code.startsWith('STORE_') || error.code.startsWith('SNAPSHOT_'))
+  );
+}

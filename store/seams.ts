@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Time, passed in so that a test can replay it. Nothing else in the project asks the machine for the time. */
+export interface Clock {
+  /** Wall clock, ms since 1970-01-01 UTC. May jump; never decides safety. */
+  nowMs(): number;
+  /** Wall clock, ns since 1970-01-01 UTC (ms precision). For comparing with file times. */
+  nowNs(): bigint;
+  /** Monotonic, ms from an arbitrary origin. */
+  monotonicMs(): number;
+  /** Resolves after ms; rejects with the signal's reason when it aborts first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Randomness, passed in so that a test can replay it. */
+export interface Randomness {
+  bytes(count: number): Uint8Array;
+}
+
+/** What the outside world gives every part of the program. */
+export interface Seams {
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  nowNs: () => BigInt(Date.now()) * 1_000_000n,
+  monotonicMs: () => performance.now(),
+  sleep: async (ms, signal) => {
+    try {
+      await sleep(ms, undefined, signal ? { signal } : undefined);
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error;
+    }
+  },
+};
+
+export const systemSeams: Seams = {
+  clock: systemClock,
+  randomness: { bytes: count => new Uint8Array(randomBytes(count)) },
+};
