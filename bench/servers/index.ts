@@ -1,0 +1,4 @@
+export type { AvailableServer, ServerKind } from './kinds.ts';
+export { availableServers } from './kinds.ts';
+export type { PostgresServer, Role, ServerOptions } from './server.ts';
+export { startServer } from './server.ts';

@@ -1,0 +1,25 @@
+import { chown, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Account, reachableByAll } from './account.ts';
+
+/** `sun_path` holds 108 bytes with its final NUL; the socket is `<dir>/.s.PGSQL.<port>`. */
+const socketPathBytesMax = 107;
+
+/** The temporary folder, or /tmp where another account could not enter it (a root's own under /root, say). */
+export function reachableTemp(): string {
+  if (process.getuid?.() !== 0) return tmpdir();
+  return [tmpdir(), '/tmp', '/var/tmp'].find(reachableByAll) ?? tmpdir();
+}
+
+/** A fresh folder that belongs to the account; root gets in anyway. */
+export async function makeScratch(account: Account): Promise<string> {
+  const path = await mkdtemp(join(reachableTemp(), 'stillpoint-pg-'));
+  if (account.foreign) await chown(path, account.uid, account.gid);
+  return path;
+}
+
+/** The folder for the server's socket, or null where its path would be too long for one. */
+export function socketDirIn(scratch: string): string | null {
+  return Buffer.byteLength(join(scratch, '.s.PGSQL.65535')) <= socketPathBytesMax ? scratch : null;
+}

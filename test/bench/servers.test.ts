@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { availableServers, startServer } from '../../bench/servers/index.ts';
+
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const available = await availableServers();
+
+test('an embedded server is always available where the package is installed', () => {
+  assert.equal(available[0]?.kind, 'embedded');
+});
+
+for (const { kind, major, version } of available) {
+  test(`${kind} ${version} starts, asks for the password, survives a crash, and leaves nothing behind`, async () => {
+    const server = await startServer({ kind, major, settings: { work_mem: '5MB' } });
+    try {
+      assert.equal(server.version, version);
+      const url = await server.createDatabase('one two');
+      assert.deepEqual(await query(url, `SELECT current_database() d, current_setting('work_mem') w`), [
+        { d: 'one two', w: '5MB' },
+      ]);
+      await query(url, `CREATE ROLE reader LOGIN PASSWORD 'p@ss:/word'; CREATE TABLE kept AS SELECT 1 AS n`);
+      const reader = server.url('one two', { name: 'reader', password: 'p@ss:/word' });
+      assert.deepEqual(await query(reader, 'SELECT current_user::text u'), [{ u: 'reader' }]);
+      await assert.rejects(query(server.url('one two', { name: 'reader', password: 'wrong' }), 'SELECT 1'), {
+        code: '28P01',
+      });
+      await server.crash();
+      await assert.rejects(query(url, 'SELECT 1'));
+      await server.restart();
+      assert.deepEqual(await query(url, 'SELECT n FROM kept'), [{ n: 1 }]);
+    } finally {
+      await server.stop();
+    }
+    assert.equal(existsSync(dirname(server.dataDir)), false);
+    assert.equal(isAlive(server.pid), false);
+    await server.stop();
+  });
+}
+
+test('a server ends with the process that started it, also when that is killed', async () => {
+  const door = join(import.meta.dirname, '../../bench/servers/index.js');
+  const script = `import { startServer } from ${JSON.stringify(door)};
+    const server = await startServer({ kind: 'embedded' });
+    console.log(JSON.stringify({ pid: server.pid, dataDir: server.dataDir }));
+    setInterval(() => {}, 1000);`;
+  const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(createInterface({ input: child.stdout! }), 'line');
+  const { pid, dataDir } = JSON.parse(String(line)) as { pid: number; dataDir: string };
+  assert.equal(isAlive(pid), true);
+  child.kill('SIGKILL');
+  for (let tries = 0; tries < 200 && (isAlive(pid) || existsSync(dirname(dataDir))); tries += 1)
+    await sleep(50);
+  assert.equal(isAlive(pid), false);
+  assert.equal(existsSync(dirname(dataDir)), false);
+});
