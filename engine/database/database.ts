@@ -1,0 +1,133 @@
+import type { ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
+import type { Cuts } from './pending.ts';
+
+/** Where a database is. `password` wins over the URL's; without either, PGPASSWORD and PGPASSFILE count. */
+export interface DatabaseAddress {
+  readonly type: 'postgresql';
+  /** `postgresql://user@host:5432/name`; may hold a password, which no message ever shows. */
+  readonly url: string;
+  readonly password?: string;
+}
+
+export interface ConnectOptions extends DatabaseAddress {
+  readonly clock: Clock;
+  /** Connections that read rows beside the one that pins. */
+  readonly readers?: number;
+  /** The `pg_dump` to use; default: the best one found. `null`: never, read the catalogs instead. */
+  readonly pgDump?: string | null;
+  readonly signal?: AbortSignal;
+}
+
+/** What is known before the lock. Sizes in bytes. */
+export interface DatabaseFacts {
+  readonly database: string;
+  readonly serverVersion: string;
+  /** `150020` and the like. */
+  readonly serverVersionNumber: number;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly encoding: string;
+  readonly tables: number;
+  readonly sequences: number;
+  /** Heap, TOAST and large objects: what a first backup will read. */
+  readonly bytes: number;
+  /** `pg_dump 15.20` or `catalog`. */
+  readonly ddlSource: string;
+}
+
+/** The view that later writes do not change. */
+export interface DatabasePin {
+  /** PostgreSQL's own name of it; valid while the pin holds. */
+  readonly exportedSnapshot: string;
+  readonly backendPid: number;
+  /** `0/1A2B3C4D`. */
+  readonly lsn: string;
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  readonly tables: number;
+  readonly sequences: number;
+  /** False: something was defined between prepare and pin, so the definitions are read again after the unlock. */
+  readonly definitionsReused: boolean;
+  readonly pinMs: number;
+}
+
+export interface DatabaseProgress {
+  readonly tablesDone: number;
+  readonly tablesTotal: number;
+  readonly rows: number;
+  /** Row bytes read or written so far. */
+  readonly bytes: number;
+  /** An estimate: heap and TOAST size. */
+  readonly bytesTotal: number;
+}
+
+/** What a finished copy is, for the manifest and the summary. */
+export interface DatabaseResult {
+  readonly root: ListingRoot;
+  readonly database: string;
+  readonly tables: number;
+  readonly rows: number;
+  readonly segments: number;
+  /** Segments that were read from the server rather than taken from an earlier snapshot. */
+  readonly changedSegments: number;
+  /** Row bytes, as COPY text. */
+  readonly bytes: number;
+  readonly largeObjects: number;
+  readonly serverVersion: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly exportedSnapshot: string;
+  readonly lsn: string;
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  readonly catalogFingerprint: string;
+  readonly ddlSource: string;
+  /** True once everything up to the pin is on the server's disk: a later backup may build on this one. */
+  readonly publishable: boolean;
+  readonly warnings: readonly string[];
+}
+
+export interface FinishOptions {
+  readonly sink: ChunkSink;
+  readonly cuts: Cuts;
+  /** 16 bytes: the store's key for row digests. */
+  readonly digestKey: Uint8Array;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: DatabaseProgress) => void;
+}
+
+/**
+ * One database, backed up once: connect → prepare → (lock) pin → holds → (unlock) finish → dispose.
+ * Errors: DATABASE_UNREACHABLE, DATABASE_UNSUPPORTED, DATABASE_RIGHTS, DATABASE_FAILED; the store's pass through.
+ */
+export interface DatabaseSource extends AsyncDisposable {
+  /** Before the lock: rights, version, list of tables, definitions. */
+  prepare(options?: { readonly signal?: AbortSignal }): Promise<DatabaseFacts>;
+  /** In the window, milliseconds: holds the view that finish reads. */
+  pin(options?: { readonly signal?: AbortSignal }): Promise<DatabasePin>;
+  /** The fence: true if the very backends that pinned still hold that view. Never throws. */
+  holds(): Promise<boolean>;
+  /** After the unlock: definitions, rows, sequences, large objects into one listing. */
+  finish(options: FinishOptions): Promise<DatabaseResult>;
+}
+
+export interface RestoreDatabaseOptions {
+  readonly url: string;
+  readonly password?: string;
+  readonly source: ChunkSource;
+  readonly root: ListingRoot;
+  readonly digestKey: Uint8Array;
+  readonly clock: Clock;
+  /** Connections that load tables; default 2. */
+  readonly writers?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: DatabaseProgress) => void;
+}
+
+export interface RestoredDatabase {
+  readonly database: string;
+  readonly tables: number;
+  readonly rows: number;
+  readonly verified: true;
+  readonly warnings: readonly string[];
+}
