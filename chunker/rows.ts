@@ -1,0 +1,141 @@
+import { type CutParams, findCut } from './cut.ts';
+import { checkCutParams, checkHashedParams } from './params.ts';
+import { type SipHash, sipHash24 } from './siphash.ts';
+
+/** Where a stream of rows is cut. The key is 16 bytes. */
+export interface RowCutParams {
+  readonly minBytes: number;
+  readonly averageBytes: number;
+  readonly maxBytes: number;
+  readonly key: Uint8Array;
+}
+
+/** How many of a row's last bytes, its newline included, decide about a cut after it. */
+const hashedTailBytes = 48;
+const newline = 10;
+
+/**
+ * Cuts a stream of rows, each ended by '\n', into chunks that end at row ends.
+ *
+ * The definition. A row is the bytes up to and including a '\n', or what is left at the end of the stream. Rows join
+ * the current chunk one by one; for a row of r bytes:
+ * 1. r > maxBytes: the current chunk, unless empty, ends before the row. The row is cut by itself by findCut with the
+ *    data parameters, its end being the end of that input; after it a new chunk begins.
+ * 2. The chunk and the row together would exceed maxBytes: the chunk ends before the row, which begins the next one.
+ * 3. The row joins. When the chunk now has at least minBytes and h * (averageBytes - minBytes) < 2^32 * r, it ends
+ *    after the row: h is the first four bytes, little-endian, of SipHash-2-4 under the rows key of the row's last 48
+ *    bytes, its '\n' included (of the whole row where it is shorter).
+ * The end of the stream ends the last chunk. How the stream was split into buffers makes no difference.
+ */
+export class RowCutter {
+  readonly #rows: RowCutParams;
+  readonly #data: CutParams;
+  readonly #hash: SipHash;
+  #buffer: Uint8Array;
+  /** The current chunk begins. */
+  #start = 0;
+  /** The row that is not complete yet begins. */
+  #row = 0;
+  /** No newline in [#row, #searched). */
+  #searched = 0;
+  #end = 0;
+  /** In a row over the maximum: bytes since #start that findCut has seen; else -1. */
+  #large = -1;
+
+  constructor(rows: RowCutParams, data: CutParams) {
+    this.#rows = checkHashedParams(rows);
+    this.#data = checkCutParams(data);
+    this.#hash = sipHash24(rows.key);
+    this.#buffer = new Uint8Array(4 * rows.maxBytes);
+  }
+
+  /**
+   * Takes bytes, split anywhere, and yields the chunks they complete. Each is valid until the next pull; pull until
+   * done, or the rest of the bytes is lost.
+   */
+  *write(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+    let taken = 0;
+    while (taken < bytes.length) {
+      this.#makeRoom();
+      const count = Math.min(bytes.length - taken, this.#buffer.length - this.#end);
+      this.#buffer.set(bytes.subarray(taken, taken + count), this.#end);
+      this.#end += count;
+      taken += count;
+      for (let chunk = this.#next(false); chunk !== undefined; chunk = this.#next(false)) yield chunk;
+    }
+  }
+
+  /** Yields what is left. The cutter is then empty and may be used for another stream. */
+  *finish(): Generator<Uint8Array, void, undefined> {
+    for (let chunk = this.#next(true); chunk !== undefined; chunk = this.#next(true)) yield chunk;
+  }
+
+  #next(final: boolean): Uint8Array | undefined {
+    for (;;) {
+      if (this.#large >= 0) return this.#nextOfLargeRow(final);
+      const { minBytes, averageBytes, maxBytes } = this.#rows;
+      const found = this.#buffer.subarray(0, this.#end).indexOf(newline, this.#searched);
+      const isComplete = found >= 0;
+      const rowEnd = isComplete ? found + 1 : this.#end;
+      const rowBytes = rowEnd - this.#row;
+      if (rowBytes > maxBytes) {
+        this.#large = 0;
+        if (this.#row > this.#start) return this.#take(this.#row);
+        continue;
+      }
+      if (rowEnd - this.#start > maxBytes) return this.#take(this.#row);
+      if (!isComplete) {
+        this.#searched = rowEnd;
+        if (!final || rowEnd === this.#start) return undefined;
+        this.#row = rowEnd;
+        return this.#take(rowEnd);
+      }
+      const tail = Math.max(this.#row, rowEnd - hashedTailBytes);
+      this.#row = rowEnd;
+      this.#searched = rowEnd;
+      if (rowEnd - this.#start < minBytes) continue;
+      if (this.#hash(this.#buffer, tail, rowEnd).low * (averageBytes - minBytes) < 2 ** 32 * rowBytes)
+        return this.#take(rowEnd);
+    }
+  }
+
+  #nextOfLargeRow(final: boolean): Uint8Array | undefined {
+    const found = this.#buffer.subarray(0, this.#end).indexOf(newline, Math.max(this.#searched, this.#start));
+    const rowEnd = found >= 0 ? found + 1 : this.#end;
+    const isEnded = found >= 0 || final;
+    this.#searched = found >= 0 ? found : this.#end;
+    const length = findCut(this.#buffer.subarray(0, rowEnd), this.#data, {
+      from: this.#start,
+      final: isEnded,
+      seenBytes: this.#large,
+    });
+    if (length === 0) {
+      this.#large = isEnded ? -1 : rowEnd - this.#start;
+      return undefined;
+    }
+    const cut = this.#start + length;
+    this.#row = cut;
+    this.#large = isEnded && cut === rowEnd ? -1 : 0;
+    if (this.#large < 0) this.#searched = cut;
+    return this.#take(cut);
+  }
+
+  #take(cut: number): Uint8Array {
+    const chunk = this.#buffer.subarray(this.#start, cut);
+    this.#start = cut;
+    return chunk;
+  }
+
+  /** Moves what is pending to the front, or grows for a row that goes through findCut. */
+  #makeRoom(): void {
+    const pending = this.#end - this.#start;
+    if (this.#end < this.#buffer.length && this.#start < this.#buffer.length / 2) return;
+    const target = pending > this.#buffer.length / 2 ? new Uint8Array(2 * this.#buffer.length) : this.#buffer;
+    target.set(this.#buffer.subarray(this.#start, this.#end));
+    this.#buffer = target;
+    this.#row -= this.#start;
+    this.#searched -= this.#start;
+    this.#end = pending;
+    this.#start = 0;
+  }
+}
