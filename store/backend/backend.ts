@@ -1,0 +1,93 @@
+/**
+ * Where objects lie. What the medium must guarantee, and the contract suite (`test/store/backend/contract.ts`) proves as
+ * far as one process can:
+ *
+ * 1. Create-only: of any number of puts of one name, from any number of hosts, exactly one answers 'created'; nobody
+ *    ever overwrites. An object whose put is repeated after a lost acknowledgement is not a second object.
+ * 2. Whole or absent: whoever reads a name, at any time, after any crash, gets all bytes of one put or "missing".
+ * 3. Durable: what a put reported survives a power cut once the put (or, deferred, the next `sync`) has resolved.
+ * 4. Visible: an object whose put has resolved appears in every list that begins later, on every host.
+ * 5. Errors are errors: a list that fails throws; it never ends early and never answers "nothing there".
+ *
+ * Not asked for: renaming, appending, modification times, locks, ordering between different names.
+ */
+export interface Backend {
+  /** For messages. */
+  readonly location: string;
+  /**
+   * Creates an object, unless the name is taken. The bytes (or parts, joined) may be reused when the promise resolves.
+   * STORE_WRITE_FAILED: the object may or may not exist, and the run must end. STORE_UNPROVEN: the medium cannot do it.
+   */
+  put(
+    name: string,
+    bytes: Uint8Array | readonly Uint8Array[],
+    options?: PutOptions,
+  ): Promise<'created' | 'exists'>;
+  /** Makes everything durable that was put with `sync: 'deferred'`. STORE_WRITE_FAILED. */
+  sync(options?: CallOptions): Promise<void>;
+  /**
+   * All bytes of an object, or a range that must lie within it; the memory is the caller's. STORE_OBJECT_MISSING;
+   * STORE_READ_FAILED when the medium fails; STORE_DAMAGED when the object is shorter than the range or longer than `bytesMax`.
+   */
+  get(name: string, options?: GetOptions): Promise<Uint8Array>;
+  /**
+   * Objects whose name begins with the prefix, in order of their names' bytes. Temporary files and names that no object
+   * can have are left out. An object that appears or goes meanwhile may be in or out. STORE_READ_FAILED.
+   */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>;
+  /** Removes an object; one that is absent is fine. STORE_WRITE_FAILED. */
+  delete(name: string, options?: CallOptions): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface PutOptions extends CallOptions {
+  /** 'deferred': the bytes are durable on return, the name only after `sync`. Default 'now'. */
+  readonly sync?: 'now' | 'deferred';
+}
+
+export interface GetOptions extends CallOptions {
+  /** Bytes from the start; default 0. With `length`, a range. */
+  readonly offset?: number;
+  readonly length?: number;
+  /** A larger object is STORE_DAMAGED and is not read; for objects whose size a stranger decides. */
+  readonly bytesMax?: number;
+}
+
+export interface ListedObject {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** The longest name of an object. */
+export const nameLengthMax = 200;
+
+const segment = /^[a-z0-9][a-z0-9._-]*$/;
+
+/** Names are one to four segments of `a-z 0-9 . _ -` joined by `/`, each beginning with a letter or digit. */
+export function isObjectName(name: string): boolean {
+  if (name.length > nameLengthMax) return false;
+  const segments = name.split('/');
+  return segments.length <= 4 && segments.every(part => segment.test(part));
+}
+
+/** A mistake of the caller, never of a store. */
+export function assertObjectName(name: string): void {
+  if (!isObjectName(name)) throw new TypeError(`${JSON.stringify(name)} is no name of an object`);
+}
+
+/** A prefix is the beginning of a name: empty, or segments of which the last may be cut short or empty. */
+export function assertPrefix(prefix: string): void {
+  if (prefix !== '' && !isObjectName(`${prefix}0`)) {
+    throw new TypeError(`${JSON.stringify(prefix)} is no prefix of a name`);
+  }
+}
+
+/** Names in the order of their bytes; they are ASCII, so code units will do. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,202 @@
+import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
+import { type Fields, fieldsOf } from '../cbor-fields.ts';
+import { storeError } from '../errors.ts';
+import type { Blake3 } from '../hash.ts';
+import type { SessionId, StoreId } from '../ids.ts';
+import {
+  openObject,
+  type Purpose,
+  type SealKeys,
+  type Signer,
+  sealObject,
+  signerFrom,
+} from '../seal/index.ts';
+import type { Randomness } from '../seams.ts';
+import { type DomainLabel, type DomainSecrets, derive, domainKeyFrom, purposeKeyFrom } from './hierarchy.ts';
+
+/** What `keys/ring-<n>` holds: every secret of a store. The ring with the highest n is the one in use. */
+export interface RingBody {
+  readonly domain: DomainSecrets;
+  /** In order, numbers ascending; the last is the one that new objects are sealed under. */
+  readonly epochs: readonly Epoch[];
+  /** Write-only hosts whose signature counts. */
+  readonly hosts: readonly HostRecord[];
+}
+
+export interface Epoch {
+  /** From 1. */
+  readonly number: number;
+  readonly secret: Uint8Array;
+  readonly createdMs: number;
+}
+
+export interface HostRecord {
+  /** As in the manifests that it writes. */
+  readonly name: string;
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** Its signatures count on objects of epochs from here … */
+  readonly fromEpoch: number;
+  /** … to here, if it was dismissed. */
+  readonly untilEpoch?: number;
+  readonly createdMs: number;
+}
+
+/** The opened keys of a store. */
+export interface KeyRing extends SealKeys {
+  readonly domain: DomainSecrets;
+  readonly hosts: readonly HostRecord[];
+  /** STORE_DAMAGED for an epoch that never was. */
+  epochSecret(epoch: number): Uint8Array;
+  /** A key that never rotates, 32 bytes by default. For cuts: `cutsFrom((label, length) => domainKey('chunker/' + label, length))`. */
+  domainKey(label: DomainLabel, length?: number): Uint8Array;
+  /** Signs as who holds the passphrase; everyone who does has the same key in an epoch (default: the newest). */
+  keyHolder(epoch?: number): Signer;
+}
+
+export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId; blake3: Blake3 }): KeyRing {
+  const newest = body.epochs.at(-1);
+  if (newest === undefined) throw new RangeError('a ring has at least one epoch');
+  const secrets = new Map(body.epochs.map(epoch => [epoch.number, epoch.secret]));
+  const purposeKeys = new Map<string, Uint8Array>();
+  const epochSecret = (epoch: number): Uint8Array => {
+    const secret = secrets.get(epoch);
+    if (secret === undefined)
+      throw storeError('STORE_DAMAGED', `Cannot find the keys of epoch ${epoch}: the ring has none`);
+    return secret;
+  };
+  return {
+    storeId,
+    blake3,
+    epoch: newest.number,
+    domain: body.domain,
+    hosts: body.hosts,
+    epochSecret,
+    purposeKey(purpose: Purpose, epoch: number) {
+      const secret = secrets.get(epoch);
+      if (secret === undefined) return undefined;
+      const known = purposeKeys.get(`${epoch} ${purpose}`);
+      if (known !== undefined) return known;
+      const key = purposeKeyFrom(secret, purpose);
+      purposeKeys.set(`${epoch} ${purpose}`, key);
+      return key;
+    },
+    domainKey: (label, length) => domainKeyFrom(body.domain, label, length),
+    keyHolder: (epoch = newest.number) => signerFrom(derive(epochSecret(epoch), 'signing/ed25519')),
+  };
+}
+
+/** Where a ring lies, and the key that seals it. */
+export interface RingPlace {
+  readonly storeId: StoreId;
+  readonly blake3: Blake3;
+  readonly ringKey: Uint8Array;
+  readonly ringKeyNumber: number;
+  /** `keys/ring-<n>`. */
+  readonly name: string;
+}
+
+/** No session writes a ring. */
+const noSession = '0'.repeat(64) as SessionId;
+
+export function sealRing(body: RingBody, place: RingPlace, randomness: Randomness): Uint8Array {
+  const options = { kind: 'ring', session: noSession, name: place.name, randomness } as const;
+  return sealObject(ringSealKeys(place), options, encodeCbor(ringValue(body)));
+}
+
+export function openRing(bytes: Uint8Array, place: RingPlace): RingBody {
+  const { body } = openObject(ringSealKeys(place), bytes, { kind: 'ring', name: place.name });
+  return readRing(fieldsOf(decodeCbor(body, { what: place.name }), place.name), place.name);
+}
+
+function ringSealKeys({ storeId, blake3, ringKey, ringKeyNumber }: RingPlace): SealKeys {
+  return {
+    storeId,
+    blake3,
+    epoch: ringKeyNumber,
+    purposeKey: (purpose, number) =>
+      number === ringKeyNumber ? purposeKeyFrom(ringKey, purpose) : undefined,
+  };
+}
+
+function ringValue({ domain, epochs, hosts }: RingBody): CborValue {
+  return new Map<number, CborValue>([
+    [0, []],
+    [
+      1,
+      new Map([
+        [1, domain.idsData],
+        [2, domain.idsMetadata],
+        [3, domain.chunker],
+        [4, domain.store],
+      ]),
+    ],
+    [
+      2,
+      epochs.map(
+        epoch =>
+          new Map<number, CborValue>([
+            [1, epoch.number],
+            [2, epoch.secret],
+            [3, epoch.createdMs],
+          ]),
+      ),
+    ],
+    [3, hosts.map(hostValue)],
+  ]);
+}
+
+function hostValue(host: HostRecord): CborValue {
+  return new Map<number, CborValue>([
+    [1, host.name],
+    [2, host.publicKey],
+    [3, host.fromEpoch],
+    ...(host.untilEpoch === undefined ? [] : [[4, host.untilEpoch] as const]),
+    [5, host.createdMs],
+  ]);
+}
+
+function readRing(fields: Fields, name: string): RingBody {
+  const [feature] = fields.list(0);
+  if (feature !== undefined) {
+    throw storeError(
+      'STORE_NEWER',
+      `Cannot open ${name}: the store needs the feature ${JSON.stringify(feature)}`,
+      {
+        remedy: 'Use a newer Stillpoint with this store.',
+        context: { object: name },
+      },
+    );
+  }
+  const domain = fields.fields(1);
+  const epochs = fields.list(2).map((value, index) => {
+    const epoch = fieldsOf(value, `${name}, epoch at ${index}`);
+    return { number: epoch.integer(1, 1), secret: epoch.bytes(2, 32), createdMs: epoch.integer(3) };
+  });
+  if (
+    epochs.length === 0 ||
+    epochs.some((epoch, index) => index > 0 && epoch.number <= epochs[index - 1]!.number)
+  ) {
+    throw storeError('STORE_DAMAGED', `Cannot read ${name}: its epochs are not in order`);
+  }
+  return {
+    domain: {
+      idsData: domain.bytes(1, 32),
+      idsMetadata: domain.bytes(2, 32),
+      chunker: domain.bytes(3, 32),
+      store: domain.bytes(4, 32),
+    },
+    epochs,
+    hosts: fields.list(3).map((value, index) => readHost(fieldsOf(value, `${name}, host at ${index}`))),
+  };
+}
+
+function readHost(host: Fields): HostRecord {
+  return {
+    name: host.text(1),
+    publicKey: host.bytes(2, 32),
+    fromEpoch: host.integer(3, 1),
+    ...(host.has(4) ? { untilEpoch: host.integer(4, 1) } : {}),
+    createdMs: host.integer(5),
+  };
+}
