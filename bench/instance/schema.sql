@@ -301,7 +301,7 @@ CREATE TABLE analytics.never_used (id integer, note text);
 CREATE TABLE analytics."Odd ""name"", Größe" (
   "select" integer NOT NULL,
   "User Name" text COLLATE "POSIX" DEFAULT 'it''s \ "quoted"',
-  "größe" numeric(4, -2) CHECK ("größe" > 0),
+  "größe" numeric(4, 1) CHECK ("größe" > 0),
   CONSTRAINT "odd pk" PRIMARY KEY ("select")
 );
 COMMENT ON COLUMN analytics."Odd ""name"", Größe"."User Name" IS 'a \ and a '' and a "';
