@@ -1,0 +1,182 @@
+import { StillpointError } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
+import { type Expectation, expectStatus, isPage, readObject, readText, refuse } from './answers.ts';
+import type { BitbucketAccess, CallOptions, LatchedApplication, LockAnswer, Timeouts } from './app.ts';
+import { type Answer, neverLeft, openTransport, type Request } from './http.ts';
+
+const timeoutsDefault: Timeouts = { connectMs: 5_000, headersMs: 10_000, bodyMs: 10_000, lockMs: 30_000 };
+const versionMin = 4;
+
+/**
+ * Bitbucket Server and Data Center, by their maintenance protocol. Makes each call once: whoever holds the latch decides
+ * what is tried again. Does not persist anything and does not know budgets.
+ */
+export function bitbucket(access: BitbucketAccess): LatchedApplication {
+  const base = parseBase(access.url);
+  const timeouts = { ...timeoutsDefault, ...access.timeouts };
+  const transport = openTransport(base, timeouts);
+  const location = `${base.origin}${base.pathname}`.replace(/\/+$/, '');
+  const plain = { Accept: 'application/json', 'Content-type': 'application/json' };
+  const authorization = `Basic ${Buffer.from(`${access.user}:${access.password}`).toString('base64')}`;
+  const send = (method: Request['method'], path: string, more: Partial<Request> = {}): Promise<Answer> =>
+    transport.send({
+      method,
+      path,
+      ...more,
+      headers: { ...plain, Authorization: authorization, ...more.headers },
+    });
+  const expected = (call: string, status: readonly number[]): Expectation => ({
+    call,
+    status,
+    user: access.user,
+  });
+
+  async function describe({ signal }: CallOptions = {}) {
+    const what = expected(`ask ${location} for its version`, [200]);
+    const path = '/rest/api/1.0/application-properties';
+    const facts = readObject(await transport.send({ method: 'GET', path, headers: plain, signal }), what);
+    const version = readText(facts, { field: 'version', expected: what });
+    if (Number.parseInt(version, 10) < versionMin) {
+      throw refuse(what, `it is version ${version}`, `Stillpoint needs Bitbucket ${versionMin}.0 or newer.`);
+    }
+    const displayName = typeof facts['displayName'] === 'string' ? facts['displayName'] : '';
+    return { type: 'bitbucket' as const, version, displayName, identity: location };
+  }
+
+  /** A 404 or 409 of the application itself; a proxy's own 404 page says nothing about the lock. */
+  async function isOwnAnswer(answer: Answer, options: CallOptions): Promise<boolean> {
+    if (!isPage(answer)) return true;
+    try {
+      await describe(options);
+      return true;
+    } catch (error) {
+      if (error instanceof StillpointError) return false; // not reached: the page came from something in between
+      throw error;
+    }
+  }
+
+  return {
+    type: 'bitbucket',
+    fence: 'latched',
+    location,
+    access,
+    describe,
+    async lock() {
+      let answer: Answer;
+      try {
+        answer = await send('POST', '/mvc/maintenance/lock', { headersTimeoutMs: timeouts.lockMs });
+      } catch (error) {
+        if (!(error instanceof StillpointError)) throw error;
+        if (neverLeft(error)) return { outcome: 'refused', occupied: false, error };
+        return { outcome: 'unknown', error };
+      }
+      return readLock(answer, { what: expected(`lock ${location}`, [202]), location });
+    },
+    async startBackup(token, { signal } = {}) {
+      const what = expected(`start the backup task in ${location}`, [202]);
+      const path = '/mvc/admin/backups?external=true';
+      const task = readObject(await send('POST', path, { headers: maintenance(token), signal }), what);
+      const id = readText(task, { field: 'id', expected: what });
+      const cancelToken = task['cancelToken'];
+      return { id, cancelToken: typeof cancelToken === 'string' && cancelToken !== '' ? cancelToken : null };
+    },
+    async state(token, { signal } = {}) {
+      const what = expected(`ask ${location} for its maintenance state`, [200]);
+      const state = readObject(
+        await send('GET', '/mvc/maintenance', { headers: maintenance(token), signal }),
+        what,
+      );
+      return {
+        task: readTask(state['task']),
+        databaseState: text(state['db-state']),
+        homeState: text(state['scm-state']),
+      };
+    },
+    async progress(token, { percent, signal }) {
+      const path = `/mvc/admin/backups/progress/client?token=${encodeURIComponent(token)}&percentage=${percent}`;
+      expectStatus(
+        await send('POST', path, { signal }),
+        expected(`report progress to ${location}`, [200, 202]),
+      );
+    },
+    async unlock(token, options = {}) {
+      const path = `/mvc/maintenance/lock?token=${encodeURIComponent(token)}`;
+      const answer = await send('DELETE', path, { signal: options.signal });
+      if ((answer.status === 404 || answer.status === 409) && (await isOwnAnswer(answer, options)))
+        return 'lapsed';
+      expectStatus(answer, expected(`unlock ${location}`, [200, 202]));
+      return 'unlocked';
+    },
+    async cancel(cancelToken, { signal } = {}) {
+      const path = `/mvc/maintenance?token=${encodeURIComponent(cancelToken)}`;
+      const answer = await send('DELETE', path, { signal });
+      expectStatus(answer, expected(`cancel the backup task in ${location}`, [200, 202, 204, 404]));
+    },
+    async isServing({ signal } = {}) {
+      const answer = await transport.send({
+        method: 'GET',
+        path: '/',
+        headers: { Accept: 'text/html' },
+        signal,
+      });
+      return answer.status < 500;
+    },
+    manual: {
+      unlock: token =>
+        `${curl(access)} -X DELETE '${location}/mvc/maintenance/lock?token=${encodeURIComponent(token)}'`,
+      cancel: token =>
+        `${curl(access)} -X DELETE '${location}/mvc/maintenance?token=${encodeURIComponent(token)}'`,
+    },
+    close: () => transport.close(),
+  };
+}
+
+function readLock(
+  answer: Answer,
+  { what, location }: { readonly what: Expectation; readonly location: string },
+): LockAnswer {
+  if (answer.status === 409) {
+    const error = engineError('APP_LOCKED', `Cannot lock ${location}: it is locked already`, {
+      remedy:
+        'Wait until its maintenance ends; if a run of this program left the lock, run `stillpoint unlock`.',
+    });
+    return { outcome: 'refused', occupied: true, error };
+  }
+  try {
+    const token = readText(readObject(answer, what), { field: 'unlockToken', expected: what });
+    return { outcome: 'locked', token };
+  } catch (error) {
+    if (!(error instanceof StillpointError)) throw error;
+    // A success without a readable token, and failures behind the door, may have locked; a page, a redirect,
+    // a refusal and "not available" come from before it.
+    const { status } = answer;
+    const mayHaveLocked = (status < 300 && !isPage(answer)) || (status >= 500 && status !== 503);
+    return mayHaveLocked ? { outcome: 'unknown', error } : { outcome: 'refused', occupied: false, error };
+  }
+}
+
+function readTask(task: unknown): { id: string; state: string } | null {
+  if (typeof task !== 'object' || task === null) return null;
+  const { id, state } = task as { readonly id?: unknown; readonly state?: unknown };
+  return { id: text(id), state: text(state) };
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+function maintenance(token: string): Record<string, string> {
+  return { 'X-Atlassian-Maintenance-Token': token };
+}
+
+function curl({ user }: BitbucketAccess): string {
+  return `curl -u '${user.replaceAll("'", `'\\''`)}' -H 'Accept: application/json' -H 'Content-type: application/json'`;
+}
+
+function parseBase(url: string): URL {
+  const base = URL.canParse(url) ? new URL(url) : undefined;
+  if (base && (base.protocol === 'http:' || base.protocol === 'https:')) return base;
+  throw engineError('CONFIG_INVALID', `Cannot use the application's URL: it is not http or https`, {
+    remedy: 'Set app.url to the base URL of the application, such as https://bitbucket.example.com.',
+  });
+}

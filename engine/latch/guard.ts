@@ -1,0 +1,146 @@
+import type { Readable, Writable } from 'node:stream';
+import { type Clock, StillpointError } from '../../store/index.ts';
+import { bitbucket } from '../app/index.ts';
+import { lockSurely, unlockSurely } from './calls.ts';
+import { encodeMessage, type FromSentinel, readMessages, type ToSentinel } from './messages.ts';
+import { removeRecord, writeRecord } from './record.ts';
+
+type Arms = Extract<ToSentinel, { type: 'arm' }>;
+
+/**
+ * What the sentinel process does. It makes the lock call itself, so that the only answer that holds the token reaches
+ * a process that outlives the program; from then on it unlocks when the pipe closes without `released`, or when
+ * maxHold passes. Returns when nothing is left to guard, or when its patience has ended.
+ */
+export async function standGuard(options: {
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly clock: Clock;
+}): Promise<void> {
+  const { input, output, clock } = options;
+  output.on('error', () => undefined); // the program died: the end of its pipe is what counts
+  const tell = (message: FromSentinel) => output.write(encodeMessage(message));
+  let watch: Watch | undefined;
+  let isReleased = false;
+  for await (const message of readMessages<ToSentinel>(input)) {
+    if (message.type === 'released') {
+      isReleased = true;
+      break;
+    }
+    if (message.type === 'arm') {
+      watch = new Watch(message, { clock, tell });
+      await watch.connect();
+      tell({ type: 'armed' });
+    } else {
+      watch?.lock();
+    }
+  }
+  await (isReleased ? watch?.standDown() : watch?.takeOver());
+  output.end();
+}
+
+/** One lock, from the call that makes it to the proof that it is gone. */
+class Watch {
+  readonly #arms: Arms;
+  readonly #clock: Clock;
+  readonly #tell: (message: FromSentinel) => void;
+  readonly #app;
+  readonly #ended = new AbortController();
+  #locking: Promise<void> | undefined;
+  #unlocking: Promise<void> | undefined;
+  #token: string | undefined;
+  #isUnknown = false;
+
+  constructor(arms: Arms, { clock, tell }: { clock: Clock; tell: (message: FromSentinel) => void }) {
+    this.#arms = arms;
+    this.#clock = clock;
+    this.#tell = tell;
+    this.#app = bitbucket(arms.access);
+  }
+
+  /** Opens the connection, so that the lock call pays for no handshake. */
+  async connect(): Promise<void> {
+    try {
+      await this.#app.describe();
+    } catch (error) {
+      if (!(error instanceof StillpointError)) throw error; // else the lock call will say it
+    }
+  }
+
+  lock(): void {
+    this.#locking ??= this.#lockNow();
+    void this.#overrun();
+  }
+
+  async #lockNow(): Promise<void> {
+    const { record, file, lockPatienceMs } = this.#arms;
+    const answer = await lockSurely(this.#app, { clock: this.#clock, patienceMs: lockPatienceMs });
+    if (answer.outcome !== 'locked') {
+      this.#isUnknown = answer.outcome === 'unknown';
+      const { code, message, remedy } = answer.error;
+      const occupied = answer.outcome === 'refused' && answer.occupied;
+      this.#tell({ type: 'not-locked', outcome: answer.outcome, occupied, error: { code, message, remedy } });
+      return;
+    }
+    this.#token = answer.token;
+    this.#tell({ type: 'locked', token: answer.token });
+    try {
+      await writeRecord(file, { ...record, token: answer.token });
+      this.#tell({ type: 'persisted' });
+    } catch (error) {
+      // The program unlocks and fails; should it die now, this process still holds the token.
+      this.#tell({ type: 'not-persisted', message: String(error) });
+    }
+  }
+
+  /** The program is stopped or stuck when this comes: it has its own, shorter budget. */
+  async #overrun(): Promise<void> {
+    try {
+      await this.#clock.sleep(this.#arms.maxHoldMs, this.#ended.signal);
+    } catch {
+      return; // ended in time
+    }
+    await this.#locking;
+    if (this.#token === undefined) return;
+    await this.#unlock(this.#token);
+    this.#tell({ type: 'overrun' });
+  }
+
+  /** The program is gone: what it may have left locked is unlocked here. */
+  async takeOver(): Promise<void> {
+    await this.#locking;
+    if (this.#token !== undefined) await this.#unlock(this.#token);
+    else if (!this.#isUnknown) await removeRecord(this.#arms.file);
+    await this.#end();
+  }
+
+  /** The program unlocked. */
+  async standDown(): Promise<void> {
+    this.#ended.abort();
+    await this.#locking;
+    if (!this.#isUnknown) await removeRecord(this.#arms.file);
+    await this.#end();
+  }
+
+  #unlock(token: string): Promise<void> {
+    this.#unlocking ??= this.#unlockNow(token);
+    return this.#unlocking;
+  }
+
+  async #unlockNow(token: string): Promise<void> {
+    const { file, unlockPatienceMs } = this.#arms;
+    try {
+      const signal = this.#ended.signal;
+      await unlockSurely(this.#app, { token, clock: this.#clock, patienceMs: unlockPatienceMs, signal });
+      await removeRecord(file);
+    } catch (error) {
+      // Out of patience, or the program said `released` meanwhile: in the first case the record stays for `unlock`.
+      if (!(error instanceof StillpointError) && !this.#ended.signal.aborted) throw error;
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#ended.abort();
+    await this.#app.close();
+  }
+}

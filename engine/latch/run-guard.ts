@@ -1,0 +1,108 @@
+import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { engineError } from '../errors.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { instanceHash } from './record.ts';
+
+/** One run an instance on this host. Dispose to let the next one in; the end of the process does the same. */
+export interface RunGuard extends AsyncDisposable {
+  readonly file: string;
+  release(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly stateDir: string;
+  readonly instance: string;
+}
+
+/** Takes the place of the one run of this instance on this host; RUN_ACTIVE when another process lives in it. */
+export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunGuard> {
+  const file = guardPath({ stateDir, instance });
+  const identity = await ownIdentity();
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  const mine = `${file}.${process.pid}-${sequence++}`;
+  await writeFile(mine, JSON.stringify(identity), { mode: 0o600 });
+  try {
+    while (!(await linked(mine, file))) {
+      const text = await readFile(file, 'utf8').catch(ifMissing);
+      if (text === undefined) continue; // let go this moment
+      const holder = parse(text);
+      if (holder && (await isAlive(holder))) throw active(instance, holder);
+      await takeAside({ file, text, aside: `${mine}.stale` });
+    }
+  } finally {
+    await unlink(mine);
+  }
+  let isReleased = false;
+  const release = async () => {
+    if (isReleased) return;
+    isReleased = true;
+    await unlink(file).catch(ifMissing);
+  };
+  return { file, release, [Symbol.asyncDispose]: release };
+}
+
+/** The process that runs a backup of this instance on this host now; undefined when none does. */
+export async function activeRun(options: RunOptions): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(guardPath(options), 'utf8').catch(ifMissing);
+  const holder = text === undefined ? undefined : parse(text);
+  return holder && (await isAlive(holder)) ? holder : undefined;
+}
+
+let sequence = 0;
+
+function guardPath({ stateDir, instance }: RunOptions): string {
+  return path.join(stateDir, 'runs', instanceHash(instance));
+}
+
+/** A hard link is made whole or not at all, unlike a file that is opened and then written. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Moves a dead run's guard away; when another run took the place in between, gives it back. */
+async function takeAside(stale: {
+  readonly file: string;
+  readonly text: string;
+  readonly aside: string;
+}): Promise<void> {
+  try {
+    await rename(stale.file, stale.aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return; // somebody else moved it
+    throw error;
+  }
+  if ((await readFile(stale.aside, 'utf8')) !== stale.text) await linked(stale.aside, stale.file);
+  await unlink(stale.aside);
+}
+
+function parse(text: string): ProcessIdentity | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<ProcessIdentity> | null;
+    return typeof value?.pid === 'number' ? (value as ProcessIdentity) : undefined;
+  } catch {
+    return undefined; // not ours: treated as left over
+  }
+}
+
+function active(instance: string, holder: ProcessIdentity): Error {
+  return engineError('RUN_ACTIVE', `Cannot back up ${instance}: process ${holder.pid} is backing it up`, {
+    remedy: 'Wait until it ends, or end it with `stillpoint cancel`.',
+    context: { pid: holder.pid },
+  });
+}
+
+function ifMissing(error: unknown): undefined {
+  if (codeOf(error) === 'ENOENT') return undefined;
+  throw error;
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}

@@ -1,0 +1,157 @@
+import { type Clock, StillpointError } from '../../store/index.ts';
+import type { BackupTask, LatchedApplication } from '../app/index.ts';
+import { engineError } from '../errors.ts';
+import { checkFence, checkHeld, checkTask, isDrained, lapsed } from './fence.ts';
+import type { Reports } from './reports.ts';
+
+/** What the body of a latch may use while the application is at rest. */
+export interface LatchWindow {
+  /** Aborts when the window must end now: over budget, canceled, lapsed, interrupted. The reason is the error. */
+  readonly signal: AbortSignal;
+  /** What the body may take at most, from its start; Infinity when nothing is held. */
+  readonly budgetMs: number;
+  /** Tells the application's page: 0…100 of the capture. Costs nothing. */
+  progress(percent: number): void;
+  /** Adds a check to the fence; made after the body has returned. False: the pair is discarded. */
+  fence(holds: () => Promise<boolean>): void;
+}
+
+const pollMinMs = 5;
+const pollMaxMs = 50;
+const watchMs = 1_000;
+const captureShare = 0.9;
+
+interface Held {
+  readonly app: LatchedApplication;
+  readonly token: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Waits until both halves of the application are at rest. Polls closely: this pause is time that people wait. */
+export async function drain(
+  { app, token, clock, signal }: Held,
+  { task, timeoutMs }: { readonly task: BackupTask; readonly timeoutMs: number },
+): Promise<void> {
+  const endMs = clock.monotonicMs() + timeoutMs;
+  const limit = new AbortController();
+  const calls = AbortSignal.any([signal, limit.signal]);
+  const timer = new AbortController();
+  clock.sleep(timeoutMs, timer.signal).then(
+    () => limit.abort(),
+    () => undefined, // put away below
+  );
+  let found = 'its state is not known';
+  let cause: unknown;
+  try {
+    for (let pauseMs = pollMinMs; ; pauseMs = Math.min(pauseMs * 1.5, pollMaxMs)) {
+      try {
+        const state = await app.state(token, { signal: calls });
+        checkTask(state, task.id);
+        if (isDrained(state)) return;
+        found = `database ${state.databaseState || 'unknown'}, home ${state.homeState || 'unknown'}`;
+        cause = undefined;
+      } catch (error) {
+        if (signal.aborted || !isPassing(error)) throw signal.aborted ? signal.reason : error;
+        cause = error;
+      }
+      const leftMs = endMs - clock.monotonicMs();
+      if (leftMs <= 0 || limit.signal.aborted) throw notDrained(found, { timeoutMs, cause });
+      await clock.sleep(Math.min(pauseMs, leftMs), signal);
+    }
+  } catch (error) {
+    if (limit.signal.aborted && !signal.aborted && error === limit.signal.reason) {
+      throw notDrained(found, { timeoutMs, cause });
+    }
+    throw error;
+  } finally {
+    timer.abort();
+  }
+}
+
+/** The body, watched: by its budget, and by asking the application now and then whether it still holds for us. */
+export async function capture<T>(
+  held: Held,
+  options: {
+    readonly task: BackupTask;
+    readonly leftMs: number;
+    readonly reports: Reports;
+    readonly stop: (reason: StillpointError) => void;
+    readonly body: (window: LatchWindow) => Promise<T>;
+    /** Called as soon as the body has returned, before the fence. */
+    readonly onCaptured: () => void | Promise<void>;
+  },
+): Promise<T> {
+  const { app, token, clock, signal } = held;
+  const { task, reports, stop } = options;
+  const budgetMs = Math.max(0, options.leftMs * captureShare);
+  const over = new AbortController();
+  const checks: (() => Promise<boolean>)[] = [];
+  clock.sleep(budgetMs, over.signal).then(
+    () => stop(overrun(budgetMs)),
+    () => undefined, // ended in time
+  );
+  const watching = new AbortController();
+  const watch = async () => {
+    const calls = AbortSignal.any([signal, watching.signal]);
+    for (;;) {
+      await clock.sleep(watchMs, calls);
+      try {
+        checkHeld(await app.state(token, { signal: calls }), task.id);
+      } catch (error) {
+        if (calls.aborted) return;
+        if (error instanceof StillpointError && !isPassing(error)) stop(error);
+      }
+    }
+  };
+  watch().catch(() => undefined); // ends by its signal; the fence is what counts
+  try {
+    const result = await options.body({
+      signal,
+      budgetMs,
+      progress: percent => reports.report(percent),
+      fence: holds => void checks.push(holds),
+    });
+    signal.throwIfAborted();
+    watching.abort();
+    reports.stop();
+    await options.onCaptured();
+    const [database] = await Promise.all([
+      allHold(checks),
+      checkFence(app, { token, taskId: task.id, clock, signal }),
+    ]);
+    if (!database) throw lapsed('the database did not hold its pin until the end');
+    return result;
+  } finally {
+    watching.abort();
+    over.abort();
+  }
+}
+
+export async function allHold(checks: readonly (() => Promise<boolean>)[]): Promise<boolean> {
+  const answers = await Promise.all(checks.map(holds => holds()));
+  return answers.every(Boolean);
+}
+
+/** A failure that may be gone at the next call; what it hides, the fence finds. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof StillpointError)) return false;
+  const status = error.context['status'];
+  return error.code === 'APP_UNREACHABLE' || (typeof status === 'number' && status >= 500);
+}
+
+function notDrained(
+  found: string,
+  { timeoutMs, cause }: { timeoutMs: number; cause: unknown },
+): StillpointError {
+  return engineError('APP_NOT_DRAINED', `Cannot capture: not at rest after ${timeoutMs} ms, ${found}`, {
+    remedy: 'Choose a quieter hour, or raise latch.drainTimeout; long clones and pushes must end first.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function overrun(budgetMs: number): StillpointError {
+  return engineError('LATCH_OVERRUN', `Cannot capture in time: not done after ${Math.round(budgetMs)} ms`, {
+    remedy: 'Choose a quieter hour, or raise latch.maxHold.',
+  });
+}
