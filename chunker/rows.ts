@@ -10,8 +10,8 @@ export interface RowCutParams {
   readonly key: Uint8Array;
 }
 
-/** How many of a row's last bytes, its newline included, decide about a cut after it. */
-const hashedTailBytes = 48;
+/** A row's first and last so many bytes decide about a cut after it. */
+const hashedEndBytes = 24;
 const newline = 10;
 
 /**
@@ -23,14 +23,16 @@ const newline = 10;
  *    data parameters, its end being the end of that input; after it a new chunk begins.
  * 2. The chunk and the row together would exceed maxBytes: the chunk ends before the row, which begins the next one.
  * 3. The row joins. When the chunk now has at least minBytes and h * (averageBytes - minBytes) < 2^32 * r, it ends
- *    after the row: h is the first four bytes, little-endian, of SipHash-2-4 under the rows key of the row's last 48
- *    bytes, its '\n' included (of the whole row where it is shorter).
+ *    after the row: h is the first four bytes, little-endian, of SipHash-2-4 under the rows key of the row's first 24
+ *    bytes and its last 24, '\n' included, joined (of the whole row where it has at most 48).
  * The end of the stream ends the last chunk. How the stream was split into buffers makes no difference.
  */
 export class RowCutter {
   readonly #rows: RowCutParams;
   readonly #data: CutParams;
   readonly #hash: SipHash;
+  readonly #ends = new Uint8Array(2 * hashedEndBytes);
+  /** One byte longer than what it holds at most: the search for a newline ends at one set at #end. */
   #buffer: Uint8Array;
   /** The current chunk begins. */
   #start = 0;
@@ -46,7 +48,7 @@ export class RowCutter {
     this.#rows = checkHashedParams(rows);
     this.#data = checkCutParams(data);
     this.#hash = sipHash24(rows.key);
-    this.#buffer = new Uint8Array(4 * rows.maxBytes);
+    this.#buffer = new Uint8Array(4 * rows.maxBytes + 1);
   }
 
   /**
@@ -57,7 +59,7 @@ export class RowCutter {
     let taken = 0;
     while (taken < bytes.length) {
       this.#makeRoom();
-      const count = Math.min(bytes.length - taken, this.#buffer.length - this.#end);
+      const count = Math.min(bytes.length - taken, this.#buffer.length - 1 - this.#end);
       this.#buffer.set(bytes.subarray(taken, taken + count), this.#end);
       this.#end += count;
       taken += count;
@@ -74,9 +76,9 @@ export class RowCutter {
     for (;;) {
       if (this.#large >= 0) return this.#nextOfLargeRow(final);
       const { minBytes, averageBytes, maxBytes } = this.#rows;
-      const found = this.#buffer.subarray(0, this.#end).indexOf(newline, this.#searched);
-      const isComplete = found >= 0;
-      const rowEnd = isComplete ? found + 1 : this.#end;
+      const found = this.#findNewline(this.#searched);
+      const isComplete = found < this.#end;
+      const rowEnd = isComplete ? found + 1 : found;
       const rowBytes = rowEnd - this.#row;
       if (rowBytes > maxBytes) {
         this.#large = 0;
@@ -90,20 +92,21 @@ export class RowCutter {
         this.#row = rowEnd;
         return this.#take(rowEnd);
       }
-      const tail = Math.max(this.#row, rowEnd - hashedTailBytes);
+      const row = this.#row;
       this.#row = rowEnd;
       this.#searched = rowEnd;
       if (rowEnd - this.#start < minBytes) continue;
-      if (this.#hash(this.#buffer, tail, rowEnd).low * (averageBytes - minBytes) < 2 ** 32 * rowBytes)
+      if (this.#hashRow(row, rowEnd) * (averageBytes - minBytes) < 2 ** 32 * rowBytes)
         return this.#take(rowEnd);
     }
   }
 
   #nextOfLargeRow(final: boolean): Uint8Array | undefined {
-    const found = this.#buffer.subarray(0, this.#end).indexOf(newline, Math.max(this.#searched, this.#start));
-    const rowEnd = found >= 0 ? found + 1 : this.#end;
-    const isEnded = found >= 0 || final;
-    this.#searched = found >= 0 ? found : this.#end;
+    const found = this.#findNewline(Math.max(this.#searched, this.#start));
+    const isComplete = found < this.#end;
+    const rowEnd = isComplete ? found + 1 : found;
+    const isEnded = isComplete || final;
+    this.#searched = found;
     const length = findCut(this.#buffer.subarray(0, rowEnd), this.#data, {
       from: this.#start,
       final: isEnded,
@@ -120,6 +123,21 @@ export class RowCutter {
     return this.#take(cut);
   }
 
+  /** Where the first newline at or after a place is, or #end. */
+  #findNewline(from: number): number {
+    this.#buffer[this.#end] = newline;
+    return this.#buffer.indexOf(newline, from);
+  }
+
+  #hashRow(from: number, to: number): number {
+    if (to - from <= 2 * hashedEndBytes) return this.#hash(this.#buffer, from, to).low;
+    for (let i = 0; i < hashedEndBytes; i++) {
+      this.#ends[i] = this.#buffer[from + i]!;
+      this.#ends[hashedEndBytes + i] = this.#buffer[to - hashedEndBytes + i]!;
+    }
+    return this.#hash(this.#ends).low;
+  }
+
   #take(cut: number): Uint8Array {
     const chunk = this.#buffer.subarray(this.#start, cut);
     this.#start = cut;
@@ -129,8 +147,9 @@ export class RowCutter {
   /** Moves what is pending to the front, or grows for a row that goes through findCut. */
   #makeRoom(): void {
     const pending = this.#end - this.#start;
-    if (this.#end < this.#buffer.length && this.#start < this.#buffer.length / 2) return;
-    const target = pending > this.#buffer.length / 2 ? new Uint8Array(2 * this.#buffer.length) : this.#buffer;
+    const capacity = this.#buffer.length - 1;
+    if (this.#end < capacity && this.#start < capacity / 2) return;
+    const target = pending > capacity / 2 ? new Uint8Array(2 * capacity + 1) : this.#buffer;
     target.set(this.#buffer.subarray(this.#start, this.#end));
     this.#buffer = target;
     this.#row -= this.#start;

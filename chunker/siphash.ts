@@ -30,8 +30,9 @@ export function sipHash24(key: Uint8Array): SipHash {
     const length = to - from;
     const tail = to - (length & 7);
     let at = from;
-    // Blocks, then the tail with the length, then four rounds more: all two rounds at a time, so that there is one
-    // copy of the round for the compiler to keep in registers.
+    let sum = 0;
+    let turned = 0;
+    // Blocks, then the tail with the length, then four rounds more: two rounds a turn throughout.
     let left = (length >>> 3) + 3;
     while (left > 0) {
       let ml = 0;
@@ -51,37 +52,57 @@ export function sipHash24(key: Uint8Array): SipHash {
       }
       v3l ^= ml;
       v3h ^= mh;
-      for (let round = 0; round < 2; round++) {
-        let sum = (v0l + v1l) | 0;
-        v0h = (v0h + v1h + (sum >>> 0 < v0l >>> 0 ? 1 : 0)) | 0;
-        v0l = sum;
-        let turned = (v1l << 13) | (v1h >>> 19);
-        v1h = ((v1h << 13) | (v1l >>> 19)) ^ v0h;
-        v1l = turned ^ v0l;
-        sum = (v2l + v3l) | 0;
-        v2h = (v2h + v3h + (sum >>> 0 < v2l >>> 0 ? 1 : 0)) | 0;
-        v2l = sum;
-        turned = (v3l << 16) | (v3h >>> 16);
-        v3h = ((v3h << 16) | (v3l >>> 16)) ^ v2h;
-        v3l = turned ^ v2l;
-        // v0 was to be turned by 32 before this: its halves are read swapped instead.
-        sum = (v0h + v3l) | 0;
-        const v0High = (v0l + v3h + (sum >>> 0 < v3l >>> 0 ? 1 : 0)) | 0;
-        v0l = sum;
-        v0h = v0High;
-        turned = (v3l << 21) | (v3h >>> 11);
-        v3h = ((v3h << 21) | (v3l >>> 11)) ^ v0h;
-        v3l = turned ^ v0l;
-        sum = (v2l + v1l) | 0;
-        v2h = (v2h + v1h + (sum >>> 0 < v1l >>> 0 ? 1 : 0)) | 0;
-        v2l = sum;
-        turned = (v1l << 17) | (v1h >>> 15);
-        v1h = ((v1h << 17) | (v1l >>> 15)) ^ v2h;
-        v1l = turned ^ v2l;
-        turned = v2l;
-        v2l = v2h;
-        v2h = turned;
-      }
+      // A round turns v0 and v2 by 32 bits, which swaps their halves: v0's are read swapped, v2's change names from one
+      // round to the next. The carry of a sum is worked out bit by bit: a comparison costs three times the whole.
+      sum = (v0l + v1l) | 0;
+      v0h = (v0h + v1h + (((v0l & v1l) | ((v0l | v1l) & ~sum)) >>> 31)) | 0;
+      v0l = sum;
+      turned = (v1l << 13) | (v1h >>> 19);
+      v1h = ((v1h << 13) | (v1l >>> 19)) ^ v0h;
+      v1l = turned ^ v0l;
+      sum = (v2l + v3l) | 0;
+      v2h = (v2h + v3h + (((v2l & v3l) | ((v2l | v3l) & ~sum)) >>> 31)) | 0;
+      v2l = sum;
+      turned = (v3l << 16) | (v3h >>> 16);
+      v3h = ((v3h << 16) | (v3l >>> 16)) ^ v2h;
+      v3l = turned ^ v2l;
+      sum = (v0h + v3l) | 0;
+      v0h = (v0l + v3h + (((v0h & v3l) | ((v0h | v3l) & ~sum)) >>> 31)) | 0;
+      v0l = sum;
+      turned = (v3l << 21) | (v3h >>> 11);
+      v3h = ((v3h << 21) | (v3l >>> 11)) ^ v0h;
+      v3l = turned ^ v0l;
+      sum = (v2l + v1l) | 0;
+      v2h = (v2h + v1h + (((v2l & v1l) | ((v2l | v1l) & ~sum)) >>> 31)) | 0;
+      v2l = sum;
+      turned = (v1l << 17) | (v1h >>> 15);
+      v1h = ((v1h << 17) | (v1l >>> 15)) ^ v2h;
+      v1l = turned ^ v2l;
+      // The second round.
+      sum = (v0l + v1l) | 0;
+      v0h = (v0h + v1h + (((v0l & v1l) | ((v0l | v1l) & ~sum)) >>> 31)) | 0;
+      v0l = sum;
+      turned = (v1l << 13) | (v1h >>> 19);
+      v1h = ((v1h << 13) | (v1l >>> 19)) ^ v0h;
+      v1l = turned ^ v0l;
+      sum = (v2h + v3l) | 0;
+      v2l = (v2l + v3h + (((v2h & v3l) | ((v2h | v3l) & ~sum)) >>> 31)) | 0;
+      v2h = sum;
+      turned = (v3l << 16) | (v3h >>> 16);
+      v3h = ((v3h << 16) | (v3l >>> 16)) ^ v2l;
+      v3l = turned ^ v2h;
+      sum = (v0h + v3l) | 0;
+      v0h = (v0l + v3h + (((v0h & v3l) | ((v0h | v3l) & ~sum)) >>> 31)) | 0;
+      v0l = sum;
+      turned = (v3l << 21) | (v3h >>> 11);
+      v3h = ((v3h << 21) | (v3l >>> 11)) ^ v0h;
+      v3l = turned ^ v0l;
+      sum = (v2h + v1l) | 0;
+      v2l = (v2l + v1h + (((v2h & v1l) | ((v2h | v1l) & ~sum)) >>> 31)) | 0;
+      v2h = sum;
+      turned = (v1l << 17) | (v1h >>> 15);
+      v1h = ((v1h << 17) | (v1l >>> 15)) ^ v2l;
+      v1l = turned ^ v2h;
       v0l ^= ml;
       v0h ^= mh;
       left--;

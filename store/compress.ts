@@ -1,119 +1,153 @@
 import { createRequire } from 'node:module';
 import * as zlib from 'node:zlib';
+import { CompressionError, checkZstdFrame } from './zstd-frame.ts';
 
-/** zstd, synchronous. Every implementation reads what the others wrote. */
+/**
+ * zstd, synchronous. Every implementation reads what the others wrote and refuses the same bytes; what they write may
+ * differ. One object serves one thread.
+ */
 export interface Zstd {
-  readonly implementation: 'zstd-napi' | 'node' | 'wasm';
-  /** One frame that carries its content size. Level 3 unless given. */
+  readonly implementation: ZstdImplementation;
+  /** One frame that announces its content size and has no checksum. Level 1–22, 3 unless given. The result is yours. */
   compress(bytes: Uint8Array, level?: number): Uint8Array;
-  /** The rawLength bytes of one frame; CompressionError when it is corrupt or holds any other number of bytes. */
+  /**
+   * The content of exactly one frame that holds exactly rawLength bytes. Anything else (corrupt, cut off, another
+   * length, bytes after the frame) is a CompressionError, and nothing larger than rawLength is allocated for it.
+   * Without a checksum in the frame, corrupt bytes may decompress to wrong bytes: the seal and the chunk id notice.
+   */
   decompress(bytes: Uint8Array, rawLength: number): Uint8Array;
 }
 
-/** The bytes are no zstd frame of the expected length. The store makes STORE_DAMAGED of it. */
-export class CompressionError extends Error {
-  override readonly name = 'CompressionError';
-}
+/** In order of speed: compiled on install, Node's own from 22.15 on, and one that runs everywhere. */
+export const zstdImplementations = ['zstd-napi', 'node', 'wasm'] as const;
+export type ZstdImplementation = (typeof zstdImplementations)[number];
 
-type Implementation = Zstd['implementation'];
-
-/** Loads the fastest zstd that this machine has, or the one that is preferred (Error when it is absent). */
-export async function loadZstd(options: { prefer?: Implementation } = {}): Promise<Zstd> {
-  const loaders: Record<Implementation, () => Promise<Zstd | undefined>> = {
-    'zstd-napi': loadNapi,
-    node: loadNode,
-    wasm: loadWasm,
-  };
-  const names = options.prefer === undefined ? (['zstd-napi', 'node', 'wasm'] as const) : [options.prefer];
-  for (const name of names) {
-    const zstd = await loaders[name]();
-    if (zstd !== undefined) return zstd;
-  }
-  throw new Error(`Cannot load zstd: ${names.join(', ')} is not available here`);
-}
+/** The most bytes in one frame: a WASM heap holds it twice with ease, and no chunk comes near. */
+export const frameRawBytesMax = 256 * 1024 * 1024;
 
 const defaultLevel = 3;
 
-function checked(bytes: Uint8Array, rawLength: number): Uint8Array {
-  if (bytes.length !== rawLength)
-    throw new CompressionError(`Cannot decompress: got ${bytes.length} bytes, need ${rawLength}`);
-  return bytes;
+/** Does the work with arguments that were checked; any error of decompress means a corrupt frame. */
+type Codec = Pick<Zstd, 'decompress'> & { compress(bytes: Uint8Array, level: number): Uint8Array };
+
+const loaders: Record<ZstdImplementation, () => Promise<Codec>> = {
+  'zstd-napi': loadNapi,
+  node: loadNode,
+  wasm: loadWasm,
+};
+
+/** Loads the fastest zstd that works here, or the preferred one (an Error, with the reason as cause, where it is not there). */
+export async function loadZstd(options: { prefer?: ZstdImplementation } = {}): Promise<Zstd> {
+  const names = options.prefer === undefined ? zstdImplementations : [options.prefer];
+  let cause: unknown;
+  for (const name of names) {
+    try {
+      return checked(name, await loaders[name]());
+    } catch (error) {
+      cause = error; // not built or not in this Node: the next one does the same work, slower
+    }
+  }
+  throw new Error(`Cannot load zstd: ${names.join(', ')} does not work here`, { cause });
+}
+
+/** Puts the same checks before and after every implementation. */
+function checked(implementation: ZstdImplementation, codec: Codec): Zstd {
+  return {
+    implementation,
+    compress(bytes, level = defaultLevel) {
+      checkRawLength(bytes.length);
+      if (!Number.isInteger(level) || level < 1 || level > 22)
+        throw new RangeError(`Cannot compress: level ${level} is not 1–22`);
+      return codec.compress(bytes, level);
+    },
+    decompress(bytes, rawLength) {
+      checkRawLength(rawLength);
+      checkZstdFrame(bytes, rawLength);
+      let raw: Uint8Array;
+      try {
+        raw = codec.decompress(bytes, rawLength);
+      } catch (cause) {
+        throw new CompressionError('Cannot decompress: corrupt frame', { cause });
+      }
+      if (raw.length !== rawLength)
+        throw new CompressionError(`Cannot decompress: got ${raw.length} bytes, need ${rawLength}`);
+      return raw;
+    },
+  };
+}
+
+function checkRawLength(rawLength: number): void {
+  if (!Number.isInteger(rawLength) || rawLength < 0 || rawLength > frameRawBytesMax)
+    throw new RangeError(`Cannot use a frame of ${rawLength} bytes: at most ${frameRawBytesMax}`);
 }
 
 interface Napi {
   compressBound(size: number): number;
-  CCtx: new () => { compress(target: Uint8Array, source: Uint8Array, level: number): number };
-  DCtx: new () => { decompress(target: Uint8Array, source: Uint8Array): number };
+  readonly CCtx: new () => { compress(target: Uint8Array, source: Uint8Array, level: number): number };
+  readonly DCtx: new () => { decompress(target: Uint8Array, source: Uint8Array): number };
 }
 
-async function loadNapi(): Promise<Zstd | undefined> {
-  let napi: Napi;
-  try {
-    napi = createRequire(import.meta.url)('zstd-napi/binding.js') as Napi;
-  } catch {
-    return undefined; // optional: it is compiled on install, where there is a compiler
-  }
+/** Its types are not imported: npm leaves an optional package out where it cannot be compiled, and the build must pass. */
+async function loadNapi(): Promise<Codec> {
+  const napi = createRequire(import.meta.url)('zstd-napi/binding.js') as Napi;
   const compressor = new napi.CCtx();
   const decompressor = new napi.DCtx();
+  let scratch = new Uint8Array(0);
   return {
-    implementation: 'zstd-napi',
-    compress(bytes, level = defaultLevel) {
-      const target = new Uint8Array(napi.compressBound(bytes.length));
-      return target.slice(0, compressor.compress(target, bytes, level));
+    compress(bytes, level) {
+      const bound = napi.compressBound(bytes.length);
+      if (scratch.length < bound) scratch = new Uint8Array(bound);
+      return scratch.slice(0, compressor.compress(scratch, bytes, level));
     },
     decompress(bytes, rawLength) {
       const target = new Uint8Array(rawLength);
-      let length: number;
-      try {
-        length = decompressor.decompress(target, bytes);
-      } catch (cause) {
-        throw new CompressionError('Cannot decompress: corrupt frame', { cause });
-      }
-      return checked(target.subarray(0, length), rawLength);
+      return target.subarray(0, decompressor.decompress(target, bytes));
     },
   };
+}
+
+interface NodeZstdOptions {
+  readonly chunkSize: number;
+  readonly params?: Readonly<Record<number, number>>;
+  readonly maxOutputLength?: number;
 }
 
 interface NodeZstd {
-  readonly constants: Record<string, number>;
-  zstdCompressSync(bytes: Uint8Array, options: { params: Record<number, number> }): Uint8Array;
-  zstdDecompressSync(bytes: Uint8Array, options: { maxOutputLength: number }): Uint8Array;
+  readonly constants: Readonly<Record<string, number>>;
+  zstdCompressSync(bytes: Uint8Array, options: NodeZstdOptions): Uint8Array;
+  zstdDecompressSync(bytes: Uint8Array, options: NodeZstdOptions): Uint8Array;
 }
 
-async function loadNode(): Promise<Zstd | undefined> {
-  if (!('zstdCompressSync' in zlib)) return undefined; // Node before 22.15
+async function loadNode(): Promise<Codec> {
+  if (!('zstdCompressSync' in zlib)) throw new Error('Node has zstd from 22.15 on');
   const node = zlib as unknown as NodeZstd;
-  const levelParam = node.constants['ZSTD_c_compressionLevel']!;
+  const levelParameter = node.constants['ZSTD_c_compressionLevel']!;
+  // One output buffer that holds everything: the default, many of 16 KiB, takes twice as long to decompress.
   return {
-    implementation: 'node',
-    compress: (bytes, level = defaultLevel) =>
-      node.zstdCompressSync(bytes, { params: { [levelParam]: level } }),
-    decompress(bytes, rawLength) {
-      let raw: Uint8Array;
-      try {
-        raw = node.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, rawLength) });
-      } catch (cause) {
-        throw new CompressionError('Cannot decompress: corrupt frame', { cause });
-      }
-      return checked(raw, rawLength);
+    compress: (bytes, level) => {
+      const chunkSize = bytes.length + (bytes.length >>> 8) + 1024;
+      return plain(node.zstdCompressSync(bytes, { params: { [levelParameter]: level }, chunkSize }));
     },
+    decompress: (bytes, rawLength) =>
+      plain(
+        node.zstdDecompressSync(bytes, {
+          chunkSize: rawLength + 64,
+          maxOutputLength: Math.max(1, rawLength),
+        }),
+      ),
   };
 }
 
-async function loadWasm(): Promise<Zstd> {
+/** Without the methods of Buffer, whose slice() does not copy. */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+async function loadWasm(): Promise<Codec> {
   const wasm = await import('@bokuweb/zstd-wasm');
   await wasm.init();
   return {
-    implementation: 'wasm',
-    compress: (bytes, level = defaultLevel) => wasm.compress(bytes, level),
-    decompress(bytes, rawLength) {
-      let raw: Uint8Array;
-      try {
-        raw = wasm.decompress(bytes, { defaultHeapSize: rawLength });
-      } catch (cause) {
-        throw new CompressionError('Cannot decompress: corrupt frame', { cause });
-      }
-      return checked(raw, rawLength);
-    },
+    compress: (bytes, level) => wasm.compress(bytes, level),
+    decompress: bytes => wasm.decompress(bytes),
   };
 }
