@@ -1,3 +1,5 @@
+import { storeError } from '../errors.ts';
+
 /**
  * Where objects lie. What the medium must guarantee, and the contract suite (`test/store/backend/contract.ts`) proves as
  * far as one process can:
@@ -23,7 +25,7 @@ export interface Backend {
     bytes: Uint8Array | readonly Uint8Array[],
     options?: PutOptions,
   ): Promise<'created' | 'exists'>;
-  /** Makes everything durable that was put with `sync: 'deferred'`. STORE_WRITE_FAILED. */
+  /** Makes durable what was put with `sync: 'deferred'`, and deletes. STORE_WRITE_FAILED. */
   sync(options?: CallOptions): Promise<void>;
   /**
    * All bytes of an object, or a range that must lie within it; the memory is the caller's. STORE_OBJECT_MISSING;
@@ -31,11 +33,11 @@ export interface Backend {
    */
   get(name: string, options?: GetOptions): Promise<Uint8Array>;
   /**
-   * Objects whose name begins with the prefix, in order of their names' bytes. Temporary files and names that no object
-   * can have are left out. An object that appears or goes meanwhile may be in or out. STORE_READ_FAILED.
+   * Objects whose name begins with the prefix, in order of their names' bytes (`gc/10` before `gc/9`). Temporary files and
+   * names that no object can have are left out. An object that appears or goes meanwhile may be in or out. STORE_READ_FAILED.
    */
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>;
-  /** Removes an object; one that is absent is fine. STORE_WRITE_FAILED. */
+  /** Removes an object; one that is absent is fine. Durable after the next `sync`. STORE_WRITE_FAILED. */
   delete(name: string, options?: CallOptions): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
@@ -90,4 +92,39 @@ export function assertPrefix(prefix: string): void {
 /** Names in the order of their bytes; they are ASCII, so code units will do. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+export function objectMissing(name: string, location: string): Error {
+  return storeError('STORE_OBJECT_MISSING', `Cannot read ${name} in ${location}: there is no such object`, {
+    context: { object: name },
+  });
+}
+
+/** The range asked for, which must lie within the object's size. */
+export function checkRange(
+  name: string,
+  size: number,
+  { offset = 0, length, bytesMax }: GetOptions,
+): { readonly start: number; readonly end: number } {
+  if (bytesMax !== undefined && size > bytesMax) {
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot read ${name}: it is ${size} bytes, at most ${bytesMax} are plausible`,
+      {
+        context: { object: name },
+      },
+    );
+  }
+  const end = length === undefined ? size : offset + length;
+  if (offset > end || end > size) {
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot read ${name}: it ends at byte ${size}, need ${Math.max(offset, end)}`,
+      {
+        remedy: 'Run `stillpoint verify --read-data` to see what else is damaged.',
+        context: { object: name },
+      },
+    );
+  }
+  return { start: offset, end };
 }

@@ -6,4 +6,5 @@ export {
   type ListedObject,
   type PutOptions,
 } from './backend.ts';
+export { type LocalBackendOptions, openLocalBackend } from './local.ts';
 export { type MemoryBackend, type MemoryObjects, memoryBackend } from './memory.ts';

@@ -1,5 +1,11 @@
-import { storeError } from '../errors.ts';
-import { assertObjectName, assertPrefix, type Backend, compareNames, type GetOptions } from './backend.ts';
+import {
+  assertObjectName,
+  assertPrefix,
+  type Backend,
+  checkRange,
+  compareNames,
+  objectMissing,
+} from './backend.ts';
 
 /** A store's objects by name. The bytes are never changed in place, so that a copied map is a snapshot. */
 export type MemoryObjects = ReadonlyMap<string, Uint8Array>;
@@ -54,39 +60,4 @@ export function memoryBackend({
     },
     async close() {},
   };
-}
-
-export function objectMissing(name: string, location: string): Error {
-  return storeError('STORE_OBJECT_MISSING', `Cannot read ${name} in ${location}: there is no such object`, {
-    context: { object: name },
-  });
-}
-
-/** The range asked for, which must lie within the object's size. */
-export function checkRange(
-  name: string,
-  size: number,
-  { offset = 0, length, bytesMax }: GetOptions,
-): { readonly start: number; readonly end: number } {
-  if (bytesMax !== undefined && size > bytesMax) {
-    throw storeError(
-      'STORE_DAMAGED',
-      `Cannot read ${name}: it is ${size} bytes, at most ${bytesMax} are plausible`,
-      {
-        context: { object: name },
-      },
-    );
-  }
-  const end = length === undefined ? size : offset + length;
-  if (offset > end || end > size) {
-    throw storeError(
-      'STORE_DAMAGED',
-      `Cannot read ${name}: it ends at byte ${size}, need ${Math.max(offset, end)}`,
-      {
-        remedy: 'Run `stillpoint verify --read-data` to see what else is damaged.',
-        context: { object: name },
-      },
-    );
-  }
-  return { start: offset, end };
 }
