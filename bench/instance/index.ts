@@ -1,0 +1,17 @@
+export type { Acknowledged } from './acknowledged.ts';
+export { readAcknowledged } from './acknowledged.ts';
+export type { Disagreement, PairCheck, PairReport } from './check.ts';
+export { checkPair } from './check.ts';
+export { createInstanceDatabase, schemaPath } from './database.ts';
+export type { Fault, Faults, Misbehaviour, Route } from './faults.ts';
+export type { DrainState, Side } from './gate.ts';
+export { LockedError } from './gate.ts';
+export { repositoryPath } from './home.ts';
+export type { PushRequest } from './hosting.ts';
+export type { Instance, InstanceOptions } from './instance.ts';
+export { createInstance } from './instance.ts';
+export type { Instant, LatchRecord } from './maintenance.ts';
+export type { Account, Call } from './maintenance-http.ts';
+export type { OddFiles } from './odd-files.ts';
+export { writeOddFiles } from './odd-files.ts';
+export type { WriterCounts, WriterOptions } from './writer.ts';
