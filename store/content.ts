@@ -3,6 +3,12 @@ import type { ChunkId } from './ids.ts';
 /** Data and metadata have different id keys, different packs, and different readers. */
 export type ChunkClass = 'data' | 'metadata';
 
+/** A chunk that something stored depends on. A node is a metadata chunk that names further chunks itself. */
+export interface ChunkRef {
+  readonly id: ChunkId;
+  readonly kind: 'data' | 'node';
+}
+
 /** A run of bytes: part of a chunk, zeros that were never stored, or a few bytes kept in place. Lengths in bytes. */
 export type Extent =
   | { readonly kind: 'chunk'; readonly id: ChunkId; readonly offset: number; readonly length: number }

@@ -1,0 +1,68 @@
+import type { NodeCutParams } from '../../chunker/index.ts';
+import { type ChunkSink, type Content, type Entry, inlineBytesMax, type ListingRoot } from '../content.ts';
+import { extentWeightBytes } from './extents.ts';
+import { type Branch, compareBytes, extentsInPlaceMax, keyBytesMax } from './node.ts';
+import { NodeTree, type TreeShape } from './tree.ts';
+
+const shape: TreeShape<Entry, Branch> = {
+  leafNode: entries => ({ kind: 'listing', level: 0, entries }),
+  innerNode: (branches, level) => ({ kind: 'listing', level, branches }),
+  overLeaf: (entries, node) => ({ key: entries.at(-1)!.key, node, entries: entries.length }),
+  overInner: (branches, node) => ({
+    key: branches.at(-1)!.key,
+    node,
+    entries: branches.reduce((sum, branch) => sum + branch.entries, 0),
+  }),
+  weighLeaf: entry => ({ key: entry.key, weightBytes: entryWeightBytes(entry) }),
+  weighInner: branch => ({ key: branch.key, weightBytes: branch.key.length + 42 }),
+  idOf: branch => branch.node,
+};
+
+function entryWeightBytes({ key, body, contents }: Entry): number {
+  let bytes = 8 + key.length + body.length;
+  for (const content of contents) bytes += contentWeightBytes(content);
+  return bytes;
+}
+
+function contentWeightBytes(content: Content): number {
+  if ('list' in content) return 44;
+  let bytes = 1;
+  for (const extent of content.extents) bytes += extentWeightBytes(extent);
+  return bytes;
+}
+
+/** Stores a sorted sequence of entries. Equal sequences give equal roots, whatever was stored before. */
+export class ListingBuilder {
+  readonly #tree: NodeTree<Entry, Branch>;
+  #lastKey: Uint8Array | undefined;
+  #entries = 0;
+
+  constructor(sink: ChunkSink, params: NodeCutParams) {
+    this.#tree = new NodeTree(sink, params, shape);
+  }
+
+  /** Keys strictly ascending: RangeError. The entry is kept until its node is stored: do not change its bytes. */
+  async add(entry: Entry): Promise<void> {
+    checkEntry(entry, this.#lastKey);
+    this.#lastKey = entry.key;
+    this.#entries += 1;
+    await this.#tree.add(entry);
+  }
+
+  async finish(): Promise<ListingRoot> {
+    return { ...(await this.#tree.finish()), entries: this.#entries };
+  }
+}
+
+function checkEntry({ key, contents }: Entry, lastKey: Uint8Array | undefined): void {
+  if (key.length > keyBytesMax) throw new RangeError(`Cannot add entry: key of ${key.length} bytes`);
+  if (lastKey !== undefined && compareBytes(lastKey, key) >= 0)
+    throw new RangeError(`Cannot add entry ${Buffer.from(key)}: keys are not in ascending order`);
+  for (const content of contents) {
+    if ('list' in content) continue;
+    if (content.extents.length > extentsInPlaceMax)
+      throw new RangeError(`Cannot add entry: ${content.extents.length} extents in place; use storeExtents`);
+    if (content.extents.some(extent => extent.kind === 'inline' && extent.bytes.length > inlineBytesMax))
+      throw new RangeError('Cannot add entry: too many inline bytes');
+  }
+}

@@ -1,0 +1,94 @@
+import type { ChunkSource, Entry, ListingRoot } from '../content.ts';
+import { storeError } from '../errors.ts';
+import type { ChunkId } from '../ids.ts';
+import { compareBytes, type Node } from './node.ts';
+import { childrenOf, readNode } from './read-node.ts';
+
+export interface ReadListingOptions {
+  /** Entries with a lesser key are left out; nodes that hold only such are not read. */
+  readonly from?: Uint8Array;
+  /** Only entries whose key begins so. */
+  readonly prefix?: Uint8Array;
+}
+
+/** What a node's parent says about it. */
+interface Promised {
+  readonly node: ChunkId;
+  readonly level: number;
+  readonly entries: number;
+  /** Its last key; undefined for a root. */
+  readonly key: Uint8Array | undefined;
+}
+
+/** Entries in key order. They are views of a node that later pulls do not change. */
+export async function* readListing(
+  source: ChunkSource,
+  root: ListingRoot,
+  options: ReadListingOptions = {},
+): AsyncGenerator<Entry> {
+  const prefix = options.prefix ?? new Uint8Array();
+  const from = options.from !== undefined && compareBytes(options.from, prefix) > 0 ? options.from : prefix;
+  let last: Uint8Array | undefined;
+  for await (const entry of entriesFrom(source, promisedBy(root), from)) {
+    if (last !== undefined && compareBytes(last, entry.key) >= 0)
+      throw storeError('STORE_DAMAGED', 'Cannot read listing: keys of neighbouring nodes are not in order');
+    last = entry.key;
+    if (compareBytes(entry.key, from) < 0) continue;
+    if (compareBytes(entry.key.subarray(0, prefix.length), prefix) !== 0) return;
+    yield entry;
+  }
+}
+
+/** The entry with this very key; reads one node a level. */
+export async function findEntry(
+  source: ChunkSource,
+  root: ListingRoot,
+  key: Uint8Array,
+): Promise<Entry | undefined> {
+  let promised = promisedBy(root);
+  for (;;) {
+    const node = await readPromised(source, promised);
+    if ('entries' in node) return node.entries.find(entry => compareBytes(entry.key, key) === 0);
+    if (!('branches' in node)) return undefined;
+    const branch = node.branches.find(candidate => compareBytes(candidate.key, key) >= 0);
+    if (branch === undefined) return undefined;
+    promised = { ...branch, level: node.level - 1 };
+  }
+}
+
+function promisedBy(root: ListingRoot): Promised {
+  return { node: root.id, level: root.level, entries: root.entries, key: undefined };
+}
+
+async function* entriesFrom(
+  source: ChunkSource,
+  promised: Promised,
+  from: Uint8Array,
+): AsyncGenerator<Entry> {
+  const node = await readPromised(source, promised);
+  if ('entries' in node) {
+    yield* node.entries;
+  } else if ('branches' in node) {
+    const wanted = node.branches.filter(branch => compareBytes(branch.key, from) >= 0);
+    for await (const [branch, load] of childrenOf(source, wanted))
+      yield* entriesFrom(load, { ...branch, level: node.level - 1 }, from);
+  }
+}
+
+async function readPromised(source: ChunkSource, promised: Promised): Promise<Node> {
+  const node = await readNode(source, promised.node, { kind: 'listing', level: promised.level });
+  const { entries, key } = summary(node);
+  if (entries !== promised.entries)
+    throw storeError('STORE_DAMAGED', `Cannot read listing: a node has ${entries} entries, not ${promised.entries}`);
+  if (promised.key !== undefined && (key === undefined || compareBytes(key, promised.key) !== 0))
+    throw storeError('STORE_DAMAGED', 'Cannot read listing: a node does not end with the key that its parent names');
+  return node;
+}
+
+function summary(node: Node): { entries: number; key: Uint8Array | undefined } {
+  if ('entries' in node) return { entries: node.entries.length, key: node.entries.at(-1)?.key };
+  if (!('branches' in node)) return { entries: 0, key: undefined };
+  let entries = 0;
+  for (const branch of node.branches) entries += branch.entries;
+  return { entries, key: node.branches.at(-1)?.key };
+}
