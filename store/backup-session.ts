@@ -1,0 +1,177 @@
+import type { CborValue } from './cbor.ts';
+import { encodeIndexPart } from './chunk-index/parts.ts';
+import type { LoadedIndex } from './chunk-index/load.ts';
+import { chunkMissing, readChunk } from './chunk-reader.ts';
+import type { ChunkClass, ChunkRef, ChunkSink, ChunkSource } from './content.ts';
+import type { StoreContext } from './context.ts';
+import { storeError } from './errors.ts';
+import { type ChunkId, hex, type SessionId, type SnapshotId } from './ids.ts';
+import { commitManifest } from './commit.ts';
+import { FrameReader } from './pack/reader.ts';
+import type { PackRow } from './pack/row.ts';
+import { PackWriter } from './pack/writer.ts';
+import { createIntent, removeIntent } from './protocol/intent.ts';
+import { refuseGenerations } from './protocol/generations.ts';
+import { closeSession } from './protocol/session.ts';
+import { putOwn } from './put-own.ts';
+import { sealRecord } from './record.ts';
+
+export interface NewManifest {
+  /** Everything that the snapshot needs must be reachable from these. Stored already, or put in this session. */
+  readonly roots: readonly ChunkRef[];
+  /** Opaque to the store. */
+  readonly body: CborValue;
+}
+
+/** What a session added. */
+export interface Written {
+  readonly newChunks: number;
+  /** Before compression. */
+  readonly newBytes: number;
+  /** Packs as they lie in the store, so far. */
+  readonly packedBytes: number;
+}
+
+/** One run's writing: nothing is visible before commit, which shows all of it at once. */
+export interface BackupSession extends ChunkSink, ChunkSource, AsyncDisposable {
+  readonly id: SessionId;
+  readonly written: Written;
+  /** Everything put before is durable, and other sessions can find it. */
+  flush(): Promise<void>;
+  /** Flushes and creates the manifest; the session is over. A failed commit leaves no snapshot. */
+  commit(manifest: NewManifest): Promise<SnapshotId>;
+  /** Ends the session without a snapshot. Idempotent, never throws; disposing without commit does it. */
+  abandon(): Promise<void>;
+}
+
+export interface SessionParts {
+  readonly context: StoreContext;
+  readonly id: SessionId;
+  readonly host: string;
+  /** For this session alone: it adds what it publishes. */
+  readonly loaded: LoadedIndex;
+  /** Called after the commit. */
+  readonly onCommitted: () => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A killed run's packs serve the next one as soon as an index part lists them. */
+const rowsPerIndexPart = 64;
+const cacheBytesMax = 16 * 1024 * 1024;
+
+/** Wires chunks, packs, index parts and protocol together for one backup. */
+export function backupSession(parts: SessionParts): BackupSession {
+  const { context, id, host, loaded, signal } = parts;
+  const { index } = loaded;
+  const frames = new FrameReader(context, { cacheBytesMax });
+  // Rows that only trailers had go into this session's part: what it depends on must be found by everyone.
+  let rows: PackRow[] = [...loaded.recovered];
+  let state: 'open' | 'committed' | 'abandoned' = 'open';
+  let isOutcomeUnknown = false;
+  let partsWritten: Promise<void> = Promise.resolve();
+  const written = { newChunks: 0, newBytes: 0, packedBytes: 0 };
+  const writer = new PackWriter(context, {
+    session: id,
+    signal,
+    onPublished(row, bytes) {
+      index.addPack(row);
+      rows.push(row);
+      written.packedBytes += bytes;
+    },
+  });
+
+  function checkOpen(): void {
+    if (state !== 'open') throw new TypeError(`Cannot use session ${id}: it is ${state}`);
+  }
+
+  async function put(bytes: Uint8Array, chunkClass: ChunkClass): Promise<ChunkId> {
+    checkOpen();
+    const chunk = context.idOf(bytes, chunkClass);
+    while (!index.has(chunk) && !writer.has(chunk)) {
+      if (writer.isFull) {
+        await writer.room();
+        continue; // others may have put the same chunk meanwhile
+      }
+      writer.add(chunk, bytes, chunkClass);
+      written.newChunks += 1;
+      written.newBytes += bytes.length;
+      break;
+    }
+    writer.check();
+    if (rows.length >= rowsPerIndexPart) await writeIndexPart();
+    return chunk;
+  }
+
+  /** One after the other; a failure is every later one's too. */
+  function writeIndexPart(): Promise<void> {
+    partsWritten = partsWritten.then(async () => {
+      const listed = rows;
+      rows = [];
+      if (listed.length === 0) return;
+      await context.backend.sync(signal ? { signal } : {});
+      const name = `index/${id.slice(0, 32)}${hex(context.seams.randomness.bytes(16))}`;
+      const place = { kind: 'index', session: id, name, randomness: context.seams.randomness } as const;
+      const bytes = sealRecord(context.ring, place, encodeIndexPart({ rows: listed, replaces: [] }));
+      await putOwn(context.backend, { name, parts: [bytes] }, { signal });
+    });
+    partsWritten.catch(() => undefined); // whoever waits for it hears of it
+    return partsWritten;
+  }
+
+  async function flush(): Promise<void> {
+    checkOpen();
+    await writer.flush();
+    await writeIndexPart();
+  }
+
+  async function commit(manifest: NewManifest): Promise<SnapshotId> {
+    await flush();
+    for (const root of manifest.roots) {
+      if (index.has(root.id)) continue;
+      const chunkClass = root.kind === 'data' ? 'data' : 'metadata';
+      throw chunkMissing({ id: root.id, chunkClass }, context);
+    }
+    await createIntent(context, { session: id, record: { host, roots: manifest.roots } }, { signal });
+    await refuseGenerations(context, { signal });
+    const snapshot = await commitManifest(
+      context,
+      { session: id, host, ...manifest, onUnknown: () => (isOutcomeUnknown = true) },
+      { signal },
+    );
+    state = 'committed';
+    parts.onCommitted();
+    await removeIntent(context, id);
+    await closeSession(context, id);
+    return snapshot;
+  }
+
+  async function abandon(): Promise<void> {
+    if (state !== 'open') return;
+    state = 'abandoned';
+    await writer.stop(storeError('STORE_WRITE_FAILED', `Cannot write in session ${id}: it was abandoned`));
+    await partsWritten.catch(() => undefined); // what failed there was thrown to whoever asked for it
+    // A manifest that may yet turn out to exist keeps its intent: a root for whoever prunes.
+    if (isOutcomeUnknown) return;
+    await removeIntent(context, id);
+    await closeSession(context, id);
+  }
+
+  return {
+    id,
+    get written() {
+      return { ...written };
+    },
+    put,
+    async get(chunk, chunkClass) {
+      const pending = writer.find(chunk);
+      if (pending !== undefined) return pending;
+      const answer = await readChunk({ context, frames, index }, { id: chunk, chunkClass });
+      if ('bytes' in answer) return answer.bytes;
+      throw answer.error ?? chunkMissing({ id: chunk, chunkClass }, context);
+    },
+    flush,
+    commit,
+    abandon,
+    [Symbol.asyncDispose]: abandon,
+  };
+}

@@ -1,0 +1,170 @@
+import type { ChunkClass } from '../content.ts';
+import type { PackId } from '../ids.ts';
+import {
+  type Codec,
+  chunkCount,
+  chunkKeyAt,
+  chunkRowBytes,
+  frameCount,
+  frameRowBytes,
+  framesStartBytes,
+  type PackRow,
+  viewOf,
+} from '../pack/row.ts';
+import { ChunkTable } from './table.ts';
+
+/** Where a frame lies. */
+export interface FramePlace {
+  /** Unique within one index; no number of the format. */
+  readonly frame: number;
+  readonly pack: PackId;
+  readonly chunkClass: ChunkClass;
+  /** Its position in the pack, from 0. */
+  readonly ordinal: number;
+  /** From the start of the pack. */
+  readonly sealedOffset: number;
+  readonly sealedBytes: number;
+  readonly rawBytes: number;
+  readonly codec: Codec;
+}
+
+/** Where a copy of a chunk lies: a frame, and the place in it. */
+export interface ChunkPlace extends FramePlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Frames of packs that are known bad: nothing new may depend on them. */
+export interface Damaged {
+  has(pack: PackId, ordinal: number): boolean;
+}
+
+interface PackSpan {
+  readonly pack: PackId;
+  readonly chunkClass: ChunkClass;
+  readonly firstFrame: number;
+}
+
+const frameWords = 3;
+const zstdBit = 0x80000000;
+
+/** The chunks of many packs. 32 bytes a slot at up to 3/4 load, and 12 a frame. */
+export class ChunkIndex {
+  readonly #chunks = new ChunkTable();
+  readonly #packs: PackSpan[] = [];
+  readonly #byName = new Set<PackId>();
+  readonly #badFrames = new Set<number>();
+  readonly #damaged: Damaged | undefined;
+  #frames = new Uint32Array(256 * frameWords);
+  #frameCount = 0;
+
+  constructor(damaged?: Damaged) {
+    this.#damaged = damaged;
+  }
+
+  /** Copies of chunks. */
+  get chunks(): number {
+    return this.#chunks.size;
+  }
+
+  get packs(): number {
+    return this.#packs.length;
+  }
+
+  /** About what it takes in memory. */
+  get bytes(): number {
+    return this.#chunks.bytes + this.#frames.byteLength;
+  }
+
+  hasPack(pack: PackId): boolean {
+    return this.#byName.has(pack);
+  }
+
+  /** Adds what a checked row lists; a pack that is there already is left as it is. */
+  addPack(row: PackRow): void {
+    if (this.#byName.has(row.pack)) return;
+    this.#byName.add(row.pack);
+    this.#packs.push({ pack: row.pack, chunkClass: row.chunkClass, firstFrame: this.#frameCount });
+    const frames = viewOf(row.frames);
+    const chunks = viewOf(row.chunks);
+    let position = 0;
+    let sealedOffset = framesStartBytes;
+    for (let ordinal = 0; ordinal < frameCount(row); ordinal++) {
+      const at = ordinal * frameRowBytes;
+      const frame = this.#addFrame(sealedOffset, frames.getUint32(at, true), {
+        rawBytes: frames.getUint32(at + 4, true),
+        isZstd: frames.getUint8(at + 8) === 1,
+      });
+      if (this.#damaged?.has(row.pack, ordinal)) this.#badFrames.add(frame);
+      sealedOffset += frames.getUint32(at, true);
+      let offset = 0;
+      for (let left = frames.getUint32(at + 9, true); left > 0; left--, position++) {
+        const length = chunks.getUint32(position * chunkRowBytes + 16, true);
+        this.#chunks.add(chunkKeyAt(row, position), { frame, offset, length });
+        offset += length;
+      }
+    }
+    if (position !== chunkCount(row)) throw new RangeError(`Cannot index pack ${row.pack}: unchecked row`);
+  }
+
+  /** Whether a copy is there that is not known bad: what a new snapshot may depend on. */
+  has(id: Uint8Array): boolean {
+    if (this.#badFrames.size === 0) return this.#chunks.copies(id).length > 0;
+    return this.#chunks.copies(id).some(slot => !this.#badFrames.has(slot.frame));
+  }
+
+  /** Every copy, those in frames known bad last. */
+  places(id: Uint8Array): ChunkPlace[] {
+    const places = this.#chunks
+      .copies(id)
+      .map(({ frame, offset, length }) => ({ ...this.frame(frame), offset, length }));
+    if (this.#badFrames.size > 0 && places.length > 1)
+      places.sort((a, b) => Number(this.#badFrames.has(a.frame)) - Number(this.#badFrames.has(b.frame)));
+    return places;
+  }
+
+  frame(frame: number): FramePlace {
+    const at = frame * frameWords;
+    const span = this.#packs[this.#packOf(frame)]!;
+    const raw = this.#frames[at + 2]!;
+    return {
+      frame,
+      pack: span.pack,
+      chunkClass: span.chunkClass,
+      ordinal: frame - span.firstFrame,
+      sealedOffset: this.#frames[at]!,
+      sealedBytes: this.#frames[at + 1]!,
+      rawBytes: (raw & ~zstdBit) >>> 0,
+      codec: raw >= zstdBit ? 'zstd' : 'raw',
+    };
+  }
+
+  #addFrame(
+    sealedOffset: number,
+    sealedBytes: number,
+    { rawBytes, isZstd }: { rawBytes: number; isZstd: boolean },
+  ): number {
+    const at = this.#frameCount * frameWords;
+    if (at === this.#frames.length) {
+      const larger = new Uint32Array(this.#frames.length * 2);
+      larger.set(this.#frames);
+      this.#frames = larger;
+    }
+    this.#frames[at] = sealedOffset;
+    this.#frames[at + 1] = sealedBytes;
+    this.#frames[at + 2] = isZstd ? rawBytes + zstdBit : rawBytes;
+    return this.#frameCount++;
+  }
+
+  /** The last pack whose first frame is not after it; packs without frames share a first frame with the next. */
+  #packOf(frame: number): number {
+    let low = 0;
+    let high = this.#packs.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#packs[middle]!.firstFrame <= frame) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}

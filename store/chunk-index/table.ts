@@ -1,0 +1,87 @@
+/** One place where a chunk lies. */
+export interface Slot {
+  readonly frame: number;
+  /** Within the frame before compression. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+const slotWords = 8;
+const loadMax = 0.75;
+const firstCapacity = 1024;
+
+/**
+ * Chunk keys (the first 16 bytes of an id) and where the chunks lie: open addressing over one buffer, 32 bytes a slot.
+ * A key may be there several times, once for each copy; keys come from a keyed hash, so their first bytes need no mixing.
+ */
+export class ChunkTable {
+  #words: Uint32Array;
+  #mask: number;
+  #size = 0;
+
+  constructor(expected = 0) {
+    let capacity = firstCapacity;
+    while (capacity * loadMax < expected) capacity *= 2;
+    this.#words = new Uint32Array(capacity * slotWords);
+    this.#mask = capacity - 1;
+  }
+
+  /** Copies, not distinct chunks. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get bytes(): number {
+    return this.#words.byteLength;
+  }
+
+  add(key: Uint8Array, { frame, offset, length }: Slot): void {
+    if (this.#size + 1 > (this.#mask + 1) * loadMax) this.#grow();
+    const words = this.#words;
+    let at = (word(key, 0) & this.#mask) * slotWords;
+    while (words[at + 4] !== 0) at = (at + slotWords) % words.length;
+    words[at] = word(key, 0);
+    words[at + 1] = word(key, 4);
+    words[at + 2] = word(key, 8);
+    words[at + 3] = word(key, 12);
+    words[at + 4] = frame + 1;
+    words[at + 5] = offset;
+    words[at + 6] = length;
+    this.#size += 1;
+  }
+
+  /** All copies, in the order in which they were added. */
+  copies(key: Uint8Array): Slot[] {
+    const words = this.#words;
+    const [k0, k1, k2, k3] = [word(key, 0), word(key, 4), word(key, 8), word(key, 12)];
+    const found: Slot[] = [];
+    for (let at = (k0 & this.#mask) * slotWords; ; at = (at + slotWords) % words.length) {
+      const frame = words[at + 4]!;
+      if (frame === 0) return found;
+      if (words[at] === k0 && words[at + 1] === k1 && words[at + 2] === k2 && words[at + 3] === k3)
+        found.push({ frame: frame - 1, offset: words[at + 5]!, length: words[at + 6]! });
+    }
+  }
+
+  #grow(): void {
+    const old = this.#words;
+    const larger = new Uint32Array(old.length * 2);
+    const mask = this.#mask * 2 + 1;
+    // From the first free slot on, so that copies of a key keep their order across the end of the old buffer.
+    let start = 0;
+    while (old[start + 4] !== 0) start += slotWords;
+    for (let step = 0; step < old.length; step += slotWords) {
+      const from = (start + step) % old.length;
+      if (old[from + 4] === 0) continue;
+      let at = (old[from]! & mask) * slotWords;
+      while (larger[at + 4] !== 0) at = (at + slotWords) % larger.length;
+      larger.set(old.subarray(from, from + slotWords), at);
+    }
+    this.#words = larger;
+    this.#mask = mask;
+  }
+}
+
+function word(key: Uint8Array, at: number): number {
+  return (key[at]! | (key[at + 1]! << 8) | (key[at + 2]! << 16) | (key[at + 3]! << 24)) >>> 0;
+}

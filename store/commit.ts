@@ -1,0 +1,102 @@
+import type { CborValue } from './cbor.ts';
+import type { ChunkRef } from './content.ts';
+import type { StoreContext } from './context.ts';
+import { isStoreError, storeError } from './errors.ts';
+import type { SessionId, SnapshotId } from './ids.ts';
+import { encodeManifest, type Manifest, manifestName } from './manifest.ts';
+import { listManifestIds, readManifest, setDigest } from './manifests.ts';
+import { holds } from './put-own.ts';
+
+export interface Commit {
+  readonly session: SessionId;
+  readonly host: string;
+  readonly roots: readonly ChunkRef[];
+  readonly body: CborValue;
+  /** Called when the medium did not say whether the manifest exists. */
+  readonly onUnknown: () => void;
+}
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Creates the manifest: the snapshot exists from here on. */
+export async function commitManifest(
+  context: StoreContext,
+  commit: Commit,
+  options: CallOptions = {},
+): Promise<SnapshotId> {
+  const { backend, ring, seams } = context;
+  const id = commit.session as string as SnapshotId;
+  const ids = await listManifestIds(context, options);
+  const last = await lastOf(context, { host: commit.host, ids }, options);
+  const manifest: Manifest = {
+    id,
+    host: commit.host,
+    sequence: (last?.sequence ?? 0) + 1,
+    previous: last?.id ?? null,
+    createdMs: seams.clock.nowMs(),
+    roots: commit.roots,
+    seen: { count: ids.length, digest: setDigest(context, ids) },
+    body: commit.body,
+  };
+  const bytes = encodeManifest(ring, manifest, { randomness: seams.randomness });
+  options.signal?.throwIfAborted();
+  const name = manifestName(id);
+  const answer = await putCertainly(context, { name, bytes, onUnknown: commit.onUnknown });
+  if (answer === 'created' || (await holds(backend, { name, parts: [bytes] }))) return id;
+  throw storeError('STORE_LOCKED', `Cannot commit snapshot ${id}: another run declared this one dead`, {
+    remedy: 'Run the backup again. If this machine was asleep, that is why.',
+    context: { object: name },
+  });
+}
+
+/**
+ * A put that failed may have created its object all the same. A failed run must leave no snapshot, so it is asked again:
+ * created now, or found there with our bytes (then it had worked), or nobody can say.
+ */
+async function putCertainly(
+  { backend }: StoreContext,
+  { name, bytes, onUnknown }: { name: string; bytes: Uint8Array; onUnknown: () => void },
+): Promise<'created' | 'exists'> {
+  try {
+    return await backend.put(name, bytes);
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    try {
+      return await backend.put(name, bytes);
+    } catch {
+      onUnknown();
+      throw error; // the first failure says why; the second said nothing new
+    }
+  }
+}
+
+/** This host's last snapshot: aborted runs never were, forgotten ones still count. */
+async function lastOf(
+  context: StoreContext,
+  { host, ids }: { host: string; ids: readonly SnapshotId[] },
+  options: CallOptions,
+): Promise<Manifest | undefined> {
+  let last: Manifest | undefined;
+  for (const id of ids) {
+    const manifest = await readUnlessDamaged(context, id, options);
+    if (manifest?.host === host && manifest.sequence > (last?.sequence ?? 0)) last = manifest;
+  }
+  return last;
+}
+
+/** A damaged manifest of long ago must not stop a backup; verify names it. */
+async function readUnlessDamaged(
+  context: StoreContext,
+  id: SnapshotId,
+  options: CallOptions,
+): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(context, id, options);
+  } catch (error) {
+    if (isStoreError(error) && (error.code === 'STORE_DAMAGED' || error.code === 'STORE_OBJECT_MISSING'))
+      return undefined;
+    throw error;
+  }
+}

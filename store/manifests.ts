@@ -1,0 +1,171 @@
+import type { StoreContext } from './context.ts';
+import { isStoreError, storeError } from './errors.ts';
+import { fromHex, hex, type SnapshotId } from './ids.ts';
+import { decodeManifest, type Manifest, manifestBytesMax, manifestName } from './manifest.ts';
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+const idPattern = /^manifests\/([0-9a-f]{64})$/;
+const forgottenPattern = /^forgotten\/([0-9a-f]{64})$/;
+
+/** Every id under manifests/, aborted runs and forgotten snapshots included, in ascending order. */
+export async function listManifestIds(context: StoreContext, options: CallOptions = {}): Promise<SnapshotId[]> {
+  return namesLike(context, { prefix: 'manifests/', pattern: idPattern }, options);
+}
+
+/** Ids of snapshots that were forgotten; their manifests may still be there. */
+export async function listForgottenIds(
+  context: StoreContext,
+  options: CallOptions = {},
+): Promise<ReadonlySet<SnapshotId>> {
+  return new Set(await namesLike(context, { prefix: 'forgotten/', pattern: forgottenPattern }, options));
+}
+
+async function namesLike(
+  { backend }: StoreContext,
+  { prefix, pattern }: { prefix: string; pattern: RegExp },
+  { signal }: CallOptions,
+): Promise<SnapshotId[]> {
+  const ids: SnapshotId[] = [];
+  for await (const { name } of backend.list(prefix, signal ? { signal } : {})) {
+    const id = pattern.exec(name)?.[1];
+    if (id !== undefined) ids.push(id as SnapshotId);
+  }
+  return ids;
+}
+
+/** A manifest; undefined when its run was aborted. STORE_OBJECT_MISSING, STORE_DAMAGED. */
+export async function readManifest(
+  { backend, ring }: StoreContext,
+  id: SnapshotId,
+  { signal }: CallOptions = {},
+): Promise<Manifest | undefined> {
+  const bytes = await backend.get(manifestName(id), {
+    bytesMax: manifestBytesMax,
+    ...(signal && { signal }),
+  });
+  return decodeManifest(ring, bytes, id);
+}
+
+export interface SnapshotsOptions extends CallOptions {
+  /** Called for a manifest that cannot be read. Without it, the first such error ends the sequence after the last. */
+  readonly onDamage?: (id: SnapshotId, error: Error) => void;
+}
+
+/**
+ * Manifests of all snapshots, oldest first: in each host's own sequence, and by time between hosts. What is forgotten or
+ * aborted is left out.
+ */
+export async function* readSnapshots(
+  context: StoreContext,
+  options: SnapshotsOptions = {},
+): AsyncGenerator<Manifest> {
+  // Forgotten first: a snapshot forgotten meanwhile is then at worst listed once more, never lost.
+  const forgotten = await listForgottenIds(context, options);
+  const ids = (await listManifestIds(context, options)).filter(id => !forgotten.has(id));
+  const manifests: Manifest[] = [];
+  let failure: Error | undefined;
+  for await (const [id, read] of readAhead(ids, id => readManifest(context, id, options))) {
+    try {
+      const manifest = await read;
+      if (manifest !== undefined) manifests.push(manifest);
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      // Deleted between list and read: it was forgotten by another run.
+      if (error.code === 'STORE_OBJECT_MISSING' && (await listForgottenIds(context, options)).has(id)) continue;
+      if (options.onDamage === undefined) failure ??= error;
+      else options.onDamage(id, error);
+    }
+  }
+  yield* inOrder(manifests);
+  if (failure !== undefined) throw failure;
+}
+
+const readsAhead = 8;
+
+async function* readAhead<T>(
+  ids: readonly SnapshotId[],
+  read: (id: SnapshotId) => Promise<T>,
+): AsyncGenerator<[SnapshotId, Promise<T>]> {
+  const underWay: [SnapshotId, Promise<T>][] = [];
+  for (const id of ids) {
+    const reading = read(id);
+    reading.catch(() => undefined); // awaited by the caller, or of no interest after it stopped
+    underWay.push([id, reading]);
+    if (underWay.length >= readsAhead) yield underWay.shift()!;
+  }
+  yield* underWay;
+}
+
+/** Merges the hosts' sequences by time: within a host a clock that jumped changes nothing. */
+function inOrder(manifests: readonly Manifest[]): Manifest[] {
+  const hosts = new Map<string, Manifest[]>();
+  for (const manifest of manifests) {
+    const own = hosts.get(manifest.host);
+    if (own === undefined) hosts.set(manifest.host, [manifest]);
+    else own.push(manifest);
+  }
+  const queues = [...hosts.values()].map(own => own.sort((a, b) => a.sequence - b.sequence || compareIds(a, b)));
+  const merged: Manifest[] = [];
+  while (merged.length < manifests.length) {
+    const next = queues
+      .filter(queue => queue.length > 0)
+      .reduce((first, queue) => (queue[0]!.createdMs < first[0]!.createdMs ? queue : first));
+    merged.push(next.shift()!);
+  }
+  return merged;
+}
+
+function compareIds(a: Manifest, b: Manifest): number {
+  return a.id < b.id ? -1 : 1;
+}
+
+/** The snapshot that a full id or an unambiguous beginning of 4 or more hex digits means. */
+export async function resolveSnapshot(
+  context: StoreContext,
+  text: string,
+  options: CallOptions = {},
+): Promise<SnapshotId> {
+  const prefix = text.toLowerCase();
+  if (!/^[0-9a-f]{4,64}$/.test(prefix))
+    throw unknown(context, text, 'a snapshot is named by 4 to 64 hexadecimal digits');
+  const forgotten = await listForgottenIds(context, options);
+  const candidates = (await listManifestIds(context, options)).filter(
+    id => id.startsWith(prefix) && !forgotten.has(id),
+  );
+  const found: SnapshotId[] = [];
+  for (const id of candidates) {
+    // A damaged manifest is still named by its id: the caller then says what is wrong with it.
+    const manifest = await readManifest(context, id, options).catch((error: unknown) => {
+      if (isStoreError(error)) return null;
+      throw error;
+    });
+    if (manifest !== undefined) found.push(id);
+  }
+  const [first, second] = found;
+  if (first === undefined) throw unknown(context, text, 'no snapshot has this id');
+  if (second !== undefined)
+    throw storeError('SNAPSHOT_AMBIGUOUS', `Cannot tell which snapshot ${text} is: ${found.length} begin so`, {
+      remedy: `Give more digits, such as ${first.slice(0, Math.max(8, prefix.length + 4))}.`,
+      context: { candidates: found.slice(0, 10) },
+    });
+  return first;
+}
+
+function unknown({ backend }: StoreContext, text: string, state: string): Error {
+  return storeError('SNAPSHOT_UNKNOWN', `Cannot find snapshot ${text} in ${backend.location}: ${state}`, {
+    remedy: 'List the snapshots with `stillpoint snapshots`.',
+  });
+}
+
+/** One digest for a set of manifests: BLAKE3 over their ids in ascending order. */
+export function setDigest({ ring }: StoreContext, ids: readonly SnapshotId[]): Uint8Array {
+  return ring.blake3.hash(fromHex([...ids].sort().join('')));
+}
+
+/** For messages. */
+export function shortId(id: SnapshotId | Uint8Array): string {
+  return (typeof id === 'string' ? id : hex(id)).slice(0, 12);
+}

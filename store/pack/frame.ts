@@ -1,0 +1,69 @@
+import type { Zstd } from '../compress.ts';
+import { CompressionError } from '../compress.ts';
+import { storeError } from '../errors.ts';
+import type { ChunkId } from '../ids.ts';
+import type { Codec } from './row.ts';
+
+/** Chunks below this share a frame with others. */
+export const sharedChunkBytesMax = 128 * 1024;
+/** A shared frame is closed before it grows past this. */
+export const sharedFrameBytesMax = 256 * 1024;
+
+export interface FrameChunk {
+  readonly id: ChunkId;
+  readonly length: number;
+}
+
+/** A frame that is ready to be sealed. */
+export interface EncodedFrame {
+  readonly codec: Codec;
+  /** Compressed or not: what will be sealed. */
+  readonly bytes: Uint8Array;
+  readonly rawBytes: number;
+  readonly chunks: readonly FrameChunk[];
+}
+
+const sampleBytes = 8 * 1024;
+const probedBytesMin = 64 * 1024;
+/** Compression below this saving costs more at restore than it is worth. */
+const worthwhile = 0.97;
+
+/** Compresses, unless a probe or the result says that it is not worth it. A job over bytes: no state, no I/O. */
+export function encodeFrame(raw: Uint8Array, chunks: readonly FrameChunk[], zstd: Zstd): EncodedFrame {
+  const rawBytes = raw.length;
+  if (rawBytes < probedBytesMin || looksCompressible(raw, zstd)) {
+    const bytes = zstd.compress(raw);
+    if (bytes.length < rawBytes * worthwhile) return { codec: 'zstd', bytes, rawBytes, chunks };
+  }
+  return { codec: 'raw', bytes: raw, rawBytes, chunks };
+}
+
+/** Tries three samples: the head of a file says little about the rest. */
+function looksCompressible(raw: Uint8Array, zstd: Zstd): boolean {
+  const middle = Math.floor((raw.length - sampleBytes) / 2);
+  const sample = Buffer.concat([
+    raw.subarray(0, sampleBytes),
+    raw.subarray(middle, middle + sampleBytes),
+    raw.subarray(raw.length - sampleBytes),
+  ]);
+  return zstd.compress(sample, 1).length < sample.length * worthwhile;
+}
+
+/** The inverse, checked against the length that the index names. */
+export function decodeFrame(
+  bytes: Uint8Array,
+  { codec, rawBytes }: { readonly codec: Codec; readonly rawBytes: number },
+  { zstd, subject }: { zstd: Zstd; subject: string },
+): Uint8Array {
+  if (codec === 'raw') {
+    if (bytes.length !== rawBytes)
+      throw storeError('STORE_DAMAGED', `Cannot read ${subject}: ${bytes.length} bytes, need ${rawBytes}`);
+    return bytes;
+  }
+  try {
+    return zstd.decompress(bytes, rawBytes);
+  } catch (cause) {
+    if (!(cause instanceof CompressionError)) throw cause;
+    throw storeError('STORE_DAMAGED', `Cannot decompress ${subject}: ${cause.message}`, { cause });
+  }
+}

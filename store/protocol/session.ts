@@ -1,0 +1,62 @@
+import type { StoreContext } from '../context.ts';
+import { storeError } from '../errors.ts';
+import { hex, type SessionId } from '../ids.ts';
+import { holds } from '../put-own.ts';
+import { sealRecord } from '../record.ts';
+import { type SessionRecord, sessionRecord } from './records.ts';
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export function sessionName(id: SessionId): string {
+  return `sessions/${id}`;
+}
+
+/**
+ * Says that somebody works with the store, and proves on the way that the medium never overwrites: the object is created
+ * a second time, sealed anew so that its bytes differ; a refusal, and the first bytes read back, are the proof. It is
+ * made in every session and never stored, since a medium may change behind its name. STORE_UNPROVEN.
+ */
+export async function openSession(
+  context: StoreContext,
+  record: SessionRecord,
+  { signal }: CallOptions = {},
+): Promise<SessionId> {
+  const { backend, seams } = context;
+  const id = hex(seams.randomness.bytes(32)) as SessionId;
+  const name = sessionName(id);
+  const first = sealSession(context, id, record);
+  const options = signal ? { signal } : {};
+  const created = await backend.put(name, first, options);
+  try {
+    // An answer that was lost on the way leaves our own bytes there; anything else is not ours to keep.
+    if (created === 'exists' && !(await holds(backend, { name, parts: [first] })))
+      throw unproven(context, 'a new name was taken already');
+    const again = await backend.put(name, sealSession(context, id, record), options);
+    if (again !== 'exists') throw unproven(context, 'a second object of one name was accepted');
+    if (!(await holds(backend, { name, parts: [first] })))
+      throw unproven(context, 'an object was overwritten by a later one');
+  } catch (error) {
+    await closeSession(context, id);
+    throw error;
+  }
+  return id;
+}
+
+function sealSession({ ring, seams }: StoreContext, session: SessionId, record: SessionRecord): Uint8Array {
+  const { randomness } = seams;
+  const place = { kind: 'session', session, name: sessionName(session), randomness } as const;
+  return sealRecord(ring, place, sessionRecord.encode(record));
+}
+
+/** Removes the session. What cannot be removed is left to a later prune: it costs waiting time, never safety. */
+export async function closeSession({ backend }: StoreContext, id: SessionId): Promise<void> {
+  await backend.delete(sessionName(id)).catch(() => undefined);
+}
+
+function unproven({ backend }: StoreContext, state: string): Error {
+  return storeError('STORE_UNPROVEN', `Cannot write to ${backend.location}: ${state}`, {
+    remedy: 'Use a medium that refuses to create an object twice: a local file system with hard links, or S3 with conditional writes.',
+  });
+}

@@ -1,0 +1,103 @@
+import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { type Fields, fieldsOf } from './cbor-fields.ts';
+import { storeError } from './errors.ts';
+import type { SessionId } from './ids.ts';
+import type { KeyRing } from './keys/index.ts';
+import {
+  createSeal,
+  isSignedBy,
+  type ObjectHeader,
+  type ObjectKind,
+  type ObjectSeal,
+  objectKinds,
+  openSeal,
+  signatureBytes,
+} from './seal/index.ts';
+import type { Randomness } from './seams.ts';
+
+/** The fields of a record by number, from 1 on; 0 is the list of features that a reader must know. */
+export type RecordFields = ReadonlyMap<number, CborValue>;
+
+export interface RecordPlace {
+  readonly kind: ObjectKind;
+  readonly session: SessionId;
+  readonly name: string;
+  readonly randomness: Randomness;
+}
+
+/** An opened record. */
+export interface OpenedRecord {
+  readonly fields: Fields;
+  readonly facts: ObjectHeader;
+  /** 'key holder', a host's name, or undefined where nobody signed. */
+  readonly signedBy: string | undefined;
+}
+
+const featuresField = 0;
+
+/** A whole object that is one record: header ‖ sealed(signature length u8 ‖ signature ‖ CBOR). */
+export function sealRecord(ring: KeyRing, place: RecordPlace, fields: RecordFields): Uint8Array {
+  const seal = createSeal(ring, place);
+  return Buffer.concat([seal.header, sealRecordBody(ring, seal, fields)]);
+}
+
+/** The sealed part alone, for objects that have more between header and record. */
+export function sealRecordBody(ring: KeyRing, seal: ObjectSeal, fields: RecordFields): Uint8Array {
+  const body = encodeCbor(new Map<number, CborValue>([[featuresField, []], ...fields]));
+  // Where hosts without the passphrase can write records, what a key holder says must be told apart from what they say.
+  const signature =
+    ring.hosts.length > 0 ? ring.keyHolder().sign(seal.signedBytes(body)) : new Uint8Array();
+  return seal.seal(0n, Buffer.concat([Uint8Array.of(signature.length), signature, body]));
+}
+
+/** Opens a record. STORE_DAMAGED; STORE_NEWER when it needs a feature that this program does not know. */
+export function openRecord(
+  ring: KeyRing,
+  bytes: Uint8Array,
+  expected: { readonly kind: ObjectKind | readonly ObjectKind[]; readonly name: string },
+): OpenedRecord {
+  const seal = openSeal(ring, bytes, expected);
+  return openRecordBody(ring, { seal, name: expected.name }, bytes.subarray(seal.header.length));
+}
+
+/** The inverse of sealRecordBody. */
+export function openRecordBody(
+  ring: KeyRing,
+  { seal, name }: { readonly seal: ObjectSeal; readonly name: string },
+  sealed: Uint8Array,
+): OpenedRecord {
+  const plain = seal.open(0n, sealed);
+  const signed = plain[0];
+  if (signed === undefined || (signed !== 0 && signed !== signatureBytes) || plain.length <= 1 + signed)
+    throw storeError('STORE_DAMAGED', `Cannot read ${name}: its signature field is malformed`);
+  const body = plain.subarray(1 + signed);
+  const signedBy = signer(ring, seal, { name, body, signature: plain.subarray(1, 1 + signed) });
+  const fields = fieldsOf(decodeCbor(body, { what: name }), name);
+  const [feature] = fields.list(featuresField);
+  if (feature !== undefined)
+    throw storeError('STORE_NEWER', `Cannot read ${name}: it needs the feature ${String(feature)}`, {
+      remedy: 'Use a newer Stillpoint with this store.',
+      context: { object: name },
+    });
+  return { fields, facts: seal.facts, signedBy };
+}
+
+function signer(
+  ring: KeyRing,
+  seal: ObjectSeal,
+  { name, body, signature }: { name: string; body: Uint8Array; signature: Uint8Array },
+): string | undefined {
+  const { epoch, kind } = seal.facts;
+  if (signature.length === 0) {
+    if (ring.hosts.length === 0 || objectKinds[kind].purpose !== 'index') return undefined;
+    throw storeError('STORE_DAMAGED', `Cannot trust ${name}: it has no signature, and hosts can write to this store`);
+  }
+  const message = seal.signedBytes(body);
+  if (isSignedBy(ring.keyHolder(epoch).publicKey, message, signature)) return 'key holder';
+  const host = ring.hosts.find(
+    ({ publicKey, fromEpoch, untilEpoch = Number.POSITIVE_INFINITY }) =>
+      epoch >= fromEpoch && epoch <= untilEpoch && isSignedBy(publicKey, message, signature),
+  );
+  if (host !== undefined) return host.name;
+  throw storeError('STORE_DAMAGED', `Cannot trust ${name}: its signature is nobody's that the key ring lists`);
+}

@@ -1,0 +1,175 @@
+import { type Cuts, cutsFrom } from '../chunker/index.ts';
+import type { Backend } from './backend/index.ts';
+import { type BackupSession, backupSession } from './backup-session.ts';
+import { hasIndexChanged, type LoadedIndex, loadIndex, type StoreProblem } from './chunk-index/load.ts';
+import { chunkMissing, readChunk } from './chunk-reader.ts';
+import { loadZstd } from './compress.ts';
+import type { ChunkClass, ChunkSource } from './content.ts';
+import { contextOf, type StoreContext } from './context.ts';
+import { storeError } from './errors.ts';
+import type { ChunkId, SnapshotId, StoreId } from './ids.ts';
+import { createKeys, type Kdf, type OpenKeys, unlockKeys } from './keys/index.ts';
+import { type Manifest, manifestName } from './manifest.ts';
+import { listForgottenIds, readManifest, readSnapshots, resolveSnapshot, type SnapshotsOptions } from './manifests.ts';
+import { FrameReader } from './pack/reader.ts';
+import { refuseGenerations } from './protocol/generations.ts';
+import { closeSession, openSession } from './protocol/session.ts';
+import type { Seams } from './seams.ts';
+
+/** An open store. Reading needs no right to write. Any number of calls may be under way at once. */
+export interface Store extends ChunkSource, AsyncDisposable {
+  readonly id: StoreId;
+  readonly location: string;
+  /** Where this store cuts contents, rows and listings. */
+  readonly cuts: Cuts;
+  /** 16 bytes; equal in every store of one family. */
+  readonly rowDigestKey: Uint8Array;
+  /** What could not be read so far and was done without: damaged index parts, replaced by the packs' own lists. */
+  readonly problems: readonly StoreProblem[];
+  /**
+   * Begins to write. STORE_UNPROVEN where the medium may overwrite, STORE_NEWER where a newer program prunes.
+   * The host's name is part of every snapshot, and its snapshots are counted.
+   */
+  beginBackup(options: { readonly host: string; readonly signal?: AbortSignal }): Promise<BackupSession>;
+  /** All snapshots, oldest first. A damaged manifest: STORE_DAMAGED after the last one, unless onDamage takes it. */
+  snapshots(options?: SnapshotsOptions): AsyncIterable<Manifest>;
+  /** SNAPSHOT_UNKNOWN, STORE_DAMAGED. */
+  manifest(id: SnapshotId, options?: { readonly signal?: AbortSignal }): Promise<Manifest>;
+  /** The snapshot of a full id or a prefix of 4 or more digits. SNAPSHOT_UNKNOWN, SNAPSHOT_AMBIGUOUS. */
+  resolve(text: string, options?: { readonly signal?: AbortSignal }): Promise<SnapshotId>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface OpenStoreOptions {
+  readonly passphrase: string;
+  readonly seams: Seams;
+  readonly signal?: AbortSignal;
+}
+
+export interface CreateStoreOptions extends OpenStoreOptions {
+  readonly kdf?: Kdf;
+}
+
+/** Makes a store in an empty place and opens it. STORE_EXISTS, STORE_NOT_EMPTY. */
+export async function createStore(backend: Backend, options: CreateStoreOptions): Promise<Store> {
+  return openWith(backend, await createKeys(backend, options), options.seams);
+}
+
+/** STORE_MISSING, STORE_WRONG_PASSPHRASE, STORE_NEWER. */
+export async function openStore(backend: Backend, options: OpenStoreOptions): Promise<Store> {
+  return openWith(backend, await unlockKeys(backend, options), options.seams);
+}
+
+const cacheBytesMax = 64 * 1024 * 1024;
+const opened = new WeakMap<Store, { context: StoreContext; keys: OpenKeys }>();
+
+/** The inside of a store, for other parts of this folder. */
+export function insideOf(store: Store): { readonly context: StoreContext; readonly keys: OpenKeys } {
+  const inside = opened.get(store);
+  if (inside === undefined) throw new TypeError('Cannot look into a store: it is not from openStore');
+  return inside;
+}
+
+async function openWith(backend: Backend, keys: OpenKeys, seams: Seams): Promise<Store> {
+  const { ring, config } = keys;
+  const context = contextOf({ backend, ring, zstd: await loadZstd(), seams });
+  const frames = new FrameReader(context, { cacheBytesMax });
+  const problems: StoreProblem[] = [];
+  let loading: Promise<LoadedIndex> | undefined;
+  let hasAskedTrailers = false;
+
+  function load(options: { trailers?: 'always'; signal?: AbortSignal } = {}): Promise<LoadedIndex> {
+    const loaded = loadIndex(context, options).then(result => {
+      for (const problem of result.problems)
+        if (!problems.some(known => known.object === problem.object)) problems.push(problem);
+      return result;
+    });
+    return loaded;
+  }
+
+  function loadOnce(options: { trailers?: 'always' } = {}): Promise<LoadedIndex> {
+    if (loading === undefined || options.trailers === 'always') {
+      const attempt = load(options);
+      loading = attempt;
+      attempt.catch(() => {
+        if (loading === attempt) loading = undefined;
+      });
+    }
+    return loading;
+  }
+
+  /** Others write and prune meanwhile: a chunk that is not found, or not whole, is looked for once more. */
+  async function get(id: ChunkId, chunkClass: ChunkClass): Promise<Uint8Array> {
+    const loaded = await loadOnce();
+    let answer = await readChunk({ context, frames, index: loaded.index }, { id, chunkClass });
+    if ('bytes' in answer) return answer.bytes;
+    const { error } = answer;
+    if (await hasIndexChanged(context, loaded)) loading = undefined;
+    else if (!hasAskedTrailers) {
+      hasAskedTrailers = true;
+      loading = undefined;
+      await loadOnce({ trailers: 'always' });
+    }
+    answer = await readChunk({ context, frames, index: (await loadOnce()).index }, { id, chunkClass });
+    if ('bytes' in answer) return answer.bytes;
+    throw error ?? answer.error ?? chunkMissing({ id, chunkClass }, context);
+  }
+
+  async function beginBackup({
+    host,
+    signal,
+  }: {
+    readonly host: string;
+    readonly signal?: AbortSignal;
+  }): Promise<BackupSession> {
+    await refuseGenerations(context, { signal });
+    const record = { purpose: 'backup', host, startedMs: seams.clock.nowMs(), snapshots: [] } as const;
+    const id = await openSession(context, record, { signal });
+    try {
+      await refuseGenerations(context, { signal });
+      const loaded = await load(signal ? { signal } : {});
+      const onCommitted = () => {
+        loading = Promise.resolve(loaded);
+      };
+      return backupSession({ context, id, host, loaded, onCommitted, signal });
+    } catch (error) {
+      await closeSession(context, id);
+      throw error;
+    }
+  }
+
+  async function manifest(id: SnapshotId, options: { readonly signal?: AbortSignal } = {}): Promise<Manifest> {
+    const found = await readManifest(context, id, options);
+    if (found !== undefined && !(await listForgottenIds(context, options)).has(id)) return found;
+    throw storeError('SNAPSHOT_UNKNOWN', `Cannot read snapshot ${id}: it was ${found ? 'forgotten' : 'never committed'}`, {
+      remedy: 'List the snapshots with `stillpoint snapshots`.',
+      context: { object: manifestName(id) },
+    });
+  }
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= backend.close();
+    return closed;
+  };
+
+  const store: Store = {
+    id: ring.storeId,
+    location: backend.location,
+    cuts: cutsFrom((label, length) => ring.domainKey(`chunker/${label}`, length), config.sizes),
+    rowDigestKey: ring.domainKey('chunker/row-digest', 16),
+    get problems() {
+      return [...problems];
+    },
+    get,
+    beginBackup,
+    snapshots: options => readSnapshots(context, options),
+    manifest,
+    resolve: (text, options) => resolveSnapshot(context, text, options),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+  opened.set(store, { context, keys });
+  return store;
+}
