@@ -4,6 +4,11 @@ import { storeError } from './errors.ts';
 /** Reads one map of a decoded record; what has another type, length or range than asked for is STORE_DAMAGED. */
 export interface Fields {
   has(key: number): boolean;
+  /** False also for a field that is absent. */
+  isNull(key: number): boolean;
+  boolean(key: number): boolean;
+  /** Of any type; a field that is absent is STORE_DAMAGED. */
+  value(key: number): CborValue;
   bytes(key: number, length?: number): Uint8Array;
   text(key: number): string;
   /** A safe integer of at least min (default 0). */
@@ -19,6 +24,17 @@ export function fieldsOf(value: CborValue | undefined, what: string): Fields {
   const fail = (key: number, state: string): Error => wrong(`${what}, field ${key}`, state);
   return {
     has: key => map.has(key),
+    isNull: key => map.get(key) === null,
+    boolean(key) {
+      const field = map.get(key);
+      if (typeof field !== 'boolean') throw fail(key, 'neither true nor false');
+      return field;
+    },
+    value(key) {
+      const field = map.get(key);
+      if (field === undefined) throw fail(key, 'absent');
+      return field;
+    },
     bytes(key, length) {
       const field = map.get(key);
       if (!(field instanceof Uint8Array)) throw fail(key, 'not bytes');

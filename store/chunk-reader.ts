@@ -46,8 +46,12 @@ function checkChunk(
 }
 
 export function chunkMissing({ id, chunkClass }: ChunkQuestion, { backend }: StoreContext): Error {
-  return storeError('STORE_OBJECT_MISSING', `Cannot read ${chunkClass} chunk ${hex(id)}: no pack in ${backend.location} has it`, {
-    remedy: 'Run `stillpoint verify` to see what is affected.',
-    context: { chunk: hex(id) },
-  });
+  return storeError(
+    'STORE_OBJECT_MISSING',
+    `Cannot read ${chunkClass} chunk ${hex(id)}: no pack in ${backend.location} has it`,
+    {
+      remedy: 'Run `stillpoint verify` to see what is affected.',
+      context: { chunk: hex(id) },
+    },
+  );
 }

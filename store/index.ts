@@ -1,8 +1,39 @@
-export type { ChunkClass, ChunkSink, ChunkSource, Content, Entry, Extent, ListingRoot } from './content.ts';
+export { type Backend, memoryBackend, openLocalBackend } from './backend/index.ts';
+export type { BackupSession, NewManifest, Written } from './backup-session.ts';
+export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+export type { StoreProblem } from './chunk-index/load.ts';
+export type {
+  ChunkClass,
+  ChunkRef,
+  ChunkSink,
+  ChunkSource,
+  Content,
+  Entry,
+  Extent,
+  ListingRoot,
+} from './content.ts';
 export { inlineBytesMax } from './content.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
+export type { Kdf } from './keys/index.ts';
+export {
+  extentsOf,
+  findEntry,
+  ListingBuilder,
+  type ReadListingOptions,
+  readListing,
+  storeExtents,
+} from './listing/index.ts';
+export type { Manifest } from './manifest.ts';
+export type { SnapshotsOptions } from './manifests.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { systemClock, systemSeams } from './seams.ts';
+export {
+  type CreateStoreOptions,
+  createStore,
+  type OpenStoreOptions,
+  openStore,
+  type Store,
+} from './store.ts';

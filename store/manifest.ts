@@ -119,7 +119,11 @@ function readOuter(
   if (Buffer.compare(check, bytes.subarray(start + length, end)) !== 0)
     throw damaged(name, 'its clear part does not match its checksum');
   const outerBytes = bytes.subarray(start, start + length);
-  return { outer: decodeOuter(fieldsOf(decodeCbor(outerBytes, { what: name }), name), name), outerBytes, end };
+  return {
+    outer: decodeOuter(fieldsOf(decodeCbor(outerBytes, { what: name }), name), name),
+    outerBytes,
+    end,
+  };
 }
 
 function decodeOuter(outer: Fields, name: string): ManifestOuter {

@@ -11,7 +11,10 @@ const idPattern = /^manifests\/([0-9a-f]{64})$/;
 const forgottenPattern = /^forgotten\/([0-9a-f]{64})$/;
 
 /** Every id under manifests/, aborted runs and forgotten snapshots included, in ascending order. */
-export async function listManifestIds(context: StoreContext, options: CallOptions = {}): Promise<SnapshotId[]> {
+export async function listManifestIds(
+  context: StoreContext,
+  options: CallOptions = {},
+): Promise<SnapshotId[]> {
   return namesLike(context, { prefix: 'manifests/', pattern: idPattern }, options);
 }
 
@@ -74,7 +77,8 @@ export async function* readSnapshots(
     } catch (error) {
       if (!isStoreError(error)) throw error;
       // Deleted between list and read: it was forgotten by another run.
-      if (error.code === 'STORE_OBJECT_MISSING' && (await listForgottenIds(context, options)).has(id)) continue;
+      if (error.code === 'STORE_OBJECT_MISSING' && (await listForgottenIds(context, options)).has(id))
+        continue;
       if (options.onDamage === undefined) failure ??= error;
       else options.onDamage(id, error);
     }
@@ -107,7 +111,9 @@ function inOrder(manifests: readonly Manifest[]): Manifest[] {
     if (own === undefined) hosts.set(manifest.host, [manifest]);
     else own.push(manifest);
   }
-  const queues = [...hosts.values()].map(own => own.sort((a, b) => a.sequence - b.sequence || compareIds(a, b)));
+  const queues = [...hosts.values()].map(own =>
+    own.sort((a, b) => a.sequence - b.sequence || compareIds(a, b)),
+  );
   const merged: Manifest[] = [];
   while (merged.length < manifests.length) {
     const next = queues
@@ -147,10 +153,14 @@ export async function resolveSnapshot(
   const [first, second] = found;
   if (first === undefined) throw unknown(context, text, 'no snapshot has this id');
   if (second !== undefined)
-    throw storeError('SNAPSHOT_AMBIGUOUS', `Cannot tell which snapshot ${text} is: ${found.length} begin so`, {
-      remedy: `Give more digits, such as ${first.slice(0, Math.max(8, prefix.length + 4))}.`,
-      context: { candidates: found.slice(0, 10) },
-    });
+    throw storeError(
+      'SNAPSHOT_AMBIGUOUS',
+      `Cannot tell which snapshot ${text} is: ${found.length} begin so`,
+      {
+        remedy: `Give more digits, such as ${first.slice(0, Math.max(8, prefix.length + 4))}.`,
+        context: { candidates: found.slice(0, 10) },
+      },
+    );
   return first;
 }
 

@@ -45,8 +45,7 @@ export function sealRecord(ring: KeyRing, place: RecordPlace, fields: RecordFiel
 export function sealRecordBody(ring: KeyRing, seal: ObjectSeal, fields: RecordFields): Uint8Array {
   const body = encodeCbor(new Map<number, CborValue>([[featuresField, []], ...fields]));
   // Where hosts without the passphrase can write records, what a key holder says must be told apart from what they say.
-  const signature =
-    ring.hosts.length > 0 ? ring.keyHolder().sign(seal.signedBytes(body)) : new Uint8Array();
+  const signature = ring.hosts.length > 0 ? ring.keyHolder().sign(seal.signedBytes(body)) : new Uint8Array();
   return seal.seal(0n, Buffer.concat([Uint8Array.of(signature.length), signature, body]));
 }
 
@@ -90,7 +89,10 @@ function signer(
   const { epoch, kind } = seal.facts;
   if (signature.length === 0) {
     if (ring.hosts.length === 0 || objectKinds[kind].purpose !== 'index') return undefined;
-    throw storeError('STORE_DAMAGED', `Cannot trust ${name}: it has no signature, and hosts can write to this store`);
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot trust ${name}: it has no signature, and hosts can write to this store`,
+    );
   }
   const message = seal.signedBytes(body);
   if (isSignedBy(ring.keyHolder(epoch).publicKey, message, signature)) return 'key holder';
@@ -99,5 +101,8 @@ function signer(
       epoch >= fromEpoch && epoch <= untilEpoch && isSignedBy(publicKey, message, signature),
   );
   if (host !== undefined) return host.name;
-  throw storeError('STORE_DAMAGED', `Cannot trust ${name}: its signature is nobody's that the key ring lists`);
+  throw storeError(
+    'STORE_DAMAGED',
+    `Cannot trust ${name}: its signature is nobody's that the key ring lists`,
+  );
 }

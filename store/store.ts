@@ -10,7 +10,13 @@ import { storeError } from './errors.ts';
 import type { ChunkId, SnapshotId, StoreId } from './ids.ts';
 import { createKeys, type Kdf, type OpenKeys, unlockKeys } from './keys/index.ts';
 import { type Manifest, manifestName } from './manifest.ts';
-import { listForgottenIds, readManifest, readSnapshots, resolveSnapshot, type SnapshotsOptions } from './manifests.ts';
+import {
+  listForgottenIds,
+  readManifest,
+  readSnapshots,
+  resolveSnapshot,
+  type SnapshotsOptions,
+} from './manifests.ts';
 import { FrameReader } from './pack/reader.ts';
 import { refuseGenerations } from './protocol/generations.ts';
 import { closeSession, openSession } from './protocol/session.ts';
@@ -49,11 +55,15 @@ export interface OpenStoreOptions {
 
 export interface CreateStoreOptions extends OpenStoreOptions {
   readonly kdf?: Kdf;
+  /** Cuts and names content as this store does, so that copies between both need no work and each can heal the other. */
+  readonly like?: Store;
 }
 
 /** Makes a store in an empty place and opens it. STORE_EXISTS, STORE_NOT_EMPTY. */
 export async function createStore(backend: Backend, options: CreateStoreOptions): Promise<Store> {
-  return openWith(backend, await createKeys(backend, options), options.seams);
+  const { like, ...rest } = options;
+  const keys = await createKeys(backend, { ...rest, ...(like && { like: insideOf(like).keys }) });
+  return openWith(backend, keys, options.seams);
 }
 
 /** STORE_MISSING, STORE_WRONG_PASSPHRASE, STORE_NEWER. */
@@ -139,13 +149,20 @@ async function openWith(backend: Backend, keys: OpenKeys, seams: Seams): Promise
     }
   }
 
-  async function manifest(id: SnapshotId, options: { readonly signal?: AbortSignal } = {}): Promise<Manifest> {
+  async function manifest(
+    id: SnapshotId,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Manifest> {
     const found = await readManifest(context, id, options);
     if (found !== undefined && !(await listForgottenIds(context, options)).has(id)) return found;
-    throw storeError('SNAPSHOT_UNKNOWN', `Cannot read snapshot ${id}: it was ${found ? 'forgotten' : 'never committed'}`, {
-      remedy: 'List the snapshots with `stillpoint snapshots`.',
-      context: { object: manifestName(id) },
-    });
+    throw storeError(
+      'SNAPSHOT_UNKNOWN',
+      `Cannot read snapshot ${id}: it was ${found ? 'forgotten' : 'never committed'}`,
+      {
+        remedy: 'List the snapshots with `stillpoint snapshots`.',
+        context: { object: manifestName(id) },
+      },
+    );
   }
 
   let closed: Promise<void> | undefined;

@@ -52,7 +52,9 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
   }
   const isDamaged = problems.some(problem => parts.has(problem.object));
   const recovered =
-    isDamaged || options.trailers === 'always' ? await recoverRows(context, { index, problems }, options) : [];
+    isDamaged || options.trailers === 'always'
+      ? await recoverRows(context, { index, problems }, options)
+      : [];
   return { index, parts, problems, recovered };
 }
 
@@ -84,7 +86,9 @@ async function readDamage(
   for (const name of await namesOf(context, { prefix: 'damage/', pattern: damagePattern }, options)) {
     await tolerate(problems, name, async () => {
       const bytes = await context.backend.get(name, callOf(options));
-      records.push(damageRecord.decode(openRecord(context.ring, bytes, { kind: 'damage', name }).fields, name));
+      records.push(
+        damageRecord.decode(openRecord(context.ring, bytes, { kind: 'damage', name }).fields, name),
+      );
     });
   }
   return records.length === 0 ? undefined : damagedBy(records);
@@ -116,7 +120,8 @@ async function namesOf(
   options: LoadOptions,
 ): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name } of backend.list(prefix, callOf(options))) if (pattern.test(name)) names.push(name);
+  for await (const { name } of backend.list(prefix, callOf(options)))
+    if (pattern.test(name)) names.push(name);
   return names;
 }
 

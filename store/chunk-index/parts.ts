@@ -20,7 +20,10 @@ const classes = ['data', 'metadata'] as const;
 export function encodeIndexPart(part: IndexPart): RecordFields {
   const rows = [...part.rows].sort((a, b) => (a.pack < b.pack ? -1 : 1));
   return new Map<number, CborValue>([
-    [fields.rows, rows.map(row => [fromHex(row.pack), classes.indexOf(row.chunkClass), row.frames, row.chunks])],
+    [
+      fields.rows,
+      rows.map(row => [fromHex(row.pack), classes.indexOf(row.chunkClass), row.frames, row.chunks]),
+    ],
     [fields.replaces, [...part.replaces].sort().map(fromHex)],
   ]);
 }
@@ -41,7 +44,11 @@ export function decodeIndexPart(record: Fields, name: string): IndexPart {
 
 function decodeRow(value: CborValue, name: string): PackRow {
   const [pack, chunkClass, frames, chunks] = Array.isArray(value) && value.length === 4 ? value : [];
-  if (!(frames instanceof Uint8Array) || !(chunks instanceof Uint8Array) || (chunkClass !== 0 && chunkClass !== 1))
+  if (
+    !(frames instanceof Uint8Array) ||
+    !(chunks instanceof Uint8Array) ||
+    (chunkClass !== 0 && chunkClass !== 1)
+  )
     throw malformed(name, 'a row is malformed');
   const id = idFrom(pack ?? null, name) as PackId;
   const row: PackRow = { pack: id, chunkClass: chunkClass === 0 ? 'data' : 'metadata', frames, chunks };

@@ -112,7 +112,10 @@ async function* below(source: ChunkSource, span: Span, level: number | undefined
   const node = await readNode(source, span.node, { kind: 'extents', level });
   const length = lengthOf(node);
   if (length !== span.length)
-    throw storeError('STORE_DAMAGED', `Cannot read extent list: ${length} bytes, its parent says ${span.length}`);
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot read extent list: ${length} bytes, its parent says ${span.length}`,
+    );
   if ('extents' in node) {
     yield* node.extents;
   } else if ('spans' in node) {

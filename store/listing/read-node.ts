@@ -35,6 +35,9 @@ export async function* childrenOf<Child extends { readonly node: ChunkId }>(
     ahead = next && source.get(next.node, 'metadata');
     // A caller that stops early never awaits the read that is under way; its failure then concerns nobody.
     ahead?.catch(() => undefined);
-    yield [child, { get: (id, chunkClass) => (id === child.node ? Promise.resolve(bytes) : source.get(id, chunkClass)) }];
+    yield [
+      child,
+      { get: (id, chunkClass) => (id === child.node ? Promise.resolve(bytes) : source.get(id, chunkClass)) },
+    ];
   }
 }

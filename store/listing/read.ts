@@ -79,9 +79,15 @@ async function readPromised(source: ChunkSource, promised: Promised): Promise<No
   const node = await readNode(source, promised.node, { kind: 'listing', level: promised.level });
   const { entries, key } = summary(node);
   if (entries !== promised.entries)
-    throw storeError('STORE_DAMAGED', `Cannot read listing: a node has ${entries} entries, not ${promised.entries}`);
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot read listing: a node has ${entries} entries, not ${promised.entries}`,
+    );
   if (promised.key !== undefined && (key === undefined || compareBytes(key, promised.key) !== 0))
-    throw storeError('STORE_DAMAGED', 'Cannot read listing: a node does not end with the key that its parent names');
+    throw storeError(
+      'STORE_DAMAGED',
+      'Cannot read listing: a node does not end with the key that its parent names',
+    );
   return node;
 }
 

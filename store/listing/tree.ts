@@ -100,9 +100,13 @@ export class NodeTree<Leaf, Inner> {
   async #put(node: Node): Promise<ChunkId> {
     const bytes = encodeNode(node);
     if (bytes.length > nodeBytesMax)
-      throw storeError('STORE_WRITE_FAILED', `Cannot store listing node: ${bytes.length} bytes in one entry`, {
-        remedy: `Keep an entry below ${nodeBytesMax} bytes.`,
-      });
+      throw storeError(
+        'STORE_WRITE_FAILED',
+        `Cannot store listing node: ${bytes.length} bytes in one entry`,
+        {
+          remedy: `Keep an entry below ${nodeBytesMax} bytes.`,
+        },
+      );
     return this.#sink.put(bytes, 'metadata');
   }
 }

@@ -1,7 +1,7 @@
 import type { Zstd } from '../compress.ts';
-import { CompressionError } from '../compress.ts';
 import { storeError } from '../errors.ts';
 import type { ChunkId } from '../ids.ts';
+import { CompressionError } from '../zstd-frame.ts';
 import type { Codec } from './row.ts';
 
 /** Chunks below this share a frame with others. */

@@ -113,7 +113,8 @@ export async function readTrailer(
   const trailer = seal.open(trailerOrdinal, await backend.get(name, { ...options, offset, length }));
   const chunkClass = seal.facts.kind === 'data-pack' ? 'data' : 'metadata';
   const row = decodeTrailer(trailer, { pack, chunkClass, subject });
-  if (packBytesOf(row) !== bytes) throw damaged(name, `it has ${bytes} bytes, its trailer says ${packBytesOf(row)}`);
+  if (packBytesOf(row) !== bytes)
+    throw damaged(name, `it has ${bytes} bytes, its trailer says ${packBytesOf(row)}`);
   return row;
 }
 

@@ -1,7 +1,7 @@
 import type { ChunkClass } from '../content.ts';
 import { storeError } from '../errors.ts';
-import { headerBytes, sealOverheadBytes } from '../seal/index.ts';
 import type { PackId } from '../ids.ts';
+import { headerBytes, sealOverheadBytes } from '../seal/index.ts';
 
 export type Codec = 'raw' | 'zstd';
 
@@ -107,14 +107,16 @@ export function checkRow(row: PackRow, subject: string): PackRow {
     const rawBytes = view.getUint32(at + 4, true);
     let sum = 0;
     const chunkEnd = chunkAt + view.getUint32(at + 9, true) * chunkRowBytes;
-    if (chunkEnd > chunks.length || chunkEnd === chunkAt) throw damaged(subject, 'a frame has not its chunks');
+    if (chunkEnd > chunks.length || chunkEnd === chunkAt)
+      throw damaged(subject, 'a frame has not its chunks');
     for (; chunkAt < chunkEnd; chunkAt += chunkRowBytes) {
       const length = chunkView.getUint32(chunkAt + chunkKeyBytes, true);
       if (length === 0) throw damaged(subject, 'a chunk is empty');
       sum += length;
     }
     const sealedBytes = view.getUint32(at, true);
-    if (sum !== rawBytes || rawBytes > frameRawBytesMax) throw damaged(subject, 'a frame has not the length of its chunks');
+    if (sum !== rawBytes || rawBytes > frameRawBytesMax)
+      throw damaged(subject, 'a frame has not the length of its chunks');
     if (sealedBytes <= sealOverheadBytes) throw damaged(subject, 'a frame is too short');
     framesBytes += sealedBytes;
   }

@@ -2,8 +2,8 @@ import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import { hex, type PackId, type SessionId } from '../ids.ts';
-import type { Randomness } from '../seams.ts';
 import { createSeal, type ObjectSeal, openSeal, sealOverheadBytes } from '../seal/index.ts';
+import type { Randomness } from '../seams.ts';
 import { decodeFrame, type EncodedFrame } from './frame.ts';
 import { encodeChunkRow, encodeFrameRow, type PackRow, packName } from './row.ts';
 import { decodeTrailer, encodeFooter, encodeTrailer, trailerOrdinal } from './trailer.ts';
@@ -46,16 +46,25 @@ export async function sealPack(
     parts.push(sealed);
     await breathe();
   }
-  const row = rowOf(pack, chunkClass, order.map(from => frames[from]!));
+  const row = rowOf(
+    pack,
+    chunkClass,
+    order.map(from => frames[from]!),
+  );
   const trailer = seal.seal(trailerOrdinal, encodeTrailer(row));
   const opened = open(again, trailerOrdinal, { sealed: trailer, name });
   const back = decodeTrailer(opened, { pack, chunkClass, subject: `trailer of ${name}` });
-  if (!equal(back.frames, row.frames) || !equal(back.chunks, row.chunks)) throw discarded(name, 'its trailer differs');
+  if (!equal(back.frames, row.frames) || !equal(back.chunks, row.chunks))
+    throw discarded(name, 'its trailer differs');
   parts.push(trailer, encodeFooter(trailer.length, ring.blake3));
   return { name, row, parts, order };
 }
 
-function open(seal: ObjectSeal, ordinal: bigint, { sealed, name }: { sealed: Uint8Array; name: string }): Uint8Array {
+function open(
+  seal: ObjectSeal,
+  ordinal: bigint,
+  { sealed, name }: { sealed: Uint8Array; name: string },
+): Uint8Array {
   try {
     return seal.open(ordinal, sealed);
   } catch (cause) {
@@ -94,7 +103,9 @@ function rowOf(pack: PackId, chunkClass: ChunkClass, frames: readonly EncodedFra
   const frameRows = frames.map(({ bytes, rawBytes, codec, chunks }) =>
     encodeFrameRow({ sealedBytes: bytes.length + sealOverheadBytes, rawBytes, codec, chunks: chunks.length }),
   );
-  const chunkRows = frames.flatMap(({ chunks }) => chunks.map(({ id, length }) => encodeChunkRow(id, length)));
+  const chunkRows = frames.flatMap(({ chunks }) =>
+    chunks.map(({ id, length }) => encodeChunkRow(id, length)),
+  );
   return { pack, chunkClass, frames: Buffer.concat(frameRows), chunks: Buffer.concat(chunkRows) };
 }
 

@@ -132,7 +132,8 @@ export class PackWriter {
   }
 
   #addShared(fill: Fill, id: ChunkId, bytes: Uint8Array): void {
-    if (fill.open !== undefined && fill.open.rawBytes + bytes.length > sharedFrameBytesMax) this.#closeFrame(fill);
+    if (fill.open !== undefined && fill.open.rawBytes + bytes.length > sharedFrameBytesMax)
+      this.#closeFrame(fill);
     fill.open ??= newFrame(new Uint8Array(sharedFrameBytesMax));
     fill.open.raw!.set(bytes, fill.open.rawBytes);
     this.#place(fill.open, id, bytes.length);
@@ -147,7 +148,11 @@ export class PackWriter {
   #closeFrame(fill: Fill): void {
     const frame = fill.open!;
     fill.open = undefined;
-    this.#ready(fill, frame, encodeFrame(frame.raw!.subarray(0, frame.rawBytes), frame.chunks, this.#context.zstd));
+    this.#ready(
+      fill,
+      frame,
+      encodeFrame(frame.raw!.subarray(0, frame.rawBytes), frame.chunks, this.#context.zstd),
+    );
     frame.raw = undefined;
   }
 
@@ -176,7 +181,11 @@ export class PackWriter {
   async #publish(frames: readonly Frame[], chunkClass: ChunkClass): Promise<void> {
     const { session, signal, onPublished } = this.#options;
     const encoded = frames.map(frame => frame.encoded!);
-    const sealed = await sealPack(this.#context, encoded, { session, chunkClass, breathe: this.#breathing() });
+    const sealed = await sealPack(this.#context, encoded, {
+      session,
+      chunkClass,
+      breathe: this.#breathing(),
+    });
     await putOwn(this.#context.backend, sealed, { sync: 'deferred', signal });
     onPublished(
       sealed.row,

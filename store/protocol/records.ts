@@ -268,9 +268,13 @@ function ordinals(values: readonly CborValue[], name: string): number[] {
 function oneOf<T extends string>(names: readonly T[], position: number, name: string): T {
   const found = names[position];
   if (found === undefined)
-    throw storeError('STORE_NEWER', `Cannot read ${name}: it says ${position} where 0 to ${names.length - 1} are known`, {
-      remedy: 'Use a newer Stillpoint with this store.',
-    });
+    throw storeError(
+      'STORE_NEWER',
+      `Cannot read ${name}: it says ${position} where 0 to ${names.length - 1} are known`,
+      {
+        remedy: 'Use a newer Stillpoint with this store.',
+      },
+    );
   return found;
 }
 

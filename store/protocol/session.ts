@@ -57,6 +57,7 @@ export async function closeSession({ backend }: StoreContext, id: SessionId): Pr
 
 function unproven({ backend }: StoreContext, state: string): Error {
   return storeError('STORE_UNPROVEN', `Cannot write to ${backend.location}: ${state}`, {
-    remedy: 'Use a medium that refuses to create an object twice: a local file system with hard links, or S3 with conditional writes.',
+    remedy:
+      'Use a medium that refuses to create an object twice: a local file system with hard links, or S3 with conditional writes.',
   });
 }
