@@ -1,21 +1,21 @@
-import type { ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
-import type { Cuts } from './pending.ts';
+import type { Cuts } from '../../chunker/index.ts';
+import type { ChunkSink, ChunkSource, Clock, ListingRoot, SnapshotId } from '../../store/index.ts';
 
 /** Where a database is. `password` wins over the URL's; without either, PGPASSWORD and PGPASSFILE count. */
 export interface DatabaseAddress {
   readonly type: 'postgresql';
   /** `postgresql://user@host:5432/name`; may hold a password, which no message ever shows. */
   readonly url: string;
-  readonly password?: string;
+  readonly password?: string | undefined;
 }
 
 export interface ConnectOptions extends DatabaseAddress {
   readonly clock: Clock;
   /** Connections that read rows beside the one that pins. */
-  readonly readers?: number;
+  readonly readers?: number | undefined;
   /** The `pg_dump` to use; default: the best one found. `null`: never, read the catalogs instead. */
-  readonly pgDump?: string | null;
-  readonly signal?: AbortSignal;
+  readonly pgDump?: string | null | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is known before the lock. Sizes in bytes. */
@@ -92,8 +92,8 @@ export interface FinishOptions {
   readonly cuts: Cuts;
   /** 16 bytes: the store's key for row digests. */
   readonly digestKey: Uint8Array;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: DatabaseProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: DatabaseProgress) => void) | undefined;
 }
 
 /**
@@ -102,26 +102,29 @@ export interface FinishOptions {
  */
 export interface DatabaseSource extends AsyncDisposable {
   /** Before the lock: rights, version, list of tables, definitions. */
-  prepare(options?: { readonly signal?: AbortSignal }): Promise<DatabaseFacts>;
+  prepare(options?: { readonly signal?: AbortSignal | undefined }): Promise<DatabaseFacts>;
   /** In the window, milliseconds: holds the view that finish reads. */
-  pin(options?: { readonly signal?: AbortSignal }): Promise<DatabasePin>;
+  pin(options?: { readonly signal?: AbortSignal | undefined }): Promise<DatabasePin>;
   /** The fence: true if the very backends that pinned still hold that view. Never throws. */
   holds(): Promise<boolean>;
   /** After the unlock: definitions, rows, sequences, large objects into one listing. */
   finish(options: FinishOptions): Promise<DatabaseResult>;
 }
 
-export interface RestoreDatabaseOptions {
-  readonly url: string;
-  readonly password?: string;
+/** Where to restore, and what: the same snapshot again clears what a killed restore of it left. */
+export interface DatabaseTarget extends DatabaseAddress {
+  readonly snapshot: SnapshotId;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RestoreDatabaseOptions extends DatabaseTarget {
   readonly source: ChunkSource;
   readonly root: ListingRoot;
   readonly digestKey: Uint8Array;
-  readonly clock: Clock;
   /** Connections that load tables; default 2. */
-  readonly writers?: number;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: DatabaseProgress) => void;
+  readonly writers?: number | undefined;
+  readonly onProgress?: ((progress: DatabaseProgress) => void) | undefined;
 }
 
 export interface RestoredDatabase {

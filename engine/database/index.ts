@@ -6,9 +6,12 @@ export type {
   DatabaseProgress,
   DatabaseResult,
   DatabaseSource,
+  DatabaseTarget,
   FinishOptions,
   RestoreDatabaseOptions,
   RestoredDatabase,
 } from './database.ts';
+export { describeDatabaseEntry } from './postgres/entry.ts';
 export { restoreDatabase } from './postgres/restore.ts';
 export { connectDatabase } from './postgres/source.ts';
+export { checkDatabaseTarget } from './postgres/target.ts';

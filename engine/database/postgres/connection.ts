@@ -1,0 +1,260 @@
+import type { Client } from 'pg';
+import { engineError } from '../../errors.ts';
+import type { DatabaseAddress } from '../database.ts';
+import { databaseError, failureOf } from './failure.ts';
+import { passwordFromFile } from './password.ts';
+
+/** 14 is the first with TID range scans and bit_xor, on which segments and the catalog fingerprint rest. */
+const oldestServer = 140_000;
+const connectTimeoutMs = 20_000;
+
+/** The same values come out as the same text on every run and read back as the same values on restore. */
+const valueSettings: readonly (readonly [string, string])[] = [
+  ['timezone', 'UTC'],
+  ['datestyle', 'ISO,YMD'],
+  ['intervalstyle', 'postgres'],
+  ['extra_float_digits', '3'],
+  ['bytea_output', 'hex'],
+  ['lc_monetary', 'C'],
+  ['xmloption', 'content'],
+  ['search_path', ''],
+  ['row_security', 'off'],
+  ['standard_conforming_strings', 'on'],
+];
+
+/** A run may not be ended, blocked or reordered by what the server's configuration says about other people's sessions. */
+const runSettings: readonly (readonly [string, string])[] = [
+  ['synchronize_seqscans', 'off'],
+  ['max_parallel_workers_per_gather', '0'],
+  ['jit', 'off'],
+  ['statement_timeout', '0'],
+  ['idle_in_transaction_session_timeout', '0'],
+  ['idle_session_timeout', '0'],
+  ['lock_timeout', '2s'],
+];
+
+export interface ConnectionOptions extends DatabaseAddress {
+  /** Another database of the same server than the URL names. */
+  readonly database?: string | undefined;
+  /** Shown in pg_stat_activity. */
+  readonly purpose: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One backend. Statements run one at a time. After the connection is lost every call fails with DATABASE_FAILED; nothing
+ * waits for ever and no 'error' event is left without a listener.
+ */
+export class Connection implements AsyncDisposable {
+  readonly #client: Client;
+  readonly serverVersionNumber: number;
+  readonly backendPid: number;
+  #lost: unknown;
+
+  constructor(client: Client, backend: { readonly pid: number; readonly versionNumber: number }) {
+    this.#client = client;
+    this.backendPid = backend.pid;
+    this.serverVersionNumber = backend.versionNumber;
+    client.on('error', error => {
+      this.#lost ??= error;
+    });
+    client.on('end', () => {
+      this.#lost ??= new Error('the connection was closed');
+    });
+  }
+
+  /** For COPY streams and for readers of the catalogs. */
+  get client(): Client {
+    return this.#client;
+  }
+
+  /** `host:port/database`, for messages. */
+  get address(): string {
+    return addressOf(this.#client);
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** One statement; rows by column name. `action` names the work in the error: "Cannot <action>: …". */
+  async rows<T>(action: string, sql: string): Promise<T[]> {
+    this.#throwIfLost(action);
+    try {
+      return (await this.#client.query(sql)).rows as T[];
+    } catch (error) {
+      throw databaseError(action, error);
+    }
+  }
+
+  /** Several statements in one message and one round trip; each one's rows as arrays of columns. */
+  async script(action: string, statements: readonly string[]): Promise<(readonly unknown[])[][]> {
+    this.#throwIfLost(action);
+    try {
+      const answer: unknown = await this.#client.query({ text: statements.join(';\n'), rowMode: 'array' });
+      const results = (Array.isArray(answer) ? answer : [answer]) as { rows: (readonly unknown[])[] }[];
+      return results.map(result => result.rows);
+    } catch (error) {
+      throw databaseError(action, error);
+    }
+  }
+
+  /** Cuts the line at once: what runs on it fails, the server rolls back. The only safe way out of a COPY. */
+  destroy(): void {
+    this.#lost ??= new Error('the connection was cut');
+    this.#client.connection.stream.destroy();
+  }
+
+  /** Idempotent, never throws. */
+  async close(): Promise<void> {
+    if (this.isLost) return this.destroy();
+    await this.#client.end().catch(() => {}); // whatever it says, the connection is gone
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** What ended this connection, as the failure of an action. */
+  lostError(action: string): Error {
+    return databaseError(action, this.#lost);
+  }
+
+  #throwIfLost(action: string): void {
+    if (this.isLost) throw this.lostError(action);
+  }
+}
+
+/** Opens a connection and settles how values look on it. DATABASE_UNREACHABLE, DATABASE_RIGHTS, DATABASE_UNSUPPORTED. */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  options.signal?.throwIfAborted();
+  const client = await makeClient(options);
+  const abort = (): void => void client.connection.stream.destroy();
+  options.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    client.on('error', () => {}); // told by the statement under way; without a listener Node ends
+    await connect(client);
+    return await settle(client);
+  } catch (error) {
+    client.connection.stream.destroy();
+    throw options.signal?.aborted ? options.signal.reason : error;
+  } finally {
+    options.signal?.removeEventListener('abort', abort);
+  }
+}
+
+async function makeClient(options: ConnectionOptions): Promise<Client> {
+  const { Client } = (await import('pg')).default;
+  let client: Client;
+  try {
+    client = new Client({
+      connectionString: options.url,
+      application_name: `stillpoint ${options.purpose}`,
+      connectionTimeoutMillis: connectTimeoutMs,
+      keepAlive: true,
+      client_encoding: 'UTF8', // for names; rows ask for the server's own encoding
+    });
+  } catch {
+    // No cause: the parser's error quotes the URL, which may hold a password.
+    throw engineError('CONFIG_INVALID', 'Cannot read the database URL: it is not a postgresql:// URL', {
+      remedy: 'Write it as postgresql://user@host:5432/database.',
+    });
+  }
+  if (options.database !== undefined) {
+    client.database = options.database;
+    (client as unknown as { connectionParameters: { database: string } }).connectionParameters.database =
+      options.database;
+  }
+  const password = options.password ?? (client.password ? undefined : passwordFromFile(questionOf(client)));
+  if (password !== undefined) client.password = password;
+  return client;
+}
+
+function questionOf(client: Client): { host: string; port: number; database: string; user: string } {
+  const { host, port } = client;
+  return { host, port, database: client.database ?? '', user: client.user ?? '' };
+}
+
+function addressOf(client: Client): string {
+  return `${client.host}:${client.port}/${client.database ?? ''}`;
+}
+
+async function connect(client: Client): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    const { message, sqlState } = failureOf(error);
+    const refused = sqlState?.startsWith('28') === true || message.startsWith('SASL');
+    throw engineError(
+      refused ? 'DATABASE_RIGHTS' : 'DATABASE_UNREACHABLE',
+      `Cannot connect to ${addressOf(client)} as ${client.user ?? '?'}: ${message}`,
+      {
+        remedy: refused
+          ? 'Check user and password (URL, passwordFile, PGPASSWORD or PGPASSFILE) and pg_hba.conf.'
+          : 'Check that the server runs and that host, port and database name are right.',
+        context: sqlState === undefined ? {} : { sqlState },
+        cause: error,
+      },
+    );
+  }
+}
+
+async function settle(client: Client): Promise<Connection> {
+  const [first] = (
+    await client.query(
+      "SELECT pg_catalog.current_setting('server_version_num')::int AS version, pg_catalog.pg_backend_pid() AS pid",
+    )
+  ).rows as { version: number; pid: number }[];
+  const { version, pid } = first!;
+  const address = addressOf(client);
+  if (version < oldestServer)
+    throw engineError(
+      'DATABASE_UNSUPPORTED',
+      `Cannot work with ${address}: it is PostgreSQL ${Math.floor(version / 10_000)}`,
+      { remedy: 'Upgrade the server to PostgreSQL 14 or newer.' },
+    );
+  // A pooler invents the number that it gives its clients, and may change backends between two statements.
+  if ((client as unknown as { processID: number | null }).processID !== pid)
+    throw engineError('DATABASE_UNSUPPORTED', `Cannot work with ${address}: a connection pooler answers`, {
+      remedy: 'Give the address of the PostgreSQL server itself.',
+    });
+  const connection = new Connection(client, { pid, versionNumber: version });
+  const settings = [
+    ...valueSettings,
+    ...runSettings,
+    ...(version >= 170_000 ? [['transaction_timeout', '0'] as const] : []),
+  ];
+  await connection.script(`prepare the connection to ${address}`, [
+    `SELECT ${settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`).join(', ')}`,
+  ]);
+  return connection;
+}
+
+/** What the rows' text depends on, for the record. */
+export function rowSettings(): readonly (readonly [string, string])[] {
+  return valueSettings;
+}
+
+/** What libpq's own programs need to reach the same database. The password goes this way, never in an argument. */
+export function libpqEnvironment(connection: Connection): Record<string, string> {
+  const { client } = connection;
+  const parameters = (client as unknown as { connectionParameters: Record<string, unknown> })
+    .connectionParameters;
+  const values: Record<string, unknown> = {
+    PGHOST: client.host,
+    PGPORT: client.port,
+    PGUSER: client.user,
+    PGDATABASE: client.database,
+    PGPASSWORD: client.password,
+    PGSSLMODE: parameters['sslmode'] ?? (client.ssl === false ? undefined : 'require'),
+    PGSSLROOTCERT: parameters['sslrootcert'],
+    PGSSLCERT: parameters['sslcert'],
+    PGSSLKEY: parameters['sslkey'],
+    PGAPPNAME: 'stillpoint definitions',
+    PGOPTIONS: '',
+  };
+  const set = Object.entries(values).filter(
+    ([, value]) => typeof value === 'string' || typeof value === 'number',
+  );
+  return Object.fromEntries(set.map(([name, value]) => [name, String(value)]));
+}

@@ -1,0 +1,166 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { engineError } from '../../errors.ts';
+import { readCatalogDdl } from './catalog-ddl/index.ts';
+import { type Connection, libpqEnvironment } from './connection.ts';
+
+/** The definitions as SQL: what must exist before the rows, and what is made after them. */
+export interface Ddl {
+  /** `pg_dump 15.20` or `catalog`. */
+  readonly source: string;
+  readonly preData: string;
+  readonly postData: string;
+  /** What the tool said on stderr, line by line. */
+  readonly warnings: readonly string[];
+}
+
+/** A `pg_dump` that can read a server. */
+export interface DumpTool {
+  readonly path: string;
+  /** `15.20`. */
+  readonly version: string;
+  /** Whether it takes `--restrict-key`. */
+  readonly takesRestrictKey: boolean;
+}
+
+const run = promisify(execFile);
+const restrictKey = 'stillpoint';
+const versionsRoot = '/usr/lib/postgresql';
+/** Definitions of 100,000 tables are some 100 MB. */
+const outputBytesMax = 1024 ** 3;
+
+/** The pg_dump that fits a server best: of the same major version, else the oldest that is newer; undefined: none. */
+export async function findDumpTool(
+  serverVersionNumber: number,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<DumpTool | undefined> {
+  const serverMajor = Math.floor(serverVersionNumber / 10_000);
+  let best: DumpTool | undefined;
+  for (const path of candidates()) {
+    const tool = await inspect(path, options.signal);
+    if (!tool || majorOf(tool) < serverMajor) continue;
+    if (!best || majorOf(tool) < majorOf(best)) best = tool;
+  }
+  return best;
+}
+
+/** Looks at one pg_dump; undefined when it cannot be run. */
+export async function inspect(path: string, signal?: AbortSignal): Promise<DumpTool | undefined> {
+  try {
+    const { stdout } = await run(path, ['--version'], { signal });
+    const version = /(\d+(?:\.\d+)?)/.exec(stdout)?.[1];
+    if (version === undefined) return undefined;
+    const help = await run(path, ['--help'], { signal });
+    return { path, version, takesRestrictKey: help.stdout.includes('--restrict-key') };
+  } catch {
+    if (signal?.aborted) throw signal.reason;
+    return undefined; // not there or not executable: the next candidate, else the catalog reader
+  }
+}
+
+function majorOf(tool: DumpTool): number {
+  return Number.parseInt(tool.version, 10);
+}
+
+/** The versioned ones first: Debian's /usr/bin/pg_dump is a script that chooses among them by its own rules. */
+function candidates(): string[] {
+  let versions: string[] = [];
+  try {
+    versions = readdirSync(versionsRoot);
+  } catch {
+    // not a Debian: the PATH is all there is
+  }
+  return [
+    ...versions.map(version => join(versionsRoot, version, 'bin')),
+    ...(process.env['PATH'] ?? '').split(delimiter).filter(folder => folder !== ''),
+  ].map(folder => join(folder, 'pg_dump'));
+}
+
+export interface ReadDdlOptions {
+  readonly tool: DumpTool | undefined;
+  readonly encoding: string;
+  /** An exported one that is still held. */
+  readonly exportedSnapshot: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Reads the definitions of a database as of a snapshot; the connection must be in that snapshot's transaction. */
+export async function readDdl(connection: Connection, options: ReadDdlOptions): Promise<Ddl> {
+  const { tool } = options;
+  if (tool) {
+    const [pre, post] = await Promise.all([
+      dumpSection(connection, { ...options, tool, section: 'pre-data' }),
+      dumpSection(connection, { ...options, tool, section: 'post-data' }),
+    ]);
+    return {
+      source: `pg_dump ${tool.version}`,
+      preData: pre.sql,
+      postData: post.sql,
+      warnings: [...new Set([...pre.warnings, ...post.warnings])],
+    };
+  }
+  return { source: 'catalog', ...(await readCatalogDdl(connection.client)), warnings: [] };
+}
+
+interface Section {
+  readonly sql: string;
+  readonly warnings: readonly string[];
+}
+
+async function dumpSection(
+  connection: Connection,
+  options: ReadDdlOptions & { readonly tool: DumpTool; readonly section: 'pre-data' | 'post-data' },
+): Promise<Section> {
+  const { tool, section, signal } = options;
+  // Everything but an encoding-less database can be said in UTF-8, which is what a restore sends.
+  const encoding = options.encoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8';
+  const args = [
+    ...['--schema-only', `--section=${section}`, '--no-sync', '--no-password', `--encoding=${encoding}`],
+    ...[`--snapshot=${options.exportedSnapshot}`, '--lock-wait-timeout=10000'],
+    ...(tool.takesRestrictKey ? [`--restrict-key=${restrictKey}`] : []),
+  ];
+  const env = { ...process.env, ...libpqEnvironment(connection) };
+  let output: { stdout: Buffer; stderr: Buffer };
+  try {
+    output = await run(tool.path, args, { signal, env, maxBuffer: outputBytesMax, encoding: 'buffer' });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    const said = String((error as { stderr?: Buffer }).stderr ?? '').trim();
+    throw engineError(
+      'DATABASE_FAILED',
+      `Cannot read definitions with ${tool.path}: ${said || 'it failed'}`,
+      {
+        remedy: `Try it by hand: ${tool.path} --schema-only.`,
+      },
+    );
+  }
+  return { sql: withoutRestrict(textOf(output.stdout)), warnings: linesOf(output.stderr.toString()) };
+}
+
+function textOf(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw engineError('DATABASE_UNSUPPORTED', 'Cannot read definitions: some are not valid UTF-8', {
+      remedy:
+        'Find names, defaults or comments with other characters; a SQL_ASCII database does not check them.',
+      cause,
+    });
+  }
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter(line => line.trim() !== '');
+}
+
+/** Newer tools guard a script for psql with a random key: meaningless here, and different on every run. */
+export function withoutRestrict(sql: string): string {
+  const opened = /^\\restrict (\S+)\n/m.exec(sql);
+  if (!opened) return sql;
+  const start = sql.slice(0, opened.index) + sql.slice(opened.index + opened[0].length);
+  const closing = `\n\\unrestrict ${opened[1]}\n`;
+  const at = start.lastIndexOf(closing);
+  return at < 0 ? start : start.slice(0, at + 1) + start.slice(at + closing.length);
+}

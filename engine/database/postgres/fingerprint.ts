@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { Connection } from './connection.ts';
+import { identifier } from './sql.ts';
+
+/**
+ * Not definitions: statistics, large objects, who depends on what across databases, replication progress. They change
+ * while the definitions stay.
+ */
+const skipped = [
+  'pg_statistic',
+  'pg_statistic_ext_data',
+  'pg_largeobject',
+  'pg_largeobject_metadata',
+  'pg_shdepend',
+  'pg_replication_origin',
+  'pg_subscription_rel',
+];
+
+/** The statement whose answer changes whenever a definition does. Built before the lock, run inside the pin. */
+export async function fingerprintSql(connection: Connection): Promise<string> {
+  const catalogs = await connection.rows<{ oid: number; name: string; readable: boolean }>(
+    'list the catalogs',
+    `SELECT c.oid, c.relname AS name, pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+     FROM pg_catalog.pg_class c
+     WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relkind = 'r'
+       AND c.relname NOT IN (${skipped.map(name => `'${name}'`).join(', ')})
+     ORDER BY c.oid`,
+  );
+  const parts = catalogs
+    .filter(catalog => catalog.readable)
+    .map(
+      ({ oid, name }) =>
+        `SELECT ${oid}::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtidextended(t.ctid,
+           pg_catalog.hash_array_extended(ARRAY[t.xmin], 0))) FROM pg_catalog.${identifier(name)} t`,
+    );
+  if (catalogs.some(catalog => !catalog.readable && catalog.name === 'pg_authid'))
+    parts.push(
+      `SELECT 0::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(r.rolname, r.oid::int8))
+       FROM pg_catalog.pg_roles r`,
+    );
+  return parts.join('\nUNION ALL\n');
+}
+
+/** 32 bytes over the answer of `fingerprintSql`: equal means that no catalog row was added, changed or removed. */
+export function fingerprintOf(rows: readonly (readonly unknown[])[]): Uint8Array {
+  const lines = rows.map(row => row.map(value => String(value)).join(' ')).sort();
+  return new Uint8Array(createHash('sha256').update(lines.join('\n')).digest());
+}

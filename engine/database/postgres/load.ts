@@ -1,0 +1,73 @@
+import { pipeline } from 'node:stream/promises';
+import type { ChunkSource, ListingRoot } from '../../../store/index.ts';
+import { readListing, StillpointError, storeError } from '../../../store/index.ts';
+import { readContent } from '../pending.ts';
+import type { Connection } from './connection.ts';
+import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
+import { databaseError } from './failure.ts';
+import { identifier, literal, qualified } from './sql.ts';
+
+export interface LoadTask {
+  readonly relation: RelationEntry;
+  readonly source: ChunkSource;
+  readonly root: ListingRoot;
+  readonly encoding: string;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** The server cannot freeze these rows; it says so before it takes any. */
+const freezeRefused = new Set(['0A000', '55000']);
+
+/** Loads one table's rows in one transaction, from its first block to its last. */
+export async function loadTable(connection: Connection, task: LoadTask): Promise<void> {
+  const { relation } = task;
+  const action = `load ${relation.schema}.${relation.name}`;
+  // An extension's table has rows of the extension's own; a parent cannot be truncated alone. Both are as made anyway.
+  const freezes = relation.condition === null && relation.loadThrough === null;
+  if (freezes) {
+    await connection.script(action, ['BEGIN', `TRUNCATE ONLY ${qualified(relation)}`]);
+    try {
+      await copyIn(connection, { ...task, action, freeze: true });
+      await connection.script(action, ['COMMIT']);
+      return;
+    } catch (error) {
+      const state = error instanceof StillpointError ? error.context['sqlState'] : undefined;
+      if (connection.isLost || !freezeRefused.has(String(state))) throw error;
+      await connection.script(action, ['ROLLBACK']);
+    }
+  }
+  await copyIn(connection, { ...task, action, freeze: false });
+}
+
+async function copyIn(
+  connection: Connection,
+  job: LoadTask & { readonly action: string; readonly freeze: boolean },
+): Promise<void> {
+  const { relation, action } = job;
+  const { from } = (await import('pg-copy-streams')).default;
+  const columns = relation.columns.map(identifier).join(', ');
+  const sql = `COPY ${qualified(relation.loadThrough ?? relation)}${columns === '' ? '' : ` (${columns})`} FROM STDIN
+    (FORMAT text, ENCODING ${literal(job.encoding)}${job.freeze ? ', FREEZE' : ''})`;
+  const stream = connection.client.query(from(sql));
+  try {
+    await pipeline(rowsOf(job), stream);
+  } catch (error) {
+    throw databaseError(action, error);
+  }
+}
+
+/** The rows of a table as COPY text, segment by segment. Each buffer is the receiver's own. */
+async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
+  const { source, root, relation } = task;
+  for await (const entry of readListing(source, root, { prefix: keyPrefix('segment', relation) })) {
+    const segment = decodeEntry(entry);
+    if (segment.entry !== 'segment')
+      throw storeError('STORE_DAMAGED', 'Cannot read rows: no segment under its key');
+    for await (const part of readContent(source, segment.rows)) {
+      if (part.kind === 'hole')
+        throw storeError('STORE_DAMAGED', 'Cannot read rows: there is a hole in them');
+      task.onBytes(part.bytes.length);
+      yield Buffer.from(part.bytes); // what the socket holds must not change under it
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { engineError } from '../../errors.ts';
+import type { Connection } from './connection.ts';
+
+/** What a relation is to a backup. */
+export type RelationKind =
+  | 'table' // rows of its own: ordinary tables and leaf partitions, logged or not
+  | 'partitioned' // a parent without rows
+  | 'foreign' // definition only
+  | 'materialized' // definition, and whether to refresh it
+  | 'sequence'
+  | 'large-objects'; // pg_largeobject as a table: rows of (object, page, bytes)
+
+/** A relation as the catalogs describe it at one moment. */
+export interface Relation {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: RelationKind;
+  /** Names of the columns that COPY carries, in order; none that is generated. */
+  readonly columns: readonly string[];
+  /** 0 where there is no file. */
+  readonly filenode: number;
+  readonly isUnlogged: boolean;
+  readonly isPopulated: boolean;
+  /** Rows of an extension's table that are the user's: a condition on them, '' for all; else null. */
+  readonly condition: string | null;
+  /** The partitioned table that rows are loaded through, where their partition depends on the server; else null. */
+  readonly loadThrough: { readonly schema: string; readonly name: string } | null;
+}
+
+interface Row {
+  oid: number;
+  schema: string;
+  name: string;
+  relkind: string;
+  persistence: string;
+  populated: boolean;
+  filenode: number;
+  columns: string[];
+  readable: boolean;
+  hidden: boolean;
+  condition: string | null;
+  root_schema: string | null;
+  root_name: string | null;
+}
+
+const kinds: Readonly<Record<string, RelationKind>> = {
+  r: 'table',
+  p: 'partitioned',
+  f: 'foreign',
+  m: 'materialized',
+  S: 'sequence',
+};
+
+// Hash partitions on an enum: its hash is that of an oid, so another server sends the rows elsewhere.
+const relationsSql = `
+WITH config AS (
+  SELECT c.oid, c.condition FROM pg_catalog.pg_extension e,
+    LATERAL ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) AS c (oid, condition)
+), unsafe AS (
+  SELECT p.partrelid FROM pg_catalog.pg_partitioned_table p
+  WHERE p.partstrat = 'h' AND EXISTS (
+    SELECT FROM pg_catalog.pg_opclass o WHERE o.oid = ANY (p.partclass) AND o.opcname = 'enum_ops')
+), root AS (
+  SELECT i.inhrelid AS leaf, r.root
+  FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class l ON l.oid = i.inhrelid AND l.relispartition,
+    LATERAL (SELECT pg_catalog.pg_partition_root(i.inhrelid)::oid AS root) r
+  WHERE EXISTS (SELECT FROM unsafe)
+    AND EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(i.inhrelid) a (oid) JOIN unsafe u ON u.partrelid = a.oid)
+)
+SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS relkind, c.relpersistence::text AS persistence,
+  c.relispopulated AS populated, c.relfilenode AS filenode, f.condition,
+  pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS readable,
+  c.relkind = 'r' AND pg_catalog.row_security_active(c.oid) AS hidden,
+  rn.nspname AS root_schema, rc.relname AS root_name,
+  ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    ORDER BY COALESCE((SELECT o.attnum FROM pg_catalog.pg_attribute o
+      WHERE o.attrelid = rc.oid AND o.attname = a.attname AND NOT o.attisdropped), a.attnum)) AS columns
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN config f ON f.oid = c.oid
+  LEFT JOIN root ON root.leaf = c.oid
+  LEFT JOIN pg_catalog.pg_class rc ON rc.oid = root.root
+  LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.relpersistence <> 't'
+  AND (f.oid IS NOT NULL OR (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')))
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`;
+
+/**
+ * Everything that has rows, values or a definition of its own, in the order of schema and name. What extensions own
+ * comes with them, except the rows that they declare to be the user's. DATABASE_RIGHTS where some cannot be read in full.
+ */
+export async function listRelations(connection: Connection, user: string): Promise<Relation[]> {
+  const rows = await connection.rows<Row>('list the tables', relationsSql);
+  refuseUnreadable(
+    rows.filter(row => row.relkind !== 'f' && !row.readable),
+    user,
+  );
+  refuseHidden(
+    rows.filter(row => row.hidden),
+    user,
+  );
+  for (const row of rows) {
+    // A database without an encoding may hold names that are no UTF-8: the driver cannot say them back.
+    if ([row.schema, row.name, ...row.columns].some(name => name.includes('\ufffd')))
+      throw engineError('DATABASE_UNSUPPORTED', `Cannot back up ${label(row)}: its name is not valid UTF-8`, {
+        remedy: 'Rename it.',
+      });
+  }
+  return rows.map(toRelation);
+}
+
+function toRelation(row: Row): Relation {
+  return {
+    oid: row.oid,
+    schema: row.schema,
+    name: row.name,
+    kind: kinds[row.relkind]!,
+    columns: row.columns,
+    filenode: row.filenode,
+    isUnlogged: row.persistence === 'u',
+    isPopulated: row.populated,
+    condition: row.condition,
+    loadThrough:
+      row.root_schema !== null && row.root_name !== null
+        ? { schema: row.root_schema, name: row.root_name }
+        : null,
+  };
+}
+
+function label(row: { schema: string; name: string }): string {
+  return `${row.schema}.${row.name}`;
+}
+
+/** `a, b, c and 4 more`. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}
+
+function refuseUnreadable(rows: readonly Row[], user: string): void {
+  if (rows.length === 0) return;
+  throw engineError(
+    'DATABASE_RIGHTS',
+    `Cannot back up the database: ${user} may not read ${listed(rows.map(label))}`,
+    {
+      remedy: `As a superuser: GRANT pg_read_all_data TO "${user}"; (or GRANT SELECT on each of them).`,
+      context: { relations: rows.map(label) },
+    },
+  );
+}
+
+function refuseHidden(rows: readonly Row[], user: string): void {
+  if (rows.length === 0) return;
+  throw engineError(
+    'DATABASE_RIGHTS',
+    `Cannot back up the database: row-level security hides rows of ${listed(rows.map(label))} from ${user}`,
+    {
+      remedy: `As a superuser: ALTER ROLE "${user}" BYPASSRLS;`,
+      context: { relations: rows.map(label) },
+    },
+  );
+}
