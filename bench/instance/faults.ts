@@ -1,4 +1,4 @@
-import type { Side } from './gate.ts';
+import type { Side, Ticket } from './gate.ts';
 
 /** What a request is for. */
 export type Route =
@@ -53,6 +53,7 @@ export interface Fault {
 /** The faults in force. Each counts its own requests; several may meet in one request and act in the order added. */
 export class Faults {
   readonly #active = new Set<{ readonly fault: Fault; seen: number }>();
+  readonly #held = new Set<Ticket>();
 
   /** Returns what takes it back. */
   add(fault: Fault): () => void {
@@ -61,8 +62,20 @@ export class Faults {
     return () => void this.#active.delete(entry);
   }
 
+  /** Takes all back, and lets go of what a `hold-drain` holds. */
   clear(): void {
     this.#active.clear();
+    this.releaseHeld();
+  }
+
+  /** Keeps a drain from ending until it is released. */
+  hold(ticket: Ticket): void {
+    this.#held.add(ticket);
+  }
+
+  releaseHeld(): void {
+    for (const ticket of this.#held) ticket.release();
+    this.#held.clear();
   }
 
   /** The faults that this request meets; counts it. */

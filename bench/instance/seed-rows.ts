@@ -75,7 +75,7 @@ function shapes(): string[] {
      FROM generate_series(1, 30) n`,
     `INSERT INTO analytics.page_cache VALUES ('/', '\\x00ff0a5c', 3)`,
     'INSERT INTO analytics.marker DEFAULT VALUES',
-    `INSERT INTO analytics."Odd ""name"", Größe" VALUES (1, DEFAULT, 4200), (2, '', NULL), (3, NULL, 100)`,
+    `INSERT INTO analytics."Odd ""name"", Größe" VALUES (1, DEFAULT, 420.5), (2, '', NULL), (3, NULL, 0.1)`,
     `INSERT INTO analytics.typed VALUES ('typed', 't@example.invalid', '{}')`,
     `SELECT nextval('analytics.countdown')`,
   ];

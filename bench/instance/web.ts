@@ -84,6 +84,7 @@ export class Web {
   /** What a restart of the application looks like from outside. */
   async restart(downMs = 0): Promise<void> {
     await this.close();
+    this.#parts.faults.releaseHeld();
     this.#parts.maintenance.forget();
     await this.#parts.clock.sleep(downMs);
     await this.open(this.#port);
@@ -157,6 +158,7 @@ export class Web {
           break;
         case 'hold-drain': {
           const ticket = gate.enterByForce(misbehave.sides ?? ['db', 'scm']);
+          this.#parts.faults.hold(ticket);
           if (misbehave.ms !== undefined) void clock.sleep(misbehave.ms).then(() => ticket.release());
           break;
         }
