@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, beforeEach, test } from 'node:test';
 import pg from 'pg';
-import { checkPair, type Disagreement, repositoryPath } from '../../bench/instance/index.ts';
+import { checkPair, type Disagreement, type Instance, repositoryPath } from '../../bench/instance/index.ts';
 import { readRef } from '../../bench/instance/refs.ts';
+import type { PostgresServer } from '../../bench/servers/index.ts';
 import { latch, unlock, withInstance } from './with-instance.ts';
-
-const { instance: it, server } = withInstance();
 
 // A pair taken the slow and certain way, in a latch, with writes before it and after it.
 let saved: { home: string; databaseUrl: string };
@@ -16,13 +15,12 @@ let home: string;
 let told: { drainedMs: number; unlockedMs: number };
 const scratch = mkdtempSync(join(tmpdir(), 'stillpoint-test-'));
 
-before(async () => {
-  const instance = it();
+const { instance: it } = withInstance({}, async (instance, server) => {
   for (let n = 0; n < 12; n += 1)
-    await instance.push({ repositoryId: 1 + (n % 3), ref: `refs/heads/feature/${n % 5}` });
+    await instance.push({ repositoryId: 1 + (n % 3), ref: `refs/heads/feature/${n % 2}` });
   await instance.repack(1);
   const { unlockToken } = await latch(instance);
-  saved = { home: join(scratch, 'saved'), databaseUrl: await copyRows() };
+  saved = { home: join(scratch, 'saved'), databaseUrl: await copyRows(instance, server) };
   cpSync(instance.home, saved.home, { recursive: true });
   await unlock(instance, unlockToken);
   const { drained, unlocked } = instance.latches.at(-1)!;
@@ -36,9 +34,9 @@ beforeEach(() => {
 after(() => rmSync(scratch, { recursive: true }));
 
 /** What the check reads, in a database of its own. */
-async function copyRows(): Promise<string> {
-  const url = await server().createDatabase('saved');
-  const from = new pg.Client({ connectionString: it().databaseUrl });
+async function copyRows(instance: Instance, server: PostgresServer): Promise<string> {
+  const url = await server.createDatabase('saved');
+  const from = new pg.Client({ connectionString: instance.databaseUrl });
   const to = new pg.Client({ connectionString: url });
   await Promise.all([from.connect(), to.connect()]);
   for (const table of ['project', 'repository', 'ref_update']) {

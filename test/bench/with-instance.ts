@@ -10,8 +10,11 @@ import {
 } from '../../bench/instance/index.ts';
 import { type PostgresServer, startServer } from '../../bench/servers/index.ts';
 
-/** A server and an instance for all tests of a file. */
-export function withInstance(options: Omit<InstanceOptions, 'databaseUrl'> = {}): {
+/** A server and an instance for all tests of a file; `prepare` runs before the first of them. */
+export function withInstance(
+  options: Omit<InstanceOptions, 'databaseUrl'> = {},
+  prepare?: (instance: Instance, server: PostgresServer) => Promise<void>,
+): {
   server(): PostgresServer;
   instance(): Instance;
 } {
@@ -21,6 +24,7 @@ export function withInstance(options: Omit<InstanceOptions, 'databaseUrl'> = {})
     server = await startServer({ kind: 'embedded' });
     const databaseUrl = await createInstanceDatabase(server);
     instance = await createInstance({ databaseUrl, repositories: 3, rows: 400, ...options });
+    await prepare?.(instance, server);
   });
   after(async () => {
     await instance?.stop();
