@@ -18,12 +18,17 @@ export function embeddedNativeFolder(): string | undefined {
   }
 }
 
+/** True when `embeddedBinDir` will have to copy, into a folder from which programs may be run. */
+export function embeddedNeedsCopy(native: string, account: Account): boolean {
+  return !(usableInPlace(native, account) && linkLibraries(native));
+}
+
 /**
  * A folder `bin` that the account can run. The package's own one where it can be entered and its links exist or can be
  * made; otherwise a copy (60 MB) inside `scratch`.
  */
 export async function embeddedBinDir(native: string, scratch: string, account: Account): Promise<string> {
-  if (usableInPlace(native, account) && linkLibraries(native)) return join(native, 'bin');
+  if (!embeddedNeedsCopy(native, account)) return join(native, 'bin');
   const copy = join(scratch, 'native');
   await cp(native, copy, { recursive: true, mode: constants.COPYFILE_FICLONE, verbatimSymlinks: true });
   if (!linkLibraries(copy)) throw new Error(`Cannot copy ${native}: its library links cannot be made`);

@@ -1,4 +1,5 @@
 export type { AvailableServer, ServerKind } from './kinds.ts';
 export { availableServers } from './kinds.ts';
+export type { Storage } from './scratch.ts';
 export type { PostgresServer, Role, ServerOptions } from './server.ts';
 export { startServer } from './server.ts';

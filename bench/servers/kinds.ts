@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Account, serverAccount } from './account.ts';
-import { embeddedBinDir, embeddedNativeFolder } from './embedded.ts';
+import { embeddedBinDir, embeddedNativeFolder, embeddedNeedsCopy } from './embedded.ts';
 import { reachableTemp } from './scratch.ts';
 
 /** `embedded`: PostgreSQL from npm. `debian`: one that the system's packages installed. */
@@ -43,6 +43,12 @@ export async function serverVersion(binDir: string): Promise<string> {
   const version = /\d+(\.\d+)?/.exec(stdout)?.[0];
   if (!version) throw new Error(`Cannot read the version of ${binDir}/postgres: it says ${stdout.trim()}`);
   return version;
+}
+
+/** True when `findServer` will unpack programs: a tmpfs may not let them run. */
+export function needsUnpacking(kind: ServerKind, account: Account): boolean {
+  const native = kind === 'embedded' ? embeddedNativeFolder() : undefined;
+  return native !== undefined && embeddedNeedsCopy(native, account);
 }
 
 /** Finds the programs; what has to be unpacked for the account goes into `scratch`. */

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { chown, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +13,30 @@ export function reachableTemp(): string {
   return [tmpdir(), '/tmp', '/var/tmp'].find(reachableByAll) ?? tmpdir();
 }
 
+/**
+ * Where a server keeps its data: `memory` is a tmpfs, on which a new server is ready three times sooner (0.5 s against
+ * 1.7 s beside other work on the disk). `auto` takes it where plenty is free.
+ */
+export type Storage = 'auto' | 'memory' | 'disk';
+
+const memoryFolder = '/dev/shm';
+const tmpfsMagic = 0x0102_1994;
+const freeBytesMin = 4 * 1024 ** 3;
+
+function storageFolder(storage: Storage): string {
+  if (storage === 'disk') return reachableTemp();
+  if (storage === 'memory') return memoryFolder;
+  try {
+    const { type, bavail, bsize } = statfsSync(memoryFolder);
+    return type === tmpfsMagic && bavail * bsize >= freeBytesMin ? memoryFolder : reachableTemp();
+  } catch {
+    return reachableTemp(); // not on this system
+  }
+}
+
 /** A fresh folder that belongs to the account; root gets in anyway. */
-export async function makeScratch(account: Account): Promise<string> {
-  const path = await mkdtemp(join(reachableTemp(), 'stillpoint-pg-'));
+export async function makeScratch(account: Account, storage: Storage): Promise<string> {
+  const path = await mkdtemp(join(storageFolder(storage), 'stillpoint-pg-'));
   if (account.foreign) await chown(path, account.uid, account.gid);
   return path;
 }

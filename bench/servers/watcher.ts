@@ -19,7 +19,7 @@ while read -r word; do pid=$word; done
 if [ "$pid" -gt 1 ]; then
   kill -QUIT "$pid"
   tries=0
-  while kill -0 "$pid" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+  while [ -e "$1/data/postmaster.pid" ] && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
 fi 2>/dev/null
 rm -rf -- "$1"
 `;

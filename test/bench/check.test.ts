@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
 import pg from 'pg';
-import { checkPair, type Disagreement, type Instance, repositoryPath } from '../../bench/instance/index.ts';
+import {
+  checkPair,
+  type Disagreement,
+  type Instance,
+  type PairCheck,
+  repositoryPath,
+} from '../../bench/instance/index.ts';
 import { readRef } from '../../bench/instance/refs.ts';
 import type { PostgresServer } from '../../bench/servers/index.ts';
 import { latch, unlock, withInstance } from './with-instance.ts';
@@ -55,16 +61,16 @@ async function copyRows(instance: Instance, server: PostgresServer): Promise<str
   return url;
 }
 
-async function disagreements(options: { databaseUrl?: string; home?: string } = {}): Promise<Disagreement[]> {
+async function disagreements(options: Partial<PairCheck> = {}): Promise<Disagreement[]> {
   const acknowledged = it().acknowledged;
-  const pair = { home, databaseUrl: saved.databaseUrl, ...options };
-  const report = await checkPair({ ...pair, told: { acknowledged, ...told }, fsck: 'connectivity' });
+  const pair = { home, databaseUrl: saved.databaseUrl, told: { acknowledged, ...told } };
+  const report = await checkPair({ ...pair, ...options });
   assert.deepEqual([report.repositories, report.acknowledged], [3, { expected: 12, forbidden: 6 }]);
   return [...report.disagreements];
 }
 
 test('a pair taken in a latch agrees', async () => {
-  assert.deepEqual(await disagreements(), []);
+  assert.deepEqual(await disagreements({ fsck: 'full' }), []);
 });
 
 test('a ref that was moved back is found', async () => {
@@ -92,7 +98,7 @@ test('a ref without a row, and a row without its ref, are found', async () => {
 test('a missing commit is found, by its row and by git', async () => {
   const one = it().acknowledged.find(entry => entry.repositoryId === 3)!;
   rmSync(join(repositoryPath(home, 3), 'objects', one.to!.slice(0, 2), one.to!.slice(2)));
-  const kinds = (await disagreements()).map(found => found.kind);
+  const kinds = (await disagreements({ fsck: 'connectivity' })).map(found => found.kind);
   assert.deepEqual(kinds, ['commit-missing', 'fsck']);
 });
 

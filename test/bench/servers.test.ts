@@ -19,15 +19,6 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const available = await availableServers();
 
 test('an embedded server is always available where the package is installed', () => {
@@ -57,7 +48,7 @@ for (const { kind, major, version } of available) {
       await server.stop();
     }
     assert.equal(existsSync(dirname(server.dataDir)), false);
-    assert.equal(isAlive(server.pid), false);
+    await assert.rejects(query(server.superuserUrl, 'SELECT 1'), { code: 'ECONNREFUSED' });
     await server.stop();
   });
 }
@@ -66,17 +57,16 @@ test('a server ends with the process that started it, also when that is killed',
   const door = join(import.meta.dirname, '../../bench/servers/index.js');
   const script = `import { startServer } from ${JSON.stringify(door)};
     const server = await startServer({ kind: 'embedded' });
-    console.log(JSON.stringify({ pid: server.pid, dataDir: server.dataDir }));
+    console.log(JSON.stringify({ url: server.superuserUrl, dataDir: server.dataDir }));
     setInterval(() => {}, 1000);`;
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = await once(createInterface({ input: child.stdout! }), 'line');
-  const { pid, dataDir } = JSON.parse(String(line)) as { pid: number; dataDir: string };
-  assert.equal(isAlive(pid), true);
+  const { url, dataDir } = JSON.parse(String(line)) as { url: string; dataDir: string };
+  await query(url, 'SELECT 1');
   child.kill('SIGKILL');
-  for (let tries = 0; tries < 200 && (isAlive(pid) || existsSync(dirname(dataDir))); tries += 1)
-    await sleep(50);
-  assert.equal(isAlive(pid), false);
+  for (let tries = 0; tries < 400 && existsSync(dirname(dataDir)); tries += 1) await sleep(25);
   assert.equal(existsSync(dirname(dataDir)), false);
+  await assert.rejects(query(url, 'SELECT 1'), { code: 'ECONNREFUSED' });
 });
