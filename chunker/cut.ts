@@ -1,8 +1,8 @@
 import { checkCutParams, windowBytes } from './params.ts';
 
-/** What makes cuts a store's own. Both multipliers are odd and below 2^16, the words are u64. */
+/** What makes cuts a store's own. The multipliers are odd and below 2^16, the words are u64. */
 export interface CutSeed {
-  readonly prefilter: readonly [number, number];
+  readonly prefilter: readonly [number, number, number, number];
   readonly words: readonly [bigint, bigint, bigint, bigint];
 }
 
@@ -34,18 +34,20 @@ export interface FindCutOptions {
  * 1. Position `c` is looked at when minBytes ≤ c < maxBytes and c ≤ n. Its window is the 32 bytes `b[c-32, c)`: it may
  *    begin before the minimum, and as minBytes ≥ 32 it never begins before the chunk. So a chunk depends on its own
  *    bytes and on nothing before it.
- * 2. `c` passes the prefilter when `u16(window, 30) * prefilter[0] + u16(window, 28) * prefilter[1]`, taken mod 2^16 as
- *    a signed number, is below -32768 + 64.
+ * 2. `c` passes the prefilter when H(c), taken mod 2^16 as a signed number, is below -32768 + 64. With A, B, C, D the
+ *    multipliers: G(c) = u16(b, c-2) * A + u16(b, c-4) * B, F(c) = G(c) + G(c-4) * C, H(c) = F(c) + F(c-8) * D; that is
+ *    a sum over the last 16 bytes of the window, each u16 with its own odd factor. All of it fits 16-bit lanes.
  * 3. `c` is a cut when it passes and strong(window) < limit. With u64 arithmetic that wraps, w0…w3 the window's four u64
  *    and s0…s3 the seed's words:
  *      h = (w0 ^ s0) * 0xff51afd7ed558ccd; h ^= h >> 29;   h = (h ^ w1 ^ s1) * 0xc4ceb9fe1a85ec53; h ^= h >> 31;
  *      h = (h ^ w2 ^ s2) * 0x9fb21c651e98df25; h ^= h >> 28;   h = (h ^ w3 ^ s3) * 0xff51afd7ed558ccd;   strong = h >> 32
  *    limit = min(1024 * floor(2^32 / averageBytes / 4), 2^32 - 1) while c < averageBytes, and
- *    limit = min(1024 * floor(2^32 / averageBytes * 4), 2^32 - 1) from c = averageBytes on; both divisions are exact
- *    before the floor. (The prefilter passes 1 in 1024.)
+ *    limit = min(1024 * floor(2^32 / averageBytes * 4), 2^32 - 1) from c = averageBytes on, in real numbers up to
+ *    the floor. (The prefilter passes 1 in 1024.)
  * 4. The chunk ends at the first cut. Without one: at maxBytes when n ≥ maxBytes; at n when `final`; else unknown (0).
  *
- * Zeros never pass the prefilter: they are cut at maxBytes. Normalised thresholds: Xia et al., FastCDC, USENIX ATC '16.
+ * Zeros never pass the prefilter: they are cut at maxBytes. Where content varies, chunks are 1.19 times averageBytes in
+ * the mean. Normalised thresholds: Xia et al., FastCDC, USENIX ATC '16.
  */
 export function findCut(bytes: Uint8Array, params: CutParams, options: FindCutOptions = {}): number {
   const { final = false, from = 0, seenBytes = 0 } = options;
@@ -85,31 +87,51 @@ function scannerOf(params: CutParams): Scan {
   return scan;
 }
 
+/** Positions that are scanned together: few enough to stay in the first-level cache for four passes. */
+const blockPositions = 4096;
+
+/**
+ * H(c) builds on positions 4, 8 and 12 bytes back, so each residue mod 4 is a chain of its own: a pass a residue, with
+ * the last values in registers, then the earliest of their hits: 0.6 GB/s, straight from the definition 0.1 (EPYC,
+ * Node 20).
+ */
 function makeScanner(seed: CutSeed): Scan {
   const strong = makeStrong(seed.words);
-  const [late, early] = seed.prefilter;
-  // Mod 2^16 and signed, below -32768 + 64: the same as ten leading bits of 1000000000.
-  const passes = (newer: number, older: number): boolean =>
-    ((Math.imul(newer, late) + Math.imul(older, early)) & 0xffc0) === 0x8000;
+  const factors = Int32Array.from(seed.prefilter);
   return (chunk, first, last, limit) => {
     if (first > last) return 0;
+    // One by one: taken apart as an array, or caught by an inner function, they make the loop half as fast.
+    const a = factors[0]!;
+    const b = factors[1]!;
+    const c = factors[2]!;
+    const d = factors[3]!;
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const isCut = (end: number): boolean => strong(view, end - windowBytes) < limit;
-    let end = first;
-    // Four positions a turn out of two words, of which only the low 16 bits of each operand count: 1.5 GB/s, where one
-    // position a turn gave 0.9 (EPYC, Node 20).
-    for (let old = view.getInt32(first - 4, true); end + 3 < last; end += 4) {
-      const young = view.getInt32(end, true);
-      const across = (old >>> 24) | (young << 8);
-      if (passes(old >>> 16, old) && isCut(end)) return end;
-      if (passes(across, old >>> 8) && isCut(end + 1)) return end + 1;
-      if (passes(young, old >>> 16) && isCut(end + 2)) return end + 2;
-      if (passes(young >>> 8, across) && isCut(end + 3)) return end + 3;
-      old = young;
-    }
-    for (; end <= last; end++) {
-      const word = view.getInt32(end - 4, true);
-      if (passes(word >>> 16, word) && isCut(end)) return end;
+    for (let start = first; start <= last; start += blockPositions) {
+      const blockLast = Math.min(last, start + blockPositions - 1);
+      let cut = 0;
+      for (let at = start; at < start + 4; at++) {
+        const stop = cut > 0 ? cut - 1 : blockLast;
+        let g4 = 0;
+        let f4 = 0;
+        let f8 = 0;
+        // Only the low 16 bits count, so what is above them is never cleared. The first three turns fill the chain.
+        for (let end = at - 12; end <= stop; end += 4) {
+          const word = view.getInt32(end - 4, true);
+          const g = (Math.imul(word >>> 16, a) + Math.imul(word, b)) | 0;
+          const f = (g + Math.imul(g4, c)) | 0;
+          // Signed and below -32768 + 64: the ten leading bits are 1000000000.
+          if (((f + Math.imul(f8, d)) & 0xffc0) === 0x8000 && end >= at) {
+            if (strong(view, end - windowBytes) < limit) {
+              cut = end;
+              break;
+            }
+          }
+          g4 = g;
+          f8 = f4;
+          f4 = f;
+        }
+      }
+      if (cut > 0) return cut;
     }
     return 0;
   };

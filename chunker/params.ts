@@ -34,7 +34,7 @@ const dataBytesMax = 1024 * KiB * KiB;
 /**
  * Derives all cuts from a secret, given as its extendable-output function: `xof(label, length)` returns `length` bytes
  * that depend on the secret and the label alone. Labels and layout are part of the format:
- * `cuts/data` 36 bytes = two u16 (the lowest bit is set) and four u64; `cuts/rows` and `cuts/nodes` 16 bytes each,
+ * `cuts/data` 40 bytes = four u16 (the lowest bit is set) and four u64; `cuts/rows` and `cuts/nodes` 16 bytes each,
  * SipHash keys. Little-endian.
  */
 export function cutsFrom(
@@ -42,7 +42,7 @@ export function cutsFrom(
   sizes: Record<keyof Cuts, CutSizes> = defaultSizes,
 ): Cuts {
   return {
-    data: checkCutParams({ ...pick(sizes.data), seed: seedFrom(xof('cuts/data', 36)) }),
+    data: checkCutParams({ ...pick(sizes.data), seed: seedFrom(xof('cuts/data', 40)) }),
     rows: checkHashedParams({ ...pick(sizes.rows), key: xof('cuts/rows', 16) }),
     nodes: checkHashedParams({ ...pick(sizes.nodes), key: xof('cuts/nodes', 16) }),
   };
@@ -53,16 +53,13 @@ function pick({ minBytes, averageBytes, maxBytes }: CutSizes): CutSizes {
 }
 
 function seedFrom(bytes: Uint8Array): CutSeed {
-  if (bytes.length !== 36) throw new RangeError(`Cannot derive a cut seed: ${bytes.length} bytes, need 36`);
+  if (bytes.length !== 40) throw new RangeError(`Cannot derive a cut seed: ${bytes.length} bytes, need 40`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const factor = (at: number): number => view.getUint16(at, true) | 1;
+  const word = (at: number): bigint => view.getBigUint64(at, true);
   return {
-    prefilter: [view.getUint16(0, true) | 1, view.getUint16(2, true) | 1],
-    words: [
-      view.getBigUint64(4, true),
-      view.getBigUint64(12, true),
-      view.getBigUint64(20, true),
-      view.getBigUint64(28, true),
-    ],
+    prefilter: [factor(0), factor(2), factor(4), factor(6)],
+    words: [word(8), word(16), word(24), word(32)],
   };
 }
 
