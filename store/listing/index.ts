@@ -1,5 +1,7 @@
 export { ListingBuilder } from './build.ts';
+export { decodeNode, refsOfNode } from './decode.ts';
+export { encodeNode } from './encode.ts';
 export { extentsOf, storeExtents } from './extents.ts';
 export type { Branch, Node, Span } from './node.ts';
-export { decodeNode, encodeNode, extentLength, refsOfNode } from './node.ts';
+export { extentLength } from './node.ts';
 export { findEntry, type ReadListingOptions, readListing } from './read.ts';

@@ -1,7 +1,8 @@
 import type { ChunkSource } from '../content.ts';
 import { storeError } from '../errors.ts';
 import { type ChunkId, hex } from '../ids.ts';
-import { decodeNode, type Node } from './node.ts';
+import { decodeNode } from './decode.ts';
+import type { Node } from './node.ts';
 
 export interface ExpectedNode {
   readonly kind: Node['kind'];

@@ -2,7 +2,8 @@ import { isNodeCut, type NodeCutParams } from '../../chunker/index.ts';
 import type { ChunkSink } from '../content.ts';
 import { storeError } from '../errors.ts';
 import type { ChunkId } from '../ids.ts';
-import { encodeNode, levelMax, type Node, nodeBytesMax } from './node.ts';
+import { encodeNode } from './encode.ts';
+import { levelMax, type Node, nodeBytesMax } from './node.ts';
 
 /** What decides cuts of one item: its key, and its weight in bytes, which never depends on its place in a node. */
 export interface Weighed {
