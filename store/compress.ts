@@ -143,9 +143,13 @@ function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
+/** Once for all: a second init() takes the memory away from under those who loaded it before. */
+let wasmReady: Promise<void> | undefined;
+
 async function loadWasm(): Promise<Codec> {
   const wasm = await import('@bokuweb/zstd-wasm');
-  await wasm.init();
+  wasmReady ??= wasm.init();
+  await wasmReady;
   return {
     compress: (bytes, level) => wasm.compress(bytes, level),
     decompress: bytes => wasm.decompress(bytes),

@@ -1,4 +1,4 @@
-export { type Backend, memoryBackend, openLocalBackend } from './backend/index.ts';
+export { type Backend, type MemoryBackend, memoryBackend, openLocalBackend } from './backend/index.ts';
 export type { BackupSession, NewManifest, Written } from './backup-session.ts';
 export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 export type { StoreProblem } from './chunk-index/load.ts';
@@ -37,3 +37,12 @@ export {
   openStore,
   type Store,
 } from './store.ts';
+export {
+  type Damage,
+  type DamagedKind,
+  type VerifyOptions,
+  type VerifyPhase,
+  type VerifyProgress,
+  type VerifyResult,
+  verifyStore,
+} from './verify.ts';

@@ -35,6 +35,21 @@ export interface OpenedRecord {
 
 const featuresField = 0;
 
+const keyHolderKinds: ReadonlySet<ObjectKind> = new Set<ObjectKind>([
+  'generation',
+  'sweep',
+  'done',
+  'forgotten',
+  'damage',
+  'ledger',
+  'aborted',
+]);
+
+/** Whether hosts without a passphrase hold a key of this epoch. */
+function canHostsWrite(ring: KeyRing, epoch: number): boolean {
+  return ring.hosts.some(host => epoch >= host.fromEpoch);
+}
+
 /** A whole object that is one record: header ‖ sealed(signature length u8 ‖ signature ‖ CBOR). */
 export function sealRecord(ring: KeyRing, place: RecordPlace, fields: RecordFields): Uint8Array {
   const seal = createSeal(ring, place);
@@ -88,11 +103,8 @@ function signer(
 ): string | undefined {
   const { epoch, kind } = seal.facts;
   if (signature.length === 0) {
-    if (ring.hosts.length === 0 || objectKinds[kind].purpose !== 'index') return undefined;
-    throw storeError(
-      'STORE_DAMAGED',
-      `Cannot trust ${name}: it has no signature, and hosts can write to this store`,
-    );
+    if (!canHostsWrite(ring, epoch) || objectKinds[kind].purpose !== 'index') return undefined;
+    throw untrusted(name, 'it has no signature, and hosts can write to this store');
   }
   const message = seal.signedBytes(body);
   if (isSignedBy(ring.keyHolder(epoch).publicKey, message, signature)) return 'key holder';
@@ -100,9 +112,12 @@ function signer(
     ({ publicKey, fromEpoch, untilEpoch = Number.POSITIVE_INFINITY }) =>
       epoch >= fromEpoch && epoch <= untilEpoch && isSignedBy(publicKey, message, signature),
   );
-  if (host !== undefined) return host.name;
-  throw storeError(
-    'STORE_DAMAGED',
-    `Cannot trust ${name}: its signature is nobody's that the key ring lists`,
-  );
+  if (host === undefined) throw untrusted(name, 'its signature is nobody’s that the key ring lists');
+  if (keyHolderKinds.has(kind) && kind !== 'sweep')
+    throw untrusted(name, `${host.name} signed it, and only a holder of the passphrase may`);
+  return host.name;
+}
+
+function untrusted(name: string, state: string): Error {
+  return storeError('STORE_DAMAGED', `Cannot trust ${name}: ${state}`, { context: { object: name } });
 }

@@ -52,7 +52,7 @@ const zstdBit = 0x80000000;
 export class ChunkIndex {
   readonly #chunks = new ChunkTable();
   readonly #packs: PackSpan[] = [];
-  readonly #byName = new Set<PackId>();
+  readonly #byName = new Map<PackId, number>();
   readonly #badFrames = new Set<number>();
   readonly #damaged: Damaged | undefined;
   #frames = new Uint32Array(256 * frameWords);
@@ -83,7 +83,7 @@ export class ChunkIndex {
   /** Adds what a checked row lists; a pack that is there already is left as it is. */
   addPack(row: PackRow): void {
     if (this.#byName.has(row.pack)) return;
-    this.#byName.add(row.pack);
+    this.#byName.set(row.pack, this.#packs.length);
     this.#packs.push({ pack: row.pack, chunkClass: row.chunkClass, firstFrame: this.#frameCount });
     const frames = viewOf(row.frames);
     const chunks = viewOf(row.chunks);
@@ -121,6 +121,38 @@ export class ChunkIndex {
     if (this.#badFrames.size > 0 && places.length > 1)
       places.sort((a, b) => Number(this.#badFrames.has(a.frame)) - Number(this.#badFrames.has(b.frame)));
     return places;
+  }
+
+  /** The length of a chunk of which a copy is there that is not known bad. */
+  lengthOf(id: Uint8Array, chunkClass: ChunkClass): number | undefined {
+    const slot = this.#chunks
+      .copies(id)
+      .find(({ frame }) => !this.#badFrames.has(frame) && this.frame(frame).chunkClass === chunkClass);
+    return slot?.length;
+  }
+
+  /** From now on nothing depends on the frame. */
+  markBad(frame: number): void {
+    this.#badFrames.add(frame);
+  }
+
+  isBad(frame: number): boolean {
+    return this.#badFrames.has(frame);
+  }
+
+  /** The frames of a pack in their order. */
+  framesOf(pack: PackId): FramePlace[] {
+    const number = this.#byName.get(pack);
+    if (number === undefined) return [];
+    const end = this.#packs[number + 1]?.firstFrame ?? this.#frameCount;
+    const frames: FramePlace[] = [];
+    for (let frame = this.#packs[number]!.firstFrame; frame < end; frame++) frames.push(this.frame(frame));
+    return frames;
+  }
+
+  /** Every pack that is listed. */
+  packIds(): IterableIterator<PackId> {
+    return this.#byName.keys();
   }
 
   frame(frame: number): FramePlace {

@@ -77,7 +77,7 @@ async function recoverRows(
   return recovered;
 }
 
-async function readDamage(
+export async function readDamage(
   context: StoreContext,
   problems: StoreProblem[],
   options: LoadOptions,

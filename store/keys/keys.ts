@@ -21,6 +21,8 @@ import { decodeSlot, openSlot, type Slot, sealSlot, slotBytes } from './slots.ts
 export interface OpenKeys {
   readonly ring: KeyRing;
   readonly config: StoreConfig;
+  /** Opens a ring again as it lies in the store: STORE_DAMAGED. One under another ring key is checked by its header. */
+  checkRing(bytes: Uint8Array, name: string): void;
 }
 
 /** A ring with a million hosts is not one. */
@@ -87,7 +89,14 @@ export async function createKeys(
   await create(backend, place.name, sealRing(body, place, randomness), call);
   await create(backend, name, slot, call);
   await create(backend, configName, encodeConfig(config, { macKey: configKey(ring), blake3 }), call);
-  return { ring, config };
+  return { ring, config, checkRing: ringChecker(place) };
+}
+
+function ringChecker(place: Omit<RingPlace, 'name'>): OpenKeys['checkRing'] {
+  return (bytes, name) => {
+    const { kind, epoch } = decodeHeader(bytes, place.blake3, name);
+    if (epoch === place.ringKeyNumber || kind !== 'ring') openRing(bytes, { ...place, name });
+  };
 }
 
 /**
@@ -109,10 +118,11 @@ export async function unlockKeys(
   const ringBytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
   const ringKeyNumber = decodeHeader(ringBytes, blake3, name).epoch;
   const ringKey = await findRingKey(backend, { slotNames, ringKeyNumber, passphrase, storeId, blake3, call });
-  const body = openRing(ringBytes, { storeId, blake3, ringKey, ringKeyNumber, name });
+  const place = { storeId, blake3, ringKey, ringKeyNumber };
+  const body = openRing(ringBytes, { ...place, name });
   const ring = makeRing(body, { storeId, blake3 });
   verify(configKey(ring));
-  return { ring, config };
+  return { ring, config, checkRing: ringChecker(place) };
 }
 
 interface Call {

@@ -1,3 +1,4 @@
+import { breather } from '../breathe.ts';
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import type { ChunkId, SessionId } from '../ids.ts';
@@ -18,7 +19,6 @@ import { sealPack } from './seal-pack.ts';
 const packTargetBytes = 16 * 1024 * 1024;
 /** One pack is sealed and written while one more may wait: with the two being filled, below 128 MiB. */
 const packsUnderWayMax = 2;
-const breatheEveryMs = 8;
 
 /** A frame that is in no published pack yet: being filled, or ready to be sealed. */
 interface Frame {
@@ -184,7 +184,7 @@ export class PackWriter {
     const sealed = await sealPack(this.#context, encoded, {
       session,
       chunkClass,
-      breathe: this.#breathing(),
+      breathe: breather(this.#context.seams.clock),
     });
     await putOwn(this.#context.backend, sealed, { sync: 'deferred', signal });
     onPublished(
@@ -192,17 +192,6 @@ export class PackWriter {
       sealed.parts.reduce((sum, part) => sum + part.length, 0),
     );
     for (const frame of frames) for (const { id } of frame.chunks) this.#pending.delete(keyOf(id));
-  }
-
-  /** Lets the event loop turn once in a while: a latch's progress and signals must not wait for a whole pack. */
-  #breathing(): () => Promise<void> {
-    const { clock } = this.#context.seams;
-    let lastMs = clock.monotonicMs();
-    return async () => {
-      if (clock.monotonicMs() - lastMs < breatheEveryMs) return;
-      await new Promise(resolve => setImmediate(resolve));
-      lastMs = clock.monotonicMs();
-    };
   }
 }
 

@@ -1,0 +1,123 @@
+import { breather } from './breathe.ts';
+import type { ChunkRef } from './content.ts';
+import { storeError } from './errors.ts';
+import { type ChunkId, fromHex, type PackId, type SnapshotId } from './ids.ts';
+import type { Manifest } from './manifest.ts';
+import { insideOf, type Store } from './store.ts';
+import { verifyData } from './verify/data.ts';
+import { GraphVerifier } from './verify/graph.ts';
+import { verifyObjects } from './verify/objects.ts';
+import { verifyIndex, verifyPacks } from './verify/packs.ts';
+import { type Damage, DamageReport } from './verify/report.ts';
+import type { Inventory, VerifyProgress, VerifyRun } from './verify/run.ts';
+
+export type { Damage, DamagedKind } from './verify/report.ts';
+export type { VerifyPhase, VerifyProgress } from './verify/run.ts';
+
+export interface VerifyOptions {
+  /** Which part of the packs is read byte by byte: 0 (default) to 1. A lesser part is a new choice in each run. */
+  readonly readData?: number;
+  /** Only these snapshots and the packs that they need; default: everything. SNAPSHOT_UNKNOWN. */
+  readonly snapshots?: readonly SnapshotId[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+}
+
+export interface VerifyResult {
+  readonly isOk: boolean;
+  readonly snapshots: readonly Manifest[];
+  readonly objects: number;
+  /** With readData: chunks whose bytes were hashed; without: references followed. */
+  readonly chunksChecked: number;
+  readonly bytesRead: number;
+  readonly damage: readonly Damage[];
+  /** Damaged objects beyond those listed. */
+  readonly unlistedDamage: number;
+  /** Snapshots from which something damaged or missing can be reached. */
+  readonly affected: readonly SnapshotId[];
+  /** Whether no whole copy of a chunk is left. */
+  isDamaged(id: ChunkId): boolean;
+  /** Whether a chunk, or anything below a node, has no whole copy left. Reads nodes. */
+  reachesDamage(ref: ChunkRef): Promise<boolean>;
+}
+
+/**
+ * Checks a store: every object is opened, from every manifest everything is reached, and with readData every byte of the
+ * packs is read. Finds all it can; throws only when the medium or the format ends the search. Changes nothing.
+ */
+export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const { context, keys } = insideOf(store);
+  const { readData = 0, signal, onProgress } = options;
+  const counts = { objects: 0, chunksChecked: 0, bytesRead: 0 };
+  const run: VerifyRun = {
+    context,
+    keys,
+    report: new DamageReport(),
+    signal,
+    counts,
+    progress: (phase, done, total) => onProgress?.({ phase, done, total, bytesRead: counts.bytesRead }),
+    breathe: breather(context.seams.clock),
+  };
+  const inventory = await verifyObjects(run);
+  const verified = await verifyIndex(run, inventory);
+  await verifyPacks(run, inventory, verified);
+  const graph = new GraphVerifier(run, verified);
+  const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });
+  if (readData > 0) {
+    const isSampled = sampler(run, readData);
+    const wants = (pack: PackId) => isSampled(pack) && (!options.snapshots || graph.neededPacks.has(pack));
+    await verifyData(run, { inventory, verified, wants });
+  }
+  const damage = run.report.list;
+  const affected: SnapshotId[] = [];
+  for (const manifest of damage.length > 0 ? snapshots : [])
+    if (await anyReachesDamage(graph, manifest)) affected.push(manifest.id);
+  return {
+    isOk: damage.length === 0,
+    snapshots,
+    ...counts,
+    damage,
+    unlistedDamage: run.report.unlisted,
+    affected,
+    isDamaged: id => !verified.index.has(id),
+    reachesDamage: ref => graph.reachesDamage(ref),
+  };
+}
+
+async function anyReachesDamage(graph: GraphVerifier, { roots }: Manifest): Promise<boolean> {
+  for (const root of roots) if (await graph.reachesDamage(root)) return true;
+  return false;
+}
+
+async function verifySnapshots(
+  run: VerifyRun,
+  graph: GraphVerifier,
+  { inventory, wanted }: { inventory: Inventory; wanted: readonly SnapshotId[] | undefined },
+): Promise<Manifest[]> {
+  const missing = wanted?.find(id => !inventory.manifests.has(id) || inventory.forgotten.has(id));
+  if (missing !== undefined)
+    throw storeError('SNAPSHOT_UNKNOWN', `Cannot verify snapshot ${missing}: it is not there`, {
+      remedy: 'List the snapshots with `stillpoint snapshots`.',
+    });
+  const ids = wanted ?? [...inventory.manifests];
+  const manifests: Manifest[] = [];
+  for (const [i, id] of ids.entries()) {
+    const manifest = await graph.manifest(id, inventory);
+    if (manifest !== undefined && !inventory.forgotten.has(id)) {
+      await graph.verify(manifest.roots);
+      manifests.push(manifest);
+    }
+    run.progress('snapshots', i + 1, ids.length);
+  }
+  return manifests;
+}
+
+/** Chooses packs by a hash under a key of this run, so that no pack is left out for ever. */
+function sampler({ context }: VerifyRun, part: number): (pack: PackId) => boolean {
+  if (part >= 1) return () => true;
+  const key = context.seams.randomness.bytes(32);
+  return pack => {
+    const hash = Buffer.from(context.ring.blake3.keyed(key, fromHex(pack)));
+    return hash.readUInt32LE() < part * 2 ** 32;
+  };
+}

@@ -1,0 +1,236 @@
+import { readChunk } from '../chunk-reader.ts';
+import type { ChunkRef, Content, Extent } from '../content.ts';
+import { storeError } from '../errors.ts';
+import { type ChunkId, hex, type PackId, type SnapshotId } from '../ids.ts';
+import { decodeNode } from '../listing/decode.ts';
+import { compareBytes, extentLength, type Node } from '../listing/node.ts';
+import { decodeManifest, type Manifest, manifestName } from '../manifest.ts';
+import { FrameReader } from '../pack/reader.ts';
+import { packName } from '../pack/row.ts';
+import { checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
+
+/** What a subtree amounts to, as its parent should say it; undefined: it could not be read. */
+interface Summary {
+  readonly kind: Node['kind'];
+  readonly level: number;
+  /** Entries of a listing, bytes of an extent list. */
+  readonly total: number;
+  readonly firstKey: Uint8Array | undefined;
+  readonly lastKey: Uint8Array | undefined;
+}
+
+interface Expected {
+  readonly kind: Node['kind'];
+  readonly level?: number;
+  readonly total: number;
+  readonly lastKey?: Uint8Array;
+}
+
+const cacheBytesMax = 16 * 1024 * 1024;
+
+/** Walks from manifests over listings and extent lists to the chunks, each node once. */
+export class GraphVerifier {
+  readonly #run: VerifyRun;
+  readonly #verified: VerifiedIndex;
+  readonly #frames: FrameReader;
+  readonly #summaries = new Map<string, Summary | undefined>();
+  readonly #reaches = new Map<string, boolean>();
+  /** Packs that hold something that was reached. */
+  readonly neededPacks = new Set<PackId>();
+
+  constructor(run: VerifyRun, verified: VerifiedIndex) {
+    this.#run = run;
+    this.#verified = verified;
+    this.#frames = new FrameReader(run.context, { cacheBytesMax });
+  }
+
+  /** Undefined: not a snapshot, or not readable (then it was reported). */
+  async manifest(id: SnapshotId, inventory: Inventory): Promise<Manifest | undefined> {
+    let manifest: Manifest | undefined;
+    const object = manifestName(id);
+    await checked(this.#run, { kind: 'manifest', object }, async () => {
+      manifest = decodeManifest(this.#run.context.ring, await readObject(this.#run, object), id);
+      const previous = manifest?.previous ?? null;
+      if (previous === null || inventory.forgotten.has(previous) || inventory.manifests.has(previous)) return;
+      this.#run.report.add('manifest', manifestName(previous), {
+        state: `It came before ${id} on ${manifest!.host}, and is neither there nor forgotten`,
+      });
+    });
+    return manifest;
+  }
+
+  /** Checks everything below. */
+  async verify(roots: readonly ChunkRef[]): Promise<void> {
+    for (const { id, kind } of roots) {
+      if (kind === 'node') await this.#subtree(id);
+      else this.#extent({ kind: 'chunk', id, offset: 0, length: 1 });
+    }
+  }
+
+  /** Whether something below has no copy that is whole. Asked when everything was checked. */
+  async reachesDamage({ id, kind }: ChunkRef): Promise<boolean> {
+    if (kind === 'data') return this.#verified.index.lengthOf(id, 'data') === undefined;
+    const name = hex(id);
+    const known = this.#reaches.get(name);
+    if (known !== undefined) return known;
+    let reaches =
+      this.#summaries.get(name) === undefined || this.#verified.index.lengthOf(id, 'metadata') === undefined;
+    if (!reaches) {
+      for (const ref of refsOf(await this.#read(id))) {
+        if (!(await this.reachesDamage(ref))) continue;
+        reaches = true;
+        break;
+      }
+    }
+    this.#reaches.set(name, reaches);
+    return reaches;
+  }
+
+  async #subtree(id: ChunkId): Promise<Summary | undefined> {
+    const name = hex(id);
+    if (this.#summaries.has(name)) return this.#summaries.get(name);
+    // Ids come from contents, so no node lies below itself; the mark costs nothing.
+    this.#summaries.set(name, undefined);
+    const node = await this.#readReported(id);
+    if (node === undefined) return undefined;
+    let summary: Summary | undefined;
+    await checked(this.#run, { kind: 'node', object: name }, async () => {
+      summary = await this.#summarise(node);
+    });
+    this.#summaries.set(name, summary);
+    return summary;
+  }
+
+  async #summarise(node: Node): Promise<Summary> {
+    const { kind, level } = node;
+    let total = 0;
+    let firstKey: Uint8Array | undefined;
+    let lastKey: Uint8Array | undefined;
+    if ('entries' in node) {
+      total = node.entries.length;
+      firstKey = node.entries[0]?.key;
+      lastKey = node.entries.at(-1)?.key;
+      for (const { contents } of node.entries) for (const content of contents) await this.#content(content);
+    } else if ('extents' in node) {
+      for (const extent of node.extents) total += this.#extent(extent);
+    } else if ('branches' in node) {
+      for (const { node: child, key, entries } of node.branches) {
+        const below = await this.#child(child, { kind, level: level - 1, total: entries, lastKey: key });
+        if (below?.firstKey && lastKey && compareBytes(lastKey, below.firstKey) >= 0)
+          throw disagrees('its children overlap');
+        firstKey ??= below?.firstKey;
+        lastKey = key;
+        total += entries;
+      }
+    } else {
+      for (const { node: child, length } of node.spans) {
+        await this.#child(child, { kind, level: level - 1, total: length });
+        total += length;
+      }
+    }
+    return { kind, level, total, firstKey, lastKey };
+  }
+
+  async #child(id: ChunkId, expected: Expected): Promise<Summary | undefined> {
+    const summary = await this.#subtree(id);
+    if (summary === undefined) return undefined; // reported already
+    if (summary.kind !== expected.kind) throw disagrees(`a child is of kind ${summary.kind}`);
+    if (expected.level !== undefined && summary.level !== expected.level)
+      throw disagrees(`a child has level ${summary.level}, not ${expected.level}`);
+    if (summary.total !== expected.total)
+      throw disagrees(`a child amounts to ${summary.total}, not ${expected.total}`);
+    if (expected.lastKey && (!summary.lastKey || compareBytes(summary.lastKey, expected.lastKey) !== 0))
+      throw disagrees('a child ends with another key');
+    return summary;
+  }
+
+  async #content(content: Content): Promise<void> {
+    if ('list' in content) await this.#child(content.list, { kind: 'extents', total: content.length });
+    else for (const extent of content.extents) this.#extent(extent);
+  }
+
+  /** The extent's length. */
+  #extent(extent: Extent): number {
+    if (extent.kind !== 'chunk') return extentLength(extent);
+    const { index } = this.#verified;
+    this.#run.counts.chunksChecked += 1;
+    const length = index.lengthOf(extent.id, 'data');
+    this.#need(extent.id);
+    if (length === undefined) this.#blame(extent.id, 'no pack has it');
+    else if (length < extent.offset + extent.length)
+      this.#run.report.add('chunk', hex(extent.id), {
+        state: `It has ${length} bytes, and ${extent.offset + extent.length} are asked for`,
+      });
+    return extent.length;
+  }
+
+  #need(id: ChunkId): void {
+    for (const { pack } of this.#verified.index.places(id)) this.neededPacks.add(pack);
+  }
+
+  /** Reports the packs that should have a chunk; without any, the chunk itself. */
+  #blame(id: ChunkId, state: string): void {
+    const { index } = this.#verified;
+    const places = index.places(id);
+    for (const { pack, frame, chunkClass } of places) {
+      index.markBad(frame);
+      if (!this.#run.report.has(packName(pack)))
+        this.#run.report.add(`${chunkClass}-pack`, packName(pack), {
+          state: 'A frame of it is recorded as damaged',
+        });
+    }
+    if (places.length === 0) this.#run.report.add('chunk', hex(id), { state });
+  }
+
+  async #readReported(id: ChunkId): Promise<Node | undefined> {
+    this.#run.signal?.throwIfAborted();
+    await this.#run.breathe();
+    this.#run.counts.chunksChecked += 1;
+    this.#need(id);
+    const { context } = this.#run;
+    const { index } = this.#verified;
+    const answer = await readChunk({ context, frames: this.#frames, index }, { id, chunkClass: 'metadata' });
+    if ('error' in answer) {
+      for (const { pack, frame } of index.places(id)) {
+        index.markBad(frame);
+        const state = answer.error?.message ?? 'It does not have the chunks that the index lists';
+        this.#run.report.add('metadata-pack', packName(pack), { state });
+      }
+      this.#blame(id, 'no pack has it');
+      return undefined;
+    }
+    this.#run.counts.bytesRead += answer.bytes.length;
+    let node: Node | undefined;
+    await checked(this.#run, { kind: 'node', object: hex(id) }, () => {
+      node = decodeNode(answer.bytes, `node ${hex(id)}`);
+    });
+    return node;
+  }
+
+  async #read(id: ChunkId): Promise<Node> {
+    const { context } = this.#run;
+    const { index } = this.#verified;
+    const answer = await readChunk({ context, frames: this.#frames, index }, { id, chunkClass: 'metadata' });
+    if ('bytes' in answer) return decodeNode(answer.bytes);
+    throw answer.error ?? disagrees('it is gone');
+  }
+}
+
+function* refsOf(node: Node): Generator<ChunkRef> {
+  const contents = 'entries' in node ? node.entries.flatMap(entry => entry.contents) : [];
+  for (const content of contents) {
+    if ('list' in content) yield { id: content.list, kind: 'node' };
+    else yield* chunksOf(content.extents);
+  }
+  if ('extents' in node) yield* chunksOf(node.extents);
+  if ('branches' in node) for (const { node: id } of node.branches) yield { id, kind: 'node' };
+  if ('spans' in node) for (const { node: id } of node.spans) yield { id, kind: 'node' };
+}
+
+function* chunksOf(extents: readonly Extent[]): Generator<ChunkRef> {
+  for (const extent of extents) if (extent.kind === 'chunk') yield { id: extent.id, kind: 'data' };
+}
+
+function disagrees(state: string): Error {
+  return storeError('STORE_DAMAGED', `Cannot read node: ${state}`);
+}

@@ -1,0 +1,104 @@
+import { ChunkIndex } from '../chunk-index/chunk-index.ts';
+import { readDamage } from '../chunk-index/load.ts';
+import { decodeIndexPart } from '../chunk-index/parts.ts';
+import { storeError } from '../errors.ts';
+import { hex, type PackId } from '../ids.ts';
+import { readTrailer } from '../pack/reader.ts';
+import { framesStartBytes, type PackRow, packName } from '../pack/row.ts';
+import { openRecord } from '../record.ts';
+import { headerBytes, openSeal } from '../seal/index.ts';
+import { callOf, checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
+
+/** Opens every index part. */
+export async function verifyIndex(run: VerifyRun, inventory: Inventory): Promise<VerifiedIndex> {
+  const { context } = run;
+  // Damage records that cannot be read are reported with the other records.
+  const index = new ChunkIndex(await readDamage(context, [], callOf(run)));
+  const rows = new Map<PackId, { part: string; digest: string }>();
+  for (const part of inventory.indexParts) {
+    await checked(run, { kind: 'index', object: part }, async () => {
+      for (const row of (await readPart(run, part)).rows) {
+        index.addPack(row);
+        const digest = digestOf(run, row);
+        const known = rows.get(row.pack);
+        if (known === undefined) rows.set(row.pack, { part, digest });
+        else if (known.digest !== digest) throw disagree(part, row.pack, known.part);
+      }
+    });
+  }
+  return { index, rows };
+}
+
+async function readPart(run: VerifyRun, name: string): Promise<{ readonly rows: readonly PackRow[] }> {
+  const { fields } = openRecord(run.context.ring, await readObject(run, name), { kind: 'index', name });
+  return decodeIndexPart(fields, name);
+}
+
+/** The row that an index part has of a pack; for packs whose own list cannot be read. */
+export async function rowFromIndex(
+  run: VerifyRun,
+  { rows }: VerifiedIndex,
+  pack: PackId,
+): Promise<PackRow | undefined> {
+  const part = rows.get(pack)?.part;
+  if (part === undefined) return undefined;
+  return (await readPart(run, part)).rows.find(row => row.pack === pack);
+}
+
+/** Header, trailer, footer and size of every pack, and whether the index says the same. */
+export async function verifyPacks(
+  run: VerifyRun,
+  inventory: Inventory,
+  { index, rows }: VerifiedIndex,
+): Promise<void> {
+  let done = 0;
+  for (const pack of index.packIds()) if (!inventory.packs.has(pack)) reportMissing(run, index, pack);
+  for (const [pack, bytes] of inventory.packs) {
+    const object = packName(pack);
+    const kind = index.framesOf(pack)[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
+    const isWhole = await checked(run, { kind, object }, async () => {
+      const row = await readTrailer(run.context, { pack, bytes }, callOf(run));
+      const known = rows.get(pack);
+      if (known === undefined) index.addPack(row);
+      else if (known.digest !== digestOf(run, row))
+        run.report.add('index', known.part, { state: `It lists other chunks than ${object} itself` });
+    });
+    if (!isWhole) await markUnreadable(run, index, { pack, bytes });
+    done += 1;
+    run.progress('packs', done, inventory.packs.size);
+  }
+}
+
+function reportMissing(run: VerifyRun, index: ChunkIndex, pack: PackId): void {
+  const frames = index.framesOf(pack);
+  for (const { frame } of frames) index.markBad(frame);
+  const kind = frames[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
+  run.report.add(kind, packName(pack), { state: 'It is listed in the index, and not there' });
+}
+
+/** Without its header no frame opens; without its end, those past it are gone. */
+async function markUnreadable(
+  run: VerifyRun,
+  index: ChunkIndex,
+  { pack, bytes }: { pack: PackId; bytes: number },
+): Promise<void> {
+  const name = packName(pack);
+  const kind = ['data-pack', 'metadata-pack'] as const;
+  const isOpen = await checked(run, { kind: 'data-pack', object: name }, async () => {
+    const header = await run.context.backend.get(name, { ...callOf(run), offset: 0, length: headerBytes });
+    openSeal(run.context.ring, header, { kind, name });
+  });
+  for (const { frame, sealedOffset, sealedBytes } of index.framesOf(pack))
+    if (!isOpen || sealedOffset + sealedBytes > Math.max(bytes, framesStartBytes)) index.markBad(frame);
+}
+
+function digestOf(run: VerifyRun, { chunkClass, frames, chunks }: PackRow): string {
+  return hex(run.context.ring.blake3.hash([Buffer.from(`${chunkClass} ${frames.length} `), frames, chunks]));
+}
+
+function disagree(part: string, pack: PackId, other: string): Error {
+  return storeError(
+    'STORE_DAMAGED',
+    `Cannot read ${part}: it lists other chunks of ${packName(pack)} than ${other}`,
+  );
+}

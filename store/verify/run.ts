@@ -1,0 +1,75 @@
+import type { ChunkIndex } from '../chunk-index/chunk-index.ts';
+import type { StoreContext } from '../context.ts';
+import { isStoreError } from '../errors.ts';
+import type { PackId, SnapshotId } from '../ids.ts';
+import type { OpenKeys } from '../keys/index.ts';
+import type { DamagedKind, DamageReport } from './report.ts';
+
+export type VerifyPhase = 'objects' | 'packs' | 'snapshots' | 'data';
+
+export interface VerifyProgress {
+  readonly phase: VerifyPhase;
+  /** Objects, packs, snapshots, or bytes of packs. */
+  readonly done: number;
+  /** 0 while it is not known. */
+  readonly total: number;
+  readonly bytesRead: number;
+}
+
+/** What all parts of one verification share. */
+export interface VerifyRun {
+  readonly context: StoreContext;
+  readonly keys: OpenKeys;
+  readonly report: DamageReport;
+  readonly signal: AbortSignal | undefined;
+  readonly counts: { objects: number; chunksChecked: number; bytesRead: number };
+  readonly progress: (phase: VerifyPhase, done: number, total: number) => void;
+  readonly breathe: () => Promise<void>;
+}
+
+/** What the list of objects says. */
+export interface Inventory {
+  /** Sizes. */
+  readonly packs: ReadonlyMap<PackId, number>;
+  readonly indexParts: readonly string[];
+  readonly manifests: ReadonlySet<SnapshotId>;
+  readonly forgotten: ReadonlySet<SnapshotId>;
+  /** Names that this version does not know; they are left alone. */
+  readonly unknown: number;
+}
+
+/** The index as its parts have it. Frames that are found bad are marked in it. */
+export interface VerifiedIndex {
+  readonly index: ChunkIndex;
+  /** The part that lists a pack, and a digest of the row there. */
+  readonly rows: ReadonlyMap<PackId, { readonly part: string; readonly digest: string }>;
+}
+
+/** Runs a check; what it finds damaged or missing is reported, and anything else is the end. */
+export async function checked(
+  run: VerifyRun,
+  { kind, object }: { readonly kind: DamagedKind; readonly object: string },
+  check: () => Promise<void> | void,
+): Promise<boolean> {
+  run.signal?.throwIfAborted();
+  await run.breathe();
+  try {
+    await check();
+    return true;
+  } catch (error) {
+    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    run.report.add(kind, object, { state: error.message });
+    return false;
+  }
+}
+
+export function callOf({ signal }: VerifyRun): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+/** Reads a whole object and counts it. */
+export async function readObject(run: VerifyRun, name: string): Promise<Uint8Array> {
+  const bytes = await run.context.backend.get(name, callOf(run));
+  run.counts.bytesRead += bytes.length;
+  return bytes;
+}
