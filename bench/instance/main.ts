@@ -52,5 +52,5 @@ process.once('SIGINT', () => void stop());
 if (values['until-eof']) process.stdin.resume().once('end', () => void stop());
 
 const { url, home, admin } = instance;
-const database = { kind: server?.kind, url: databaseUrl, superuserUrl: server?.superuserUrl };
-process.stdout.write(`${JSON.stringify({ url, pid: process.pid, home, database, databaseUrl, admin })}\n`);
+const told = { url, pid: process.pid, home, databaseUrl, superuserUrl: server?.superuserUrl, admin };
+process.stdout.write(`${JSON.stringify(told)}\n`);
