@@ -1,0 +1,109 @@
+import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import type { Libc } from './libc.ts';
+import { type BytePath, bytesOf } from './paths.ts';
+
+/** What decides how far a file system's answers can be trusted. */
+export interface FileSystemFacts {
+  /** ext4, xfs, nfs … or the magic number in hex. */
+  readonly type: string;
+  /** True when another client's changes may show late: attributes come from a cache. */
+  readonly cached: boolean;
+  /** Stays the same across mounts and machines; null when the file system has none. Never st_dev. */
+  readonly id: string | null;
+}
+
+/** A test seam: changes what is believed of the file system that holds path. */
+export type FileSystemProbe = (path: Buffer, facts: FileSystemFacts) => FileSystemFacts;
+
+const types = new Map([
+  [0xef53, 'ext4'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0x01021994, 'tmpfs'],
+  [0x794c7630, 'overlay'],
+  [0x2fc12fc1, 'zfs'],
+  [0x65735546, 'fuse'],
+  [0x6969, 'nfs'],
+  [0xff534d42, 'cifs'],
+  [0xfe534d42, 'smb2'],
+]);
+const networkTypes = new Set(['nfs', 'cifs', 'smb2']);
+
+/** Asks which file system holds path, which may be a folder or a file. */
+export function fileSystemOf(
+  path: BytePath,
+  { dev, libc, seam }: { dev: bigint; libc: Libc | undefined; seam?: FileSystemProbe | undefined },
+): FileSystemFacts {
+  const magic = Number(BigInt.asUintN(32, BigInt(statfsSync(bytesOf(path)).type)));
+  const type = types.get(magic) ?? `0x${magic.toString(16)}`;
+  const mount = networkTypes.has(type) ? mountOf(dev) : undefined;
+  const facts = {
+    type,
+    cached: networkTypes.has(type) && !(mount && isCoherent(mount.options)),
+    id: identityOf(path, { type, dev, libc }),
+  };
+  return seam ? seam(bytesOf(path), facts) : facts;
+}
+
+/** A UUID that is not zero, else none. Btrfs adds its fsid: inode numbers are a subvolume's own. */
+function identityOf(
+  path: BytePath,
+  { type, dev, libc }: { type: string; dev: bigint; libc: Libc | undefined },
+): string | null {
+  if (!libc) return null;
+  let fd: number;
+  try {
+    fd = openSync(bytesOf(path), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch {
+    return null; // unreadable: the walk will say so where it matters
+  }
+  try {
+    const uuid = libc.uuid(fd) ?? uuidOfDevice(dev);
+    if (!uuid) return null;
+    return type === 'btrfs' ? `${uuid}/${libc.fsid(fd)}` : uuid;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The name under /dev/disk/by-uuid of the device that holds a file system; older kernels have no other way. */
+function uuidOfDevice(dev: bigint): string | undefined {
+  const folder = '/dev/disk/by-uuid';
+  try {
+    return readdirSync(folder).find(name => statSync(`${folder}/${name}`, { bigint: true }).rdev === dev);
+  } catch {
+    return undefined; // containers have no such folder
+  }
+}
+
+interface Mount {
+  readonly options: readonly string[];
+}
+
+function mountOf(dev: bigint): Mount | undefined {
+  const wanted = `${major(dev)}:${minor(dev)}`;
+  let found: Mount | undefined;
+  for (const line of readFileSync('/proc/self/mountinfo', 'latin1').split('\n')) {
+    const fields = line.split(' ');
+    if (fields[2] !== wanted) continue;
+    const rest = fields.slice(fields.indexOf('-') + 1);
+    found = { options: `${fields[5] ?? ''},${rest[2] ?? ''}`.split(',') };
+  }
+  return found;
+}
+
+function isCoherent(options: readonly string[]): boolean {
+  const off = ['acregmin=0', 'acregmax=0', 'acdirmin=0', 'acdirmax=0'];
+  return options.includes('noac') || off.every(option => options.includes(option));
+}
+
+/** Linux packs a device number of 64 bits as glibc's makedev does. */
+export const major = (device: bigint): number =>
+  Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
+export const minor = (device: bigint): number => Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
+export const makeDevice = (parts: { major: number; minor: number }): bigint => {
+  const [high, low] = [BigInt(parts.major), BigInt(parts.minor)];
+  return (
+    ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn)
+  );
+};

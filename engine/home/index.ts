@@ -1,0 +1,26 @@
+export type { EntryFileSystem, EntryKind, HomeEntry, OwnerNames } from './entry.ts';
+export { decodeHomeEntry } from './entry.ts';
+export { bitbucketExcludes } from './exclude.ts';
+export type { FileSystemFacts, FileSystemProbe } from './filesystem.ts';
+export { openHome } from './home.ts';
+export type { BytePath } from './paths.ts';
+export { bytePath, bytesOf, shown } from './paths.ts';
+export type { ReadSeam } from './read.ts';
+export type { HomeSupport } from './report.ts';
+export { describeHomeSupport } from './report.ts';
+export type { StatSeam, Stats } from './stat.ts';
+export type { IsSame, Look, State } from './states.ts';
+export { isSame } from './states.ts';
+export type {
+  Home,
+  HomeCapture,
+  HomeOptions,
+  HomeProgress,
+  HomeResult,
+  HomeRoot,
+  HomeScan,
+  HomeSettings,
+  HomeSkipped,
+} from './types.ts';
+export type { RestoredHome, RestoreHomeOptions } from './write.ts';
+export { restoreHome } from './write.ts';

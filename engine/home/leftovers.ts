@@ -1,0 +1,23 @@
+/** Where in a Git repository a folder is; what Git leaves behind there after a crash differs. */
+export type GitPlace = 'none' | 'repository' | 'refs' | 'objects';
+
+/** A folder that holds these three is a Git repository. */
+export const repositoryMarks = ['HEAD', 'objects', 'refs'] as const;
+
+/** The place of a folder, from the place of the one above it. */
+export function placeBelow(above: GitPlace, name: string): GitPlace {
+  if (above === 'repository') return name === 'refs' || name === 'objects' ? name : 'none';
+  return above;
+}
+
+/** True for what a killed Git process leaves behind: restored, it would block or clutter the repository. */
+export function isGitLeftOver(place: GitPlace, name: string, folder: boolean): boolean {
+  if (place === 'none') return false;
+  if (!folder && name.endsWith('.lock')) return true;
+  return place === 'repository' ? name === 'gc.pid' : place === 'objects' && name.startsWith('tmp_');
+}
+
+/** True for the small files that say where branches point. `relative` is below the home. */
+export function isRefLike(place: GitPlace, name: string): boolean {
+  return place === 'refs' || (place === 'repository' && (name === 'HEAD' || name === 'packed-refs'));
+}

@@ -1,0 +1,127 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  lutimesSync,
+  openSync,
+} from 'node:fs';
+import type { HomeEntry, OwnerNames } from './entry.ts';
+import type { Libc } from './libc.ts';
+import { ownerNumbers } from './owners.ts';
+import { type BytePath, bytesOf } from './paths.ts';
+import { codeOf } from './read.ts';
+import { at } from './target.ts';
+
+/** Whose the restored files are: as they were, by number or by name, or one owner for all. */
+export type OwnerRule = 'keep' | 'by-name' | { readonly uid: number; readonly gid: number };
+
+/** What could not be given back, counted for one warning each. */
+export interface Losses {
+  owners: number;
+  attributes: number;
+  readonly attributeNames: Set<BytePath>;
+}
+
+/** Gives restored files their owner, mode, attributes and times. */
+export interface MetadataWriter {
+  readonly losses: Losses;
+  /** Called with the root folder's names before anything is restored by name. */
+  learnNames(names: OwnerNames | undefined): void;
+  open(fd: number, entry: HomeEntry): void;
+  /** For what cannot be opened: links, FIFOs, devices. */
+  named(folder: number, name: BytePath, entry: HomeEntry): void;
+}
+
+const pathOnly = 0o10000000; // O_PATH, which Node does not name
+const setIdBits = 0o6000;
+
+export function metadataWriter({
+  libc,
+  owner,
+}: {
+  libc: Libc | undefined;
+  owner: OwnerRule;
+}): MetadataWriter {
+  const losses: Losses = { owners: 0, attributes: 0, attributeNames: new Set() };
+  const isRoot = process.geteuid?.() === 0;
+  let numbers: ReturnType<typeof ownerNumbers> | undefined;
+
+  const ownerOf = ({ uid, gid }: HomeEntry): { uid: number; gid: number } => {
+    if (typeof owner !== 'string') return owner;
+    if (owner === 'keep' || !numbers) return { uid, gid };
+    return { uid: numbers.users.get(uid) ?? uid, gid: numbers.groups.get(gid) ?? gid };
+  };
+
+  const setXattrs = (target: number | Buffer, { xattrs }: HomeEntry): void => {
+    for (const { name, value } of xattrs) {
+      try {
+        if (!libc) throw Object.assign(new Error('ENOTSUP'), { code: 'ENOTSUP' });
+        libc.setXattr(target, { name: bytesOf(name), value: bytesOf(value) });
+      } catch (error) {
+        if (!attributeRefusals.has(codeOf(error) ?? '')) throw error;
+        losses.attributes++;
+        losses.attributeNames.add(name);
+      }
+    }
+  };
+
+  /** A set-id bit must not give the files of one owner the rights of another. */
+  const modeFor = (entry: HomeEntry, isOwned: boolean): number =>
+    isOwned || entry.kind === 'folder' ? entry.mode : entry.mode & ~setIdBits;
+
+  return {
+    losses,
+    learnNames(names) {
+      if (owner === 'by-name' && names) numbers = ownerNumbers(names);
+    },
+    // the order matters: a change of owner clears set-id bits and capabilities, a read-only mode forbids attributes
+    open(fd, entry) {
+      const wanted = ownerOf(entry);
+      const isOwned = isRoot || isOwnedBy(fstatSync(fd), wanted);
+      if (isRoot) fchownSync(fd, wanted.uid, wanted.gid);
+      else if (!isOwned) losses.owners++;
+      setXattrs(fd, entry);
+      fchmodSync(fd, modeFor(entry, isOwned));
+      if (libc) libc.setTime(fd, entry.mtimeNs);
+      else futimesSync(fd, secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
+    },
+    named(folder, name, entry) {
+      const path = at(folder, name);
+      const fd = openSync(path, pathOnly | constants.O_NOFOLLOW);
+      try {
+        const wanted = ownerOf(entry);
+        const isOwned = isRoot || isOwnedBy(fstatSync(fd), wanted);
+        if (isRoot) lchownSync(path, wanted.uid, wanted.gid);
+        else if (!isOwned) losses.owners++;
+        setXattrs(path, entry);
+        if (entry.kind !== 'link') chmodSync(`/proc/self/fd/${fd}`, modeFor(entry, isOwned));
+      } finally {
+        closeSync(fd);
+      }
+      if (libc) libc.setTimeAt(folder, bytesOf(name), entry.mtimeNs);
+      else lutimesSync(path, secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
+    },
+  };
+}
+
+/** Not allowed, or not known to this file system: told in one warning. */
+const attributeRefusals = new Set([
+  'EPERM',
+  'EACCES',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EINVAL',
+  'ENOSPC',
+  'E2BIG',
+  'ERANGE',
+]);
+
+const isOwnedBy = (stats: { uid: number; gid: number }, wanted: { uid: number; gid: number }): boolean =>
+  stats.uid === wanted.uid && stats.gid === wanted.gid;
+
+const secondsOf = (ns: bigint): number => Number(ns) / 1e9;

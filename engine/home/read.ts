@@ -1,0 +1,182 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import type { Libc } from './libc.ts';
+import { type BytePath, bytesOf } from './paths.ts';
+import { isFile, type StatCalls, type Stats } from './stat.ts';
+import { readXattrs, type Xattr } from './xattrs.ts';
+
+/** A test seam: called after a file was opened, and before each read, so that a test can change it there. */
+export type ReadSeam = (path: Buffer, moment: 'opened' | 'read' | 'read whole', offset: number) => void;
+
+/** Takes a file's bytes in order; what it returns is awaited. Bytes are valid until then. */
+export interface Receiver<T> {
+  bytes(bytes: Uint8Array): Promise<void> | undefined;
+  hole(length: number): Promise<void> | undefined;
+  finish(): Promise<T> | T;
+}
+
+export type Taken<T> =
+  | {
+      readonly kind: 'taken';
+      /** What the descriptor said before the first byte was read. */
+      readonly stats: Stats;
+      readonly xattrs: readonly Xattr[];
+      readonly received: T;
+      /** False: it changed during every try; what was received is torn, or a prefix. */
+      readonly steady: boolean;
+    }
+  /** Gone, or something else than a file by now. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unreadable'; readonly error: unknown };
+
+export interface FileReader {
+  readonly stat: StatCalls;
+  readonly libc: Libc | undefined;
+  /** Shared by all files of a run, one at a time. */
+  readonly buffer: Uint8Array;
+  readonly seam?: ReadSeam | undefined;
+  readonly onXattrUnreadable: (path: BytePath, name: BytePath) => void;
+  /** Called between reads of a large file. */
+  readonly rest: () => Promise<void> | undefined;
+}
+
+/**
+ * Reads a file from one end to the other and makes sure that it did not change meanwhile; else reads it again, at most
+ * `tries` times. Never waits on a FIFO, never follows a link.
+ */
+export async function takeFile<T>(
+  path: BytePath,
+  reader: FileReader,
+  { tries, receive }: { tries: number; receive: (stats: Stats) => Receiver<T> },
+): Promise<Taken<T>> {
+  for (let left = tries; ; left--) {
+    let fd: number | undefined;
+    try {
+      fd = ask(() => openForReading(path));
+      const opened = fd;
+      reader.seam?.(bytesOf(path), 'opened', 0);
+      const stats = ask(() => reader.stat.open(opened, path));
+      if (!isFile(stats)) return { kind: 'gone' };
+      const receiver = receive(stats);
+      await readInto(receiver, { fd, path, size: stats.size, blocks: stats.blocks }, reader);
+      const xattrs = ask(() =>
+        readXattrs(opened, {
+          libc: reader.libc,
+          onUnreadable: name => reader.onXattrUnreadable(path, name),
+        }),
+      );
+      reader.seam?.(bytesOf(path), 'read whole', stats.size);
+      const after = ask(() => reader.stat.open(opened, path));
+      const steady = isUnchanged(stats, after);
+      if (steady || left <= 1)
+        return { kind: 'taken', stats, xattrs, received: await receiver.finish(), steady };
+    } catch (error) {
+      if (!(error instanceof SourceFault)) throw error;
+      return isGone(error.fault) ? { kind: 'gone' } : { kind: 'unreadable', error: error.fault };
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+  }
+}
+
+/** A failed call about the source. What the receiver throws is the store's and must end the run, whatever its code. */
+class SourceFault extends Error {
+  readonly fault: NodeJS.ErrnoException;
+  constructor(fault: NodeJS.ErrnoException) {
+    super(fault.message);
+    this.fault = fault;
+  }
+}
+
+function ask<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw isFileError(error) ? new SourceFault(error) : error;
+  }
+}
+
+function isUnchanged(before: Stats, after: Stats): boolean {
+  return (
+    before.size === after.size &&
+    before.mtimeNs === after.mtimeNs &&
+    before.ctimeNs === after.ctimeNs &&
+    before.mode === after.mode
+  );
+}
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOATIME = 0 } = constants;
+const openFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+/** Without touching the access time where that is allowed: only the owner and root may ask for it. */
+export function openForReading(path: BytePath): number {
+  const bytes = bytesOf(path);
+  try {
+    return openSync(bytes, openFlags | O_NOATIME);
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM' || O_NOATIME === 0) throw error;
+    return openSync(bytes, openFlags);
+  }
+}
+
+interface Opened {
+  readonly fd: number;
+  readonly path: BytePath;
+  readonly size: number;
+  readonly blocks: number;
+}
+
+/** A file of one block has no hole worth a question, unless it has no block at all. */
+const askForHolesBytesMin = 4096;
+
+async function readInto<T>(receiver: Receiver<T>, file: Opened, reader: FileReader): Promise<void> {
+  const mayHaveHoles = file.size > askForHolesBytesMin || file.blocks * 512 < file.size;
+  const { libc } = reader;
+  if (!libc || !mayHaveHoles) {
+    await readRange(receiver, { ...file, from: 0, to: file.size }, reader);
+    return;
+  }
+  for (let at = 0; at < file.size; ) {
+    const data = Math.min(ask(() => libc.seekData(file.fd, at)) ?? file.size, file.size);
+    if (data > at) await receiver.hole(data - at);
+    const end =
+      data < file.size ? Math.min(ask(() => libc.seekHole(file.fd, data)) ?? file.size, file.size) : data;
+    const read = await readRange(receiver, { ...file, from: data, to: end }, reader);
+    if (read < end - data) return; // truncated meanwhile
+    at = end;
+  }
+}
+
+async function readRange<T>(
+  receiver: Receiver<T>,
+  range: Opened & { from: number; to: number },
+  { buffer, seam, rest }: FileReader,
+): Promise<number> {
+  let at = range.from;
+  while (at < range.to) {
+    seam?.(bytesOf(range.path), 'read', at);
+    const [wanted, offset] = [Math.min(buffer.length, range.to - at), at];
+    const read = ask(() => readSync(range.fd, buffer, 0, wanted, offset));
+    if (read === 0) break;
+    at += read;
+    const accepted = receiver.bytes(buffer.subarray(0, read));
+    if (accepted) await accepted;
+    const resting = at < range.to ? rest() : undefined;
+    if (resting) await resting;
+  }
+  return at - range.from;
+}
+
+/** True for an error of a file call. */
+export function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && typeof codeOf(error) === 'string';
+}
+
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** No such name any more; or it is a link by now (ELOOP), a socket (ENXIO), or its folder is something else (ENOTDIR). */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ELOOP', 'ENXIO', 'ENOTDIR'].includes(codeOf(error) ?? '');
+}

@@ -1,0 +1,207 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+} from 'node:fs';
+import { engineError } from '../errors.ts';
+import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
+import { codeOf } from './read.ts';
+
+/** A thing on disk, whatever its name is by now. */
+export interface Identity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+interface Level<T> extends Identity {
+  readonly name: BytePath;
+  readonly path: BytePath;
+  readonly what: T;
+  /** Undefined while too many others are open. */
+  fd: number | undefined;
+}
+
+const openMax = 64;
+const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** A name in an open folder, as a path that no link can lead astray. */
+export const at = (folder: number, name: BytePath): Buffer =>
+  bytesOf(`/proc/self/fd/${folder}/${name}` as BytePath);
+
+/**
+ * The folders from the target down to where the restore is writing, each made by it and held open, so that nobody can
+ * slip a link under it. Deep ones are closed and found again through `..`, which must be what it was.
+ */
+export class TargetFolders<T> {
+  #levels: Level<T>[] = [];
+
+  private constructor() {}
+
+  /** Opens the target, making it and its parents when absent. TARGET_NOT_EMPTY, TARGET_FAILED. */
+  static open<T>(
+    target: string,
+    { what, allowed }: { what: T; allowed: readonly string[] },
+  ): TargetFolders<T> {
+    const path = bytePathOfText(target);
+    const folders = new TargetFolders<T>();
+    onTarget(path, () => {
+      mkdirSync(target, { recursive: true });
+      const fd = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY);
+      folders.#levels.push({ name: path, path: '' as BytePath, what, fd, ...identityOf(fd) });
+    });
+    const present = readdirSync(at(folders.fd, '' as BytePath), { encoding: 'buffer' }).map(bytePath);
+    const strange = present.filter(name => name !== 'lost+found' && !allowed.includes(name));
+    if (strange.length > 0) {
+      folders.close();
+      throw engineError(
+        'TARGET_NOT_EMPTY',
+        `Cannot restore into ${shown(path)}: it holds ${shown(strange[0]!)}`,
+        {
+          remedy: 'Name an empty or absent folder.',
+          context: { entries: strange.length },
+        },
+      );
+    }
+    return folders;
+  }
+
+  get depth(): number {
+    return this.#levels.length - 1;
+  }
+
+  /** Below the target. */
+  get path(): BytePath {
+    return this.#levels.at(-1)!.path;
+  }
+
+  get what(): T {
+    return this.#levels.at(-1)!.what;
+  }
+
+  get fd(): number {
+    const { fd } = this.#levels.at(-1)!;
+    if (fd === undefined) throw new TypeError('Cannot use folder: it is closed');
+    return fd;
+  }
+
+  /** Makes a folder here and goes into it. Only its owner may enter until it is finished. */
+  enter(name: BytePath, what: T): void {
+    const parent = this.#levels.at(-1)!;
+    const path = (parent.path === '' ? name : `${parent.path}/${name}`) as BytePath;
+    onTarget(path, () => {
+      makeFolder(this.fd, name, this.depth === 0);
+      const fd = openSync(at(this.fd, name), folderFlags);
+      this.#levels.push({ name, path, what, fd, ...identityOf(fd) });
+    });
+    const shallow = this.#levels.at(-1 - openMax);
+    if (shallow && shallow !== this.#levels[0] && shallow.fd !== undefined) {
+      closeSync(shallow.fd);
+      shallow.fd = undefined;
+    }
+  }
+
+  /** Goes one folder up, after `finish` has given this one its final owner, mode and times. */
+  leave(finish: (fd: number, what: T) => void): void {
+    const level = this.#levels.at(-1)!;
+    const fd = this.fd;
+    const above = this.#levels.at(-2);
+    onTarget(level.path, () => {
+      if (above && above.fd === undefined) {
+        const parent = openSync(at(fd, '..' as BytePath), folderFlags);
+        above.fd = parent;
+        if (!isSameThing(identityOf(parent), above)) throw moved(above.path);
+      }
+      finish(fd, level.what);
+    });
+    closeSync(fd);
+    this.#levels.pop();
+  }
+
+  /** Opens a folder that this run made, from the target down, and hands it to `use`. */
+  inside<R>(path: BytePath, use: (fd: number) => R): R {
+    if (path === this.path) return use(this.fd);
+    const opened: number[] = [];
+    try {
+      let fd = this.#levels[0]!.fd!;
+      for (const name of path === '' ? [] : (path.split('/') as BytePath[])) {
+        fd = openSync(at(fd, name), folderFlags);
+        opened.push(fd);
+        if (opened.length > 1) closeSync(opened.shift()!);
+      }
+      return use(fd);
+    } finally {
+      for (const fd of opened) closeSync(fd);
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    for (const { fd } of this.#levels.splice(0)) if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function makeFolder(parent: number, name: BytePath, atTop: boolean): void {
+  const path = at(parent, name);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // the target may have been made with a file system: its own lost+found counts as nothing
+    if (!(atTop && name === 'lost+found' && codeOf(error) === 'EEXIST')) throw error;
+    rmdirSync(path);
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+export function identityOf(fd: number): Identity {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return { dev, ino };
+}
+
+export function identityOfName(folder: number, name: BytePath): Identity {
+  const { dev, ino } = lstatSync(at(folder, name), { bigint: true });
+  return { dev, ino };
+}
+
+export const isSameThing = (a: Identity, b: Identity): boolean => a.dev === b.dev && a.ino === b.ino;
+
+const moved = (path: BytePath): Error =>
+  engineError('TARGET_FAILED', `Cannot restore ${shown(path)}: somebody moved it meanwhile`, {
+    remedy: 'Restore into a folder that nobody else writes to.',
+  });
+
+const remedies = new Map([
+  ['ENOSPC', 'Make room, or restore elsewhere.'],
+  ['EDQUOT', 'Raise the quota, or restore elsewhere.'],
+  ['EROFS', 'Name a folder on a file system that can be written.'],
+  ['EACCES', 'Run as a user who may write there.'],
+  ['EPERM', 'Run as a user who may write there.'],
+  ['EEXIST', 'Restore into a folder that nobody else writes to.'],
+  [
+    'ENAMETOOLONG',
+    'Restore into a folder with a shorter path, or onto a file system that allows longer names.',
+  ],
+]);
+
+/** Runs calls on the target; what they fail with becomes TARGET_FAILED and names the path. */
+export function onTarget<R>(path: BytePath, calls: () => R): R {
+  try {
+    return calls();
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === undefined || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw engineError(
+      'TARGET_FAILED',
+      `Cannot restore ${path === '' ? 'the home folder' : shown(path)}: ${code}`,
+      {
+        remedy: remedies.get(code) ?? 'Check the target’s file system.',
+        context: { path: shown(path), code },
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,266 @@
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import {
+  type ChunkSource,
+  type Clock,
+  type Content,
+  readListing,
+  storeError,
+  systemClock,
+} from '../../store/index.ts';
+import { readContent } from '../ingest/index.ts';
+import { decodeHomeEntry, type HomeEntry } from './entry.ts';
+import { makeDevice } from './filesystem.ts';
+import { type Libc, loadLibc } from './libc.ts';
+import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.ts';
+import { makePace } from './pace.ts';
+import { type BytePath, bytesOf, shown } from './paths.ts';
+import { codeOf } from './read.ts';
+import { kinds } from './stat.ts';
+import { at, type Identity, identityOfName, isSameThing, onTarget, TargetFolders } from './target.ts';
+import type { HomeProgress, HomeRoot } from './types.ts';
+
+export interface RestoreHomeOptions {
+  readonly source: ChunkSource;
+  /** One of the manifest's home roots. */
+  readonly root: Pick<HomeRoot, 'listing'>;
+  /** An empty or absent folder; `lost+found` counts as nothing. */
+  readonly target: string;
+  /** 'keep' unless given: owners by number. Needs root; without it owners stay, and one warning counts them. */
+  readonly owner?: OwnerRule | undefined;
+  /** Names in the target's top folder that are the caller's own. */
+  readonly allowed?: readonly string[] | undefined;
+  readonly clock?: Clock | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: HomeProgress) => void) | undefined;
+}
+
+export interface RestoredHome {
+  readonly files: number;
+  readonly folders: number;
+  readonly bytes: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Writes a home into an empty folder: never outside it, never through a link, never over something. Times and modes come
+ * last, a folder's when all in it is there. TARGET_NOT_EMPTY, TARGET_FAILED, and STORE_DAMAGED for a listing that
+ * names what is no path below its root.
+ */
+export async function restoreHome(options: RestoreHomeOptions): Promise<RestoredHome> {
+  const { source, root, target, signal, clock = systemClock } = options;
+  const { libc } = await loadLibc();
+  const metadata = metadataWriter({ libc, owner: options.owner ?? 'keep' });
+  const pace = makePace({ clock, sliceMs: 10, signal });
+  const entries = readListing(source, root.listing)[Symbol.asyncIterator]();
+  const top = await nextEntry(entries);
+  if (top?.path !== '') throw damaged('its first entry is not the root folder');
+  metadata.learnNames(top.owners);
+  const folders = TargetFolders.open<HomeEntry>(target, { what: top, allowed: options.allowed ?? [] });
+  const restoration: Restoration = {
+    source,
+    libc,
+    metadata,
+    folders,
+    made: new Map(),
+    done: { files: 0, folders: 1, bytes: 0 },
+    devicesSkipped: 0,
+    linksCopied: 0,
+  };
+  const { done } = restoration;
+  const leave = (): void => folders.leave((fd, entry) => metadata.open(fd, entry));
+  try {
+    for (let entry = await nextEntry(entries); entry; entry = await nextEntry(entries)) {
+      const { folder, name } = splitPath(entry.path);
+      while (folders.depth > 0 && !isWithin(folder, folders.path)) leave();
+      if (folder !== folders.path) throw damaged(`${shown(entry.path)} has no folder`);
+      await restoreEntry(entry, name, restoration);
+      const resting = pace.rest();
+      if (resting) {
+        options.onProgress?.({ files: done.files, bytes: done.bytes });
+        await resting;
+      }
+    }
+    while (folders.depth > 0) leave();
+    leave();
+  } finally {
+    folders.close();
+    await entries.return?.(undefined);
+  }
+  options.onProgress?.({ files: done.files, bytes: done.bytes });
+  return { ...done, warnings: warningsOf(restoration) };
+}
+
+interface Restoration {
+  readonly source: ChunkSource;
+  readonly libc: Libc | undefined;
+  readonly metadata: MetadataWriter;
+  readonly folders: TargetFolders<HomeEntry>;
+  /** The first name of each file that has several. */
+  readonly made: Map<string, Identity & { readonly folder: BytePath; readonly name: BytePath }>;
+  readonly done: { files: number; folders: number; bytes: number };
+  devicesSkipped: number;
+  linksCopied: number;
+}
+
+async function nextEntry(
+  entries: AsyncIterator<Parameters<typeof decodeHomeEntry>[0]>,
+): Promise<HomeEntry | undefined> {
+  const next = await entries.next();
+  return next.done ? undefined : decodeHomeEntry(next.value);
+}
+
+const damaged = (state: string): Error => storeError('STORE_DAMAGED', `Cannot restore home: ${state}`);
+
+function splitPath(path: BytePath): { folder: BytePath; name: BytePath } {
+  const slash = path.lastIndexOf('/');
+  return { folder: path.slice(0, Math.max(slash, 0)) as BytePath, name: path.slice(slash + 1) as BytePath };
+}
+
+const isWithin = (path: BytePath, folder: BytePath): boolean =>
+  path === folder || path.startsWith(`${folder}/`);
+
+async function restoreEntry(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
+  const { folders, metadata, done } = restoration;
+  if (entry.kind === 'folder') {
+    folders.enter(name, entry);
+    done.folders++;
+    return;
+  }
+  done.files++;
+  if (entry.linked && linkToEarlier(entry, name, restoration)) return;
+  switch (entry.kind) {
+    case 'file':
+      await restoreFile(entry, name, restoration);
+      break;
+    case 'link':
+      onTarget(entry.path, () => {
+        symlinkSync(bytesOf(entry.target!), at(folders.fd, name));
+        metadata.named(folders.fd, name, entry);
+      });
+      break;
+    case 'fifo':
+    case 'characterDevice':
+    case 'blockDevice':
+      if (!makeNode(entry, name, restoration)) return;
+      break;
+    default:
+      entry.kind satisfies never;
+  }
+  if (entry.linked) {
+    const identity = onTarget(entry.path, () => identityOfName(folders.fd, name));
+    restoration.made.set(groupOf(entry), { ...identity, folder: folders.path, name });
+  }
+}
+
+const groupOf = ({ fileSystem, inode, kind }: HomeEntry): string => `${fileSystem}:${inode}:${kind}`;
+
+/** Gives a file of this run another name. False when there is none yet, or the file system refuses. */
+function linkToEarlier(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
+  const { folders, made } = restoration;
+  const earlier = made.get(groupOf(entry));
+  if (!earlier) return false;
+  return onTarget(entry.path, () => {
+    try {
+      folders.inside(earlier.folder, fd => linkSync(at(fd, earlier.name), at(folders.fd, name)));
+    } catch (error) {
+      if (!['EMLINK', 'EXDEV', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+      restoration.linksCopied++;
+      return false;
+    }
+    if (isSameThing(identityOfName(folders.fd, name), earlier)) return true;
+    unlinkSync(at(folders.fd, name));
+    throw Object.assign(new Error('ESTALE: the file was replaced'), { code: 'ESTALE', syscall: 'link' });
+  });
+}
+
+const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
+  const { folders, metadata, done, source } = restoration;
+  const fd = onTarget(entry.path, () => openSync(at(folders.fd, name), createFlags, 0o600));
+  try {
+    await writeContent(fd, entry, source);
+    onTarget(entry.path, () => metadata.open(fd, entry));
+  } finally {
+    closeSync(fd);
+  }
+  done.bytes += entry.content?.length ?? 0;
+}
+
+/** Writes bytes where they belong and leaves holes alone. */
+async function writeContent(fd: number, { path, content }: HomeEntry, source: ChunkSource): Promise<void> {
+  if (!content || content.length === 0) return;
+  let offset = 0;
+  const write = (bytes: Uint8Array): void => {
+    for (let from = 0; from < bytes.length; ) {
+      const at = from;
+      const written = onTarget(path, () => writeSync(fd, bytes, at, bytes.length - at, offset));
+      from += written;
+      offset += written;
+    }
+  };
+  const small = inPlace(content);
+  if (small) {
+    write(small);
+  } else {
+    let endsInHole = false;
+    for await (const part of readContent(source, content)) {
+      endsInHole = part.kind === 'hole';
+      if (part.kind === 'hole') offset += part.length;
+      else write(part.bytes);
+    }
+    const end = offset;
+    if (endsInHole) onTarget(path, () => ftruncateSync(fd, end));
+  }
+  if (offset !== content.length) {
+    throw damaged(`${shown(path)} has ${offset} bytes, its entry says ${content.length}`);
+  }
+}
+
+function inPlace(content: Content): Uint8Array | undefined {
+  if (!('extents' in content) || content.extents.length !== 1) return undefined;
+  const [only] = content.extents;
+  return only?.kind === 'inline' ? only.bytes : undefined;
+}
+
+/** FIFOs for everybody, devices for root only. */
+function makeNode(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
+  const { libc, folders, metadata } = restoration;
+  const isDevice = entry.kind !== 'fifo';
+  if (!libc || (isDevice && process.geteuid?.() !== 0)) {
+    restoration.devicesSkipped++;
+    restoration.done.files--;
+    return false;
+  }
+  const kind = entry.kind as 'fifo' | 'characterDevice' | 'blockDevice';
+  const device = entry.device ? makeDevice(entry.device) : 0n;
+  onTarget(entry.path, () => {
+    libc.makeNodeAt(folders.fd, bytesOf(name), { mode: kinds[kind] | 0o600, device });
+    metadata.named(folders.fd, name, entry);
+  });
+  return true;
+}
+
+function warningsOf({ metadata, devicesSkipped, linksCopied }: Restoration): string[] {
+  const { owners, attributes, attributeNames } = metadata.losses;
+  const warnings: string[] = [];
+  if (owners > 0)
+    warnings.push(`Owners of ${owners} entries were not restored: only root may give files away`);
+  if (attributes > 0) {
+    const names = [...attributeNames].slice(0, 5).map(shown).join(', ');
+    warnings.push(`${attributes} extended attributes were not restored: ${names}`);
+  }
+  if (devicesSkipped > 0) warnings.push(`${devicesSkipped} FIFOs or devices were not made again`);
+  if (linksCopied > 0)
+    warnings.push(`${linksCopied} hard links became files of their own: the target refuses them`);
+  return warnings;
+}
