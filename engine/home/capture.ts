@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { type Content, inlineBytesMax } from '../../store/index.ts';
 import { isRefLike } from './leftovers.ts';
 import { lookNow } from './look.ts';
-import { LinkedNames, type LookContext, noteLeftOut, sentence, storing } from './prescan.ts';
+import { LinkedNames, type LookContext, noteLeftOut, rootVanished, sentence, storing } from './prescan.ts';
 import { codeOf, openForReading, type Receiver, takeFile } from './read.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import type { IsSame, Look } from './states.ts';
@@ -23,11 +23,12 @@ const windowTries = 3;
  * memory while the budget lasts. Returns how many files were taken.
  */
 export async function captureTree(tree: Tree, context: CaptureContext): Promise<number> {
-  const { tools, pace, report } = context;
+  const { tools, pace, report, watch } = context;
   const { again, order } = tree;
   const names = new LinkedNames();
   const folders: number[] = [];
   let taken = 0;
+  watch.check();
   for (const event of walk(walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
@@ -38,7 +39,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         const row = rowOf(entry, { tree, tools, onNote: note => report.notes.add(note) });
         if (row.broken) {
           report.unreadable.push(sentence(entry.path, 'vanished inside the window'));
-          break;
+          if (!isFolder(row.stats)) break;
         }
         const at = again.add(row);
         order.push({ again: true, at });
@@ -55,6 +56,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         noteLeftOut(report, event);
         break;
       case 'vanished':
+        if (event.path === tree.root) throw rootVanished(tree.root);
         report.unreadable.push(sentence(event.path, 'vanished inside the window'));
         break;
       case 'unreadable':
@@ -64,7 +66,10 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         event satisfies never;
     }
     const resting = pace.rest();
-    if (resting) await resting;
+    if (resting) {
+      await resting;
+      watch.check();
+    }
   }
   return taken;
 }
@@ -73,7 +78,7 @@ function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {
   const { tools, watch } = context;
   const { first, fileSystems, root, isExcluded } = tree;
   const isSame: WalkOptions['isSame'] = (at, now, { path, place }) => {
-    if (first.isUntaken(at) || watch.wentBack()) return false;
+    if (first.isUntaken(at) || watch.wentBack) return false;
     const fileSystem = fileSystems.get(first.fileSystem(at));
     if (!fileSystem.trusted) return false;
     let seen: Stats | undefined = now;
@@ -179,7 +184,7 @@ const bytesIn = (parts: readonly KeptPart[]): number =>
 function settle(tree: Tree, at: number, { tools, watch }: CaptureContext): void {
   const fileSystem = tree.fileSystems.get(tree.again.fileSystem(at));
   const look: Look = fileSystem.cached ? fileSystem.look : lookNow(fileSystem.look, tools.clock);
-  if (!fileSystem.trusted || watch.wentBack() || !isSettled(tree.again.state(at), look)) {
+  if (!fileSystem.trusted || watch.wentBack || !isSettled(tree.again.state(at), look)) {
     tree.again.setUnsettled(at);
   }
 }

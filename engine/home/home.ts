@@ -116,8 +116,10 @@ class OpenHome implements Home {
     };
     for (const tree of this.#trees) await prescanTree(tree, telling);
     onProgress?.({ ...done });
-    const rows = this.#trees.map(tree => tree.first.count).reduce((sum, count) => sum + count, 0);
-    return { files: done.files, folders: rows - done.files, bytes: done.bytes };
+    const sum = (of: (tree: Tree) => number): number =>
+      this.#trees.reduce((total, tree) => total + of(tree), 0);
+    const folders = sum(tree => tree.first.folders);
+    return { files: sum(tree => tree.first.count) - folders, folders, bytes: done.bytes };
   }
 
   async capture({ signal, budgetBytes }: { signal?: AbortSignal | undefined; budgetBytes: number }) {

@@ -63,8 +63,9 @@ export function lookNow(first: TimedLook, clock: Clock): TimedLook {
 
 /** Tells whether the wall clock was ever set back while it was watched. */
 export interface ClockWatch {
-  /** Looks at both clocks; true from the first step back on. Call it often: between two calls a step must show. */
-  wentBack(): boolean;
+  readonly wentBack: boolean;
+  /** Looks at both clocks. Call it often: between two calls a step must show. */
+  check(): void;
 }
 
 const stepMsMin = 10;
@@ -77,15 +78,17 @@ export function watchClock(clock: Clock): ClockWatch {
     return { before, after, wall };
   };
   let last = read();
-  let back = false;
+  let wentBack = false;
   return {
-    wentBack() {
+    get wentBack() {
+      return wentBack;
+    },
+    check() {
       const now = read();
       const elapsedMs = now.before - last.after;
       // a clock that is slewed runs at most 1/1000 slow; one that is set back loses more than that
-      if (now.wall - last.wall < elapsedMs * 0.999 - stepMsMin) back = true;
+      if (now.wall - last.wall < elapsedMs * 0.999 - stepMsMin) wentBack = true;
       last = now;
-      return back;
     },
   };
 }

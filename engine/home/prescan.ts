@@ -1,5 +1,6 @@
 import type { Cuts } from '../../chunker/index.ts';
 import { type ChunkSink, type Content, inlineBytesMax } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
 import { contentWriter } from '../ingest/index.ts';
 import type { ClockWatch } from './look.ts';
 import type { Pace } from './pace.ts';
@@ -53,7 +54,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
   for (const event of walk({ root, isExcluded, stat: tools.stat })) {
     switch (event.kind) {
       case 'found': {
-        const row = rowOf(event.entry, { tree, tools, onNote: () => {} });
+        const row = rowOf(event.entry, { tree, tools, onNote: note => report.notes.add(note) });
         const at = first.add(row);
         if (row.broken) first.setUntaken(at);
         if (isFolder(row.stats)) folders.push(at);
@@ -67,6 +68,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         noteLeftOut(report, event);
         break;
       case 'vanished':
+        if (event.path === root) throw rootVanished(root);
         report.vanishedLive++;
         break;
       case 'unreadable': {
@@ -83,7 +85,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
     const resting = pace.rest();
     if (resting) {
       await resting;
-      watch.wentBack();
+      watch.check();
     }
   }
 }
@@ -181,6 +183,11 @@ export class LinkedNames {
     return same && !table.isUntaken(known) && table.contentOf(known) ? known : undefined;
   }
 }
+
+export const rootVanished = (root: BytePath): Error =>
+  engineError('HOME_UNREADABLE', `Cannot read home ${shown(root)}: it vanished during the run`, {
+    remedy: 'Check that its volume is still mounted, and run again.',
+  });
 
 export function noteLeftOut(
   report: Report,

@@ -1,7 +1,8 @@
-import type { ChunkId, Content } from '../../store/index.ts';
+import type { Content } from '../../store/index.ts';
+import { ByteArena, ContentArena, XattrSets } from './arena.ts';
 import type { GitPlace } from './leftovers.ts';
 import type { BytePath } from './paths.ts';
-import { kindMask, kinds, type Stats } from './stat.ts';
+import { isFolder, kindMask, kinds, type Stats } from './stat.ts';
 import type { State } from './states.ts';
 import type { Xattr } from './xattrs.ts';
 
@@ -20,7 +21,7 @@ export interface Row {
 }
 
 const rowsFirst = 1024;
-const noContent = 0xffffffff;
+const noDetail = 0xffffffff;
 const flags = { untaken: 1, unsettled: 2, placeShift: 2 };
 const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
 
@@ -30,6 +31,7 @@ const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
  */
 export class EntryTable {
   #count = 0;
+  #folders = 0;
   #names = new ByteArena();
   #contents = new ContentArena();
   #xattrs = new XattrSets();
@@ -54,6 +56,10 @@ export class EntryTable {
     return this.#count;
   }
 
+  get folders(): number {
+    return this.#folders;
+  }
+
   /** Bytes held outside the garbage-collected heap. */
   get heldBytes(): number {
     return this.#mode.length * 63 + this.#names.heldBytes + this.#contents.heldBytes;
@@ -63,6 +69,7 @@ export class EntryTable {
     const at = this.#count++;
     if (at === this.#mode.length) this.#grow();
     const { stats } = row;
+    if (isFolder(stats)) this.#folders++;
     this.#flags[at] = places.indexOf(row.place ?? 'none') << flags.placeShift;
     this.#depth[at] = row.depth;
     this.#fileSystem[at] = row.fileSystem;
@@ -71,7 +78,7 @@ export class EntryTable {
     this.#nlink[at] = Math.min(stats.nlink, 2);
     this.#xattrSet[at] = this.#xattrs.idOf(row.xattrs);
     this.#nameAt[at] = this.#names.add(row.name);
-    this.#detail[at] = row.target === undefined ? noContent : this.#names.add(row.target);
+    this.#detail[at] = row.target === undefined ? noDetail : this.#names.add(row.target);
     this.setStats(at, stats);
     return at;
   }
@@ -107,7 +114,7 @@ export class EntryTable {
 
   contentOf(at: number): Content | undefined {
     const detail = this.#detail[at]!;
-    return detail === noContent ? undefined : this.#contents.get(detail, this.#size[at]!);
+    return detail === noDetail ? undefined : this.#contents.get(detail, this.#size[at]!);
   }
 
   /** Marks a row whose content could not be read consistently: no later look may trust it. */
@@ -243,116 +250,4 @@ export class RowOrder {
 function grown<T extends { set(source: T): void }>(from: T, to: T): T {
   to.set(from);
   return to;
-}
-
-const arenaBlockBytes = 1 << 18;
-
-/** Byte strings one after the other, each behind its length (u16), in blocks that never move. At most 4 GiB. */
-class ByteArena {
-  #blocks: Buffer[] = [];
-  #used = arenaBlockBytes;
-
-  get heldBytes(): number {
-    return this.#blocks.length * arenaBlockBytes;
-  }
-
-  /** Room for so many bytes in one block: its position. */
-  reserve(bytes: number): number {
-    if (this.#used + bytes > arenaBlockBytes) {
-      this.#blocks.push(Buffer.allocUnsafeSlow(arenaBlockBytes));
-      this.#used = 0;
-    }
-    const at = (this.#blocks.length - 1) * arenaBlockBytes + this.#used;
-    this.#used += bytes;
-    if (at + bytes >= noContent) throw new RangeError('Cannot hold names: more than 4 GiB');
-    return at;
-  }
-
-  block(at: number): { bytes: Buffer; from: number } {
-    return { bytes: this.#blocks[Math.floor(at / arenaBlockBytes)]!, from: at % arenaBlockBytes };
-  }
-
-  add(text: BytePath): number {
-    const at = this.reserve(2 + text.length);
-    const { bytes, from } = this.block(at);
-    bytes.writeUInt16LE(text.length, from);
-    bytes.write(text, from + 2, 'latin1');
-    return at;
-  }
-
-  get(at: number): BytePath {
-    const { bytes, from } = this.block(at);
-    return bytes.toString('latin1', from + 2, from + 2 + bytes.readUInt16LE(from)) as BytePath;
-  }
-}
-
-const contentTag = { chunk: 200, other: 201 };
-const idBytes = 32;
-
-/** Contents: a tag and the bytes in place (0–128), or the id of the one chunk, or the place of an object. */
-class ContentArena {
-  #bytes = new ByteArena();
-  #others: Content[] = [];
-
-  get heldBytes(): number {
-    return this.#bytes.heldBytes;
-  }
-
-  add(content: Content): number {
-    const extents = 'extents' in content ? content.extents : undefined;
-    const [only] = extents ?? [];
-    if (extents?.length === 0) return this.#put(0, new Uint8Array(0));
-    if (extents?.length === 1 && only?.kind === 'inline') return this.#put(only.bytes.length, only.bytes);
-    if (extents?.length === 1 && only?.kind === 'chunk' && only.offset === 0) {
-      return this.#put(contentTag.chunk, only.id);
-    }
-    const place = new Uint8Array(4);
-    new DataView(place.buffer).setUint32(0, this.#others.length);
-    this.#others.push(content);
-    return this.#put(contentTag.other, place);
-  }
-
-  get(at: number, length: number): Content {
-    const { bytes, from } = this.#bytes.block(at);
-    const tag = bytes[from]!;
-    if (tag === contentTag.other) return this.#others[bytes.readUInt32BE(from + 1)]!;
-    if (tag === contentTag.chunk) {
-      const id = new Uint8Array(bytes.subarray(from + 1, from + 1 + idBytes)) as ChunkId;
-      return { length, extents: [{ kind: 'chunk', id, offset: 0, length }] };
-    }
-    if (tag === 0) return { length: 0, extents: [] };
-    return {
-      length: tag,
-      extents: [{ kind: 'inline', bytes: new Uint8Array(bytes.subarray(from + 1, from + 1 + tag)) }],
-    };
-  }
-
-  #put(tag: number, payload: Uint8Array): number {
-    const at = this.#bytes.reserve(1 + payload.length);
-    const { bytes, from } = this.#bytes.block(at);
-    bytes[from] = tag;
-    bytes.set(payload, from + 1);
-    return at;
-  }
-}
-
-/** Sets of attributes, each kept once: on a labelled file system every file has one, and nearly all are equal. */
-class XattrSets {
-  #sets: (readonly Xattr[])[] = [[]];
-  #ids = new Map<string, number>();
-
-  idOf(xattrs: readonly Xattr[]): number {
-    if (xattrs.length === 0) return 0;
-    const key = xattrs.map(x => `${x.name.length}:${x.name}${x.value.length}:${x.value}`).join('');
-    let id = this.#ids.get(key);
-    if (id === undefined) {
-      id = this.#sets.push(xattrs) - 1;
-      this.#ids.set(key, id);
-    }
-    return id;
-  }
-
-  get(id: number): readonly Xattr[] {
-    return this.#sets[id]!;
-  }
 }

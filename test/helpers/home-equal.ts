@@ -29,7 +29,11 @@ export interface CompareOptions {
 }
 
 /** Fails unless two folder trees are equal in names, kinds, bytes, modes, owners, times (ns), links, attributes and holes. */
-export async function assertEqualHomes(left: string, right: string, options: CompareOptions = {}): Promise<void> {
+export async function assertEqualHomes(
+  left: string,
+  right: string,
+  options: CompareOptions = {},
+): Promise<void> {
   const [a, b] = [await factsOf(left, options), await factsOf(right, options)];
   assert.deepEqual([...b.keys()], [...a.keys()], 'the trees have the same names');
   for (const [path, fact] of a) assert.deepEqual({ path, ...b.get(path) }, { path, ...fact });
