@@ -114,7 +114,7 @@ async function takeInWindow(
 ): Promise<void> {
   const { tree, report, reader } = context;
   const { again, kept, order } = tree;
-  const other = names.other(found.stats, { table: again, at });
+  const other = names.other(found.stats, { table: again, at, kept });
   if (other !== undefined) {
     again.setXattrs(at, again.xattrs(other));
     const parts = kept.get(other);

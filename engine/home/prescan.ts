@@ -169,7 +169,10 @@ export class LinkedNames {
   #rows = new Map<string, number>();
 
   /** A row of the same file that was taken already and has not changed since. Remembers this one otherwise. */
-  other(stats: Stats, { table, at }: { table: EntryTable; at: number }): number | undefined {
+  other(
+    stats: Stats,
+    { table, at, kept }: { table: EntryTable; at: number; kept?: ReadonlyMap<number, unknown> },
+  ): number | undefined {
     if (stats.nlink < 2) return undefined;
     const key = `${table.fileSystem(at)}:${stats.ino}`;
     const known = this.#rows.get(key);
@@ -180,7 +183,8 @@ export class LinkedNames {
     const state = table.state(known);
     const same =
       state.mtimeNs === stats.mtimeNs && state.ctimeNs === stats.ctimeNs && state.size === stats.size;
-    return same && !table.isUntaken(known) && table.contentOf(known) ? known : undefined;
+    const isTaken = !table.isUntaken(known) && (kept?.has(known) || table.contentOf(known) !== undefined);
+    return same && isTaken ? known : undefined;
   }
 }
 
