@@ -18,6 +18,7 @@ import {
   objectMissing,
   type PutOptions,
 } from './backend.ts';
+import { makeFolder, makeRoot, rootIdentity } from './local-folders.ts';
 
 export interface LocalBackendOptions {
   /** Makes the folder unless it is there; one that holds anything but a store is STORE_NOT_EMPTY. */
@@ -25,8 +26,6 @@ export interface LocalBackendOptions {
   readonly fileSystem?: FileSystem;
   readonly randomness?: Randomness;
 }
-
-const folderMode = 0o700;
 
 /** Objects as files below a folder. STORE_MISSING when there is no such folder. */
 export async function openLocalBackend(path: string, options: LocalBackendOptions = {}): Promise<Backend> {
@@ -162,7 +161,7 @@ class LocalBackend implements Backend {
 
   /** Names of objects and of folders that may hold some, in the order of what they list. */
   async #readFolder(folder: string): Promise<{ name: string; kind: FileKind }[]> {
-    const path = this.#path(folder);
+    const path = this.#path(folder.slice(0, -1));
     const found: { name: string; kind: FileKind; order: string }[] = [];
     try {
       if (this.#isNetwork && !folder.startsWith('packs/')) await this.#refresh(path);
@@ -233,14 +232,6 @@ class LocalBackend implements Backend {
 
 const refreshOptional = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'ENOENT']);
 
-async function makeFolder(fileSystem: FileSystem, path: string): Promise<void> {
-  try {
-    await fileSystem.makeFolder(path, folderMode);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-  }
-}
-
 async function readObject(file: OpenFile, name: string, options: GetOptions): Promise<Uint8Array> {
   const facts = await file.stat();
   if (facts.kind !== 'file') throw storeError('STORE_READ_FAILED', `Cannot read ${name}: it is no file`);
@@ -252,53 +243,4 @@ async function readObject(file: OpenFile, name: string, options: GetOptions): Pr
     done += count;
   }
   return bytes;
-}
-
-async function rootIdentity(fileSystem: FileSystem, root: string): Promise<string> {
-  let facts: Awaited<ReturnType<FileSystem['stat']>>;
-  try {
-    facts = await fileSystem.stat(root);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw mediumError('read', root, error);
-    throw storeMissing(root, 'there is no such folder', error);
-  }
-  if (facts.kind !== 'folder') throw storeMissing(root, 'it is no folder');
-  return facts.identity;
-}
-
-function storeMissing(root: string, state: string, cause?: unknown): Error {
-  return storeError('STORE_MISSING', `Cannot open a store in ${root}: ${state}`, {
-    remedy: 'Check the path and that its file system is mounted, or make a store with `stillpoint init`.',
-    cause,
-  });
-}
-
-async function makeRoot(fileSystem: FileSystem, root: string): Promise<void> {
-  try {
-    await makeFolders(fileSystem, root);
-    const names = (await fileSystem.readFolder(root)).map(entry => entry.name);
-    const foreign = names.find(name => name !== 'lost+found' && !name.startsWith(temporaryPrefix));
-    if (foreign === undefined || names.includes('config')) return;
-    throw storeError(
-      'STORE_NOT_EMPTY',
-      `Cannot make a store in ${root}: it holds ${JSON.stringify(foreign)}`,
-      {
-        remedy: 'Choose an empty folder, or one that is not there yet.',
-      },
-    );
-  } catch (error) {
-    throw mediumError('write', root, error);
-  }
-}
-
-async function makeFolders(fileSystem: FileSystem, path: string): Promise<void> {
-  try {
-    await fileSystem.stat(path);
-    return;
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
-  }
-  await makeFolders(fileSystem, dirname(path));
-  await makeFolder(fileSystem, path);
-  await syncFolderOf(path, fileSystem);
 }
