@@ -13,6 +13,7 @@ import {
 } from '../seal/index.ts';
 import type { Randomness } from '../seams.ts';
 import { type DomainLabel, type DomainSecrets, derive, domainKeyFrom, purposeKeyFrom } from './hierarchy.ts';
+import type { RingKey } from './layout.ts';
 
 /** What `keys/ring-<n>` holds: every secret of a store. The ring with the highest n is the one in use. */
 export interface RingBody {
@@ -90,8 +91,7 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
 export interface RingPlace {
   readonly storeId: StoreId;
   readonly blake3: Blake3;
-  readonly ringKey: Uint8Array;
-  readonly ringKeyNumber: number;
+  readonly ringKey: RingKey;
   /** `keys/ring-<n>`. */
   readonly name: string;
 }
@@ -109,13 +109,13 @@ export function openRing(bytes: Uint8Array, place: RingPlace): RingBody {
   return readRing(fieldsOf(decodeCbor(body, { what: place.name }), place.name), place.name);
 }
 
-function ringSealKeys({ storeId, blake3, ringKey, ringKeyNumber }: RingPlace): SealKeys {
+function ringSealKeys({ storeId, blake3, ringKey }: RingPlace): SealKeys {
   return {
     storeId,
     blake3,
-    epoch: ringKeyNumber,
+    epoch: ringKey.number,
     purposeKey: (purpose, number) =>
-      number === ringKeyNumber ? purposeKeyFrom(ringKey, purpose) : undefined,
+      number === ringKey.number ? purposeKeyFrom(ringKey.key, purpose) : undefined,
   };
 }
 

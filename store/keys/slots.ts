@@ -5,6 +5,7 @@ import { fromHex, type StoreId } from '../ids.ts';
 import type { Randomness } from '../seams.ts';
 import { derive } from './hierarchy.ts';
 import { type Kdf, kdfProblem, stretch } from './kdf.ts';
+import type { RingKey } from './layout.ts';
 
 /** `keys/<id>`: a ring key, wrapped by a passphrase. */
 export interface Slot {
@@ -21,7 +22,9 @@ export interface Slot {
   readonly authenticated: Uint8Array;
 }
 
-export const slotBytes = 236;
+const slotBytes = 236;
+/** Larger files are not read as slots; a later version may have longer ones. */
+export const slotBytesMax = 4096;
 
 const magic = Uint8Array.of(0x89, 0x53, 0x74, 0x6b);
 const slotVersion = 1;
@@ -39,19 +42,18 @@ export interface SlotPlace {
 
 /** Wraps a ring key. */
 export async function sealSlot(
-  ringKey: Uint8Array,
+  ringKey: RingKey,
   options: SlotPlace & {
     readonly passphrase: string;
     readonly kdf: Kdf;
-    readonly ringKeyNumber: number;
     readonly createdMs: number;
-    readonly label?: string;
+    readonly label: string;
     readonly randomness: Randomness;
     readonly blake3: Blake3;
   },
 ): Promise<Uint8Array> {
   const { kdf, randomness, blake3 } = options;
-  const label = Buffer.from(options.label ?? '', 'utf8');
+  const label = Buffer.from(options.label, 'utf8');
   if (label.length > labelBytesMax) throw new RangeError(`a slot's label has at most ${labelBytesMax} bytes`);
   const salt = randomness.bytes(32);
   const keys = slotKeys(await stretch(options.passphrase, kdf, salt), salt);
@@ -62,7 +64,7 @@ export async function sealSlot(
   bytes[5] = kdf.type === 'argon2id' ? kdfArgon2id : kdfScrypt;
   const parameters = kdf.type === 'argon2id' ? [kdf.memoryKiB, kdf.passes] : [kdf.cost, kdf.blockSize];
   [...parameters, kdf.lanes ?? 1].forEach((value, index) => void bytes.writeUInt32LE(value, 8 + 4 * index));
-  bytes.writeUInt32LE(options.ringKeyNumber, 20);
+  bytes.writeUInt32LE(ringKey.number, 20);
   bytes.writeBigUInt64LE(BigInt(options.createdMs), 24);
   bytes.set(salt, 32);
   bytes.set(keys.commitment, 64);
@@ -73,7 +75,7 @@ export async function sealSlot(
   const cipher = createCipheriv('aes-256-gcm', keys.wrap, nonce);
   cipher.setAAD(wrapContext(bytes, options));
   bytes.set(nonce, 160);
-  bytes.set(cipher.update(ringKey), 172);
+  bytes.set(cipher.update(ringKey.key), 172);
   cipher.final();
   bytes.set(cipher.getAuthTag(), 204);
   bytes.set(blake3.hash(bytes.subarray(0, checkAt)).subarray(0, 16), checkAt);

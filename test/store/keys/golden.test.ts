@@ -32,7 +32,7 @@ const createdMs = Date.UTC(2026, 0, 1);
 const storeId = hex(random()) as StoreId;
 const session = hex(random()) as SessionId;
 const passphrase = 'correct horse battery stäple';
-const ringKey = random();
+const ringKey = { number: 1, key: random() };
 const hostSigner = signerFrom(random());
 const body: RingBody = {
   domain: { idsData: random(), idsMetadata: random(), chunker: random(), store: random() },
@@ -46,7 +46,7 @@ const body: RingBody = {
   ],
 };
 const ring = makeRing(body, { storeId, blake3 });
-const place: RingPlace = { storeId, blake3, ringKey, ringKeyNumber: 1, name: 'keys/ring-2' };
+const place: RingPlace = { storeId, blake3, ringKey, name: 'keys/ring-2' };
 const config = newConfig(storeId);
 const configMacKey = ring.domainKey('store/config');
 const sessionName = `sessions/${session}`;
@@ -63,7 +63,7 @@ const facts = {
   storeId,
   session,
   passphrase,
-  ringKey: hex(ringKey),
+  ringKey: hex(ringKey.key),
   ringName: place.name,
   idsData: hex(body.domain.idsData),
   idsMetadata: hex(body.domain.idsMetadata),
@@ -88,7 +88,7 @@ const facts = {
   objectBody: hex(record),
 };
 
-const slotOptions = { storeId, passphrase, ringKeyNumber: 1, createdMs, randomness, blake3, label: 'first' };
+const slotOptions = { storeId, passphrase, createdMs, randomness, blake3, label: 'first' };
 const slot = await sealSlot(ringKey, {
   ...slotOptions,
   name: facts.slotName,
@@ -162,7 +162,7 @@ test('the golden slots give the ring key', async () => {
   ] as const) {
     const opened = decodeSlot(await golden(file), { name, blake3 });
     assert.equal(opened.ringKeyNumber, 1);
-    assert.deepEqual(await openSlot(opened, { storeId, name, passphrase }), ringKey);
+    assert.deepEqual(await openSlot(opened, { storeId, name, passphrase }), ringKey.key);
   }
 });
 

@@ -1,0 +1,56 @@
+import type { Backend, CallOptions } from '../backend/backend.ts';
+import type { StoreConfig } from '../config.ts';
+import { storeError } from '../errors.ts';
+import type { KeyRing } from './ring.ts';
+
+/** A store's keys, open, and its config, whose MAC was checked. */
+export interface OpenKeys {
+  readonly ring: KeyRing;
+  readonly config: StoreConfig;
+  /** What the slots wrap and the rings are sealed under; for new slots and rings. */
+  readonly ringKey: RingKey;
+}
+
+export interface RingKey {
+  /** From 1. */
+  readonly number: number;
+  readonly key: Uint8Array;
+}
+
+/** A ring with so many hosts is not one. */
+export const ringBytesMax = 16 * 2 ** 20;
+const slotsMax = 64;
+
+export function ringName(number: number): string {
+  return `keys/ring-${number}`;
+}
+
+/** The key of config's MAC. */
+export function configKey(ring: KeyRing): Uint8Array {
+  return ring.domainKey('store/config');
+}
+
+/** Slots in order of name, ring numbers ascending; other names are left alone. */
+export async function listKeys(
+  backend: Backend,
+  call: CallOptions,
+): Promise<{ readonly slotNames: readonly string[]; readonly ringNumbers: readonly number[] }> {
+  const slotNames: string[] = [];
+  const ringNumbers: number[] = [];
+  for await (const { name } of backend.list('keys/', call)) {
+    const ring = /^keys\/ring-([1-9][0-9]{0,8})$/.exec(name);
+    if (ring !== null) ringNumbers.push(Number(ring[1]));
+    else if (/^keys\/[0-9a-f]{64}$/.test(name)) slotNames.push(name);
+  }
+  if (slotNames.length > slotsMax) {
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot open the store's keys: ${slotNames.length} slots, allowed are ${slotsMax}`,
+      {
+        remedy: 'Find out who put them there, and remove what `stillpoint init` and `keys add` did not make.',
+        context: { object: 'keys/' },
+      },
+    );
+  }
+  return { slotNames, ringNumbers: ringNumbers.sort((a, b) => a - b) };
+}
