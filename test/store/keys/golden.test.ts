@@ -192,6 +192,20 @@ test('the golden host key is read', async () => {
   assert.deepEqual(key.epochs.at(-1), hostEpoch);
 });
 
+test('a host key is damaged by any flipped bit, and newer where only its version is another', async () => {
+  const bytes = await golden('host-key.bin');
+  for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    assert.throws(() => decodeHostKey(flipped, blake3), { code: 'STORE_DAMAGED' });
+  }
+  const later = bytes.slice();
+  later[4] = 2;
+  later.set(blake3.hash(later.subarray(0, -16)).subarray(0, 16), later.length - 16);
+  assert.throws(() => decodeHostKey(later, blake3), { code: 'STORE_NEWER' });
+  assert.throws(() => decodeHostKey(new Uint8Array(5), blake3), { code: 'STORE_DAMAGED' });
+});
+
 test('kinds keep their bytes and purposes', () => {
   assert.deepEqual(
     Object.entries(objectKinds).map(([kind, { byte, purpose }]) => `${byte} ${kind} ${purpose}`),
