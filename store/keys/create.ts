@@ -5,7 +5,7 @@ import { loadBlake3 } from '../hash.ts';
 import { hex, type StoreId } from '../ids.ts';
 import type { Seams } from '../seams.ts';
 import { defaultKdf, type Kdf } from './kdf.ts';
-import { configKey, type OpenKeys, ringName } from './layout.ts';
+import { configKey, type OpenKeys, openKeys, ringName } from './layout.ts';
 import { makeRing, type RingBody, type RingPlace, sealRing } from './ring.ts';
 import { sealSlot } from './slots.ts';
 
@@ -61,7 +61,7 @@ export async function createKeys(backend: Backend, options: CreateKeysOptions): 
   await create(backend, place.name, sealRing(body, place, randomness), call);
   await create(backend, slotName, slot, call);
   await create(backend, configName, encodeConfig(config, { macKey: configKey(ring), blake3 }), call);
-  return { ring, config, ringKey };
+  return openKeys(ring, { config, ringKey });
 }
 
 async function create(backend: Backend, name: string, bytes: Uint8Array, call: CallOptions): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Backend, CallOptions } from '../backend/backend.ts';
 import type { StoreConfig } from '../config.ts';
 import { storeError } from '../errors.ts';
-import type { KeyRing } from './ring.ts';
+import { decodeHeader } from '../seal/index.ts';
+import { type KeyRing, openRing, type RingKey } from './ring.ts';
 
 /** A store's keys, open, and its config, whose MAC was checked. */
 export interface OpenKeys {
@@ -9,12 +10,8 @@ export interface OpenKeys {
   readonly config: StoreConfig;
   /** What the slots wrap and the rings are sealed under; for new slots and rings. */
   readonly ringKey: RingKey;
-}
-
-export interface RingKey {
-  /** From 1. */
-  readonly number: number;
-  readonly key: Uint8Array;
+  /** Opens a ring again as it lies in the store: STORE_DAMAGED. One under another ring key is checked by its header. */
+  checkRing(bytes: Uint8Array, name: string): void;
 }
 
 /** A ring with so many hosts is not one. */
@@ -28,6 +25,20 @@ export function ringName(number: number): string {
 /** The key of config's MAC. */
 export function configKey(ring: KeyRing): Uint8Array {
   return ring.domainKey('store/config');
+}
+
+export function openKeys(ring: KeyRing, { config, ringKey }: Pick<OpenKeys, 'config' | 'ringKey'>): OpenKeys {
+  const { storeId, blake3 } = ring;
+  return {
+    ring,
+    config,
+    ringKey,
+    checkRing(bytes, name) {
+      const { kind, epoch } = decodeHeader(bytes, blake3, name);
+      // The key of an older ring is gone with its slots; such a ring is no longer in use.
+      if (kind !== 'ring' || epoch === ringKey.number) openRing(bytes, { storeId, blake3, ringKey, name });
+    },
+  };
 }
 
 /** Slots in order of name, ring numbers ascending; other names are left alone. */

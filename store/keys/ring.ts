@@ -13,7 +13,6 @@ import {
 } from '../seal/index.ts';
 import type { Randomness } from '../seams.ts';
 import { type DomainLabel, type DomainSecrets, derive, domainKeyFrom, purposeKeyFrom } from './hierarchy.ts';
-import type { RingKey } from './layout.ts';
 
 /** What `keys/ring-<n>` holds: every secret of a store. The ring with the highest n is the one in use. */
 export interface RingBody {
@@ -60,6 +59,7 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
   if (newest === undefined) throw new RangeError('a ring has at least one epoch');
   const secrets = new Map(body.epochs.map(epoch => [epoch.number, epoch.secret]));
   const purposeKeys = new Map<string, Uint8Array>();
+  const signers = new Map<number, Signer>();
   const epochSecret = (epoch: number): Uint8Array => {
     const secret = secrets.get(epoch);
     if (secret === undefined)
@@ -83,8 +83,21 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
       return key;
     },
     domainKey: (label, length) => domainKeyFrom(body.domain, label, length),
-    keyHolder: (epoch = newest.number) => signerFrom(derive(epochSecret(epoch), 'signing/ed25519')),
+    keyHolder(epoch = newest.number) {
+      const known = signers.get(epoch);
+      if (known !== undefined) return known;
+      const signer = signerFrom(derive(epochSecret(epoch), 'signing/ed25519'));
+      signers.set(epoch, signer);
+      return signer;
+    },
   };
+}
+
+/** What passphrases open. */
+export interface RingKey {
+  /** From 1. */
+  readonly number: number;
+  readonly key: Uint8Array;
 }
 
 /** Where a ring lies, and the key that seals it. */

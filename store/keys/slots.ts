@@ -5,7 +5,7 @@ import { fromHex, type StoreId } from '../ids.ts';
 import type { Randomness } from '../seams.ts';
 import { derive } from './hierarchy.ts';
 import { type Kdf, kdfProblem, stretch } from './kdf.ts';
-import type { RingKey } from './layout.ts';
+import type { RingKey } from './ring.ts';
 
 /** `keys/<id>`: a ring key, wrapped by a passphrase. */
 export interface Slot {

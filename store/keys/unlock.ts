@@ -5,8 +5,8 @@ import { type Blake3, loadBlake3 } from '../hash.ts';
 import type { StoreId } from '../ids.ts';
 import { decodeHeader } from '../seal/index.ts';
 import { kdfShare } from './kdf.ts';
-import { configKey, listKeys, type OpenKeys, type RingKey, ringBytesMax, ringName } from './layout.ts';
-import { makeRing, openRing } from './ring.ts';
+import { configKey, listKeys, type OpenKeys, openKeys, ringBytesMax, ringName } from './layout.ts';
+import { makeRing, openRing, type RingKey } from './ring.ts';
 import { decodeSlot, openSlot, type Slot, slotBytesMax } from './slots.ts';
 
 /** All slots together may take this many times the longest that one may. */
@@ -40,49 +40,7 @@ export async function unlockKeys(
   });
   const ring = makeRing(openRing(ringBytes, { storeId, blake3, ringKey, name }), { storeId, blake3 });
   verify(configKey(ring));
-  return { ring, config, ringKey };
-}
-
-/** What is wrong with one of the objects that the keys are made of. */
-export interface KeyProblem {
-  /** Its name in the store. */
-  readonly object: string;
-  readonly error: StillpointError<StoreErrorCode>;
-}
-
-/** Reads config, every slot and every ring again. A store that opens may yet have a damaged slot: the next day's lock-out. */
-export async function inspectKeys(
-  backend: Backend,
-  { ring, config, ringKey }: OpenKeys,
-  call: CallOptions = {},
-): Promise<readonly KeyProblem[]> {
-  const { blake3 } = ring;
-  const { storeId } = config;
-  const problems: KeyProblem[] = [];
-  const look = async (object: string, work: () => Promise<void>): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      if (!isStoreError(error) || error.code === 'STORE_READ_FAILED') throw error;
-      problems.push({ object, error });
-    }
-  };
-  await look(configName, async () => (await readConfig(backend, blake3, call)).verify(configKey(ring)));
-  const { slotNames, ringNumbers } = await listKeys(backend, call);
-  for (const name of slotNames) {
-    await look(name, async () => {
-      decodeSlot(await backend.get(name, { ...call, bytesMax: slotBytesMax }), { name, blake3 });
-    });
-  }
-  for (const name of ringNumbers.map(ringName)) {
-    await look(name, async () => {
-      const bytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
-      const { epoch } = decodeHeader(bytes, blake3, name);
-      // An older ring key is gone with its slots; such a ring is no longer in use.
-      if (epoch === ringKey.number) openRing(bytes, { storeId, blake3, ringKey, name });
-    });
-  }
-  return problems;
+  return openKeys(ring, { config, ringKey });
 }
 
 async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): Promise<ReadConfig> {
