@@ -16,6 +16,30 @@ const skipped = [
   'pg_subscription_rel',
 ];
 
+/** Temporary tables come and go with sessions; no other session's definitions depend on them. */
+const temporaryTables = "SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'";
+const temporarySchemas = "SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'";
+const ofTable = (column: string): string => `t.${column} NOT IN (${temporaryTables})`;
+const conditions: Readonly<Record<string, string>> = {
+  pg_class: "t.relpersistence <> 't'",
+  pg_namespace: "t.nspname !~ '^pg_(toast_)?temp_'",
+  pg_type: `t.typnamespace NOT IN (${temporarySchemas})`,
+  pg_attribute: ofTable('attrelid'),
+  pg_index: ofTable('indrelid'),
+  pg_attrdef: ofTable('adrelid'),
+  pg_constraint: ofTable('conrelid'),
+  pg_trigger: ofTable('tgrelid'),
+  pg_rewrite: ofTable('ev_class'),
+  pg_inherits: ofTable('inhrelid'),
+  pg_sequence: ofTable('seqrelid'),
+  pg_depend: `t.objid NOT IN (${temporaryTables}
+    UNION ALL SELECT oid FROM pg_catalog.pg_type WHERE typnamespace IN (${temporarySchemas})
+    UNION ALL SELECT oid FROM pg_catalog.pg_attrdef WHERE adrelid IN (${temporaryTables})
+    UNION ALL SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid IN (${temporaryTables})
+    UNION ALL SELECT oid FROM pg_catalog.pg_trigger WHERE tgrelid IN (${temporaryTables})
+    UNION ALL SELECT oid FROM pg_catalog.pg_rewrite WHERE ev_class IN (${temporaryTables}))`,
+};
+
 /** The statement whose answer changes whenever a definition does. Built before the lock, run inside the pin. */
 export async function fingerprintSql(connection: Connection): Promise<string> {
   const catalogs = await connection.rows<{ oid: number; name: string; readable: boolean }>(
@@ -31,7 +55,8 @@ export async function fingerprintSql(connection: Connection): Promise<string> {
     .map(
       ({ oid, name }) =>
         `SELECT ${oid}::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtidextended(t.ctid,
-           pg_catalog.hash_array_extended(ARRAY[t.xmin], 0))) FROM pg_catalog.${identifier(name)} t`,
+           pg_catalog.hash_array_extended(ARRAY[t.xmin], 0))) FROM pg_catalog.${identifier(name)} t
+         WHERE ${conditions[name] ?? 'true'}`,
     );
   if (catalogs.some(catalog => !catalog.readable && catalog.name === 'pg_authid'))
     parts.push(

@@ -12,7 +12,7 @@ import { type Connection, openConnection } from './connection.ts';
 import { type Ddl, type DumpTool, findDumpTool, inspect, readDdl } from './ddl.ts';
 import { fingerprintOf, fingerprintSql } from './fingerprint.ts';
 import { finishCopy } from './finish.ts';
-import { joinView, type Pinned, type PinPlan, pinView, stillHolds } from './pin.ts';
+import { joinView, type Pinned, type PinPlan, pinView, stillHolds, warmView } from './pin.ts';
 import { readServerFacts, type ServerFacts } from './server.ts';
 import { listRelations } from './tables.ts';
 
@@ -180,7 +180,11 @@ class PostgresSource implements DatabaseSource {
       signal,
     });
     await this.#pin.script('read definitions', ['ROLLBACK']);
-    const plan = { user: facts.user, relations, fingerprintSql: sql, fingerprint: fingerprintOf(prints!) };
+    const fingerprint = fingerprintOf(prints!);
+    const plan = await warmView(this.#pin, {
+      plan: { user: facts.user, relations, fingerprintSql: sql, fingerprint, isWarm: false },
+      readers: this.#readers,
+    });
     return { plan, ddl, bytes: Number(size![0]![0]) };
   }
 
