@@ -51,3 +51,7 @@ export async function contentBytes(source: ChunkSource, content: Content): Promi
     if (part.kind === 'bytes') parts.push(part.bytes.slice());
   return Buffer.concat(parts);
 }
+
+export async function readLargeObjectDdl(_client: unknown): Promise<readonly string[]> {
+  return [];
+}

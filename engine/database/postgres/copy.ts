@@ -1,11 +1,10 @@
 import type { Cuts } from '../../../chunker/index.ts';
 import type { ChunkSink, Content } from '../../../store/index.ts';
-import { engineError } from '../../errors.ts';
 import { contentWriter, rowsWriter } from '../pending.ts';
 import type { Connection } from './connection.ts';
+import { copyOut } from './copy-stream.ts';
 import { CtidEncoder } from './ctids.ts';
 import { DigestSum, type RowDigest } from './digest.ts';
-import { databaseError } from './failure.ts';
 import { RowSplitter } from './rows.ts';
 import { identifier, literal, qualified } from './sql.ts';
 import type { Relation } from './tables.ts';
@@ -24,7 +23,6 @@ export interface CopiedSegment extends SegmentRange {
 }
 
 const segmentBlocksMax = 1024;
-const outputBytes = 256 * 1024;
 
 /** Blocks a segment: about 8 MiB with its TOAST, so that a table of large values has more segments. Sizes in bytes. */
 export function segmentBlocks(size: { readonly heapBytes: number; readonly tableBytes: number }): number {
@@ -64,6 +62,8 @@ export async function copySegment(
     readonly range: SegmentRange;
     readonly encoding: string;
     readonly target: CopyTarget;
+    /** Instead of the relation's rows in the range: a statement whose rows carry no places. */
+    readonly sql?: string | undefined;
     readonly onBytes?: (bytes: number) => void;
   },
 ): Promise<CopiedSegment> {
@@ -71,10 +71,13 @@ export async function copySegment(
   const places = new CtidEncoder(range);
   const digest = new DigestSum(target.digestKey);
   const writer = rowsWriter(target.sink, target.cuts);
-  await readRows(connection, {
-    name: `${relation.schema}.${relation.name}`,
-    sql: rowsSql(relation, { encoding, range }),
-    splitter: new RowSplitter({ digest, onPlace: (block, offset) => places.add(block, offset) }),
+  await copyOut(connection, {
+    action: actionOn(relation),
+    sql: task.sql ?? rowsSql(relation, { encoding, range }),
+    splitter: new RowSplitter({
+      digest,
+      onPlace: task.sql === undefined ? (block, offset) => places.add(block, offset) : undefined,
+    }),
     digest,
     onRows: async rows => {
       await writer.write(rows);
@@ -91,12 +94,12 @@ export async function copySegment(
 export async function readDigest(
   connection: Connection,
   relation: Pick<Relation, 'schema' | 'name' | 'columns' | 'condition'>,
-  options: { readonly encoding: string; readonly digestKey: Uint8Array },
+  options: { readonly encoding: string; readonly digestKey: Uint8Array; readonly sql?: string | undefined },
 ): Promise<RowDigest> {
   const digest = new DigestSum(options.digestKey);
-  await readRows(connection, {
-    name: `${relation.schema}.${relation.name}`,
-    sql: rowsSql(relation, options),
+  await copyOut(connection, {
+    action: actionOn(relation),
+    sql: options.sql ?? rowsSql(relation, options),
     splitter: new RowSplitter({ digest }),
     digest,
     onRows: async () => {},
@@ -104,40 +107,6 @@ export async function readDigest(
   return digest.result();
 }
 
-/**
- * Runs a COPY … TO STDOUT to its clean end. Breaking one off leaves the connection waiting for good, so any failure, ours
- * or the server's, cuts it.
- */
-async function readRows(
-  connection: Connection,
-  job: {
-    readonly name: string;
-    readonly sql: string;
-    readonly splitter: RowSplitter;
-    readonly digest: DigestSum;
-    readonly onRows: (rows: Uint8Array) => Promise<void>;
-  },
-): Promise<void> {
-  const action = `read ${job.name}`;
-  if (connection.isLost) throw connection.lostError(action);
-  const { to } = (await import('pg-copy-streams')).default;
-  const stream = connection.client.query(to(job.sql));
-  let output = new Uint8Array(outputBytes);
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      if (chunk.length > output.length) output = new Uint8Array(chunk.length);
-      const written = job.splitter.split(chunk, output);
-      if (written > 0) await job.onRows(output.subarray(0, written));
-    }
-    // The stream ends at CopyDone; what the server says after it counts too, and comes before any other answer.
-    await connection.script(action, ['SELECT 1']);
-  } catch (error) {
-    connection.destroy();
-    throw error instanceof RangeError ? error : databaseError(action, error);
-  }
-  const { rows } = job.digest.result();
-  if (!job.splitter.isBetweenRows || rows !== stream.rowCount) {
-    connection.destroy();
-    throw engineError('DATABASE_FAILED', `Cannot ${action}: ${rows} of ${stream.rowCount} rows came`);
-  }
+function actionOn(relation: Pick<Relation, 'schema' | 'name'>): string {
+  return `read ${relation.schema}.${relation.name}`;
 }

@@ -16,6 +16,10 @@ export function addDigests(a: RowDigest, b: RowDigest): RowDigest {
   return { rows: a.rows + b.rows, sum: (a.sum + b.sum) & mask64 };
 }
 
+export function subtractDigest(from: RowDigest, less: RowDigest): RowDigest {
+  return { rows: from.rows - less.rows, sum: (from.sum - less.sum) & mask64 };
+}
+
 export function equalDigests(a: RowDigest, b: RowDigest): boolean {
   return a.rows === b.rows && a.sum === b.sum;
 }

@@ -1,6 +1,7 @@
 import { type Clock, type Entry, hex, ListingBuilder } from '../../../store/index.ts';
 import type { DatabaseResult, FinishOptions } from '../database.ts';
-import { contentWriter } from '../pending.ts';
+import { contentWriter, readLargeObjectDdl } from '../pending.ts';
+
 import { type Connection, rowSettings } from './connection.ts';
 import { type CopiedSegment, copySegment, type SegmentRange, segmentBlocks } from './copy.ts';
 import type { Ddl } from './ddl.ts';
@@ -14,6 +15,7 @@ import {
   keyPrefix,
   type RelationEntry,
 } from './entry.ts';
+import { callsSql, largeObjectCalls, readLargeObjectIds } from './large-objects.ts';
 import { InOrder } from './ordered.ts';
 import type { Pinned } from './pin.ts';
 import { readDatabaseProperties } from './properties.ts';
@@ -32,6 +34,8 @@ export interface FinishJob extends FinishOptions {
 
 /** A relation with what is known of its file. */
 interface Sized {
+  /** Instead of its blocks. */
+  readonly sql?: string;
   readonly relation: Relation;
   readonly heapBlocks: number;
   readonly segmentBlocks: number;
@@ -47,21 +51,31 @@ interface Task {
 export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
   const { pinned, facts, ddl, readers, sink, cuts } = job;
   const isPublishable = await waitUntilFlushed(job.watch, pinned.lsn, job);
-  const relations = inKeyOrder(pinned.relations);
-  const sizes = await readSizes(readers[0]!, relations);
-  const properties = await readDatabaseProperties(readers[0]!, facts);
+  const [reader] = readers;
+  const objects = await readLargeObjectIds(reader!);
+  const source = largeObjectSource(pinned.relations, objects.count);
+  const relations = inKeyOrder([
+    ...pinned.relations.filter(one => one.kind !== 'large-objects' || source === 'pages'),
+    ...(source === 'calls' ? [largeObjectCalls] : []),
+  ]);
+  const sizes = await readSizes(reader!, relations, facts.encoding);
+  const properties = await readDatabaseProperties(reader!, facts);
 
   const builder = new ListingBuilder(sink, cuts.nodes);
   const copied = await copyAll(job, sizes, entry => builder.add(entry));
   for (const entry of relationEntries(relations, { sizes, copied, order: properties.refreshOrder }))
     await builder.add(encodeRelation(entry));
   for (const sequence of inKeyOrder(pinned.sequences)) await builder.add(encodeSequence(sequence));
+  const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader!.client);
   for (const [section, sql] of [
-    ['post-data', ddl.postData],
-    ['pre-data', ddl.preData],
+    ['large-objects', objects.sql],
+    ['large-objects-owners', ownersOfObjects],
+    ['post-data', [ddl.postData]],
+    ['pre-data', [ddl.preData]],
   ] as const) {
+    if (sql.length === 0) continue;
     const writer = contentWriter(sink, cuts);
-    await writer.write(Buffer.from(sql, 'utf8'));
+    await writer.write(Buffer.from(sql.join('\0'), 'utf8'));
     await builder.add(encodeDefinitions({ section, sql: await writer.finish() }));
   }
   await builder.add(
@@ -79,20 +93,20 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
       roles: properties.roles,
       comment: properties.comment,
       databaseSql: properties.databaseSql,
-      largeObjectSource: null,
+      largeObjectSource: source,
     }),
   );
   const root = await builder.finish();
-  const totals = [...copied.digests.values()].reduce(addDigests, emptyDigest);
+  const tables = relations.filter(one => one.kind === 'table');
   return {
     root,
     database: facts.database,
-    tables: relations.filter(one => one.kind === 'table').length,
-    rows: totals.rows,
+    tables: tables.length,
+    rows: tables.reduce((sum, one) => sum + (copied.digests.get(one.oid)?.rows ?? 0), 0),
     segments: copied.segments,
     changedSegments: copied.segments,
     bytes: copied.bytes,
-    largeObjects: 0,
+    largeObjects: objects.count,
     serverVersion: facts.serverVersion,
     systemIdentifier: String(facts.systemIdentifier),
     timeline: facts.timeline,
@@ -105,6 +119,12 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
     publishable: isPublishable,
     warnings: warningsOf(job, relations),
   };
+}
+
+/** Pages where they may be read, else a call for each object; null where there is none. */
+function largeObjectSource(relations: readonly Relation[], count: number): 'pages' | 'calls' | null {
+  if (count === 0) return null;
+  return relations.some(one => one.kind === 'large-objects') ? 'pages' : 'calls';
 }
 
 function warningsOf(job: FinishJob, relations: readonly Relation[]): string[] {
@@ -125,7 +145,11 @@ function inKeyOrder<T extends { readonly schema: string; readonly name: string }
 }
 
 /** A heap that is read cannot shrink while it is locked; what was added since the pin is invisible to it. */
-async function readSizes(connection: Connection, relations: readonly Relation[]): Promise<Sized[]> {
+async function readSizes(
+  connection: Connection,
+  relations: readonly Relation[],
+  encoding: string,
+): Promise<Sized[]> {
   const withRows = relations.filter(one => one.kind === 'table' || one.kind === 'large-objects');
   const rows = await connection.rows<{ oid: number; heap: string; whole: string }>(
     'read the sizes of tables',
@@ -134,6 +158,8 @@ async function readSizes(connection: Connection, relations: readonly Relation[])
   );
   const sizes = new Map(rows.map(row => [row.oid, row]));
   return withRows.map(relation => {
+    if (relation === largeObjectCalls)
+      return { relation, heapBlocks: 0, segmentBlocks: 0, bytes: 0, sql: callsSql(encoding) };
     const size = sizes.get(relation.oid);
     const heapBytes = Number(size?.heap ?? 0);
     const tableBytes = Number(size?.whole ?? 0);
@@ -148,6 +174,7 @@ async function readSizes(connection: Connection, relations: readonly Relation[])
 
 function* tasksOf(sizes: readonly Sized[]): Generator<Task> {
   for (const sized of sizes) {
+    if (sized.sql !== undefined) yield { sized, range: { first: 0, blocks: 0 } };
     for (let first = 0; first < sized.heapBlocks; first += sized.segmentBlocks)
       yield { sized, range: { first, blocks: Math.min(sized.segmentBlocks, sized.heapBlocks - first) } };
   }
@@ -195,6 +222,7 @@ async function copyAll(
         range: task.range,
         encoding: job.facts.encoding,
         target: job,
+        sql: task.sized.sql,
         onBytes: bytes => {
           total.bytes += bytes;
         },

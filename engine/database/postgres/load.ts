@@ -1,10 +1,9 @@
-import { pipeline } from 'node:stream/promises';
 import type { ChunkSource, ListingRoot } from '../../../store/index.ts';
 import { readListing, StillpointError, storeError } from '../../../store/index.ts';
 import { readContent } from '../pending.ts';
 import type { Connection } from './connection.ts';
+import { copyInto } from './copy-stream.ts';
 import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
-import { databaseError } from './failure.ts';
 import { identifier, literal, qualified } from './sql.ts';
 
 export interface LoadTask {
@@ -43,17 +42,14 @@ async function copyIn(
   connection: Connection,
   job: LoadTask & { readonly action: string; readonly freeze: boolean },
 ): Promise<void> {
-  const { relation, action } = job;
-  const { from } = (await import('pg-copy-streams')).default;
+  const { relation } = job;
   const columns = relation.columns.map(identifier).join(', ');
-  const sql = `COPY ${qualified(relation.loadThrough ?? relation)}${columns === '' ? '' : ` (${columns})`} FROM STDIN
-    (FORMAT text, ENCODING ${literal(job.encoding)}${job.freeze ? ', FREEZE' : ''})`;
-  const stream = connection.client.query(from(sql));
-  try {
-    await pipeline(rowsOf(job), stream);
-  } catch (error) {
-    throw databaseError(action, error);
-  }
+  await copyInto(connection, {
+    action: job.action,
+    sql: `COPY ${qualified(relation.loadThrough ?? relation)}${columns === '' ? '' : ` (${columns})`} FROM STDIN
+      (FORMAT text, ENCODING ${literal(job.encoding)}${job.freeze ? ', FREEZE' : ''})`,
+    rows: rowsOf(job),
+  });
 }
 
 /** The rows of a table as COPY text, segment by segment. Each buffer is the receiver's own. */

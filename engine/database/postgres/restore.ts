@@ -8,7 +8,9 @@ import { addDigests, emptyDigest, equalDigests, type RowDigest } from './digest.
 import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import { allOrCut } from './finish.ts';
+import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts';
 import { loadTable } from './load.ts';
+import { runDefinitions } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
 import { literal, qualified } from './sql.ts';
 import { checkRoles, openTarget } from './target.ts';
@@ -62,11 +64,12 @@ interface FillJob extends RestoreDatabaseOptions {
 async function fill(job: FillJob): Promise<{ tables: number; rows: number }> {
   const { outline } = job;
   const [main, ...writers] = job.connections;
-  await runScript(main!, 'make the tables', outline.definitions.get('pre-data') ?? '');
+  await runDefinitions(main!, 'make the tables', outline.definitions.get('pre-data') ?? '');
   await preferFastCompression(writers);
   await loadAll(job, writers);
+  await restoreLargeObjects(job, main!);
   await setSequences(main!, outline.sequences);
-  await runScript(main!, 'make keys, indexes and triggers', outline.definitions.get('post-data') ?? '');
+  await runDefinitions(main!, 'make keys, indexes and triggers', outline.definitions.get('post-data') ?? '');
   const views = outline.relations
     .filter(one => one.refreshOrder !== null)
     .sort((a, b) => a.refreshOrder! - b.refreshOrder!);
@@ -97,10 +100,6 @@ async function readOutline(options: RestoreDatabaseOptions): Promise<Outline> {
   }
   if (!record) throw storeError('STORE_DAMAGED', 'Cannot restore the database: its listing has no facts');
   return { record, relations, sequences, definitions };
-}
-
-async function runScript(connection: Connection, action: string, sql: string): Promise<void> {
-  if (sql.trim() !== '') await connection.script(action, [sql]);
 }
 
 /** TOASTed values load 2.7 times faster with lz4 than with the default; columns that name a method keep theirs. */
@@ -144,6 +143,27 @@ async function loadAll(job: FillJob, writers: readonly Connection[]): Promise<vo
   });
 }
 
+/** Groups of statements, each a transaction of its own. */
+async function runGroups(connection: Connection, action: string, sql: string | undefined): Promise<void> {
+  for (const group of sql?.split('\0') ?? []) await runDefinitions(connection, action, group);
+}
+
+async function restoreLargeObjects(job: FillJob, connection: Connection): Promise<void> {
+  const { definitions, relations, record } = job.outline;
+  await runGroups(connection, 'make large objects', definitions.get('large-objects'));
+  const relation = relations.find(one => one.kind === 'large-objects');
+  if (!relation) return;
+  const { encoding, largeObjectSource } = record;
+  await loadLargeObjects(connection, { ...job, relation, encoding, onBytes: () => {} });
+  const stored = relation.digest;
+  const { digestKey } = job;
+  const expected = await expectedPages(connection, { stored, encoding, digestKey });
+  const sql = await restoredSql(connection, { source: largeObjectSource, encoding });
+  const restored = await readDigest(connection, relation, { encoding, digestKey, sql });
+  if (!equalDigests(expected, restored)) throw mismatch('large objects', { expected, restored });
+  await runGroups(connection, 'give large objects to their owners', definitions.get('large-objects-owners'));
+}
+
 async function setSequences(connection: Connection, sequences: readonly SequenceValue[]): Promise<void> {
   const perStatement = 500;
   for (let from = 0; from < sequences.length; from += perStatement) {
@@ -181,10 +201,18 @@ async function verifyAll(job: FillJob, connections: readonly Connection[]): Prom
   for (const [name, digest] of expected) {
     const restored = found.get(name) ?? emptyDigest;
     if (equalDigests(digest, restored)) continue;
-    const difference =
-      digest.rows === restored.rows ? 'some rows differ' : `${restored.rows} rows, expected ${digest.rows}`;
-    throw engineError('RESTORE_MISMATCH', `Cannot restore ${name}: ${difference}`, {
-      remedy: 'Do not use this database; run verify --read-data and restore again.',
-    });
+    throw mismatch(name, { expected: digest, restored });
   }
+}
+
+function mismatch(
+  what: string,
+  digests: { readonly expected: RowDigest; readonly restored: RowDigest },
+): Error {
+  const { expected, restored } = digests;
+  const difference =
+    expected.rows === restored.rows ? 'some rows differ' : `${restored.rows} rows, expected ${expected.rows}`;
+  return engineError('RESTORE_MISMATCH', `Cannot restore ${what}: ${difference}`, {
+    remedy: 'Do not use this database; run verify --read-data and restore again.',
+  });
 }

@@ -50,7 +50,11 @@ const kinds: Readonly<Record<string, RelationKind>> = {
   f: 'foreign',
   m: 'materialized',
   S: 'sequence',
+  L: 'large-objects',
 };
+
+/** pg_largeobject has the same number everywhere. */
+const largeObjectsOid = 2613;
 
 // Hash partitions on an enum: its hash is that of an oid, so another server sends the rows elsewhere.
 const relationsSql = `
@@ -68,7 +72,8 @@ WITH config AS (
   WHERE EXISTS (SELECT FROM unsafe)
     AND EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(i.inhrelid) a (oid) JOIN unsafe u ON u.partrelid = a.oid)
 )
-SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS relkind, c.relpersistence::text AS persistence,
+SELECT c.oid, n.nspname AS schema, c.relname AS name,
+  CASE WHEN c.oid = ${largeObjectsOid} THEN 'L' ELSE c.relkind::text END AS relkind, c.relpersistence::text AS persistence,
   c.relispopulated AS populated, c.relfilenode AS filenode, f.condition,
   pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS readable,
   c.relkind = 'r' AND pg_catalog.row_security_active(c.oid) AS hidden,
@@ -83,7 +88,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
   LEFT JOIN pg_catalog.pg_class rc ON rc.oid = root.root
   LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.relpersistence <> 't'
-  AND (f.oid IS NOT NULL OR (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND (c.oid = ${largeObjectsOid} OR f.oid IS NOT NULL OR (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')))
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`;
@@ -93,7 +98,9 @@ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`;
  * comes with them, except the rows that they declare to be the user's. DATABASE_RIGHTS where some cannot be read in full.
  */
 export async function listRelations(connection: Connection, user: string): Promise<Relation[]> {
-  const rows = await connection.rows<Row>('list the tables', relationsSql);
+  const all = await connection.rows<Row>('list the tables', relationsSql);
+  // Who may not read the pages may still read the objects, one by one.
+  const rows = all.filter(row => row.readable || row.oid !== largeObjectsOid);
   refuseUnreadable(
     rows.filter(row => row.relkind !== 'f' && !row.readable),
     user,

@@ -1,0 +1,53 @@
+import { StillpointError } from '../../../store/index.ts';
+import { engineError } from '../../errors.ts';
+import type { Connection } from './connection.ts';
+import { splitStatements } from './statements.ts';
+
+/** In one transaction: few enough that their locks fit, many enough that commits do not matter. */
+const statementsPerBatch = 100;
+const shownCharacters = 100;
+
+/** Runs definitions. A failure names the statement: DATABASE_FAILED, DATABASE_RIGHTS. */
+export async function runDefinitions(connection: Connection, action: string, sql: string): Promise<void> {
+  const statements = [...splitStatements(sql)];
+  for (let from = 0; from < statements.length; from += statementsPerBatch)
+    await runBatch(connection, action, statements.slice(from, from + statementsPerBatch));
+}
+
+async function runBatch(
+  connection: Connection,
+  action: string,
+  statements: readonly string[],
+): Promise<void> {
+  try {
+    await connection.script(action, [statements.join('')]);
+    return;
+  } catch (error) {
+    if (connection.isLost) throw error;
+  }
+  // The batch is undone as a whole; one by one they show which it was.
+  for (const statement of statements) {
+    try {
+      await connection.script(action, [statement]);
+    } catch (error) {
+      if (!(error instanceof StillpointError) || connection.isLost) throw error;
+      throw engineError(
+        error.code === 'DATABASE_RIGHTS' ? 'DATABASE_RIGHTS' : 'DATABASE_FAILED',
+        `${error.message}, in: ${shown(statement)}`,
+        {
+          ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+          context: { ...error.context, statement },
+          cause: error,
+        },
+      );
+    }
+  }
+}
+
+function shown(statement: string): string {
+  const bare = statement
+    .replace(/^(\s*--[^\n]*\n|\s+)+/, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return bare.length > shownCharacters ? `${bare.slice(0, shownCharacters)}…` : bare;
+}
