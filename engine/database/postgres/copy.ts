@@ -1,6 +1,6 @@
 import type { Cuts } from '../../../chunker/index.ts';
 import type { ChunkSink, Content } from '../../../store/index.ts';
-import { contentWriter, rowsWriter } from '../pending.ts';
+import { contentWriter, rowsWriter } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { copyOut } from './copy-stream.ts';
 import { CtidEncoder } from './ctids.ts';

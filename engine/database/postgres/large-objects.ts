@@ -1,5 +1,5 @@
 import { type ChunkSource, type ListingRoot, readListing, storeError } from '../../../store/index.ts';
-import { readContent } from '../pending.ts';
+import { readContent } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto, copyOut } from './copy-stream.ts';
 import { DigestSum, type RowDigest, subtractDigest } from './digest.ts';

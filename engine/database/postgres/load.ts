@@ -1,6 +1,6 @@
 import type { ChunkSource, ListingRoot } from '../../../store/index.ts';
 import { readListing, StillpointError, storeError } from '../../../store/index.ts';
-import { readContent } from '../pending.ts';
+import { readContent } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto } from './copy-stream.ts';
 import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';

@@ -1,7 +1,7 @@
 import { readListing, storeError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import { contentBytes } from '../../ingest/index.ts';
 import type { RestoreDatabaseOptions, RestoredDatabase } from '../database.ts';
-import { contentBytes } from '../pending.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { readDigest } from './copy.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from './digest.ts';
