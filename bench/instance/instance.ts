@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Seams, systemSeams } from '../../store/index.ts';
 import { type Acknowledged, AcknowledgementLog } from './acknowledged.ts';
+import { serveControl } from './control.ts';
 import { type Database, loadSchema, openDatabase } from './database.ts';
-import { type Fault, Faults } from './faults.ts';
+import { Faults } from './faults.ts';
 import { Gate } from './gate.ts';
 import { isHome, logTo, seedHome, writeProperties } from './home.ts';
 import { Hosting, type PushRequest } from './hosting.ts';
 import { type LatchRecord, Maintenance } from './maintenance.ts';
 import type { Account, Call } from './maintenance-http.ts';
 import { rollDice } from './random.ts';
-import { emptyReply, errorReply, jsonReply, type Reply } from './reply.ts';
 import { seedRows } from './seed-rows.ts';
 import { Web } from './web.ts';
 import { Writer, type WriterCounts, type WriterOptions } from './writer.ts';
@@ -150,7 +150,7 @@ class Running implements Instance {
       hosting: this.#hosting,
       faults: this.faults,
       slugs: this.#slugs,
-      control: request => this.#control(request),
+      control: request => serveControl(this, request),
     });
   }
 
@@ -256,43 +256,5 @@ class Running implements Instance {
     logTo(this.home, { at: this.#seams.clock, text: '[stop] Bitbucket has stopped' });
     this.#log.close();
     if (this.#temporary) rmSync(this.home, { recursive: true, force: true });
-  }
-
-  /** The test endpoints: what a test in another process cannot reach otherwise. */
-  async #control(request: { method: string; path: string; url: URL; body: string }): Promise<Reply> {
-    const { method, path, url, body } = request;
-    switch (`${method} ${path}`) {
-      case 'GET state':
-        return jsonReply(200, {
-          nowMs: this.nowMs(),
-          isLocked: this.isLocked,
-          latches: this.latches,
-          calls: this.calls,
-          counts: this.counts,
-          acknowledged: this.acknowledged.length,
-        });
-      case 'GET acknowledged':
-        return jsonReply(200, this.acknowledged.slice(Number(url.searchParams.get('after') ?? 0)));
-      case 'POST faults':
-        for (const fault of JSON.parse(body) as Fault[]) this.faults.add(fault);
-        return emptyReply(204);
-      case 'DELETE faults':
-        this.faults.clear();
-        return emptyReply(204);
-      case 'POST writer':
-        this.startWriter(body === '' ? {} : (JSON.parse(body) as WriterOptions));
-        return emptyReply(204);
-      case 'DELETE writer':
-        return jsonReply(200, await this.stopWriter());
-      case 'POST task':
-        this.endTask(url.searchParams.get('state') === 'CANCELED' ? 'CANCELED' : 'FAILED');
-        return emptyReply(204);
-      case 'POST restart':
-        // Answered first: the restart closes this connection, too.
-        setImmediate(() => void this.restart({ downMs: Number(url.searchParams.get('downMs') ?? 0) }));
-        return emptyReply(204);
-      default:
-        return errorReply(404, 'No such test endpoint.');
-    }
   }
 }

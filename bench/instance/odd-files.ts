@@ -70,7 +70,8 @@ export async function writeOddFiles(home: string): Promise<OddFiles> {
       writeFileSync(at('future'), 'future');
       utimesSync(at('future'), 4_102_444_800, 4_102_444_800);
       writeFileSync(at('before-1970'), 'older');
-      utimesSync(at('before-1970'), -86_400, -86_400);
+      const then = new Date(-86_400_000); // as a number Node takes it for now
+      utimesSync(at('before-1970'), then, then);
     },
     'a FIFO': () => void execFileSync('mkfifo', [at('fifo')], { stdio: 'ignore' }),
     'extended attributes': () => setAttribute(at('plain'), 'user.stand-in', 'value\0with zero'),

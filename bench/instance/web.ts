@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../../store/index.ts';
+import type { ControlRequest } from './control.ts';
 import type { Fault, Faults, Route } from './faults.ts';
 import { type Gate, LockedError } from './gate.ts';
 import { serveGit } from './git-http.ts';
@@ -31,7 +32,7 @@ interface Parts {
   /** `KEY/slug` (lower case) → repository id. */
   readonly slugs: ReadonlyMap<string, number>;
   /** Serves a test endpoint. */
-  readonly control: (request: { method: string; path: string; url: URL; body: string }) => Promise<Reply>;
+  readonly control: (request: ControlRequest) => Promise<Reply>;
 }
 
 /** One request on its way through the house. */
