@@ -1,2 +1,12 @@
 #!/usr/bin/env node
-process.exitCode = 2;
+import { run } from './run.ts';
+
+const code = await run({
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+});
+// A pipe may still hold output; an idle connection must not keep the program alive.
+process.stdout.write('', () => process.exit(code));

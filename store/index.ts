@@ -1,6 +1,7 @@
 export { type Backend, type MemoryBackend, memoryBackend, openLocalBackend } from './backend/index.ts';
 export type { BackupSession, NewManifest, Written } from './backup-session.ts';
 export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+export { type Fields, fieldsOf } from './cbor-fields.ts';
 export type { StoreProblem } from './chunk-index/load.ts';
 export type {
   ChunkClass,
@@ -13,6 +14,7 @@ export type {
   ListingRoot,
 } from './content.ts';
 export { inlineBytesMax } from './content.ts';
+export { writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
@@ -28,6 +30,7 @@ export {
 } from './listing/index.ts';
 export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
+export { describeNative, type NativePart } from './native.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { systemClock, systemSeams } from './seams.ts';
 export {

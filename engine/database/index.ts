@@ -11,6 +11,8 @@ export type {
   RestoreDatabaseOptions,
   RestoredDatabase,
 } from './database.ts';
+export { type DatabaseCounts, readDatabaseCounts } from './postgres/counts.ts';
+export { type DumpTool, findDumpTool } from './postgres/ddl.ts';
 export { describeDatabaseEntry } from './postgres/entry.ts';
 export { restoreDatabase } from './postgres/restore.ts';
 export { connectDatabase } from './postgres/source.ts';

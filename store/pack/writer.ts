@@ -97,7 +97,7 @@ export class PackWriter {
     const { raw, encoded } = chunk.frame;
     const { zstd } = this.#context;
     const bytes = raw ?? decodeFrame(encoded!.bytes, encoded!, { zstd, subject: 'frame' });
-    return bytes.slice(chunk.offset, chunk.offset + chunk.length);
+    return new Uint8Array(bytes.subarray(chunk.offset, chunk.offset + chunk.length));
   }
 
   /** Publishes everything that was added before. */
@@ -127,8 +127,12 @@ export class PackWriter {
     const frame = newFrame();
     this.#place(frame, id, bytes.length);
     const encoded = encodeFrame(bytes, frame.chunks, this.#context.zstd);
-    // What the caller may reuse is copied, unless compression did that already.
-    this.#ready(fill, frame, encoded.bytes === bytes ? { ...encoded, bytes: bytes.slice() } : encoded);
+    // What the caller may reuse is copied, unless compression did that already. (A Buffer's slice would be a view.)
+    this.#ready(
+      fill,
+      frame,
+      encoded.bytes === bytes ? { ...encoded, bytes: new Uint8Array(bytes) } : encoded,
+    );
   }
 
   #addShared(fill: Fill, id: ChunkId, bytes: Uint8Array): void {

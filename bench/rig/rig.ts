@@ -1,0 +1,124 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createInstance,
+  createInstanceDatabase,
+  type Instance,
+  type InstanceOptions,
+} from '../instance/index.ts';
+import { type PostgresServer, type ServerKind, startServer } from '../servers/index.ts';
+import { type Ended, runProgram, type StartOptions } from './program.ts';
+
+export interface RigOptions extends Omit<InstanceOptions, 'databaseUrl' | 'home'> {
+  readonly server: ServerKind;
+  /** More lines of the configuration, as YAML. */
+  readonly configuration?: string;
+}
+
+/** A database server, the stand-in application, a store, and the program set up to back them up. */
+export interface Rig extends AsyncDisposable {
+  /** Everything lies below; removed at the end. */
+  readonly folder: string;
+  readonly store: string;
+  readonly configFile: string;
+  readonly stateDir: string;
+  readonly server: PostgresServer;
+  readonly instance: Instance;
+  /** Runs the program against the rig. */
+  program(args: readonly string[], options?: Partial<StartOptions>): Promise<Ended>;
+  /** As `program`, but fails unless it ends with 0; the summary, the last JSON line. */
+  summary(args: readonly string[], options?: Partial<StartOptions>): Promise<Record<string, unknown>>;
+  /** A fresh place to restore into. */
+  target(name: string): RestoreTarget;
+}
+
+export interface RestoreTarget {
+  readonly home: string;
+  /** Without a password, for the command line. */
+  readonly databaseArgument: string;
+  /** With it, for checks. */
+  readonly databaseUrl: string;
+}
+
+/** Makes a rig in a temporary folder, with an initialised store. */
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const folder = mkdtempSync(join(tmpdir(), 'stillpoint-rig-'));
+  const stop: (() => Promise<void>)[] = [async () => rmSync(folder, { recursive: true, force: true })];
+  const dispose = async () => {
+    for (const step of stop.splice(0).reverse()) await step();
+  };
+  try {
+    const server = await startServer({ kind: options.server });
+    stop.push(() => server.stop());
+    const home = join(folder, 'home');
+    mkdirSync(home);
+    const databaseUrl = await createInstanceDatabase(server);
+    const instance = await createInstance({ ...options, home, databaseUrl });
+    stop.push(() => instance.stop());
+    const rig = assemble({ folder, server, instance, dispose, configuration: options.configuration ?? '' });
+    await rig.summary(['init', '--json']);
+    return rig;
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly folder: string;
+  readonly server: PostgresServer;
+  readonly instance: Instance;
+  readonly dispose: () => Promise<void>;
+  readonly configuration: string;
+}
+
+function assemble({ folder, server, instance, dispose, configuration }: Parts): Rig {
+  const store = join(folder, 'store');
+  const stateDir = join(folder, 'state');
+  const configFile = join(folder, 'stillpoint.yaml');
+  const superuser = new URL(server.superuserUrl);
+  writeFileSync(join(folder, 'passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
+  writeFileSync(
+    configFile,
+    [
+      'instance: bitbucket',
+      `store: ${store}`,
+      'passphraseFile: passphrase',
+      `home: { path: ${instance.home} }`,
+      `database: { url: ${JSON.stringify(instance.databaseUrl)} }`,
+      `app: { url: "${instance.url}", user: ${instance.admin.user}, password: ${instance.admin.password} }`,
+      configuration,
+    ].join('\n'),
+  );
+  const env = {
+    STILLPOINT_CONFIG: configFile,
+    STILLPOINT_STATE_DIR: stateDir,
+    PGPASSWORD: decodeURIComponent(superuser.password),
+  };
+  const program: Rig['program'] = (args, extra) =>
+    runProgram(args, { cwd: folder, ...extra, env: { ...env, ...extra?.env } });
+  return {
+    folder,
+    store,
+    configFile,
+    stateDir,
+    server,
+    instance,
+    program,
+    async summary(args, extra) {
+      const ended = await program(args, extra);
+      if (ended.code === 0) return ended.json.at(-1) ?? {};
+      throw new Error(
+        `stillpoint ${args.join(' ')} ended with ${ended.code}: ${ended.stderr || ended.stdout}`,
+      );
+    },
+    target(name) {
+      const databaseUrl = server.url(name);
+      const argument = new URL(databaseUrl);
+      argument.password = '';
+      return { home: join(folder, 'restored', name), databaseArgument: argument.toString(), databaseUrl };
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}

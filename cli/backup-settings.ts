@@ -1,0 +1,105 @@
+import { basename } from 'node:path';
+import {
+  type Application,
+  type BackupOptions,
+  bitbucket,
+  bitbucketExcludes,
+  engineError,
+  noApplication,
+} from '../engine/index.ts';
+import type { ConfigFile } from './config/schema.ts';
+import type { Context } from './context.ts';
+import { readSecretFile } from './secrets.ts';
+
+/** What a backup takes from the configuration, secrets read. */
+export interface BackupSettings
+  extends Pick<BackupOptions, 'instance' | 'home' | 'database' | 'configuration'> {
+  readonly app: Application;
+  readonly latch: { readonly drainTimeoutMs: number; readonly maxHoldMs: number };
+}
+
+/** CONFIG_INVALID when the configuration lacks what a backup needs. */
+export function backupSettings(context: Context): BackupSettings {
+  const { values, file } = context.requireConfig();
+  if (!values.home && databaseType(values) === 'none') {
+    throw engineError('CONFIG_INVALID', `Cannot back up: ${file} names neither a home nor a database`, {
+      remedy: 'Write home.path and database.url into the configuration.',
+    });
+  }
+  return {
+    instance: values.instance ?? deriveInstance(values),
+    home: values.home
+      ? {
+          root: values.home.path,
+          dataStores: values.home.dataStores,
+          exclude: values.home.exclude,
+          excludeRepositories: values.home.excludeRepositories.map(String),
+          networkHome: values.home.networkHome,
+          appExcludes: values.app?.type === 'bitbucket' ? bitbucketExcludes : [],
+        }
+      : null,
+    database: databaseSettings(values, file),
+    configuration: withoutSecrets(values),
+    app: applicationSettings(values, file),
+    latch: { drainTimeoutMs: values.latch.drainTimeout, maxHoldMs: values.latch.maxHold },
+  };
+}
+
+function databaseType(values: ConfigFile): string {
+  return values.database?.type ?? 'none';
+}
+
+function databaseSettings(values: ConfigFile, file: string): BackupOptions['database'] {
+  const { database } = values;
+  if (!database || database.type === 'none') return null;
+  if (!database.url) {
+    throw engineError('CONFIG_INVALID', `Cannot back up the database: ${file} has no database.url`, {
+      remedy: 'Write database.url: postgresql://user@host:5432/name',
+    });
+  }
+  const { url, passwordFile } = database;
+  return {
+    type: 'postgresql',
+    url,
+    ...(passwordFile ? { password: readSecretFile(passwordFile, 'the database password') } : {}),
+  };
+}
+
+function applicationSettings(values: ConfigFile, file: string): Application {
+  const { app } = values;
+  if (!app || app.type === 'none') return noApplication();
+  const { url, user } = app;
+  const password = app.passwordFile
+    ? readSecretFile(app.passwordFile, 'the application password')
+    : app.password;
+  if (!url || !user || !password) {
+    const missing = !url ? 'url' : !user ? 'user' : 'passwordFile';
+    throw engineError('CONFIG_INVALID', `Cannot lock the application: ${file} has no app.${missing}`, {
+      remedy: `Write app.${missing}, or app.type: none to back up without a lock.`,
+    });
+  }
+  return bitbucket({ type: 'bitbucket', url, user, password });
+}
+
+/** The same home and database give the same instance on every run. */
+function deriveInstance(values: ConfigFile): string {
+  const home = values.home ? basename(values.home.path) : undefined;
+  const url = values.database?.url;
+  const database = url && URL.canParse(url) ? new URL(url).pathname.slice(1) : undefined;
+  return [home, database].filter(part => part).join('-') || 'default';
+}
+
+function withoutSecrets(values: ConfigFile): string {
+  const copy = structuredClone(values);
+  if (copy.app) delete copy.app.password;
+  if (copy.database?.url) copy.database.url = withoutPassword(copy.database.url);
+  return JSON.stringify(copy);
+}
+
+function withoutPassword(url: string): string {
+  if (!URL.canParse(url)) return url.replace(/:[^:@/]*@/, '@');
+  const parsed = new URL(url);
+  parsed.password = '';
+  parsed.searchParams.delete('password');
+  return parsed.toString();
+}

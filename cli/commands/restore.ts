@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+import { engineError, findSnapshot, restore as restorePair } from '../../engine/index.ts';
+import type { Command } from '../context.ts';
+import { openConfiguredStore } from '../open-store.ts';
+import { counted, duration, size } from '../render/quantities.ts';
+import { refusePasswordInArgument } from '../secrets.ts';
+
+interface RestoreOptions {
+  readonly snapshot: string;
+  readonly home?: string;
+  readonly database?: string;
+  readonly only?: 'home' | 'database';
+  readonly instance?: string;
+  readonly tag?: string;
+}
+
+/** Restores the pair, or one half with --only. */
+export const restore: Command<RestoreOptions> = async (context, options) => {
+  const targets = checkTargets(options, context.cwd);
+  await using store = await openConfiguredStore(context);
+  const snapshot = await findSnapshot(store, {
+    name: options.snapshot,
+    filter: { instance: options.instance, tag: options.tag },
+  });
+  const result = await restorePair({
+    store,
+    clock: context.seams.clock,
+    snapshot,
+    ...targets,
+    signal: context.signal,
+    onProgress: context.progress.onProgress,
+  });
+  for (const warning of result.warnings) context.output.warning(warning);
+  const { home, database } = result;
+  context.output.result(
+    {
+      messageType: 'summary',
+      snapshot: snapshot.id,
+      home,
+      database,
+      verified: true,
+      durationMs: result.durationMs,
+      afterwards: result.afterwards,
+    },
+    [
+      `Restored snapshot ${snapshot.id.slice(0, 8)} in ${duration(result.durationMs)}; every byte was checked.`,
+      ...(home ? [`home       ${counted(home.files, 'file')}, ${size(home.bytes)}`] : []),
+      ...(database
+        ? [`database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}`]
+        : []),
+      ...(result.afterwards.length > 0 ? ['', 'Before you start the application:'] : []),
+      ...result.afterwards.map(note => `- ${note}`),
+    ].join('\n'),
+  );
+  return 0;
+};
+
+function checkTargets(options: RestoreOptions, cwd: string) {
+  const { home, database, only } = options;
+  const wantsHome = only !== 'database';
+  const wantsDatabase = only !== 'home';
+  if (database) refusePasswordInArgument(database, '--database');
+  if ((wantsHome && !home) || (wantsDatabase && !database)) {
+    const missing = wantsHome && !home ? '--home' : '--database';
+    throw engineError('USAGE', `Cannot restore: ${missing} was not given`, {
+      remedy:
+        'Give --home FOLDER and --database URL, or restore one half with --only home or --only database.',
+    });
+  }
+  return {
+    home: wantsHome && home ? resolve(cwd, home) : undefined,
+    database: wantsDatabase && database ? { url: database } : undefined,
+  };
+}

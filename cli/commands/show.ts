@@ -1,0 +1,70 @@
+import { findSnapshot, type Snapshot } from '../../engine/index.ts';
+import type { Command } from '../context.ts';
+import { openConfiguredStore } from '../open-store.ts';
+import { describeFence, describeHalves } from '../render/pair.ts';
+import { localTime, utcTime } from '../render/quantities.ts';
+
+interface ShowOptions {
+  readonly snapshot: string;
+  readonly instance?: string;
+  readonly tag?: string;
+  readonly config?: string | true;
+}
+
+/** Shows what a snapshot pairs and how it was held, or the configuration that made it. */
+export const show: Command<ShowOptions> = async (context, options) => {
+  await using store = await openConfiguredStore(context);
+  const snapshot = await findSnapshot(store, {
+    name: options.snapshot,
+    filter: { instance: options.instance, tag: options.tag },
+  });
+  const configuration = JSON.parse(snapshot.configuration) as unknown;
+  if (options.config === true) {
+    context.output.result({ snapshot: snapshot.id, configuration }, JSON.stringify(configuration, null, 2));
+    return 0;
+  }
+  context.output.result(toJson(snapshot, configuration), toText(snapshot));
+  return 0;
+};
+
+function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unknown> {
+  const { home, database, fence } = snapshot;
+  return {
+    id: snapshot.id,
+    instance: snapshot.instance,
+    host: snapshot.host,
+    sequence: snapshot.sequence,
+    time: utcTime(snapshot.timeMs),
+    durationMs: snapshot.durationMs,
+    tags: snapshot.tags,
+    parent: snapshot.parent,
+    program: snapshot.program,
+    fence,
+    home: home && {
+      ...home,
+      roots: home.roots.map(root => ({ path: pathText(root.path), entries: root.listing.entries })),
+    },
+    database: database && { ...database, listing: undefined },
+    warnings: snapshot.warnings,
+    configuration,
+  };
+}
+
+function toText(snapshot: Snapshot): string {
+  const { home } = snapshot;
+  return [
+    `snapshot   ${snapshot.id}`,
+    `time       ${localTime(snapshot.timeMs)}`,
+    `instance   ${snapshot.instance} (host ${snapshot.host}, run ${snapshot.sequence})`,
+    ...(snapshot.tags.length > 0 ? [`tags       ${snapshot.tags.join(', ')}`] : []),
+    ...describeHalves(snapshot),
+    ...(home?.roots.map(root => `  root     ${pathText(root.path)}`) ?? []),
+    ...describeFence(snapshot.fence),
+    ...(home?.unreadable.map(name => `unreadable ${name}`) ?? []),
+    ...snapshot.warnings.map(warning => `warning    ${warning}`),
+  ].join('\n');
+}
+
+function pathText(path: Uint8Array): string {
+  return Buffer.from(path).toString('utf8');
+}

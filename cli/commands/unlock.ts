@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { engineError, releaseLatches } from '../../engine/index.ts';
+import { backupSettings } from '../backup-settings.ts';
+import type { Command } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { counted } from '../render/quantities.ts';
+import { readSecretFile } from '../secrets.ts';
+import { stateDir } from '../state-dir.ts';
+
+interface UnlockOptions {
+  readonly tokenFile?: string;
+}
+
+/** Releases the application lock that a dead run left, from its persisted token or from one that a person has. */
+export const unlock: Command<UnlockOptions> = async (context, options) => {
+  const { app, instance } = backupSettings(context);
+  try {
+    if (app.fence !== 'latched') {
+      throw engineError(
+        'CONFIG_INVALID',
+        'Cannot unlock: the configuration names no application that can be locked',
+        {
+          remedy: 'Write app.type, app.url and app.user into the configuration.',
+        },
+      );
+    }
+    const released = await releaseLatches({
+      stateDir: stateDir(context.env),
+      instance,
+      app,
+      clock: context.seams.clock,
+      signal: context.signal,
+      ...(options.tokenFile ? { token: readToken(options.tokenFile) } : {}),
+    });
+    const { unlocked, lapsed, unresolved } = released;
+    context.output.result(
+      { messageType: 'summary', unlocked, lapsed, unresolved: unresolved.length },
+      [
+        describeReleased(unlocked, lapsed),
+        ...(unresolved.length > 0
+          ? ['A run died before it knew a token: if the maintenance page shows, restart the application.']
+          : []),
+      ].join('\n'),
+    );
+    return unresolved.length > 0 ? exitCodes.stillLocked : exitCodes.done;
+  } finally {
+    await app.close();
+  }
+};
+
+function readToken(file: string): string {
+  return file === '-' ? readFileSync(0, 'utf8').trim() : readSecretFile(file, 'the unlock token');
+}
+
+function describeReleased(unlocked: number, lapsed: number): string {
+  if (unlocked > 0) return `Unlocked the application: ${counted(unlocked, 'lock')} released.`;
+  return lapsed > 0 ? 'The application was not locked any more.' : 'No lock of a dead run was found.';
+}

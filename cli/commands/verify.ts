@@ -1,0 +1,43 @@
+import { findSnapshot, listSnapshots, type NamedDamage, verifySnapshots } from '../../engine/index.ts';
+import type { Command } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { openConfiguredStore } from '../open-store.ts';
+import { counted, size } from '../render/quantities.ts';
+
+interface VerifyOptions {
+  readonly snapshots: readonly string[];
+  readonly readData?: true;
+  readonly instance?: string;
+  readonly tag?: string;
+}
+
+/** Checks the store and the named snapshots (default: all); names what is damaged and what that takes with it. */
+export const verify: Command<VerifyOptions> = async (context, options) => {
+  await using store = await openConfiguredStore(context);
+  const filter = { instance: options.instance, tag: options.tag };
+  const named = options.snapshots.map(name => findSnapshot(store, { name, filter }));
+  const snapshots = named.length > 0 ? await Promise.all(named) : await listSnapshots(store, filter);
+  const result = await verifySnapshots({
+    store,
+    snapshots,
+    readData: options.readData ?? false,
+    signal: context.signal,
+    onProgress: context.progress.onProgress,
+  });
+  const read = options.readData
+    ? `${size(result.bytesRead)} read`
+    : 'structure only; --read-data reads every byte';
+  context.output.result(
+    { messageType: 'summary', ...result },
+    [
+      ...result.damage.flatMap(describe),
+      `${result.ok ? 'No damage' : counted(result.damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
+        `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
+    ].join('\n'),
+  );
+  return result.ok ? exitCodes.done : exitCodes.damaged;
+};
+
+function describe(damage: NamedDamage): string[] {
+  return [`damaged ${damage.kind} ${damage.object}`, ...damage.affects.map(name => `  affects ${name}`)];
+}

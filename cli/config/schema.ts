@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { parseDuration } from './units.ts';
+
+const duration = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms === undefined)
+        context.addIssue({ code: 'custom', message: `"${text}" is no duration like 90s, 5m, 26h` });
+      return ms ?? 0;
+    });
+
+const text = z.string().min(1);
+const count = z.number().int().min(0);
+
+/** Retention is checked here so that a mistake shows before the first prune. */
+const retention = z.strictObject({
+  timeZone: text.optional(),
+  keepLast: count.optional(),
+  keepHourly: count.optional(),
+  keepDaily: count.optional(),
+  keepWeekly: count.optional(),
+  keepMonthly: count.optional(),
+  keepYearly: count.optional(),
+  keepWithin: text.optional(),
+  keepTag: z.array(text).optional(),
+});
+
+/** The configuration file as it is written; relative paths are not yet resolved. */
+export const configSchema = z.strictObject({
+  instance: text.optional(),
+  store: text.optional(),
+  passphraseFile: text.optional(),
+  passphraseCommand: text.optional(),
+  home: z
+    .strictObject({
+      path: text,
+      dataStores: z.array(text).default([]),
+      exclude: z.array(text).default([]),
+      excludeRepositories: z.array(z.union([z.number().int(), text])).default([]),
+      networkHome: z.enum(['refuse', 'reread']).default('refuse'),
+    })
+    .optional(),
+  database: z
+    .strictObject({
+      type: z.enum(['postgresql', 'none']).default('postgresql'),
+      url: text.optional(),
+      passwordFile: text.optional(),
+    })
+    .optional(),
+  app: z
+    .strictObject({
+      type: z.enum(['bitbucket', 'none']).default('bitbucket'),
+      url: text.optional(),
+      user: text.optional(),
+      password: text.optional(),
+      passwordFile: text.optional(),
+    })
+    .optional(),
+  latch: z.strictObject({ drainTimeout: duration('60s'), maxHold: duration('5m') }).prefault({}),
+  retention: retention.optional(),
+});
+
+export type ConfigFile = z.output<typeof configSchema>;

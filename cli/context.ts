@@ -1,0 +1,27 @@
+import type { BackupSeams } from '../engine/index.ts';
+import type { Seams } from '../store/index.ts';
+import type { LoadedConfig } from './config/load.ts';
+import type { Output } from './render/output.ts';
+import type { ProgressView } from './render/progress.ts';
+
+/** What every command gets: the world, the person's wishes, and where to speak. */
+export interface Context {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly seams: Seams;
+  readonly signal: AbortSignal;
+  readonly output: Output;
+  readonly progress: ProgressView;
+  readonly version: string;
+  /** --store, as it was given. */
+  readonly storeOption: string | undefined;
+  /** Faults that a test puts into a backup; nothing in a real run. */
+  readonly backupSeams: BackupSeams | undefined;
+  /** The configuration, if there is one. CONFIG_INVALID. */
+  config(): LoadedConfig | undefined;
+  /** The configuration; CONFIG_INVALID when there is none. */
+  requireConfig(): LoadedConfig;
+}
+
+/** Ends a command: nothing means done. */
+export type Command<Options> = (context: Context, options: Options) => Promise<number | undefined>;

@@ -1,0 +1,62 @@
+import type { EngineErrorCode } from '../engine/index.ts';
+import type { StoreErrorCode } from '../store/index.ts';
+
+/** What the program ends with. Scripts rely on these; they never change their meaning. */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  incomplete: 3,
+  noStore: 10,
+  locked: 11,
+  wrongKey: 12,
+  damaged: 20,
+  stillLocked: 21,
+  tooOld: 22,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+const byCode: Record<StoreErrorCode | EngineErrorCode, number> = {
+  STORE_MISSING: exitCodes.noStore,
+  STORE_NOT_EMPTY: exitCodes.failed,
+  STORE_EXISTS: exitCodes.failed,
+  STORE_NEWER: exitCodes.noStore,
+  STORE_WRONG_PASSPHRASE: exitCodes.wrongKey,
+  STORE_DAMAGED: exitCodes.damaged,
+  STORE_OBJECT_MISSING: exitCodes.damaged,
+  STORE_WRITE_FAILED: exitCodes.failed,
+  STORE_READ_FAILED: exitCodes.failed,
+  STORE_LOCKED: exitCodes.locked,
+  STORE_UNPROVEN: exitCodes.failed,
+  SNAPSHOT_UNKNOWN: exitCodes.failed,
+  SNAPSHOT_AMBIGUOUS: exitCodes.usage,
+  USAGE: exitCodes.usage,
+  CONFIG_INVALID: exitCodes.usage,
+  HOME_UNREADABLE: exitCodes.failed,
+  HOME_CHANGED: exitCodes.failed,
+  DATABASE_UNREACHABLE: exitCodes.failed,
+  DATABASE_UNSUPPORTED: exitCodes.failed,
+  DATABASE_RIGHTS: exitCodes.failed,
+  DATABASE_FAILED: exitCodes.failed,
+  APP_UNREACHABLE: exitCodes.failed,
+  APP_REFUSED: exitCodes.failed,
+  APP_LOCKED: exitCodes.locked,
+  APP_NOT_DRAINED: exitCodes.failed,
+  APP_CANCELED: exitCodes.failed,
+  APP_STILL_LOCKED: exitCodes.stillLocked,
+  LATCH_LAPSED: exitCodes.failed,
+  LATCH_OVERRUN: exitCodes.failed,
+  RUN_ACTIVE: exitCodes.locked,
+  TARGET_NOT_EMPTY: exitCodes.failed,
+  TARGET_FAILED: exitCodes.failed,
+  RESTORE_MISMATCH: exitCodes.damaged,
+  TOOL_MISSING: exitCodes.failed,
+  INTERRUPTED: exitCodes.interrupted,
+  TERMINATED: exitCodes.terminated,
+};
+
+/** The exit code for an error's code; anything unknown is a plain failure. */
+export function exitCodeFor(code: string | undefined): number {
+  return (byCode as Record<string, number>)[code ?? ''] ?? exitCodes.failed;
+}

@@ -1,0 +1,72 @@
+import { engineError } from '../engine/index.ts';
+import { systemSeams } from '../store/index.ts';
+import { findConfig, type LoadedConfig } from './config/load.ts';
+import type { Context } from './context.ts';
+import type { GlobalOptions } from './program.ts';
+import { createOutput } from './render/output.ts';
+import { progressView } from './render/progress.ts';
+import type { RunOptions } from './run.ts';
+import { listenForSignals } from './signals.ts';
+
+/** A context and what must be let go of when the command has ended. */
+export interface OpenedContext {
+  readonly context: Context;
+  close(): void;
+}
+
+/** What a command gets, from the options that all commands share and the world of the run. */
+export function openContext(global: GlobalOptions, world: RunOptions & { version: string }): OpenedContext {
+  const seams = world.seams ?? systemSeams;
+  const signals = listenForSignals();
+  const framesPerSecond = Number(world.env['STILLPOINT_PROGRESS_FPS']);
+  const progress = progressView({
+    stream: world.stderr,
+    clock: seams.clock,
+    framesPerSecond: framesPerSecond > 0 ? framesPerSecond : undefined,
+    enabled: !global.quiet && !global.json,
+  });
+  const output = createOutput({
+    json: global.json ?? false,
+    quiet: global.quiet ?? false,
+    verbose: global.verbose ?? false,
+    stdout: world.stdout,
+    stderr: world.stderr,
+    beforeMessage: progress.clear,
+  });
+  const file = global.config === true ? undefined : global.config;
+  let loaded: { readonly config: LoadedConfig | undefined } | undefined;
+  const config = () => {
+    loaded ??= { config: findConfig({ file, env: world.env, cwd: world.cwd }) };
+    return loaded.config;
+  };
+  const requireConfig = () => {
+    const found = config();
+    if (found) return found;
+    throw engineError('CONFIG_INVALID', 'Cannot find a configuration', {
+      remedy:
+        'Write stillpoint.yaml here or ~/.config/stillpoint/config.yaml, or name a file with --config or STILLPOINT_CONFIG.',
+    });
+  };
+  const { env, cwd, version, backupSeams } = world;
+  const { signal } = signals;
+  const storeOption = global.store;
+  return {
+    context: {
+      env,
+      cwd,
+      version,
+      backupSeams,
+      seams,
+      signal,
+      storeOption,
+      progress,
+      output,
+      config,
+      requireConfig,
+    },
+    close() {
+      progress.stop();
+      signals.close();
+    },
+  };
+}

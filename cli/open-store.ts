@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import { engineError } from '../engine/index.ts';
+import { type Backend, openLocalBackend, openStore, type Store } from '../store/index.ts';
+import type { Context } from './context.ts';
+import { readPassphrase, refusePasswordInArgument } from './secrets.ts';
+
+/** Where the store is: --store, $STILLPOINT_STORE, then the configuration. */
+export function storePlace(context: Context): string {
+  const { env, cwd } = context;
+  if (context.storeOption) {
+    refusePasswordInArgument(context.storeOption, '--store');
+    return absolute(context.storeOption, cwd);
+  }
+  if (env['STILLPOINT_STORE']) return absolute(env['STILLPOINT_STORE'], cwd);
+  const configured = context.config()?.values.store;
+  if (configured) return configured;
+  throw engineError('USAGE', 'Cannot tell which store is meant: none was given', {
+    remedy: 'Give --store, set STILLPOINT_STORE, or write `store:` into the configuration.',
+  });
+}
+
+export async function openBackend(context: Context, options: { create?: boolean } = {}): Promise<Backend> {
+  const place = storePlace(context);
+  if (place.includes('://')) {
+    throw engineError('USAGE', `Cannot open store ${place}: only stores in a local folder are known`, {
+      remedy: 'Give the path of a folder.',
+    });
+  }
+  return openLocalBackend(place, options);
+}
+
+/** Opens the store with the passphrase. STORE_MISSING, STORE_NEWER, STORE_WRONG_PASSPHRASE, STORE_DAMAGED. */
+export async function openConfiguredStore(context: Context): Promise<Store> {
+  const backend = await openBackend(context);
+  return openStore(backend, { passphrase: readPassphrase(context), seams: context.seams });
+}
+
+function absolute(place: string, cwd: string): string {
+  return place.includes('://') ? place : resolve(cwd, place);
+}

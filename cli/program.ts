@@ -1,0 +1,138 @@
+import { Command as Commander, Option } from 'commander';
+import type { Command, Context } from './context.ts';
+
+export interface GlobalOptions {
+  /** True where the option stands without a value. */
+  readonly config?: string | true;
+  readonly store?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+export interface ProgramOptions {
+  readonly contextFor: (global: GlobalOptions) => Promise<Context>;
+  readonly version: string;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+const exitCodeHelp = `
+Exit codes:
+  0 done   1 failed   2 usage or configuration   3 saved, but a source could not be read
+  10 no store there, or a newer one   11 locked by another run   12 wrong passphrase
+  20 damage found   21 the application could not be unlocked   130 interrupted   143 terminated`;
+
+/** The command line: what there is, its options and help. The code of a command is loaded when it runs. */
+export function buildProgram(options: ProgramOptions): (argv: readonly string[]) => Promise<number> {
+  let exitCode = 0;
+  const program = new Commander('stillpoint')
+    .description('Backups of a home directory and a database that agree, with a latch that nobody notices.')
+    .version(options.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => options.stdout.write(text),
+      writeErr: text => options.stderr.write(text),
+    })
+    .showSuggestionAfterError()
+    .addHelpText('after', exitCodeHelp);
+
+  const command = <Wishes>(
+    usage: string,
+    description: string,
+    load: () => Promise<Command<Wishes>>,
+    positionals: readonly string[] = [],
+  ) =>
+    program
+      .command(usage)
+      .description(description)
+      .exitOverride()
+      .addHelpText('after', exitCodeHelp)
+      .action(async (...args: unknown[]) => {
+        const wishes = (args.at(-1) as Commander).optsWithGlobals<GlobalOptions & Wishes>();
+        const named = Object.fromEntries(positionals.map((name, index) => [name, args[index]]));
+        const context = await options.contextFor(wishes);
+        const run = await load();
+        exitCode = (await run(context, { ...wishes, ...named })) ?? 0;
+      });
+
+  command('init', 'make a store', async () => (await import('./commands/init.ts')).init);
+  command(
+    'backup',
+    'take one paired snapshot',
+    async () => (await import('./commands/backup.ts')).backup,
+  ).option('--tag <tag>', 'mark the snapshot; may be repeated', collect, []);
+  command(
+    'snapshots',
+    'list the snapshots, newest last',
+    async () => (await import('./commands/snapshots.ts')).snapshots,
+  )
+    .alias('list')
+    .option('--instance <name>', 'of this instance only')
+    .option('--tag <tag>', 'with this tag only');
+  narrow(
+    command(
+      'show <snapshot>',
+      'show what a snapshot holds',
+      async () => (await import('./commands/show.ts')).show,
+      ['snapshot'],
+    ),
+  ).option('--config [file]', 'without a file: print the configuration that made the snapshot');
+  narrow(
+    command(
+      'verify [snapshots...]',
+      'check structure and pairing of the snapshots (default: all)',
+      async () => (await import('./commands/verify.ts')).verify,
+      ['snapshots'],
+    ),
+  ).option('--read-data', 'read and check every byte');
+  narrow(
+    command(
+      'restore <snapshot>',
+      'restore the pair',
+      async () => (await import('./commands/restore.ts')).restore,
+      ['snapshot'],
+    ),
+  )
+    .option('--home <folder>', 'restore the home into this empty or absent folder')
+    .option('--database <url>', 'restore the database into this empty or absent database')
+    .addOption(new Option('--only <half>', 'only one half').choices(['home', 'database']));
+  command(
+    'unlock',
+    'release the lock that a dead run left',
+    async () => (await import('./commands/unlock.ts')).unlock,
+  ).option('--token-file <file>', 'a file with the unlock token; - for standard input');
+  command(
+    'doctor',
+    'check the set-up and say how to mend it',
+    async () => (await import('./commands/doctor.ts')).doctor,
+  );
+
+  for (const target of [program, ...program.commands]) addCommonOptions(target);
+
+  return async argv => {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  };
+}
+
+function addCommonOptions(command: Commander): void {
+  if (!command.options.some(option => option.long === '--config')) {
+    command.option('--config <file>', 'configuration file');
+  }
+  command
+    .option('--store <place>', 'the store; overrides the configuration')
+    .option('--json', 'one JSON document, or JSON lines, on stdout')
+    .option('-q, --quiet', 'results and errors only')
+    .option('-v, --verbose', 'say more');
+}
+
+function narrow(command: Commander): Commander {
+  return command
+    .option('--instance <name>', 'which instance `latest` means')
+    .option('--tag <tag>', 'which tag `latest` must carry');
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,74 @@
+import type { StillpointError } from '../../store/index.ts';
+
+/** Where a command speaks: data on stdout, messages on stderr, or JSON lines. */
+export interface Output {
+  readonly json: boolean;
+  /** More than the essentials was asked for. */
+  readonly verbose: boolean;
+  /** The command's result: text for a person, or one JSON document. */
+  result(document: Readonly<Record<string, unknown>>, text: string): void;
+  /** A step of long work; shown in JSON only. */
+  status(document: Readonly<Record<string, unknown>>): void;
+  /** Something that a person should read and that is no failure. */
+  warning(text: string): void;
+  /** What a person at a terminal wants to see; silent elsewhere, so that cron stays quiet. */
+  notice(text: string): void;
+  /** What must be seen wherever the program runs. */
+  important(document: Readonly<Record<string, unknown>>, text: string): void;
+  error(error: StillpointError): void;
+}
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Called before a line is written to stderr, so that a progress line can step aside. */
+  readonly beforeMessage: () => void;
+}
+
+export function createOutput(options: OutputOptions): Output {
+  const { stdout, stderr, json } = options;
+  const line = (document: Readonly<Record<string, unknown>>) => `${JSON.stringify(document, jsonValue)}\n`;
+  const message = (text: string) => {
+    options.beforeMessage();
+    stderr.write(`${text}\n`);
+  };
+  return {
+    json,
+    verbose: options.verbose,
+    result(document, text) {
+      options.beforeMessage();
+      if (json) stdout.write(line(document));
+      else if (text !== '' && !options.quiet) stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    },
+    status(document) {
+      if (json) stdout.write(line({ messageType: 'status', ...document }));
+    },
+    warning(text) {
+      if (json) stdout.write(line({ messageType: 'warning', message: text }));
+      else message(`warning: ${text}`);
+    },
+    notice(text) {
+      if (!json && !options.quiet && (stderr.isTTY || options.verbose)) message(text);
+    },
+    important(document, text) {
+      if (json) stdout.write(line({ messageType: 'status', ...document }));
+      else if (!options.quiet && (stderr.isTTY || options.verbose)) message(text);
+    },
+    error(error) {
+      if (json) {
+        const { code, message: text, remedy } = error;
+        stderr.write(line({ messageType: 'error', code, message: text, remedy: remedy ?? null }));
+      } else {
+        message(`stillpoint: ${error.message}`);
+        if (error.remedy) message(`  ${error.remedy}`);
+      }
+    },
+  };
+}
+
+function jsonValue(_name: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value;
+}

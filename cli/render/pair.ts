@@ -1,0 +1,27 @@
+import type { FenceRecord, PairedDatabase, PairedHome } from '../../engine/index.ts';
+import { count, counted, duration, size } from './quantities.ts';
+
+/** The two halves of a pair, a line each. */
+export function describeHalves(pair: { home: PairedHome | null; database: PairedDatabase | null }): string[] {
+  const { home, database } = pair;
+  return [
+    home
+      ? `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${count(home.changedInLatch)} taken again inside the window`
+      : 'home       not part of it',
+    database
+      ? `database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (PostgreSQL ${database.serverVersion})`
+      : 'database   not part of it',
+  ];
+}
+
+/** How long the application was held, phase by phase. */
+export function describeFence(fence: FenceRecord): string[] {
+  if (fence.kind === 'none') return ['fence      none: the application was not locked'];
+  const phases = [
+    `lock ${duration(fence.lockMs)}`,
+    `drain ${duration(fence.drainMs)}`,
+    `capture ${duration(fence.captureMs)}`,
+    `unlock ${duration(fence.unlockMs)}`,
+  ];
+  return [`held       ${duration(fence.heldMs)}: ${phases.join(', ')}`];
+}

@@ -1,0 +1,38 @@
+import prettyBytes from 'pretty-bytes';
+
+/** Sizes in binary units: 1.5 MiB. */
+export function size(bytes: number): string {
+  return prettyBytes(bytes, { binary: true, maximumFractionDigits: 1 });
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `file`/`files` after its number. */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** 87 ms, 4.2 s, 3 min 20 s. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** Local time with its offset: 2026-11-21 14:03:09 +01:00. */
+export function localTime(ms: number): string {
+  const offsetMinutes = -new Date(ms).getTimezoneOffset();
+  const shifted = new Date(ms + offsetMinutes * 60_000).toISOString();
+  const pad = (value: number) => String(value).padStart(2, '0');
+  const sign = offsetMinutes < 0 ? '-' : '+';
+  const distance = Math.abs(offsetMinutes);
+  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${sign}${pad(Math.floor(distance / 60))}:${pad(distance % 60)}`;
+}
+
+/** RFC 3339 UTC, for JSON. */
+export function utcTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

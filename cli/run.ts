@@ -1,0 +1,49 @@
+import { createRequire } from 'node:module';
+import { CommanderError } from 'commander';
+import type { BackupSeams } from '../engine/index.ts';
+import type { Seams } from '../store/index.ts';
+import { exitCodes } from './exit-codes.ts';
+import type { OpenedContext } from './open-context.ts';
+import { buildProgram, type GlobalOptions } from './program.ts';
+
+/** The world that one run of the program sees. */
+export interface RunOptions {
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Clock and randomness; default: the machine's. */
+  readonly seams?: Seams;
+  /** Faults that a test puts into a backup. */
+  readonly backupSeams?: BackupSeams;
+}
+
+/**
+ * Runs the program once and gives its exit code. Never throws and never ends the process. What only a command needs
+ * is loaded when it runs, so that --help costs no more than the command line itself.
+ */
+export async function run(options: RunOptions): Promise<number> {
+  const version = programVersion();
+  let opened: OpenedContext | undefined;
+  const contextFor = async (global: GlobalOptions) => {
+    const { openContext } = await import('./open-context.ts');
+    opened = openContext(global, { ...options, version });
+    return opened.context;
+  };
+  try {
+    return await buildProgram({ ...options, contextFor, version })(options.argv);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const { report } = await import('./report.ts');
+    return report(error, { opened, options });
+  } finally {
+    opened?.close();
+  }
+}
+
+/** The version in package.json: the one place that names it. */
+function programVersion(): string {
+  const require = createRequire(import.meta.url);
+  return (require('../../package.json') as { version: string }).version;
+}

@@ -1,0 +1,28 @@
+import { setMaxListeners } from 'node:events';
+import { engineError } from '../engine/index.ts';
+
+/** Turns SIGINT, SIGTERM and SIGHUP into one abort, so that every path out unlocks first. */
+export function listenForSignals(): { readonly signal: AbortSignal; close(): void } {
+  const controller = new AbortController();
+  // Whatever runs listens to this one signal; the default of 10 is meant for emitters that gather listeners.
+  setMaxListeners(100, controller.signal);
+  const interrupt = () =>
+    controller.abort(
+      engineError('INTERRUPTED', 'Interrupted: the application is unlocked and no snapshot was made'),
+    );
+  const terminate = () =>
+    controller.abort(
+      engineError('TERMINATED', 'Terminated: the application is unlocked and no snapshot was made'),
+    );
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', terminate);
+  process.on('SIGHUP', terminate);
+  return {
+    signal: controller.signal,
+    close() {
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', terminate);
+      process.off('SIGHUP', terminate);
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import { mkdir, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock, Store } from '../store/index.ts';
+import { afterwards } from './afterwards.ts';
+import { checkDatabaseTarget, restoreDatabase } from './database/index.ts';
+import { engineError } from './errors.ts';
+import { restoreHome } from './home/index.ts';
+import type { PairedHome, Snapshot } from './pair.ts';
+import type { OnProgress } from './progress.ts';
+import { markUnfinished, prepareHomeTarget, removeMarker, restoreMarkerName } from './restore-marker.ts';
+import { together } from './together.ts';
+
+export interface RestoreOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly snapshot: Snapshot;
+  /** The folder to restore the home into; absent: the home is not restored. */
+  readonly home?: string | undefined;
+  /** The database to restore into; absent: it is not restored. */
+  readonly database?: { readonly url: string; readonly password?: string | undefined } | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export interface RestoreResult {
+  readonly home: { readonly files: number; readonly bytes: number } | null;
+  readonly database: { readonly tables: number; readonly rows: number } | null;
+  readonly warnings: readonly string[];
+  readonly afterwards: readonly string[];
+  readonly durationMs: number;
+}
+
+/**
+ * Restores the pair, or one half. Both targets are checked before anything is written; what a killed run of the same
+ * restore left is cleared and begun again. Errors: TARGET_NOT_EMPTY, TARGET_FAILED, RESTORE_MISMATCH, DATABASE_…, the
+ * store's.
+ */
+export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+  const { snapshot, clock, signal } = options;
+  const startedMs = clock.monotonicMs();
+  const { home, database } = halvesOf(options);
+  if (home) {
+    await prepareHomeTarget(home.target, snapshot.id);
+    await checkSpace(home.target, home.paired.bytes);
+  }
+  if (database) await checkDatabaseTarget({ ...database.address, snapshot: snapshot.id, clock });
+
+  const [homeResult, databaseResult] = await together(
+    [
+      async s => (home ? restoreMarkedHome(home, { ...options, signal: s }) : null),
+      async s =>
+        database
+          ? restoreDatabase({
+              ...database.address,
+              source: options.store,
+              root: database.root,
+              snapshot: snapshot.id,
+              digestKey: options.store.rowDigestKey,
+              clock,
+              signal: s,
+              onProgress: progress =>
+                options.onProgress?.({
+                  phase: 'restore-database',
+                  rows: progress.rows,
+                  bytes: progress.bytes,
+                }),
+            })
+          : null,
+    ],
+    { signal },
+  );
+  return {
+    home: homeResult && { files: homeResult.files, bytes: homeResult.bytes },
+    database: databaseResult && { tables: databaseResult.tables, rows: databaseResult.rows },
+    warnings: [...(homeResult?.warnings ?? []), ...(databaseResult?.warnings ?? [])],
+    afterwards: await afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url }),
+    durationMs: Math.round(clock.monotonicMs() - startedMs),
+  };
+}
+
+function halvesOf(options: RestoreOptions) {
+  const { snapshot } = options;
+  const lacks = (half: string) =>
+    engineError('USAGE', `Cannot restore the ${half}: snapshot ${snapshot.id.slice(0, 8)} holds none`, {
+      remedy: `Restore the other half with --only.`,
+    });
+  if (options.home !== undefined && !snapshot.home) throw lacks('home');
+  if (options.database && !snapshot.database) throw lacks('database');
+  return {
+    home:
+      options.home !== undefined && snapshot.home ? { target: options.home, paired: snapshot.home } : null,
+    database:
+      options.database && snapshot.database
+        ? { address: { type: 'postgresql' as const, ...options.database }, root: snapshot.database.listing }
+        : null,
+  };
+}
+
+async function restoreMarkedHome(home: { target: string; paired: PairedHome }, options: RestoreOptions) {
+  const [root, ...others] = home.paired.roots;
+  if (!root || others.length > 0) {
+    throw engineError(
+      'USAGE',
+      `Cannot restore the home: it has ${home.paired.roots.length} roots and one target was given`,
+      {
+        remedy: 'This version restores homes without further data stores.',
+      },
+    );
+  }
+  await mkdir(home.target, { recursive: true });
+  await markUnfinished(home.target, options.snapshot.id);
+  const result = await restoreHome({
+    source: options.store,
+    root,
+    target: home.target,
+    allowed: [restoreMarkerName],
+    owner: 'keep',
+    signal: options.signal,
+    onProgress: progress => options.onProgress?.({ phase: 'restore-home', ...progress }),
+  });
+  await removeMarker(home.target);
+  return result;
+}
+
+/** Refuses before the first byte is written when the file system cannot hold the home. */
+async function checkSpace(target: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(await nearestFolder(target));
+  const freeBytes = bavail * bsize;
+  if (freeBytes >= neededBytes) return;
+  throw engineError(
+    'TARGET_FAILED',
+    `Cannot restore into ${target}: ${freeBytes} bytes are free, the home needs ${neededBytes}`,
+    {
+      remedy: 'Make room there or name a folder on a larger file system.',
+    },
+  );
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    try {
+      await statfs(folder);
+      return folder;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === dirname(folder)) throw error;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { type SnapshotId, type Store, storeError } from '../store/index.ts';
+import { decodePair, type Snapshot } from './pair.ts';
+
+export interface SnapshotFilter {
+  readonly instance?: string | undefined;
+  readonly tag?: string | undefined;
+}
+
+/** The store's snapshots that match, oldest first. */
+export async function listSnapshots(store: Store, filter: SnapshotFilter = {}): Promise<Snapshot[]> {
+  const found: Snapshot[] = [];
+  for await (const manifest of store.snapshots()) {
+    const snapshot = decodePair(manifest);
+    if (filter.instance !== undefined && snapshot.instance !== filter.instance) continue;
+    if (filter.tag !== undefined && !snapshot.tags.includes(filter.tag)) continue;
+    found.push(snapshot);
+  }
+  return found.sort((a, b) => a.timeMs - b.timeMs || a.sequence - b.sequence);
+}
+
+/**
+ * The snapshot that a person named: `latest` (narrowed by the filter), a full id, or an unambiguous prefix of at least
+ * 4 characters. `latest` over several instances is refused as SNAPSHOT_AMBIGUOUS.
+ */
+export async function findSnapshot(
+  store: Store,
+  options: { name: string; filter?: SnapshotFilter },
+): Promise<Snapshot> {
+  if (options.name !== 'latest') {
+    const id: SnapshotId = await store.resolve(options.name);
+    return decodePair(await store.manifest(id));
+  }
+  const snapshots = await listSnapshots(store, options.filter);
+  const latest = snapshots.at(-1);
+  if (!latest) {
+    throw storeError(
+      'SNAPSHOT_UNKNOWN',
+      `Cannot find the latest snapshot: ${store.location} holds none that matches`,
+      {
+        remedy: 'See what there is with `stillpoint snapshots`.',
+      },
+    );
+  }
+  const instances = [...new Set(snapshots.map(snapshot => snapshot.instance))];
+  if (instances.length > 1) {
+    throw storeError(
+      'SNAPSHOT_AMBIGUOUS',
+      `Cannot tell which latest is meant: the store holds ${instances.join(', ')}`,
+      {
+        remedy: 'Name one with --instance, or give the snapshot id.',
+      },
+    );
+  }
+  return latest;
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { test } from 'node:test';
+import { projectRoot } from './helpers/project.ts';
+
+/** Who may import whom, by top folder, and only through doors. */
+const mayImport: Record<string, readonly string[]> = {
+  chunker: [],
+  store: ['chunker'],
+  engine: ['store', 'chunker'],
+  cli: ['engine', 'store'],
+  bench: ['cli', 'engine', 'store', 'chunker'],
+  test: ['bench', 'cli', 'engine', 'store', 'chunker'],
+};
+
+/** Programs of their own may look behind a door; tests test what is inside. */
+const looksBehindDoors = new Set(['test', 'bench']);
+
+interface Banned {
+  readonly what: string;
+  readonly pattern: RegExp;
+  readonly allowed: (file: string) => boolean;
+}
+
+const isShipped = (file: string) => /^(chunker|store|engine|cli)\//.test(file);
+
+const banned: readonly Banned[] = [
+  {
+    what: 'time outside the clock seam',
+    pattern: /\bDate\.now\(|new Date\(\)|performance\.now\(/,
+    allowed: file => file === 'store/seams.ts' || !isShipped(file),
+  },
+  {
+    what: 'randomness outside the seam',
+    pattern: /Math\.random\(|\brandomBytes\(|randomUUID\(/,
+    allowed: file => file === 'store/seams.ts' || !isShipped(file),
+  },
+  {
+    what: 'printing outside cli',
+    pattern: /\bconsole\.|process\.stdout|process\.stderr/,
+    allowed: file => !isShipped(file) || file.startsWith('cli/') || file.endsWith('-main.ts'),
+  },
+  {
+    what: 'ending the process outside cli',
+    pattern: /process\.exit\b/,
+    allowed: file => !isShipped(file) || file.startsWith('cli/') || file.endsWith('-main.ts'),
+  },
+  { what: 'a loose type', pattern: /\bas any\b|: any\b|@ts-ignore|@ts-nocheck/, allowed: () => false },
+  { what: 'a default export', pattern: /^export default /m, allowed: () => false },
+  { what: 'a star export', pattern: /^export \* /m, allowed: () => false },
+  { what: 'a parent class other than Error', pattern: /class \w+ extends (?!Error\b)/, allowed: () => false },
+  {
+    what: 'something left open',
+    pattern: /\b(TODO|FIXME|XXX|HACK)\b/,
+    allowed: file => file === 'test/tidy.test.ts',
+  },
+  {
+    what: 'a test that is switched off or alone',
+    pattern: /\b(test|describe|it)\.(only|todo)\(/,
+    allowed: file => file === 'test/tidy.test.ts',
+  },
+];
+
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], {
+  cwd: projectRoot,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter(file => file !== '');
+
+const importPattern = /(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g;
+
+test('imports run one way, through doors', () => {
+  const wrong: string[] = [];
+  for (const file of files) {
+    const from = file.split('/')[0] ?? '';
+    for (const [, specifier] of readFileSync(join(projectRoot, file), 'utf8').matchAll(importPattern)) {
+      const target = normalize(join(dirname(file), specifier ?? ''));
+      const to = target.split('/')[0] ?? '';
+      if (from === to || target === 'package.json') continue;
+      const isAllowed = mayImport[from]?.includes(to) ?? false;
+      const isDoor = target === `${to}/index.ts` || looksBehindDoors.has(from);
+      if (!isAllowed || !isDoor) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('no import cycle within a top folder', () => {
+  const edges = new Map<string, string[]>();
+  for (const file of files) {
+    const text = readFileSync(join(projectRoot, file), 'utf8').replace(/^(import|export) type [^;]*;/gm, '');
+    const targets = [...text.matchAll(/^(?:import|export)[^;]*?from '(\.{1,2}\/[^']+)'/gm)].map(
+      ([, specifier]) => normalize(join(dirname(file), specifier ?? '')),
+    );
+    edges.set(file, targets);
+  }
+  const state = new Map<string, 'open' | 'done'>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (state.get(file) === 'done') return;
+    if (state.get(file) === 'open') {
+      cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      return;
+    }
+    state.set(file, 'open');
+    for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+    state.set(file, 'done');
+  };
+  for (const file of files) visit(file, []);
+  assert.deepEqual(cycles, []);
+});
+
+for (const rule of banned) {
+  test(`nowhere ${rule.what}`, () => {
+    const found: string[] = [];
+    for (const file of files) {
+      if (rule.allowed(file) || file === 'test/tidy.test.ts') continue;
+      const lines = readFileSync(join(projectRoot, file), 'utf8').split('\n');
+      lines.forEach((line, index) => {
+        if (rule.pattern.test(line)) found.push(`${file}:${index + 1}: ${line.trim()}`);
+      });
+    }
+    assert.deepEqual(found, []);
+  });
+}
+
+test('every file in the repository speaks of the product alone', () => {
+  const tracked = execFileSync('git', ['ls-files'], { cwd: projectRoot, encoding: 'utf8' }).split('\n');
+  const found: string[] = [];
+  for (const file of tracked) {
+    if (
+      !/\.(ts|md|json|ya?ml|sh)$/.test(file) ||
+      file === 'package-lock.json' ||
+      file === 'test/tidy.test.ts'
+    )
+      continue;
+    const text = readFileSync(join(projectRoot, file), 'utf8');
+    if (/\bissue #?\d|\/work\/|\/root\/(?!$)|\.library/i.test(text)) found.push(relative('.', file));
+  }
+  assert.deepEqual(found, []);
+});
