@@ -1,0 +1,117 @@
+import { type Context, keyOf, type ObjectKey } from './definitions.ts';
+import { readDomains } from './domains.ts';
+import { collationName, firstUserOid, isUserSchema, qualified } from './sql.ts';
+
+interface TypeRow {
+  readonly oid: string;
+  readonly name: string;
+  readonly owner: string;
+}
+
+/** Enums, composites, ranges and domains; array, row and multirange types come with what they belong to. */
+export async function readTypes(context: Context): Promise<void> {
+  await readEnums(context);
+  await readComposites(context);
+  await readRanges(context);
+  await readDomains(context);
+  await refuseOtherTypes(context);
+}
+
+/** The columns that every kind of type has in common, and where they come from. */
+export const typeColumns = `t.oid, ${qualified('n', 't.typname')} AS name,
+  pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(t.typowner)) AS owner`;
+export const typeTables = `pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace`;
+export const typeWhere = `t.oid >= ${firstUserOid} AND ${isUserSchema('n')}`;
+
+/** Notes how a type is named in statements about it. */
+export function labelType({ definitions }: Context, { oid, name, owner }: TypeRow, kind = 'TYPE'): ObjectKey {
+  const key = keyOf('pg_type', oid);
+  definitions.labels.set(key, `${kind} ${name}`);
+  definitions.grantLabels.set(key, `TYPE ${name}`);
+  definitions.owners.push({ label: `${kind} ${name}`, role: owner });
+  return key;
+}
+
+async function readEnums(context: Context): Promise<void> {
+  const rows = await context.select<TypeRow & { labels: string | null; oids: string }>(
+    `SELECT ${typeColumns}, e.labels, e.oids FROM ${typeTables}, LATERAL (
+       SELECT pg_catalog.string_agg(pg_catalog.quote_literal(enumlabel), ', ' ORDER BY enumsortorder) AS labels,
+         coalesce(pg_catalog.json_agg(oid::text), '[]') AS oids
+       FROM pg_catalog.pg_enum WHERE enumtypid = t.oid) e
+     WHERE ${typeWhere} AND t.typtype = 'e'`,
+  );
+  for (const row of rows) {
+    const labels = (JSON.parse(row.oids) as string[]).map(oid => keyOf('pg_enum', oid));
+    const statements = [`CREATE TYPE ${row.name} AS ENUM (${row.labels ?? ''})`];
+    context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row), ...labels);
+  }
+}
+
+async function readComposites(context: Context): Promise<void> {
+  const rows = await context.select<TypeRow & { relation: string; attributes: string | null }>(
+    `SELECT ${typeColumns}, t.typrelid AS relation, (
+       SELECT pg_catalog.string_agg(pg_catalog.format(E'\\n  %I %s%s', a.attname,
+           pg_catalog.format_type(a.atttypid, a.atttypmod),
+           coalesce(' COLLATE ' || ${collationName('a.attcollation', 'b.typcollation')}, '')), ',' ORDER BY a.attnum)
+       FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type b ON b.oid = a.atttypid
+       WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS attributes
+     FROM ${typeTables} JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+     WHERE ${typeWhere} AND t.typtype = 'c' AND c.relkind = 'c'`,
+  );
+  for (const row of rows) {
+    const relation = keyOf('pg_class', row.relation);
+    const statements = [`CREATE TYPE ${row.name} AS (${row.attributes ?? ''})`];
+    context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row), relation);
+    context.definitions.columnOwners.set(relation, row.name);
+  }
+}
+
+interface RangeRow extends TypeRow {
+  readonly subtype: string;
+  readonly opclass: string | null;
+  readonly collation: string | null;
+  readonly canonical: string | null;
+  readonly difference: string | null;
+  readonly multirange: string;
+  readonly multirange_oid: string;
+}
+
+async function readRanges(context: Context): Promise<void> {
+  const nameOf = (proc: string): string => `(SELECT ${qualified('pn', 'p.proname')} FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace WHERE p.oid = ${proc})`;
+  const rows = await context.select<RangeRow>(
+    `SELECT ${typeColumns}, pg_catalog.format_type(r.rngsubtype, NULL) AS subtype,
+       CASE WHEN NOT o.opcdefault THEN ${qualified('oc', 'o.opcname')} END AS opclass,
+       ${collationName('r.rngcollation', 's.typcollation')} AS collation,
+       ${nameOf('r.rngcanonical')} AS canonical, ${nameOf('r.rngsubdiff')} AS difference,
+       m.oid AS multirange_oid, ${qualified('mn', 'm.typname')} AS multirange
+     FROM ${typeTables} JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
+       JOIN pg_catalog.pg_type s ON s.oid = r.rngsubtype
+       JOIN pg_catalog.pg_opclass o ON o.oid = r.rngsubopc JOIN pg_catalog.pg_namespace oc ON oc.oid = o.opcnamespace
+       JOIN pg_catalog.pg_type m ON m.oid = r.rngmultitypid JOIN pg_catalog.pg_namespace mn ON mn.oid = m.typnamespace
+     WHERE ${typeWhere}`,
+  );
+  for (const row of rows) {
+    const parts: readonly (readonly [string, string | null])[] = [
+      ['subtype', row.subtype],
+      ['multirange_type_name', row.multirange],
+      ['subtype_opclass', row.opclass],
+      ['collation', row.collation],
+      ['canonical', row.canonical],
+      ['subtype_diff', row.difference],
+    ];
+    const list = parts.flatMap(([key, value]) => (value === null ? [] : [`${key} = ${value}`])).join(', ');
+    const statements = [`CREATE TYPE ${row.name} AS RANGE (${list})`];
+    context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row));
+    context.definitions.labels.set(keyOf('pg_type', row.multirange_oid), `TYPE ${row.multirange}`);
+  }
+}
+
+async function refuseOtherTypes({ select, definitions }: Context): Promise<void> {
+  const rows = await select<TypeRow>(
+    `SELECT ${typeColumns} FROM ${typeTables} WHERE ${typeWhere}
+       AND (NOT t.typisdefined OR (t.typtype = 'b' AND NOT (t.typelem <> 0 AND EXISTS (
+         SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid))))`,
+  );
+  for (const { oid, name } of rows) definitions.refuse(keyOf('pg_type', oid), `base type ${name}`);
+}
