@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-
 export interface NamedBytes {
   readonly name: Uint8Array;
   readonly value: Uint8Array;
@@ -29,7 +27,9 @@ export interface Libc {
   fsid(fd: number): string;
 }
 
-export type LibcLoad = { readonly libc: Libc } | { readonly libc: undefined; readonly reason: string };
+export type LibcLoad =
+  | { readonly libc: Libc; readonly version: string }
+  | { readonly libc: undefined; readonly reason: string };
 
 /** What a run without these calls cannot do; for `doctor`. */
 export const lostWithoutLibc: readonly string[] = [
@@ -57,7 +57,7 @@ async function bind(): Promise<LibcLoad> {
   if (process.platform !== 'linux') return { libc: undefined, reason: `not made for ${process.platform}` };
   try {
     const { default: koffi } = await import('koffi');
-    return { libc: bindCalls(koffi) };
+    return { libc: bindCalls(koffi), version: koffi.version };
   } catch (error) {
     return { libc: undefined, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -185,13 +185,4 @@ function splitNames(packed: Uint8Array): Uint8Array[] {
     from = to + 1;
   }
   return names;
-}
-
-/** For reports. */
-export function koffiVersion(): string | undefined {
-  try {
-    return (createRequire(import.meta.url)('koffi/package.json') as { version: string }).version;
-  } catch {
-    return undefined; // not installed: the caller reports that
-  }
 }

@@ -1,4 +1,4 @@
-import { koffiVersion, loadLibc, lostWithoutLibc } from './libc.ts';
+import { loadLibc, lostWithoutLibc } from './libc.ts';
 
 /** Which of a home's properties this machine can keep. */
 export interface HomeSupport {
@@ -12,7 +12,6 @@ export interface HomeSupport {
 /** For `doctor`. */
 export async function describeHomeSupport(): Promise<HomeSupport> {
   const loaded = await loadLibc();
-  if (loaded.libc)
-    return { complete: true, implementation: `koffi ${koffiVersion() ?? ''}`.trim(), lost: [] };
+  if (loaded.libc) return { complete: true, implementation: `koffi ${loaded.version}`, lost: [] };
   return { complete: false, implementation: `none (${loaded.reason})`, lost: lostWithoutLibc };
 }

@@ -259,21 +259,6 @@ test('a chunk that is missing ends the restore with the store’s error', async 
   await assert.rejects(restoreHome({ source, root: result.roots[0]!, target: `${scratch.path}/out` }), lost);
 });
 
-test('the set-id bits of a file whose owner cannot be kept are dropped', {
-  skip: isRoot ? 'root keeps owners' : false,
-}, async () => {
-  using scratch = scratchFolder();
-  const entries = [
-    folder(''),
-    file('mine', '', { mode: 0o4755 }),
-    file('theirs', '', { mode: 0o4755, uid: uid + 1 }),
-  ];
-  const { warnings } = await restoreEntries(`${scratch.path}/out`, entries);
-  assert.equal(statSync(`${scratch.path}/out/mine`).mode & 0o7777, 0o4755);
-  assert.equal(statSync(`${scratch.path}/out/theirs`).mode & 0o7777, 0o755);
-  assert.equal(warnings.length, 1);
-});
-
 test('owners go by name, or to one owner, when asked', {
   skip: isRoot ? false : 'only root may give files away',
 }, async () => {

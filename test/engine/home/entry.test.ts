@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
+import { major, makeDevice, minor } from '../../../engine/home/filesystem.ts';
+import type { BytePath } from '../../../engine/home/paths.ts';
+import {
+  type CborValue,
+  type ChunkId,
+  type Content,
+  decodeCbor,
+  encodeCbor,
+  StillpointError,
+} from '../../../store/index.ts';
+
+const byteText = (minLength: number, maxLength: number) =>
+  fc.uint8Array({ minLength, maxLength }).map(bytes => Buffer.from(bytes).toString('latin1') as BytePath);
+const name = byteText(1, 20)
+  .map(text => text.replaceAll('\0', '_').replaceAll('/', '_') as BytePath)
+  .filter(text => text !== '.' && text !== '..');
+const path = fc.array(name, { minLength: 1, maxLength: 4 }).map(names => names.join('/') as BytePath);
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const int64 = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n);
+
+const common = fc.record(
+  {
+    path,
+    mode: fc.integer({ min: 0, max: 0o7777 }),
+    uid: u32,
+    gid: u32,
+    mtimeNs: int64,
+    ctimeNs: int64,
+    inode: fc.bigInt(0n, 2n ** 64n - 1n),
+    fileSystem: fc.integer({ min: 0, max: 0xffff }),
+    xattrs: fc.uniqueArray(
+      fc.record(
+        {
+          name: byteText(1, 10).map(text => text.replaceAll('\0', 'x') as BytePath),
+          value: byteText(0, 40),
+        },
+        { noNullPrototype: true },
+      ),
+      { maxLength: 3, selector: xattr => xattr.name },
+    ),
+    unsettled: fc.boolean(),
+    linked: fc.boolean(),
+  },
+  { noNullPrototype: true },
+);
+const absent = {
+  target: undefined,
+  device: undefined,
+  content: undefined,
+  fileSystems: undefined,
+  owners: undefined,
+};
+const content: Content = {
+  length: 9,
+  extents: [{ kind: 'chunk', id: new Uint8Array(32) as ChunkId, offset: 0, length: 9 }],
+};
+
+const entry = fc.oneof(
+  common.map((base): HomeEntry => ({ ...base, ...absent, kind: 'file', content })),
+  common.map((base): HomeEntry => ({ ...base, ...absent, kind: 'fifo' })),
+  fc
+    .tuple(
+      common,
+      byteText(1, 30).map(text => text.replaceAll('\0', 'x') as BytePath),
+    )
+    .map(([base, target]): HomeEntry => ({ ...base, ...absent, kind: 'link', target })),
+  fc.tuple(common, u32, u32).map(
+    ([base, high, low]): HomeEntry => ({
+      ...base,
+      ...absent,
+      kind: 'blockDevice',
+      device: { major: high, minor: low },
+    }),
+  ),
+  common.map(
+    (base): HomeEntry => ({
+      ...base,
+      ...absent,
+      path: '' as BytePath,
+      kind: 'folder',
+      fileSystems: [
+        { type: 'ext4', id: '00ff' },
+        { type: 'nfs', id: null },
+      ],
+      owners: { users: new Map([[0, 'root']]), groups: new Map([[5, 'grüße']]) },
+    }),
+  ),
+);
+
+test('an entry comes back as it was, and its body is deterministic CBOR', () => {
+  fc.assert(
+    fc.property(entry, given => {
+      const encoded = encodeHomeEntry(given);
+      assert.deepEqual(decodeHomeEntry(encoded), given);
+      assert.deepEqual(Buffer.from(encoded.body), Buffer.from(encodeCbor(decodeCbor(encoded.body))));
+    }),
+  );
+});
+
+test('a body with any one value changed is read as another entry or refused as damage, never otherwise', () => {
+  const values: CborValue[] = [
+    null,
+    true,
+    -1,
+    2 ** 40,
+    2n ** 62n,
+    'text',
+    new Uint8Array([0]),
+    [],
+    [[1]],
+    new Map(),
+  ];
+  fc.assert(
+    fc.property(entry, fc.integer({ min: 0, max: 16 }), fc.constantFrom(...values), (given, field, value) => {
+      const encoded = encodeHomeEntry(given);
+      const body = new Map(decodeCbor(encoded.body) as ReadonlyMap<number, CborValue>).set(field, value);
+      try {
+        decodeHomeEntry({ ...encoded, body: encodeCbor(body) });
+      } catch (error) {
+        assert(error instanceof StillpointError && error.code === 'STORE_DAMAGED', String(error));
+      }
+    }),
+  );
+});
+
+test('any bytes in place of a body are damage', () => {
+  const given = encodeHomeEntry(fc.sample(entry, { numRuns: 1, seed: 1 })[0]!);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), body => {
+      assert.throws(() => decodeHomeEntry({ ...given, body }), { code: 'STORE_DAMAGED' });
+    }),
+  );
+});
+
+test('device numbers are taken apart and put together as the C library does', () => {
+  for (const [device, high, low] of [
+    [0x103n, 1, 3],
+    [0x12345678n, 0x456, 0x12378],
+    [2n ** 64n - 1n, 0xffffffff, 0xffffffff],
+  ] as const) {
+    assert.deepEqual([major(device), minor(device)], [high, low]);
+    assert.equal(makeDevice({ major: high, minor: low }), device);
+  }
+});

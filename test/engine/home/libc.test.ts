@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { closeSync, lstatSync, mkdirSync, openSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { describeHomeSupport } from '../../../engine/home/index.ts';
+import { needLibc, sparse, takesXattrs } from '../../helpers/home-tree.ts';
+import { scratchFolder } from '../../helpers/scratch.ts';
+
+const libc = await needLibc();
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+test('times are set to the nanosecond, on links themselves and on names that are no UTF-8', () => {
+  using scratch = scratchFolder();
+  const name = Buffer.concat([bytes(`${scratch.path}/`), bytes('caf\xe9')]);
+  symlinkSync('nowhere', name);
+  const folder = openSync(scratch.path, 'r');
+  for (const ns of [
+    0n,
+    1n,
+    999_999_999n,
+    1_700_000_000_123_456_789n,
+    -1n,
+    -1_000_000_001n,
+    4_294_967_296_000_000_001n,
+  ]) {
+    libc.setTimeAt(folder, bytes('caf\xe9'), ns);
+    assert.equal(lstatSync(name, { bigint: true }).mtimeNs, ns);
+  }
+  closeSync(folder);
+  assert.equal(readlinkSync(name, 'latin1'), 'nowhere');
+});
+
+test('attributes of any name and value, larger than the first guess too, come back', async t => {
+  using scratch = scratchFolder();
+  if (!(await takesXattrs(scratch.path))) {
+    t.skip('no extended attributes on this file system');
+    return;
+  }
+  const file = bytes(`${scratch.path}/file`);
+  writeFileSync(file, '');
+  const values: [string, Buffer][] = [
+    ['user.empty', bytes('')],
+    ['user.\xff\xfe', bytes('\0\xff')],
+    ['user.large', Buffer.alloc(3000, 1)],
+  ];
+  for (const [name, value] of values) libc.setXattr(file, { name: bytes(name), value });
+  const fd = openSync(file, 'r');
+  for (const target of [fd, file]) {
+    const names = libc.listXattrs(target).map(name => Buffer.from(name).toString('latin1'));
+    assert.deepEqual(names.sort(), values.map(([name]) => name).sort());
+    for (const [name, value] of values)
+      assert.deepEqual(Buffer.from(libc.getXattr(target, bytes(name))!), value);
+    assert.equal(libc.getXattr(target, bytes('user.none')), undefined);
+  }
+  closeSync(fd);
+});
+
+test('data and holes of a sparse tebibyte are found at once', () => {
+  using scratch = scratchFolder();
+  const size = 2 ** 40;
+  sparse(`${scratch.path}/disk`, { size, data: [2 ** 39] });
+  const fd = openSync(`${scratch.path}/disk`, 'r');
+  assert.equal(libc.seekData(fd, 0), 2 ** 39);
+  assert.equal(libc.seekHole(fd, 2 ** 39), 2 ** 39 + 4096);
+  assert.equal(libc.seekData(fd, 2 ** 39 + 4096), undefined);
+  assert.equal(libc.seekHole(fd, size), undefined);
+  closeSync(fd);
+});
+
+test('what fails says which call and why, as Node’s own calls do', () => {
+  using scratch = scratchFolder();
+  assert.throws(() => libc.listXattrs(bytes(`${scratch.path}/none`)), {
+    code: 'ENOENT',
+    syscall: 'llistxattr',
+  });
+  assert.throws(() => libc.setTime(-1, 0n), { code: 'EBADF', syscall: 'futimens' });
+  assert.throws(() => libc.setTimeAt(-1, bytes('a\0b'), 0n), { code: 'EINVAL' });
+  assert.throws(() => libc.setTimeAt(-1, Buffer.alloc(5000, 'x'), 0n), { code: 'ENAMETOOLONG' });
+  mkdirSync(`${scratch.path}/there`);
+  const make = () => libc.makeNodeAt(-100, bytes(`${scratch.path}/there`), { mode: 0o010600, device: 0n });
+  assert.throws(make, { code: 'EEXIST', syscall: 'mknodat' });
+});
+
+test('the report says that nothing is lost where the calls are there', async () => {
+  const support = await describeHomeSupport();
+  assert.equal(support.complete, true);
+  assert.deepEqual(support.lost, []);
+  assert.match(support.implementation, /^koffi \d/);
+});
