@@ -42,6 +42,8 @@ export type LockAnswer =
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /** On a connection of its own: neither waits for the calls under way nor keeps one waiting. */
+  readonly aside?: boolean;
 }
 
 /** An application with a maintenance latch of its own. Every call fails with APP_UNREACHABLE or APP_REFUSED. */
@@ -54,6 +56,8 @@ export interface LatchedApplication {
   readonly access: BitbucketAccess;
   /** Needs no rights; also opens the connection that the next call uses. */
   describe(options?: CallOptions): Promise<ApplicationFacts>;
+  /** Whether the user may log in and administer; locks nothing. */
+  checkAccess(options?: CallOptions): Promise<void>;
   /** Takes no signal: a lock call that left must be waited for, since its answer alone holds the token. Never throws. */
   lock(): Promise<LockAnswer>;
   startBackup(token: string, options?: CallOptions): Promise<BackupTask>;
@@ -104,4 +108,6 @@ export interface Timeouts {
   readonly bodyMs: number;
   /** As headersMs, for the lock call alone: giving up on it early would lose the token. */
   readonly lockMs: number;
+  /** As headersMs, for asking the state: a question that hangs is asked again while people wait. */
+  readonly stateMs: number;
 }

@@ -4,7 +4,13 @@ import { type Expectation, expectStatus, isPage, readObject, readText, refuse } 
 import type { BitbucketAccess, CallOptions, LatchedApplication, LockAnswer, Timeouts } from './app.ts';
 import { type Answer, neverLeft, openTransport, type Request } from './http.ts';
 
-const timeoutsDefault: Timeouts = { connectMs: 5_000, headersMs: 10_000, bodyMs: 10_000, lockMs: 30_000 };
+const timeoutsDefault: Timeouts = {
+  connectMs: 5_000,
+  headersMs: 10_000,
+  bodyMs: 10_000,
+  lockMs: 30_000,
+  stateMs: 5_000,
+};
 const versionMin = 4;
 
 /**
@@ -31,10 +37,13 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
     user: access.user,
   });
 
-  async function describe({ signal }: CallOptions = {}) {
+  async function describe({ signal, aside }: CallOptions = {}) {
     const what = expected(`ask ${location} for its version`, [200]);
     const path = '/rest/api/1.0/application-properties';
-    const facts = readObject(await transport.send({ method: 'GET', path, headers: plain, signal }), what);
+    const facts = readObject(
+      await transport.send({ method: 'GET', path, headers: plain, signal, aside }),
+      what,
+    );
     const version = readText(facts, { field: 'version', expected: what });
     if (Number.parseInt(version, 10) < versionMin) {
       throw refuse(what, `it is version ${version}`, `Stillpoint needs Bitbucket ${versionMin}.0 or newer.`);
@@ -43,14 +52,13 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
     return { type: 'bitbucket' as const, version, displayName, identity: location };
   }
 
-  /** A 404 or 409 of the application itself; a proxy's own 404 page says nothing about the lock. */
-  async function isOwnAnswer(answer: Answer, options: CallOptions): Promise<boolean> {
-    if (!isPage(answer)) return true;
+  /** Whether the base URL leads to the application now, and not to something before it that answers in its place. */
+  async function isReached(options: CallOptions): Promise<boolean> {
     try {
       await describe(options);
       return true;
     } catch (error) {
-      if (error instanceof StillpointError) return false; // not reached: the page came from something in between
+      if (error instanceof StillpointError) return false;
       throw error;
     }
   }
@@ -61,6 +69,14 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
     location,
     access,
     describe,
+    async checkAccess({ signal, aside } = {}) {
+      const answer = await send('GET', '/mvc/maintenance', { signal, aside });
+      const { status } = answer;
+      // Without a lock there is nothing to tell; only a login page or a refused login would be bad news.
+      if ((status >= 200 && status < 400) || status === 401 || status === 403) {
+        expectStatus(answer, expected(`use ${location} as ${access.user}`, [200]));
+      }
+    },
     async lock() {
       let answer: Answer;
       try {
@@ -70,20 +86,25 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
         if (neverLeft(error)) return { outcome: 'refused', occupied: false, error };
         return { outcome: 'unknown', error };
       }
-      return readLock(answer, { what: expected(`lock ${location}`, [202]), location });
+      return readLock(answer, { what: expected(`lock ${location}`, [200, 201, 202]), location });
     },
-    async startBackup(token, { signal } = {}) {
-      const what = expected(`start the backup task in ${location}`, [202]);
+    async startBackup(token, { signal, aside } = {}) {
+      const what = expected(`start the backup task in ${location}`, [200, 201, 202]);
       const path = '/mvc/admin/backups?external=true';
-      const task = readObject(await send('POST', path, { headers: maintenance(token), signal }), what);
+      const task = readObject(await send('POST', path, { headers: maintenance(token), signal, aside }), what);
       const id = readText(task, { field: 'id', expected: what });
       const cancelToken = task['cancelToken'];
       return { id, cancelToken: typeof cancelToken === 'string' && cancelToken !== '' ? cancelToken : null };
     },
-    async state(token, { signal } = {}) {
+    async state(token, { signal, aside } = {}) {
       const what = expected(`ask ${location} for its maintenance state`, [200]);
       const state = readObject(
-        await send('GET', '/mvc/maintenance', { headers: maintenance(token), signal }),
+        await send('GET', '/mvc/maintenance', {
+          headers: maintenance(token),
+          headersTimeoutMs: timeouts.stateMs,
+          signal,
+          aside,
+        }),
         what,
       );
       return {
@@ -92,34 +113,34 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
         homeState: text(state['scm-state']),
       };
     },
-    async progress(token, { percent, signal }) {
+    async progress(token, { percent, signal, aside }) {
       const path = `/mvc/admin/backups/progress/client?token=${encodeURIComponent(token)}&percentage=${percent}`;
       expectStatus(
-        await send('POST', path, { signal }),
+        await send('POST', path, { signal, aside }),
         expected(`report progress to ${location}`, [200, 202]),
       );
     },
     async unlock(token, options = {}) {
       const path = `/mvc/maintenance/lock?token=${encodeURIComponent(token)}`;
-      const answer = await send('DELETE', path, { signal: options.signal });
-      if ((answer.status === 404 || answer.status === 409) && (await isOwnAnswer(answer, options)))
-        return 'lapsed';
+      const answer = await send('DELETE', path, options);
+      if (answer.status === 409 && !isPage(answer)) return 'lapsed';
+      // Proxies and half-started servers answer 404 too, and that says nothing about the lock.
+      if (answer.status === 404 && (await isReached(options))) return 'lapsed';
       expectStatus(answer, expected(`unlock ${location}`, [200, 202]));
       return 'unlocked';
     },
-    async cancel(cancelToken, { signal } = {}) {
+    async cancel(cancelToken, { signal, aside } = {}) {
       const path = `/mvc/maintenance?token=${encodeURIComponent(cancelToken)}`;
-      const answer = await send('DELETE', path, { signal });
+      const answer = await send('DELETE', path, { signal, aside });
       expectStatus(answer, expected(`cancel the backup task in ${location}`, [200, 202, 204, 404]));
     },
-    async isServing({ signal } = {}) {
-      const answer = await transport.send({
-        method: 'GET',
-        path: '/',
-        headers: { Accept: 'text/html' },
-        signal,
-      });
-      return answer.status < 500;
+    async isServing(options = {}) {
+      const headers = { Accept: 'text/html' };
+      const page = await transport.send({ method: 'GET', path: '/', ...options, headers });
+      const isElsewhere =
+        page.location !== '' &&
+        !(URL.canParse(page.location, base.href) && new URL(page.location, base).origin === base.origin);
+      return page.status < 500 && !isElsewhere && (await isReached(options));
     },
     manual: {
       unlock: token =>

@@ -1,4 +1,4 @@
-import type { Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { StillpointError } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import type { Timeouts } from './app.ts';
@@ -22,9 +22,14 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>>;
   readonly headersTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** On a connection of its own: neither waits for the calls under way nor keeps one waiting. */
+  readonly aside?: boolean | undefined;
 }
 
-/** Speaks HTTP to one origin: no redirects are followed, nothing is tried twice, connections stay open between calls. */
+/**
+ * Speaks HTTP to one origin: no redirects are followed, nothing is tried twice. Calls go one after the other on one
+ * connection that stays open, so that the next one pays for no handshake, unless they are put aside.
+ */
 export interface Transport {
   /** Throws APP_UNREACHABLE, or the signal's reason. */
   send(request: Request): Promise<Answer>;
@@ -36,25 +41,27 @@ const bodyBytesMax = 1024 * 1024;
 
 export function openTransport(baseUrl: URL, timeouts: Timeouts): Transport {
   const prefix = baseUrl.pathname.replace(/\/+$/, '');
-  let opening: Promise<Pool> | undefined;
-  const pool = () => {
-    opening ??= import('undici').then(
-      undici =>
-        new undici.Pool(baseUrl.origin, {
-          connect: { timeout: timeouts.connectMs },
-          headersTimeout: timeouts.headersMs,
-          bodyTimeout: timeouts.bodyMs,
-          keepAliveTimeout: 10_000,
-          pipelining: 1,
-        }),
-    );
+  let opening: Promise<{ readonly line: Dispatcher; readonly aside: Dispatcher }> | undefined;
+  const open = () => {
+    const options = {
+      connect: { timeout: timeouts.connectMs },
+      headersTimeout: timeouts.headersMs,
+      bodyTimeout: timeouts.bodyMs,
+      keepAliveTimeout: 10_000,
+      pipelining: 1,
+    };
+    opening ??= import('undici').then(({ Client, Pool }) => ({
+      line: new Client(baseUrl.origin, options),
+      aside: new Pool(baseUrl.origin, options),
+    }));
     return opening;
   };
   return {
-    async send({ method, path, headers, headersTimeoutMs, signal }) {
+    async send({ method, path, headers, headersTimeoutMs, signal, aside }) {
       signal?.throwIfAborted();
       try {
-        const answer = await (await pool()).request({
+        const dispatcher = (await open())[aside ? 'aside' : 'line'];
+        const answer = await dispatcher.request({
           method,
           path: prefix + path,
           headers: { ...headers },
@@ -85,7 +92,9 @@ export function openTransport(baseUrl: URL, timeouts: Timeouts): Transport {
       }
     },
     async close() {
-      if (opening) await (await opening).destroy();
+      if (!opening) return;
+      const { line, aside } = await opening;
+      await Promise.all([line.destroy(), aside.destroy()]);
     },
   };
 }

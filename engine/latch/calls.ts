@@ -6,11 +6,15 @@ import type { LatchedApplication, LockAnswer } from '../app/index.ts';
 export type Lockable = Pick<LatchedApplication, 'lock' | 'unlock' | 'isServing' | 'location'>;
 
 const firstPauseMs = 50;
+/** How long "not locked" must be said before it is believed while nobody is served. */
+const lapseMs = 1_000;
 
 /**
- * Unlocks, trying again with back-off until patienceMs have passed; then the last error is thrown. Nothing that an
- * answer says short of "unlocked" or "not locked with this token" ends the trying: a proxy, a restart or a rotated
- * password may be mended in the meantime, and giving up leaves people locked out.
+ * Unlocks, trying again with back-off until patienceMs have passed; then the last error is thrown. No answer short of
+ * "unlocked" ends the trying at once: a proxy, a restart or a rotated password may be mended in the meantime, and
+ * giving up leaves people locked out. "Not locked with this token" is believed when people are served, or when it is
+ * said again and again: something before the application may have said it. Said once, the outcome is `lapsed`, for
+ * the caller must not vouch for what was held.
  */
 export async function unlockSurely(
   app: Lockable,
@@ -23,25 +27,33 @@ export async function unlockSurely(
   },
 ): Promise<'unlocked' | 'lapsed'> {
   const { clock, token, signal } = options;
-  const endMs = clock.monotonicMs() + options.patienceMs;
-  let pauseMs = firstPauseMs;
-  for (;;) {
+  const startMs = clock.monotonicMs();
+  let lapsedAtMs: number | undefined;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, options.pauseMaxMs ?? 5_000)) {
+    let failure: StillpointError | undefined;
     try {
-      return await app.unlock(token, signal ? { signal } : {});
+      const how = await app.unlock(token, signal ? { signal } : {});
+      if (how === 'unlocked') return lapsedAtMs === undefined ? how : 'lapsed';
+      const nowMs = clock.monotonicMs();
+      lapsedAtMs ??= nowMs;
+      if (nowMs - lapsedAtMs >= lapseMs || (await isServing(app))) return how;
     } catch (error) {
       if (!(error instanceof StillpointError) || signal?.aborted) throw error;
-      const leftMs = endMs - clock.monotonicMs();
-      if (leftMs <= 0) throw error;
-      await clock.sleep(Math.min(pauseMs, leftMs), signal);
-      pauseMs = Math.min(pauseMs * 2, options.pauseMaxMs ?? 5_000);
+      failure = error;
     }
+    const leftMs = startMs + options.patienceMs - clock.monotonicMs();
+    if (leftMs <= 0) {
+      if (failure) throw failure;
+      return 'lapsed';
+    }
+    await clock.sleep(Math.min(pauseMs, leftMs), signal);
   }
 }
 
 /**
  * Locks, and when the outcome of a call is unknown finds out by calling again: a second lock that succeeds proves that
- * the first did not take effect and holds the token; one that is told "locked already" leaves the outcome unknown,
- * for that lock may be ours. When no call is answered usefully, being served proves that nobody is locked out.
+ * the first did not take effect, and holds the token; one that is told "locked already" leaves the outcome unknown,
+ * for that lock may be ours. When it is refused again, being served proves that nobody is locked out.
  */
 export async function lockSurely(
   app: Lockable,
@@ -50,19 +62,22 @@ export async function lockSurely(
   const first = await app.lock();
   if (first.outcome !== 'unknown') return first;
   const endMs = clock.monotonicMs() + patienceMs;
-  let pauseMs = firstPauseMs;
-  for (;;) {
+  for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     await clock.sleep(pauseMs);
     const again = await app.lock();
     if (again.outcome === 'locked') return again;
     if (again.outcome === 'refused' && again.occupied) return first;
-    if (clock.monotonicMs() >= endMs) {
-      // Only when calls are answered is nothing of ours still under way over there.
-      const settled = again.error.code === 'APP_REFUSED' && (await isServing(app));
-      return settled ? { outcome: 'refused', occupied: false, error: first.error } : first;
+    if (isSettled(first.error) && isSettled(again.error) && (await isServing(app))) {
+      return { outcome: 'refused', occupied: false, error: first.error };
     }
-    pauseMs *= 2;
+    if (clock.monotonicMs() >= endMs) return first;
   }
+}
+
+/** Whether the application itself answered: nothing of that call is still under way over there. */
+function isSettled(error: StillpointError): boolean {
+  const status = error.context['status'];
+  return error.code === 'APP_REFUSED' && status !== 502 && status !== 504;
 }
 
 async function isServing(app: Lockable): Promise<boolean> {

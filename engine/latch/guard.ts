@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { type Clock, StillpointError } from '../../store/index.ts';
-import { bitbucket } from '../app/index.ts';
+import { type BitbucketAccess, bitbucket, type LatchedApplication, type LockAnswer } from '../app/index.ts';
+import { engineError } from '../errors.ts';
 import { lockSurely, unlockSurely } from './calls.ts';
 import { encodeMessage, type FromSentinel, readMessages, type ToSentinel } from './messages.ts';
 import { removeRecord, writeRecord } from './record.ts';
@@ -16,8 +17,11 @@ export async function standGuard(options: {
   readonly input: Readable;
   readonly output: Writable;
   readonly clock: Clock;
+  /** Seams for tests. */
+  readonly open?: (access: BitbucketAccess) => LatchedApplication;
+  readonly write?: typeof writeRecord;
 }): Promise<void> {
-  const { input, output, clock } = options;
+  const { input, output, clock, open = bitbucket, write = writeRecord } = options;
   output.on('error', () => undefined); // the program died: the end of its pipe is what counts
   const tell = (message: FromSentinel) => output.write(encodeMessage(message));
   let watch: Watch | undefined;
@@ -28,7 +32,7 @@ export async function standGuard(options: {
       break;
     }
     if (message.type === 'arm') {
-      watch = new Watch(message, { clock, tell });
+      watch = new Watch(message, { app: open(message.access), clock, tell, write });
       await watch.connect();
       tell({ type: 'armed' });
     } else {
@@ -39,29 +43,32 @@ export async function standGuard(options: {
   output.end();
 }
 
+interface World {
+  readonly app: LatchedApplication;
+  readonly clock: Clock;
+  readonly tell: (message: FromSentinel) => void;
+  readonly write: typeof writeRecord;
+}
+
 /** One lock, from the call that makes it to the proof that it is gone. */
 class Watch {
   readonly #arms: Arms;
-  readonly #clock: Clock;
-  readonly #tell: (message: FromSentinel) => void;
-  readonly #app;
+  readonly #world: World;
   readonly #ended = new AbortController();
   #locking: Promise<void> | undefined;
   #unlocking: Promise<void> | undefined;
   #token: string | undefined;
   #isUnknown = false;
 
-  constructor(arms: Arms, { clock, tell }: { clock: Clock; tell: (message: FromSentinel) => void }) {
+  constructor(arms: Arms, world: World) {
     this.#arms = arms;
-    this.#clock = clock;
-    this.#tell = tell;
-    this.#app = bitbucket(arms.access);
+    this.#world = world;
   }
 
   /** Opens the connection, so that the lock call pays for no handshake. */
   async connect(): Promise<void> {
     try {
-      await this.#app.describe();
+      await this.#world.app.describe();
     } catch (error) {
       if (!(error instanceof StillpointError)) throw error; // else the lock call will say it
     }
@@ -73,37 +80,58 @@ class Watch {
   }
 
   async #lockNow(): Promise<void> {
-    const { record, file, lockPatienceMs } = this.#arms;
-    const answer = await lockSurely(this.#app, { clock: this.#clock, patienceMs: lockPatienceMs });
+    const answer = await this.#call();
     if (answer.outcome !== 'locked') {
       this.#isUnknown = answer.outcome === 'unknown';
       const { code, message, remedy } = answer.error;
       const occupied = answer.outcome === 'refused' && answer.occupied;
-      this.#tell({ type: 'not-locked', outcome: answer.outcome, occupied, error: { code, message, remedy } });
+      this.#world.tell({
+        type: 'not-locked',
+        outcome: answer.outcome,
+        occupied,
+        error: { code, message, remedy },
+      });
       return;
     }
     this.#token = answer.token;
-    this.#tell({ type: 'locked', token: answer.token });
+    this.#world.tell({ type: 'locked', token: answer.token });
+    const { record, file } = this.#arms;
     try {
-      await writeRecord(file, { ...record, token: answer.token });
-      this.#tell({ type: 'persisted' });
+      await this.#world.write(file, { ...record, token: answer.token });
+      this.#world.tell({ type: 'persisted' });
     } catch (error) {
       // The program unlocks and fails; should it die now, this process still holds the token.
-      this.#tell({ type: 'not-persisted', message: String(error) });
+      this.#world.tell({ type: 'not-persisted', message: String(error) });
+    }
+  }
+
+  async #call(): Promise<LockAnswer> {
+    try {
+      return await lockSurely(this.#world.app, {
+        clock: this.#world.clock,
+        patienceMs: this.#arms.lockPatienceMs,
+      });
+    } catch (cause) {
+      // A mistake of ours must not keep the program waiting for an answer.
+      const error = engineError(
+        'APP_UNREACHABLE',
+        `Cannot lock ${this.#world.app.location}: ${String(cause)}`,
+      );
+      return { outcome: 'unknown', error };
     }
   }
 
   /** The program is stopped or stuck when this comes: it has its own, shorter budget. */
   async #overrun(): Promise<void> {
     try {
-      await this.#clock.sleep(this.#arms.maxHoldMs, this.#ended.signal);
+      await this.#world.clock.sleep(this.#arms.maxHoldMs, this.#ended.signal);
     } catch {
       return; // ended in time
     }
     await this.#locking;
     if (this.#token === undefined) return;
     await this.#unlock(this.#token);
-    this.#tell({ type: 'overrun' });
+    this.#world.tell({ type: 'overrun' });
   }
 
   /** The program is gone: what it may have left locked is unlocked here. */
@@ -131,7 +159,12 @@ class Watch {
     const { file, unlockPatienceMs } = this.#arms;
     try {
       const signal = this.#ended.signal;
-      await unlockSurely(this.#app, { token, clock: this.#clock, patienceMs: unlockPatienceMs, signal });
+      await unlockSurely(this.#world.app, {
+        token,
+        clock: this.#world.clock,
+        patienceMs: unlockPatienceMs,
+        signal,
+      });
       await removeRecord(file);
     } catch (error) {
       // Out of patience, or the program said `released` meanwhile: in the first case the record stays for `unlock`.
@@ -141,6 +174,6 @@ class Watch {
 
   async #end(): Promise<void> {
     this.#ended.abort();
-    await this.#app.close();
+    await this.#world.app.close();
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import type { ProcessIdentity } from './process-identity.ts';
+import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
 /**
  * What is on the disk while an application may be locked by this program. Written before the lock call without a
@@ -19,8 +19,8 @@ export interface LatchRecord {
   readonly token: string | null;
 }
 
-/** The folder of records; one file a run, so that a late sentinel of one run never touches the record of another. */
-export function recordsFolder(stateDir: string): string {
+/** One file a run, so that a late sentinel of one run never touches the record of another. */
+function recordsFolder(stateDir: string): string {
   return path.join(stateDir, 'latches');
 }
 
@@ -64,14 +64,19 @@ export async function readRecord(file: string): Promise<LatchRecord | undefined>
   return parseRecord(text);
 }
 
+/** For a lock that is known to be gone. Never fails: a record that stays sends the next run to find out the same. */
 export async function removeRecord(file: string): Promise<void> {
-  await unlink(file).catch((error: unknown) => {
-    if (!isMissing(error)) throw error; // the sentinel may have been faster
-  });
+  await unlink(file).catch(() => undefined);
 }
 
-/** Every record in the state directory, with its file; what a crash left half written is removed. */
-export async function listRecords(stateDir: string): Promise<{ file: string; record: LatchRecord }[]> {
+/** The records of an instance, oldest first. */
+export async function listRecords({
+  stateDir,
+  instance,
+}: {
+  readonly stateDir: string;
+  readonly instance: string;
+}): Promise<{ file: string; record: LatchRecord }[]> {
   const folder = recordsFolder(stateDir);
   let names: string[];
   try {
@@ -83,16 +88,51 @@ export async function listRecords(stateDir: string): Promise<{ file: string; rec
   const found: { file: string; record: LatchRecord }[] = [];
   for (const name of names.sort()) {
     const file = path.join(folder, name);
-    if (!name.endsWith('.json')) continue;
+    if (!name.startsWith(`${instanceHash(instance)}-`) || !name.endsWith('.json')) continue;
     const record = await readRecord(file);
     if (record) found.push({ file, record });
   }
-  return found;
+  return found.sort((a, b) => (a.record.lockRequestedAt < b.record.lockRequestedAt ? -1 : 1));
 }
 
-/** Removes a record that is certain to be moot, with what was being written beside it. */
-export async function forgetRecord(file: string): Promise<void> {
-  await rm(file, { force: true });
+/**
+ * Runs of this very process that may hold a lock: a long-lived process has records of earlier runs, too, whose
+ * program it is, but which it does not hold any more.
+ */
+export const heldHere = new Set<string>();
+
+/** Whether the run's program still works on it; its sentinel may go on without it. */
+export async function isHeld(record: LatchRecord): Promise<boolean> {
+  if (!(await isAlive(record.program))) return false;
+  return record.program.pid !== process.pid || heldHere.has(record.run);
+}
+
+/**
+ * Removes the records of dead runs that never knew a token: a lock of a later run proves that theirs are gone. Never
+ * fails, since it comes when everything is decided.
+ */
+export async function forgetIntentions(owner: RecordOwner): Promise<void> {
+  for (const { file, record } of await intentions(owner)) {
+    if (!(await isHeld(record))) await removeRecord(file);
+  }
+}
+
+/** Whether an earlier run died, or gave up, without knowing what became of its lock call. */
+export async function hasIntention(owner: RecordOwner): Promise<boolean> {
+  return (await intentions(owner)).length > 0;
+}
+
+interface RecordOwner {
+  readonly stateDir: string;
+  readonly instance: string;
+  readonly app: { readonly location: string };
+}
+
+async function intentions(owner: RecordOwner): Promise<{ file: string; record: LatchRecord }[]> {
+  const records = await listRecords(owner).catch(() => []); // a folder that cannot be read answers nothing
+  return records.filter(
+    ({ record }) => record.token === null && record.application.location === owner.app.location,
+  );
 }
 
 function parseRecord(text: string): LatchRecord | undefined {

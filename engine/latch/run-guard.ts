@@ -1,5 +1,6 @@
-import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { engineError } from '../errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { instanceHash } from './record.ts';
@@ -24,11 +25,9 @@ export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunG
   await writeFile(mine, JSON.stringify(identity), { mode: 0o600 });
   try {
     while (!(await linked(mine, file))) {
-      const text = await readFile(file, 'utf8').catch(ifMissing);
-      if (text === undefined) continue; // let go this moment
-      const holder = parse(text);
-      if (holder && (await isAlive(holder))) throw active(instance, holder);
-      await takeAside({ file, text, aside: `${mine}.stale` });
+      const stale = await readStale(file);
+      if (stale.holder) throw active(instance, stale.holder);
+      if (stale.text !== undefined) await takeOver({ mine, file, text: stale.text });
     }
   } finally {
     await unlink(mine);
@@ -44,9 +43,7 @@ export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunG
 
 /** The process that runs a backup of this instance on this host now; undefined when none does. */
 export async function activeRun(options: RunOptions): Promise<ProcessIdentity | undefined> {
-  const text = await readFile(guardPath(options), 'utf8').catch(ifMissing);
-  const holder = text === undefined ? undefined : parse(text);
-  return holder && (await isAlive(holder)) ? holder : undefined;
+  return (await readStale(guardPath(options))).holder;
 }
 
 let sequence = 0;
@@ -66,20 +63,35 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Moves a dead run's guard away; when another run took the place in between, gives it back. */
-async function takeAside(stale: {
+/** Who holds a guard and lives; else what a dead run left in it, if anything. */
+async function readStale(file: string): Promise<{ holder?: ProcessIdentity; text?: string }> {
+  const text = await readFile(file, 'utf8').catch(ifMissing);
+  if (text === undefined) return {};
+  const holder = parse(text);
+  return holder && (await isAlive(holder)) ? { holder } : { text };
+}
+
+/**
+ * Removes what a dead run left. Only one at a time may, and it looks again first: else the second of two that saw the
+ * same dead run would remove the guard of the first. A turn that a death left is removed.
+ */
+async function takeOver(stale: {
+  readonly mine: string;
   readonly file: string;
   readonly text: string;
-  readonly aside: string;
 }): Promise<void> {
-  try {
-    await rename(stale.file, stale.aside);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return; // somebody else moved it
-    throw error;
+  const turn = `${stale.file}.turn`;
+  if (!(await linked(stale.mine, turn))) {
+    const before = await readStale(turn);
+    if (before.text !== undefined) await unlink(turn).catch(ifMissing);
+    else await setImmediate();
+    return;
   }
-  if ((await readFile(stale.aside, 'utf8')) !== stale.text) await linked(stale.aside, stale.file);
-  await unlink(stale.aside);
+  try {
+    if ((await readStale(stale.file)).text === stale.text) await unlink(stale.file);
+  } finally {
+    await unlink(turn).catch(ifMissing);
+  }
 }
 
 function parse(text: string): ProcessIdentity | undefined {

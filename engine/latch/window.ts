@@ -28,12 +28,15 @@ interface Held {
   readonly signal: AbortSignal;
 }
 
-/** Waits until both halves of the application are at rest. Polls closely: this pause is time that people wait. */
+/**
+ * Waits until both halves of the application are at rest. The pause between two questions is time that people wait:
+ * a twentieth of what they have waited, within its bounds.
+ */
 export async function drain(
   { app, token, clock, signal }: Held,
   { task, timeoutMs }: { readonly task: BackupTask; readonly timeoutMs: number },
 ): Promise<void> {
-  const endMs = clock.monotonicMs() + timeoutMs;
+  const startMs = clock.monotonicMs();
   const limit = new AbortController();
   const calls = AbortSignal.any([signal, limit.signal]);
   const timer = new AbortController();
@@ -42,28 +45,25 @@ export async function drain(
     () => undefined, // put away below
   );
   let found = 'its state is not known';
-  let cause: unknown;
+  let passing: unknown;
   try {
-    for (let pauseMs = pollMinMs; ; pauseMs = Math.min(pauseMs * 1.5, pollMaxMs)) {
+    for (;;) {
       try {
         const state = await app.state(token, { signal: calls });
         checkTask(state, task.id);
         if (isDrained(state)) return;
         found = `database ${state.databaseState || 'unknown'}, home ${state.homeState || 'unknown'}`;
-        cause = undefined;
+        passing = undefined;
       } catch (error) {
-        if (signal.aborted || !isPassing(error)) throw signal.aborted ? signal.reason : error;
-        cause = error;
+        if (calls.aborted || !isPassing(error)) throw error;
+        passing = error;
       }
-      const leftMs = endMs - clock.monotonicMs();
-      if (leftMs <= 0 || limit.signal.aborted) throw notDrained(found, { timeoutMs, cause });
-      await clock.sleep(Math.min(pauseMs, leftMs), signal);
+      const waitedMs = clock.monotonicMs() - startMs;
+      await clock.sleep(Math.min(pollMaxMs, Math.max(pollMinMs, waitedMs / 20)), calls);
     }
   } catch (error) {
-    if (limit.signal.aborted && !signal.aborted && error === limit.signal.reason) {
-      throw notDrained(found, { timeoutMs, cause });
-    }
-    throw error;
+    if (signal.aborted) throw signal.reason;
+    throw limit.signal.aborted ? notDrained(found, { timeoutMs, cause: passing }) : error;
   } finally {
     timer.abort();
   }
@@ -97,7 +97,7 @@ export async function capture<T>(
     for (;;) {
       await clock.sleep(watchMs, calls);
       try {
-        checkHeld(await app.state(token, { signal: calls }), task.id);
+        checkHeld(await app.state(token, { signal: calls, aside: true }), task.id);
       } catch (error) {
         if (calls.aborted) return;
         if (error instanceof StillpointError && !isPassing(error)) stop(error);
@@ -114,7 +114,6 @@ export async function capture<T>(
     });
     signal.throwIfAborted();
     watching.abort();
-    reports.stop();
     await options.onCaptured();
     const [database] = await Promise.all([
       allHold(checks),

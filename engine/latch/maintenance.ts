@@ -1,0 +1,193 @@
+import { hostname } from 'node:os';
+import type { ApplicationFacts, BackupTask, LatchedApplication } from '../app/index.ts';
+import { type FenceRecord, lapsed } from './fence.ts';
+import { type LatchOptions, type LatchPhase, type LatchToken, patienceOf } from './options.ts';
+import { giveBack, type Hold, takeLock } from './outcome.ts';
+import { ownIdentity } from './process-identity.ts';
+import {
+  forgetIntentions,
+  heldHere,
+  type LatchRecord,
+  recordPath,
+  removeRecord,
+  writeRecord,
+} from './record.ts';
+import { Reports } from './reports.ts';
+import { startSentinel } from './sentinel.ts';
+import type { Sentinel } from './sentinel-link.ts';
+import { isComplete, latchedRecord, momentNow, type Times } from './times.ts';
+import { abortOf, forwardAbort, settle } from './waiting.ts';
+import { capture, drain, type LatchWindow } from './window.ts';
+
+/** After a failure, once unlocked: how long a body that ignores its signal is waited for. */
+const settleMs = 2_000;
+
+type Options = LatchOptions & { readonly app: LatchedApplication };
+type Body<T> = (window: LatchWindow) => Promise<T>;
+
+/** withLatch for an application with a maintenance latch of its own. */
+export async function withMaintenance<T>(
+  options: Options,
+  body: Body<T>,
+): Promise<{ result: T; fence: FenceRecord }> {
+  const { app, clock, instance, stateDir, signal } = options;
+  const application = await app.describe(signal ? { signal } : {});
+  const run = `${clock.nowMs().toString(36)}-${process.pid}`;
+  const file = recordPath(stateDir, { instance, run });
+  const record: LatchRecord = {
+    version: 1,
+    run,
+    instance,
+    application: { type: 'bitbucket', location: app.location, user: app.access.user },
+    program: await ownIdentity(),
+    host: hostname(),
+    lockRequestedAt: new Date(clock.nowMs()).toISOString(),
+    token: null,
+  };
+  heldHere.add(run);
+  try {
+    await writeRecord(file, record);
+    const sentinel = await prepare({ options, record, file });
+    return await hold({ options, sentinel, file, application }, body);
+  } finally {
+    heldHere.delete(run);
+  }
+}
+
+/** Everything that must be there before the lock call. Nothing is locked when it fails. */
+async function prepare(intent: {
+  readonly options: Options;
+  readonly record: LatchRecord;
+  readonly file: string;
+}): Promise<Sentinel> {
+  const { options, record, file } = intent;
+  const patience = patienceOf(options);
+  let sentinel: Sentinel | undefined;
+  try {
+    sentinel = await (options.startSentinel ?? startSentinel)(
+      {
+        type: 'arm',
+        access: options.app.access,
+        file,
+        record,
+        maxHoldMs: options.maxHoldMs,
+        lockPatienceMs: patience.lockMs,
+        unlockPatienceMs: patience.sentinelMs,
+      },
+      { clock: options.clock },
+    );
+    await options.onPhase?.('lock');
+    options.signal?.throwIfAborted();
+    sentinel.lost.throwIfAborted();
+    return sentinel;
+  } catch (error) {
+    await sentinel?.release();
+    await removeRecord(file);
+    throw error;
+  }
+}
+
+/** From the lock call to the proof that the lock is gone. */
+async function hold<T>(
+  held: Hold & { readonly options: Options; readonly application: ApplicationFacts },
+  body: Body<T>,
+): Promise<{ result: T; fence: FenceRecord }> {
+  const { options, sentinel, file, application } = held;
+  const { app, clock } = options;
+  const times: Times = { lockRequested: momentNow(clock) };
+  const token = await takeLock(held);
+  times.locked = momentNow(clock);
+
+  const stop = new AbortController();
+  const offs = [forwardAbort(options.signal, stop), forwardAbort(sentinel.lost, stop)];
+  const reports = new Reports(app, { token, clock });
+  const progress: { task?: BackupTask; isTaskEnded?: boolean } = {};
+  const working = work({ held, token, times, stop, reports, progress }, body);
+  let failure: { readonly error: unknown } | undefined;
+  let result: { readonly value: T } | undefined;
+  try {
+    result = { value: await Promise.race([working, abortOf(stop.signal)]) };
+  } catch (error) {
+    failure = { error: stop.signal.aborted ? stop.signal.reason : error };
+    void announceUnlock(options);
+  }
+  for (const off of offs) off();
+  stop.abort(failure?.error); // what still runs ends here; the first reason stays
+  const cancelToken = progress.isTaskEnded ? null : (progress.task?.cancelToken ?? null);
+  const how = await giveBack(held, { token, cause: failure?.error, cancelToken });
+  times.unlocked = momentNow(clock);
+  reports.end();
+  await sentinel.release();
+  await removeRecord(file);
+  await forgetIntentions(options);
+  if (failure) {
+    await settle(working, { ms: settleMs, clock });
+    throw failure.error;
+  }
+  if (options.signal?.aborted) throw options.signal.reason;
+  if (how === 'lapsed' || !result || !isComplete(times) || !progress.task) {
+    throw lapsed('when it was unlocked, it was not locked by this run any more');
+  }
+  return { result: result.value, fence: latchedRecord(times, { application, taskId: progress.task.id }) };
+}
+
+/** What happens while it is locked. Ends early by `stop`, and never unlocks. */
+async function work<T>(
+  job: {
+    readonly held: Hold & { readonly options: Options };
+    readonly token: string;
+    readonly times: Times;
+    readonly stop: AbortController;
+    readonly reports: Reports;
+    readonly progress: { task?: BackupTask; isTaskEnded?: boolean };
+  },
+  body: Body<T>,
+): Promise<T> {
+  const { held, token, times, stop, reports, progress } = job;
+  const { options, sentinel } = held;
+  const { app, clock, maxHoldMs } = options;
+  const { signal } = stop;
+  const leftMs = () => maxHoldMs - (clock.monotonicMs() - times.lockRequested.monotonicMs);
+  signal.throwIfAborted();
+  tell(options, { kind: 'unlock', token });
+  await options.onPhase?.('drain');
+  const task = await app.startBackup(token, { signal });
+  progress.task = task;
+  if (task.cancelToken !== null) tell(options, { kind: 'cancel', token: task.cancelToken });
+  const at = { app, token, clock, signal };
+  await drain(at, { task, timeoutMs: Math.min(options.drainTimeoutMs, leftMs()) });
+  await sentinel.persisted();
+  times.drained = momentNow(clock);
+  const result = await capture(at, {
+    task,
+    leftMs: leftMs(),
+    reports,
+    stop: reason => stop.abort(reason),
+    body: async window => {
+      await options.onPhase?.('capture');
+      return body(window);
+    },
+    onCaptured: async () => {
+      times.captured = momentNow(clock);
+      await options.onPhase?.('fence');
+    },
+  });
+  await options.onPhase?.('unlock');
+  signal.throwIfAborted();
+  progress.isTaskEnded = await reports.finish();
+  return result;
+}
+
+function tell({ app, onToken }: Options, token: Pick<LatchToken, 'kind' | 'token'>): void {
+  onToken?.({ ...token, command: app.manual[token.kind](token.token), page: app.location });
+}
+
+/** For a run that failed: nothing waits for it, and what it throws changes nothing. */
+async function announceUnlock({ onPhase }: Options): Promise<void> {
+  const phase: LatchPhase = 'unlock';
+  try {
+    await onPhase?.(phase);
+  } catch {
+    // the failure that is under way is the one to tell
+  }
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '../../store/index.ts';
+import type { ApplicationFacts } from '../app/index.ts';
+import type { FenceRecord } from './fence.ts';
+
+export interface Moment {
+  /** For people; may jump. */
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** When each step of one latch ended. */
+export interface Times {
+  readonly lockRequested: Moment;
+  locked?: Moment;
+  drained?: Moment;
+  captured?: Moment;
+  unlocked?: Moment;
+}
+
+export function momentNow(clock: Clock): Moment {
+  return { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+}
+
+/** The record of a latch that held: every time is there. */
+export function latchedRecord(
+  times: Required<Times>,
+  facts: { readonly application: ApplicationFacts; readonly taskId: string },
+): FenceRecord {
+  const { lockRequested, locked, drained, captured, unlocked } = times;
+  const between = (from: Moment, to: Moment) => to.monotonicMs - from.monotonicMs;
+  return {
+    kind: 'latched',
+    ...facts,
+    lockRequestedAtMs: lockRequested.wallMs,
+    lockedAtMs: locked.wallMs,
+    drainedAtMs: drained.wallMs,
+    capturedAtMs: captured.wallMs,
+    unlockedAtMs: unlocked.wallMs,
+    lockMs: between(lockRequested, locked),
+    drainMs: between(locked, drained),
+    captureMs: between(drained, captured),
+    unlockMs: between(captured, unlocked),
+    heldMs: between(lockRequested, unlocked),
+  };
+}
+
+/** True when every step ended; without it no record of the pair is made. */
+export function isComplete(times: Times): times is Required<Times> {
+  return Boolean(times.locked && times.drained && times.captured && times.unlocked);
+}

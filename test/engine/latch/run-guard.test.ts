@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { activeRun, beginRun } from '../../../engine/latch/index.ts';
+
+async function withStateDir(work: (stateDir: string) => Promise<void>): Promise<void> {
+  const stateDir = await mkdtemp(path.join(tmpdir(), 'run-'));
+  try {
+    await work(stateDir);
+  } finally {
+    await rm(stateDir, { recursive: true });
+  }
+}
+
+test('one run of an instance at a time, others beside it', () =>
+  withStateDir(async stateDir => {
+    const first = await beginRun({ stateDir, instance: 'a' });
+    await assert.rejects(beginRun({ stateDir, instance: 'a' }), { code: 'RUN_ACTIVE' });
+    assert.equal((await activeRun({ stateDir, instance: 'a' }))?.pid, process.pid);
+    const other = await beginRun({ stateDir, instance: '../b' });
+    await first.release();
+    await first.release();
+    assert.equal(await activeRun({ stateDir, instance: 'a' }), undefined);
+    await (await beginRun({ stateDir, instance: 'a' })).release();
+    await other.release();
+    assert.deepEqual(await readdir(path.join(stateDir, 'runs')), []);
+  }));
+
+test('a run that died is taken over, whatever has its pid now', () =>
+  withStateDir(async stateDir => {
+    const child = spawn('true');
+    await new Promise(resolve => child.once('exit', resolve));
+    const guard = await beginRun({ stateDir, instance: 'a' });
+    await guard.release();
+    const dead = [
+      { pid: child.pid, started: '1', boot: '' },
+      { pid: process.pid, started: '1', boot: 'another' },
+      { pid: process.pid, started: '1' },
+      'not JSON of ours',
+    ];
+    for (const holder of dead) {
+      await writeFile(guard.file, typeof holder === 'string' ? holder : JSON.stringify(holder));
+      assert.equal(await activeRun({ stateDir, instance: 'a' }), undefined);
+      await (await beginRun({ stateDir, instance: 'a' })).release();
+    }
+    assert.deepEqual(await readdir(path.join(stateDir, 'runs')), []);
+  }));
+
+test('of many that find a dead run at once, one takes its place', () =>
+  withStateDir(async stateDir => {
+    const guard = await beginRun({ stateDir, instance: 'a' });
+    await guard.release();
+    await writeFile(guard.file, JSON.stringify({ pid: process.pid, started: '1', boot: 'another' }));
+    const runs = await Promise.allSettled(
+      Array.from({ length: 20 }, () => beginRun({ stateDir, instance: 'a' })),
+    );
+    assert.equal(runs.filter(run => run.status === 'fulfilled').length, 1);
+    assert.deepEqual(await readdir(path.join(stateDir, 'runs')), [path.basename(guard.file)]);
+  }));
