@@ -14,7 +14,7 @@ export type {
   ListingRoot,
 } from './content.ts';
 export { inlineBytesMax } from './content.ts';
-export { writeDurably } from './durable.ts';
+export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';

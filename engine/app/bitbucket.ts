@@ -8,7 +8,7 @@ const timeoutsDefault: Timeouts = {
   connectMs: 5_000,
   headersMs: 10_000,
   bodyMs: 10_000,
-  lockMs: 30_000,
+  lockMs: 60_000,
   stateMs: 5_000,
 };
 const versionMin = 4;
@@ -40,16 +40,21 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
   async function describe({ signal, aside }: CallOptions = {}) {
     const what = expected(`ask ${location} for its version`, [200]);
     const path = '/rest/api/1.0/application-properties';
-    const facts = readObject(
-      await transport.send({ method: 'GET', path, headers: plain, signal, aside }),
-      what,
-    );
+    const answer = await transport.send({ method: 'GET', path, headers: plain, signal, aside });
+    if (answer.status === 503 && (await isLocked({ signal, aside }))) throw locked(`use ${location}`);
+    const facts = readObject(answer, what);
     const version = readText(facts, { field: 'version', expected: what });
     if (Number.parseInt(version, 10) < versionMin) {
       throw refuse(what, `it is version ${version}`, `Stillpoint needs Bitbucket ${versionMin}.0 or newer.`);
     }
     const displayName = typeof facts['displayName'] === 'string' ? facts['displayName'] : '';
     return { type: 'bitbucket' as const, version, displayName, identity: location };
+  }
+
+  /** Of an application that serves nothing: its maintenance calls go on when it is locked, and only then. */
+  async function isLocked(options: Partial<Request>): Promise<boolean> {
+    const answer = await send('GET', '/mvc/maintenance', options);
+    return [200, 404, 409].includes(answer.status) && !isPage(answer);
   }
 
   /** Whether the base URL leads to the application now, and not to something before it that answers in its place. */
@@ -157,11 +162,7 @@ function readLock(
   { what, location }: { readonly what: Expectation; readonly location: string },
 ): LockAnswer {
   if (answer.status === 409) {
-    const error = engineError('APP_LOCKED', `Cannot lock ${location}: it is locked already`, {
-      remedy:
-        'Wait until its maintenance ends; if a run of this program left the lock, run `stillpoint unlock`.',
-    });
-    return { outcome: 'refused', occupied: true, error };
+    return { outcome: 'refused', occupied: true, error: locked(`lock ${location}`) };
   }
   try {
     const token = readText(readObject(answer, what), { field: 'unlockToken', expected: what });
@@ -174,6 +175,13 @@ function readLock(
     const mayHaveLocked = (status < 300 && !isPage(answer)) || (status >= 500 && status !== 503);
     return mayHaveLocked ? { outcome: 'unknown', error } : { outcome: 'refused', occupied: false, error };
   }
+}
+
+function locked(call: string): StillpointError {
+  return engineError('APP_LOCKED', `Cannot ${call}: it is locked already`, {
+    remedy:
+      'Wait until its maintenance ends; if a run of this program left the lock, run `stillpoint unlock`.',
+  });
 }
 
 function readTask(task: unknown): { id: string; state: string } | null {

@@ -1,11 +1,13 @@
 import { hostname } from 'node:os';
+import { StillpointError } from '../../store/index.ts';
 import type { ApplicationFacts, BackupTask, LatchedApplication } from '../app/index.ts';
 import { type FenceRecord, lapsed } from './fence.ts';
 import { type LatchOptions, type LatchPhase, type LatchToken, patienceOf } from './options.ts';
-import { giveBack, type Hold, takeLock } from './outcome.ts';
+import { giveBack, type Hold, lockedWithoutToken, takeLock } from './outcome.ts';
 import { ownIdentity } from './process-identity.ts';
 import {
   forgetIntentions,
+  hasIntention,
   heldHere,
   type LatchRecord,
   recordPath,
@@ -30,8 +32,8 @@ export async function withMaintenance<T>(
   options: Options,
   body: Body<T>,
 ): Promise<{ result: T; fence: FenceRecord }> {
-  const { app, clock, instance, stateDir, signal } = options;
-  const application = await app.describe(signal ? { signal } : {});
+  const { app, clock, instance, stateDir } = options;
+  const application = await describe(options);
   const run = `${clock.nowMs().toString(36)}-${process.pid}`;
   const file = recordPath(stateDir, { instance, run });
   const record: LatchRecord = {
@@ -51,6 +53,17 @@ export async function withMaintenance<T>(
     return await hold({ options, sentinel, file, application }, body);
   } finally {
     heldHere.delete(run);
+  }
+}
+
+/** Also opens the connection that the calls after the lock take. */
+async function describe(options: Options): Promise<ApplicationFacts> {
+  const { app, signal } = options;
+  try {
+    return await app.describe(signal ? { signal } : {});
+  } catch (error) {
+    const isLocked = error instanceof StillpointError && error.code === 'APP_LOCKED';
+    throw isLocked && (await hasIntention(options)) ? lockedWithoutToken(app, error) : error;
   }
 }
 

@@ -8,7 +8,7 @@ import type { Sentinel } from './sentinel-link.ts';
 import { settle } from './waiting.ts';
 
 /** Longer than any lock call and all that lockSurely does after it: a sentinel that is silent for so long is stuck. */
-const sentinelAnswerMs = 120_000;
+const sentinelAnswerMs = 240_000;
 const cancelGraceMs = 1_000;
 
 export interface Hold {
@@ -48,11 +48,14 @@ export async function takeLock(hold: Hold): Promise<string> {
   throw lost;
 }
 
-/** The sentinel died, or is stuck, with the call under way: its record may hold the token; else lock to find out. */
+/**
+ * The sentinel died, or is stuck, with the call under way: its record may hold the token; else lock to find out. One
+ * that is only slow gives back what it gets, once its pipe is closed.
+ */
 async function recover(hold: Hold, lost: unknown): Promise<void> {
   const { options, sentinel, file } = hold;
   const { app, clock } = options;
-  sentinel.kill();
+  sentinel.leave();
   let token = (await readRecord(file))?.token ?? undefined;
   if (token === undefined) {
     const answer = await lockSurely(app, { clock, patienceMs: patienceOf(options).lockMs });

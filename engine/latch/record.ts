@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { readdir, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { writeDurably } from '../../store/index.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
+import { makeFolder, stateUnwritable } from './state-folder.ts';
 
 /**
  * What is on the disk while an application may be locked by this program. Written before the lock call without a
@@ -36,20 +38,15 @@ export function instanceHash(instance: string): string {
   return createHash('sha256').update(instance).digest('hex').slice(0, 32);
 }
 
-/** On return the record is on the medium, its folder entry included; a reader sees the old or the new one, whole. */
+/** On return the record is on the medium, its folder included; a reader sees the old or the new one, whole. */
 export async function writeRecord(file: string, record: LatchRecord): Promise<void> {
-  const folder = path.dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${process.pid}.new`;
-  const handle = await open(temporary, 'w', 0o600);
   try {
-    await handle.writeFile(`${JSON.stringify(record, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await makeFolder(path.dirname(file));
+    const text = `${JSON.stringify(record, null, 2)}\n`;
+    await writeDurably(file, Buffer.from(text), { overwrite: 'replace' });
+  } catch (cause) {
+    throw stateUnwritable(file, cause);
   }
-  await rename(temporary, file);
-  await syncFolder(folder);
 }
 
 /** undefined when there is none, or when it is not a record of this version. */
@@ -147,15 +144,6 @@ function parseRecord(text: string): LatchRecord | undefined {
   return record.version === 1 && typeof record.run === 'string' && typeof record.instance === 'string'
     ? (record as LatchRecord)
     : undefined;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function isMissing(error: unknown): boolean {

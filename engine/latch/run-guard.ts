@@ -1,9 +1,10 @@
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { engineError } from '../errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { instanceHash } from './record.ts';
+import { makeFolder, stateUnwritable } from './state-folder.ts';
 
 /** One run an instance on this host. Dispose to let the next one in; the end of the process does the same. */
 export interface RunGuard extends AsyncDisposable {
@@ -20,9 +21,13 @@ export interface RunOptions {
 export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunGuard> {
   const file = guardPath({ stateDir, instance });
   const identity = await ownIdentity();
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const mine = `${file}.${process.pid}-${sequence++}`;
-  await writeFile(mine, JSON.stringify(identity), { mode: 0o600 });
+  try {
+    await makeFolder(path.dirname(file));
+    await writeFile(mine, JSON.stringify(identity), { mode: 0o600 });
+  } catch (cause) {
+    throw stateUnwritable(file, cause);
+  }
   try {
     while (!(await linked(mine, file))) {
       const stale = await readStale(file);
@@ -59,7 +64,7 @@ async function linked(from: string, to: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
-    throw error;
+    throw stateUnwritable(to, error);
   }
 }
 

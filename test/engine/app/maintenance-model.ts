@@ -38,6 +38,7 @@ export class MaintenanceModel {
   apply(call: Call, { header, token, percentage }: Arguments): Reply {
     switch (call) {
       case 'properties':
+        if (this.isLocked) return { status: 503, body: '<html>In maintenance</html>' };
         return json(200, { version: '8.19.1', buildNumber: '8019001', displayName: 'Bitbucket' });
       case 'lock':
         return this.#lock();
