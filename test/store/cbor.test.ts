@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import * as cborg from 'cborg';
 import fc from 'fast-check';
-import { type CborValue, cborDepthMax, decodeCbor, encodeCbor } from '../../store/cbor.ts';
+import { type CborValue, decodeCbor, encodeCbor } from '../../store/cbor.ts';
+import { cborDepthMax } from '../../store/cbor-rules.ts';
 import { isStoreError } from '../../store/index.ts';
 
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
@@ -32,6 +34,29 @@ function bytes(hexText: string): Uint8Array {
 describe('structured data', () => {
   test('gives back every value', () => {
     fc.assert(fc.property(anyValue, value => assert.deepEqual(decodeCbor(encodeCbor(value)), value)));
+  });
+
+  test('is what another implementation writes and reads', () => {
+    fc.assert(
+      fc.property(anyValue, value => {
+        const encoded = encodeCbor(value);
+        assert.deepEqual(encoded, new Uint8Array(cborg.encode(value, cborg.rfc8949EncodeOptions)));
+        assert.deepEqual(cborg.decode(encoded, { useMaps: true, strict: true, allowBigInt: true }), value);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('has integers on both sides of every change of length and type', () => {
+    const powers = [0n, 23n, 24n, 255n, 256n, 65535n, 65536n, 2n ** 32n, 2n ** 53n, 2n ** 63n - 1n];
+    for (const power of powers.flatMap(value => [value - 1n, value, value + 1n])) {
+      for (const value of [power, -power, -1n - power]) {
+        if (value >= 2n ** 63n || value < -(2n ** 63n)) continue;
+        const encoded = encodeCbor(value);
+        assert.deepEqual(encoded, new Uint8Array(cborg.encode(value)), String(value));
+        assert.equal(decodeCbor(encoded), normal(value), String(value));
+      }
+    }
   });
 
   test('has one encoding for a map, whatever the order of its making', () => {
@@ -178,11 +203,7 @@ describe('structured data', () => {
     ];
     for (const value of wrong) {
       for (const holder of [value, [value], new Map([[1, value]])]) {
-        assert.throws(
-          () => encodeCbor(holder as CborValue),
-          error => error instanceof TypeError || error instanceof RangeError,
-          String(value),
-        );
+        assert.throws(() => encodeCbor(holder as CborValue), TypeError, String(value));
       }
     }
     let deep: CborValue = 0;
