@@ -153,6 +153,12 @@ export function backupSession(parts: SessionParts): BackupSession {
     // A manifest that may yet turn out to exist keeps its intent: a root for whoever prunes.
     if (isOutcomeUnknown) return;
     await removeIntent(context, id);
+    // While the session is there nobody counts on packs that no index part lists; afterwards they must be durable.
+    const isDurable = await context.backend.sync().then(
+      () => true,
+      () => false,
+    );
+    if (!isDurable) return;
     await closeSession(context, id);
   }
 

@@ -4,7 +4,7 @@ import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { SessionId, SnapshotId } from './ids.ts';
 import { encodeManifest, type Manifest, manifestName } from './manifest.ts';
-import { listManifestIds, readManifest, setDigest } from './manifests.ts';
+import { listManifestIds, readAhead, readManifest, setDigest } from './manifests.ts';
 import { holds } from './put-own.ts';
 
 export interface Commit {
@@ -79,21 +79,17 @@ async function lastOf(
   options: CallOptions,
 ): Promise<Manifest | undefined> {
   let last: Manifest | undefined;
-  for (const id of ids) {
-    const manifest = await readUnlessDamaged(context, id, options);
+  for await (const [, reading] of readAhead(ids, id => readManifest(context, id, options))) {
+    const manifest = await unlessDamaged(reading);
     if (manifest?.host === host && manifest.sequence > (last?.sequence ?? 0)) last = manifest;
   }
   return last;
 }
 
 /** A damaged manifest of long ago must not stop a backup; verify names it. */
-async function readUnlessDamaged(
-  context: StoreContext,
-  id: SnapshotId,
-  options: CallOptions,
-): Promise<Manifest | undefined> {
+async function unlessDamaged(reading: Promise<Manifest | undefined>): Promise<Manifest | undefined> {
   try {
-    return await readManifest(context, id, options);
+    return await reading;
   } catch (error) {
     if (isStoreError(error) && (error.code === 'STORE_DAMAGED' || error.code === 'STORE_OBJECT_MISSING'))
       return undefined;

@@ -1,6 +1,6 @@
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
-import { fromHex, hex, type SnapshotId } from './ids.ts';
+import { fromHex, type SnapshotId } from './ids.ts';
 import { decodeManifest, type Manifest, manifestBytesMax, manifestName } from './manifest.ts';
 
 interface CallOptions {
@@ -89,7 +89,8 @@ export async function* readSnapshots(
 
 const readsAhead = 8;
 
-async function* readAhead<T>(
+/** Reads some ids at a time, in their order; a failure waits in its promise. */
+export async function* readAhead<T>(
   ids: readonly SnapshotId[],
   read: (id: SnapshotId) => Promise<T>,
 ): AsyncGenerator<[SnapshotId, Promise<T>]> {
@@ -173,9 +174,4 @@ function unknown({ backend }: StoreContext, text: string, state: string): Error 
 /** One digest for a set of manifests: BLAKE3 over their ids in ascending order. */
 export function setDigest({ ring }: StoreContext, ids: readonly SnapshotId[]): Uint8Array {
   return ring.blake3.hash(fromHex([...ids].sort().join('')));
-}
-
-/** For messages. */
-export function shortId(id: SnapshotId | Uint8Array): string {
-  return (typeof id === 'string' ? id : hex(id)).slice(0, 12);
 }

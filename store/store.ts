@@ -89,13 +89,12 @@ async function openWith(backend: Backend, keys: OpenKeys, seams: Seams): Promise
   let loading: Promise<LoadedIndex> | undefined;
   let hasAskedTrailers = false;
 
-  function load(options: { trailers?: 'always'; signal?: AbortSignal } = {}): Promise<LoadedIndex> {
-    const loaded = loadIndex(context, options).then(result => {
+  function load(options: Parameters<typeof loadIndex>[1] = {}): Promise<LoadedIndex> {
+    return loadIndex(context, options).then(result => {
       for (const problem of result.problems)
         if (!problems.some(known => known.object === problem.object)) problems.push(problem);
       return result;
     });
-    return loaded;
   }
 
   function loadOnce(options: { trailers?: 'always' } = {}): Promise<LoadedIndex> {
@@ -138,7 +137,7 @@ async function openWith(backend: Backend, keys: OpenKeys, seams: Seams): Promise
     const id = await openSession(context, record, { signal });
     try {
       await refuseGenerations(context, { signal });
-      const loaded = await load(signal ? { signal } : {});
+      const loaded = await load({ purpose: 'write', signal });
       const onCommitted = () => {
         loading = Promise.resolve(loaded);
       };

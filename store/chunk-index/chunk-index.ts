@@ -11,6 +11,7 @@ import {
   type PackRow,
   viewOf,
 } from '../pack/row.ts';
+import { packBytesOf } from '../pack/trailer.ts';
 import { ChunkTable } from './table.ts';
 
 /** Where a frame lies. */
@@ -43,9 +44,11 @@ interface PackSpan {
   readonly pack: PackId;
   readonly chunkClass: ChunkClass;
   readonly firstFrame: number;
+  readonly bytes: number;
 }
 
 const frameWords = 3;
+const firstFrames = 64;
 const zstdBit = 0x80000000;
 
 /** The chunks of many packs. 32 bytes a slot at up to 3/4 load, and 12 a frame. */
@@ -55,7 +58,7 @@ export class ChunkIndex {
   readonly #byName = new Map<PackId, number>();
   readonly #badFrames = new Set<number>();
   readonly #damaged: Damaged | undefined;
-  #frames = new Uint32Array(256 * frameWords);
+  #frames = new Uint32Array(firstFrames * frameWords);
   #frameCount = 0;
 
   constructor(damaged?: Damaged) {
@@ -84,7 +87,8 @@ export class ChunkIndex {
   addPack(row: PackRow): void {
     if (this.#byName.has(row.pack)) return;
     this.#byName.set(row.pack, this.#packs.length);
-    this.#packs.push({ pack: row.pack, chunkClass: row.chunkClass, firstFrame: this.#frameCount });
+    const { pack, chunkClass } = row;
+    this.#packs.push({ pack, chunkClass, firstFrame: this.#frameCount, bytes: packBytesOf(row) });
     const frames = viewOf(row.frames);
     const chunks = viewOf(row.chunks);
     let position = 0;
@@ -109,7 +113,7 @@ export class ChunkIndex {
 
   /** Whether a copy is there that is not known bad: what a new snapshot may depend on. */
   has(id: Uint8Array): boolean {
-    if (this.#badFrames.size === 0) return this.#chunks.copies(id).length > 0;
+    if (this.#badFrames.size === 0) return this.#chunks.has(id);
     return this.#chunks.copies(id).some(slot => !this.#badFrames.has(slot.frame));
   }
 
@@ -150,9 +154,9 @@ export class ChunkIndex {
     return frames;
   }
 
-  /** Every pack that is listed. */
-  packIds(): IterableIterator<PackId> {
-    return this.#byName.keys();
+  /** Every pack that is listed, and how large it is if it is whole. */
+  packSizes(): readonly { readonly pack: PackId; readonly bytes: number }[] {
+    return this.#packs;
   }
 
   frame(frame: number): FramePlace {

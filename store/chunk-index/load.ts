@@ -1,8 +1,8 @@
 import type { StoreContext } from '../context.ts';
-import { isStoreError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
-import type { PackRow } from '../pack/row.ts';
+import { type PackRow, packName } from '../pack/row.ts';
 import { type DamageRecord, damageRecord } from '../protocol/records.ts';
 import { openRecord } from '../record.ts';
 import { ChunkIndex, type Damaged } from './chunk-index.ts';
@@ -26,12 +26,18 @@ export interface LoadedIndex {
 
 interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Read the trailers of packs that no part lists, even if every part is whole. */
+  /**
+   * 'write': what new snapshots may depend on. Packs that are not there, or have another size than listed, count as
+   * damaged, so that their chunks are stored again.
+   */
+  readonly purpose?: 'read' | 'write';
+  /** Ask the packs that no part lists, even if every part is whole. */
   readonly trailers?: 'always' | 'when damaged';
 }
 
 const indexPattern = /^index\/[0-9a-f]{64}$/;
 const damagePattern = /^damage\/[0-9a-f]{64}$/;
+const sessionPattern = /^sessions\/[0-9a-f]{64}$/;
 const packPattern = /^packs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
 
 /**
@@ -51,24 +57,60 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
     });
   }
   const isDamaged = problems.some(problem => parts.has(problem.object));
-  const recovered =
-    isDamaged || options.trailers === 'always'
-      ? await recoverRows(context, { index, problems }, options)
-      : [];
+  const asksTrailers = isDamaged || options.trailers === 'always';
+  const recovered: PackRow[] = [];
+  if (asksTrailers || options.purpose === 'write') {
+    const packs = await listPacks(context, options);
+    if (options.purpose === 'write') markAbsent(index, packs.sizes, problems);
+    if (asksTrailers) recovered.push(...(await recoverRows(context, { index, packs, problems }, options)));
+  }
   return { index, parts, problems, recovered };
+}
+
+interface ListedPacks {
+  readonly sizes: ReadonlyMap<PackId, number>;
+  /** Whether its session has not ended: then nobody has said that the pack is durable. */
+  isUnfinished(pack: PackId): boolean;
+}
+
+/** Listed after the index was read, so that a pack that the index names must be among them. */
+async function listPacks(context: StoreContext, options: LoadOptions): Promise<ListedPacks> {
+  // Sessions before packs: one that ends in between has then made its packs durable, or is taken for alive still.
+  const alive = new Set<string>();
+  if (options.purpose === 'write')
+    for (const name of await namesOf(context, { prefix: 'sessions/', pattern: sessionPattern }, options))
+      alive.add(name.slice('sessions/'.length, 'sessions/'.length + 32));
+  const sizes = new Map<PackId, number>();
+  for await (const { name, bytes } of context.backend.list('packs/', callOf(options))) {
+    const pack = packPattern.exec(name)?.[1] as PackId | undefined;
+    if (pack !== undefined) sizes.set(pack, bytes);
+  }
+  return { sizes, isUnfinished: pack => alive.has(pack.slice(0, 32)) };
+}
+
+function markAbsent(index: ChunkIndex, sizes: ReadonlyMap<PackId, number>, problems: StoreProblem[]): void {
+  for (const { pack, bytes } of index.packSizes()) {
+    const found = sizes.get(pack);
+    if (found === bytes) continue;
+    for (const { frame } of index.framesOf(pack)) index.markBad(frame);
+    const object = packName(pack);
+    const state = found === undefined ? 'it is not there' : `it has ${found} bytes, the index says ${bytes}`;
+    const code = found === undefined ? 'STORE_OBJECT_MISSING' : 'STORE_DAMAGED';
+    const remedy = 'What is still at hand is stored again; run `stillpoint verify` to see what is affected.';
+    problems.push({ object, error: storeError(code, `Cannot use ${object}: ${state}`, { remedy }) });
+  }
 }
 
 /** Adds the packs that no part lists, from their trailers. */
 async function recoverRows(
   context: StoreContext,
-  { index, problems }: { index: ChunkIndex; problems: StoreProblem[] },
+  { index, packs, problems }: { index: ChunkIndex; packs: ListedPacks; problems: StoreProblem[] },
   options: LoadOptions,
 ): Promise<PackRow[]> {
   const recovered: PackRow[] = [];
-  for await (const { name, bytes } of context.backend.list('packs/', callOf(options))) {
-    const pack = packPattern.exec(name)?.[1] as PackId | undefined;
-    if (pack === undefined || index.hasPack(pack)) continue;
-    await tolerate(problems, name, async () => {
+  for (const [pack, bytes] of packs.sizes) {
+    if (packs.isUnfinished(pack) || index.hasPack(pack)) continue;
+    await tolerate(problems, packName(pack), async () => {
       const row = await readTrailer(context, { pack, bytes }, callOf(options));
       index.addPack(row);
       recovered.push(row);

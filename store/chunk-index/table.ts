@@ -8,7 +8,7 @@ export interface Slot {
 
 const slotWords = 8;
 const loadMax = 0.75;
-const firstCapacity = 1024;
+const firstCapacity = 64;
 
 /**
  * Chunk keys (the first 16 bytes of an id) and where the chunks lie: open addressing over one buffer, 32 bytes a slot.
@@ -50,17 +50,30 @@ export class ChunkTable {
     this.#size += 1;
   }
 
+  has(key: Uint8Array): boolean {
+    const words = this.#words;
+    const first = word(key, 0);
+    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at)) return true;
+    return false;
+  }
+
   /** All copies, in the order in which they were added. */
   copies(key: Uint8Array): Slot[] {
     const words = this.#words;
-    const [k0, k1, k2, k3] = [word(key, 0), word(key, 4), word(key, 8), word(key, 12)];
+    const first = word(key, 0);
     const found: Slot[] = [];
-    for (let at = (k0 & this.#mask) * slotWords; ; at = (at + slotWords) % words.length) {
-      const frame = words[at + 4]!;
-      if (frame === 0) return found;
-      if (words[at] === k0 && words[at + 1] === k1 && words[at + 2] === k2 && words[at + 3] === k3)
-        found.push({ frame: frame - 1, offset: words[at + 5]!, length: words[at + 6]! });
-    }
+    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at))
+        found.push({ frame: words[at + 4]! - 1, offset: words[at + 5]!, length: words[at + 6]! });
+    return found;
+  }
+
+  #isAt(key: Uint8Array, at: number): boolean {
+    const words = this.#words;
+    return (
+      words[at + 1] === word(key, 4) && words[at + 2] === word(key, 8) && words[at + 3] === word(key, 12)
+    );
   }
 
   #grow(): void {

@@ -28,8 +28,8 @@ export async function openSession(
   const name = sessionName(id);
   const first = sealSession(context, id, record);
   const options = signal ? { signal } : {};
-  const created = await backend.put(name, first, options);
   try {
+    const created = await backend.put(name, first, options);
     // An answer that was lost on the way leaves our own bytes there; anything else is not ours to keep.
     if (created === 'exists' && !(await holds(backend, { name, parts: [first] })))
       throw unproven(context, 'a new name was taken already');

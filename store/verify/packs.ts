@@ -52,7 +52,7 @@ export async function verifyPacks(
   { index, rows }: VerifiedIndex,
 ): Promise<void> {
   let done = 0;
-  for (const pack of index.packIds()) if (!inventory.packs.has(pack)) reportMissing(run, index, pack);
+  for (const { pack } of index.packSizes()) if (!inventory.packs.has(pack)) reportMissing(run, index, pack);
   for (const [pack, bytes] of inventory.packs) {
     const object = packName(pack);
     const kind = index.framesOf(pack)[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
