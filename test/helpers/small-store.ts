@@ -1,11 +1,14 @@
 import {
   type Backend,
   type ChunkId,
+  type ChunkSource,
   type Entry,
+  extentsOf,
   ListingBuilder,
   type ListingRoot,
   type MemoryBackend,
   memoryBackend,
+  readListing,
   type Seams,
   type SnapshotId,
   type Store,
@@ -46,7 +49,7 @@ export async function commitFiles(
     [4, root.entries],
   ]);
   const id = await session.commit({ roots: [{ id: root.id, kind: 'node' }], body });
-  return { id, root, files };
+  return { id, root, files: new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
 async function extentsFor(
@@ -84,4 +87,24 @@ export async function smallStore({
   const first = await commitFiles(store, files);
   const second = await commitFiles(store, new Map([...files, ['etc/new', Buffer.from('added later')]]));
   return { store, snapshots: [first, second] };
+}
+
+/** The files of a listing, with their holes. */
+export async function readFiles(
+  source: ChunkSource,
+  root: ListingRoot,
+): Promise<ReadonlyMap<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for await (const { key, contents } of readListing(source, root)) {
+    const parts: Uint8Array[] = [];
+    for await (const extent of extentsOf(source, contents[0]!)) {
+      if (extent.kind === 'inline') parts.push(extent.bytes);
+      else if (extent.kind === 'chunk')
+        parts.push(
+          (await source.get(extent.id, 'data')).subarray(extent.offset, extent.offset + extent.length),
+        );
+    }
+    files.set(Buffer.from(key).toString(), Buffer.concat(parts));
+  }
+  return files;
 }
