@@ -29,6 +29,8 @@ export interface Rig extends AsyncDisposable {
   program(args: readonly string[], options?: Partial<StartOptions>): Promise<Ended>;
   /** As `program`, but fails unless it ends with 0; the summary, the last JSON line. */
   summary(args: readonly string[], options?: Partial<StartOptions>): Promise<Record<string, unknown>>;
+  /** Destroys the application's database. */
+  dropDatabase(): Promise<void>;
   /** A fresh place to restore into. */
   target(name: string): RestoreTarget;
 }
@@ -112,6 +114,16 @@ function assemble({ folder, server, instance, dispose, configuration }: Parts): 
       throw new Error(
         `stillpoint ${args.join(' ')} ended with ${ended.code}: ${ended.stderr || ended.stdout}`,
       );
+    },
+    async dropDatabase() {
+      const { Client } = (await import('pg')).default;
+      const client = new Client({ connectionString: server.superuserUrl });
+      await client.connect();
+      try {
+        await client.query('DROP DATABASE bitbucket WITH (FORCE)');
+      } finally {
+        await client.end();
+      }
     },
     target(name) {
       const databaseUrl = server.url(name);

@@ -1,3 +1,4 @@
+import { SingleBar } from 'cli-progress';
 import type { OnProgress, Progress } from '../../engine/index.ts';
 import type { Clock } from '../../store/index.ts';
 import { count, duration, size } from './quantities.ts';
@@ -5,50 +6,52 @@ import { count, duration, size } from './quantities.ts';
 /** A live line on a terminal; plain lines at a fixed rate where STILLPOINT_PROGRESS_FPS asks for them; else nothing. */
 export interface ProgressView {
   readonly onProgress: OnProgress;
-  /** Steps aside for a message; the line comes back with the next step. */
+  /** Ends the line for a message; it comes back with the next step. */
   clear(): void;
   stop(): void;
 }
 
 export interface ProgressViewOptions {
-  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly clock: Clock;
   readonly framesPerSecond: number | undefined;
   readonly enabled: boolean;
 }
 
-export function progressView(options: ProgressViewOptions): ProgressView {
-  const { stream, clock } = options;
-  const live = options.enabled && stream.isTTY === true;
-  const rate = options.framesPerSecond ?? (live ? 10 : 0);
-  if (!options.enabled || rate <= 0) return { onProgress: () => {}, clear: () => {}, stop: () => {} };
+const liveFramesPerSecond = 10;
+const silent: ProgressView = { onProgress: () => {}, clear: () => {}, stop: () => {} };
 
-  let phase = '';
+export function progressView({ stream, clock, framesPerSecond, enabled }: ProgressViewOptions): ProgressView {
+  const isLive = stream.isTTY === true;
+  if (!enabled || (!isLive && framesPerSecond === undefined)) return silent;
+  const fps = framesPerSecond ?? liveFramesPerSecond;
+
+  let phase: Progress['phase'] | undefined;
   let phaseStartedMs = 0;
-  let shownMs = Number.NEGATIVE_INFINITY;
-  let shown = false;
-  const clear = () => {
-    if (live && shown) stream.write('\r\x1b[2K');
-    shown = false;
+  let bar: SingleBar | undefined;
+  const stop = () => {
+    bar?.stop();
+    bar = undefined;
   };
   return {
     onProgress(progress) {
       const nowMs = clock.monotonicMs();
-      if (progress.phase !== phase)
-        [phase, phaseStartedMs, shownMs] = [progress.phase, nowMs, Number.NEGATIVE_INFINITY];
-      if (nowMs - shownMs < 1000 / rate) return;
-      shownMs = nowMs;
+      if (progress.phase !== phase) [phase, phaseStartedMs] = [progress.phase, nowMs];
       const line = describe(progress, nowMs - phaseStartedMs);
-      if (live) {
-        clear();
-        stream.write(line.slice(0, (stream.columns ?? 100) - 1));
-        shown = true;
-      } else {
-        stream.write(`${line}\n`);
-      }
+      if (bar) return bar.update(0, { line });
+      bar = new SingleBar({
+        stream,
+        fps,
+        noTTYOutput: !isLive,
+        notTTYSchedule: 1000 / fps,
+        clearOnComplete: true,
+        gracefulExit: false, // its own handlers would end the process before the application is unlocked
+        format: (_options, _params, payload: { line: string }) => payload.line,
+      });
+      bar.start(1, 0, { line });
     },
-    clear,
-    stop: clear,
+    clear: stop,
+    stop,
   };
 }
 
@@ -67,9 +70,9 @@ function describe(progress: Progress, elapsedMs: number): string {
       const perSecond = (bytes * 1000) / elapsedMs;
       parts.push(`${size(perSecond)}/s`);
       if (bytesTotal !== undefined && perSecond > 0) {
-        parts.push(`${duration(((bytesTotal - bytes) * 1000) / perSecond)} left`);
+        parts.push(`${duration((Math.max(0, bytesTotal - bytes) * 1000) / perSecond)} left`);
       }
     }
   }
-  return [`${progress.phase}`.padEnd(16), ...parts].join('  ');
+  return [progress.phase.padEnd(16), ...parts].join('  ');
 }
