@@ -1,7 +1,7 @@
 import { type ChunkSource, type ListingRoot, readListing } from '../../../store/index.ts';
 import { decodeEntry } from './entry.ts';
 
-/** What a database's listing holds, counted from its entries. */
+/** What a database's listing holds, counted from its entries. Large objects are segments, and no tables. */
 export interface DatabaseCounts {
   readonly tables: number;
   readonly segments: number;
@@ -13,11 +13,10 @@ export async function readDatabaseCounts(source: ChunkSource, root: ListingRoot)
   const counts = { tables: 0, segments: 0, rows: 0 };
   for await (const entry of readListing(source, root)) {
     const one = decodeEntry(entry);
-    if (one.entry === 'relation' && one.kind === 'table') counts.tables += 1;
-    if (one.entry === 'segment') {
-      counts.segments += 1;
-      counts.rows += one.digest.rows;
-    }
+    if (one.entry === 'segment') counts.segments += 1;
+    if (one.entry !== 'relation' || one.kind !== 'table') continue;
+    counts.tables += 1;
+    counts.rows += one.digest.rows;
   }
   return counts;
 }
