@@ -33,8 +33,8 @@ export interface DatabaseRecord {
   /** Roles that own something here or may use it: they must exist where this is restored. */
   readonly roles: readonly string[];
   readonly comment: string | null;
-  /** SQL that gives the database itself its settings and grants; `%I` stands for its name, quoted. */
-  readonly databaseSql: readonly string[];
+  /** Statements that give the database its owner, settings and grants: what comes before its name, and after it. */
+  readonly databaseSql: readonly (readonly [string, string])[];
   /** How large object pages were read: `pages` of pg_largeobject, or `calls` of lo_get where that is not permitted. */
   readonly largeObjectSource: 'pages' | 'calls' | null;
 }
@@ -75,12 +75,13 @@ const collationFields: FieldTable<keyof Collation> = {
 };
 
 export function encodeFacts(record: DatabaseRecord): CborValue {
-  const { collation, settings, ...rest } = record;
+  const { collation, settings, databaseSql, ...rest } = record;
   return encodeFields(fields, {
     ...rest,
     version: databaseFormatVersion,
     collation: encodeFields(collationFields, { ...collation }),
     settings: settings.map(([name, value]) => [name, value]),
+    databaseSql: databaseSql.map(([before, after]) => [before, after]),
   });
 }
 
@@ -123,15 +124,19 @@ export function decodeFacts(value: CborValue): DatabaseRecord {
     catalogFingerprint: record.bytes('catalogFingerprint'),
     isPublishable: record.boolean('isPublishable'),
     ddlSource: record.text('ddlSource'),
-    settings: record.list('settings').map(pair => {
-      const [name, setting] = Array.isArray(pair) ? (pair as readonly CborValue[]) : [];
-      if (typeof name !== 'string' || typeof setting !== 'string')
-        throw storeError('STORE_DAMAGED', `Cannot read ${what}: a setting is no pair of texts`);
-      return [name, setting] as const;
-    }),
+    settings: textPairs(record.list('settings')),
     roles: record.texts('roles'),
     comment: record.textOrNull('comment'),
-    databaseSql: record.texts('databaseSql'),
+    databaseSql: textPairs(record.list('databaseSql')),
     largeObjectSource: source,
   };
+}
+
+function textPairs(list: readonly CborValue[]): (readonly [string, string])[] {
+  return list.map(pair => {
+    const [first, second] = Array.isArray(pair) ? (pair as readonly CborValue[]) : [];
+    if (typeof first !== 'string' || typeof second !== 'string')
+      throw storeError('STORE_DAMAGED', 'Cannot read facts of the database: something is no pair of texts');
+    return [first, second] as const;
+  });
 }

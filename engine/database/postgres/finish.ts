@@ -6,6 +6,7 @@ import { readLargeObjectDdl } from '../pending.ts';
 import { type Connection, rowSettings } from './connection.ts';
 import { type CopiedSegment, copySegment, type SegmentRange, segmentBlocks } from './copy.ts';
 import type { Ddl } from './ddl.ts';
+import { readDefinitionFingerprints } from './definition.ts';
 import { addDigests, emptyDigest, type RowDigest } from './digest.ts';
 import {
   encodeDefinitions,
@@ -60,11 +61,17 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
     ...(source === 'calls' ? [largeObjectCalls] : []),
   ]);
   const sizes = await readSizes(reader!, relations, facts.encoding);
+  const definitions = await readDefinitionFingerprints(reader!, pinned.fingerprint);
   const properties = await readDatabaseProperties(reader!, facts);
 
   const builder = new ListingBuilder(sink, cuts.nodes);
   const copied = await copyAll(job, sizes, entry => builder.add(entry));
-  for (const entry of relationEntries(relations, { sizes, copied, order: properties.refreshOrder }))
+  for (const entry of relationEntries(relations, {
+    sizes,
+    copied,
+    definitions,
+    order: properties.refreshOrder,
+  }))
     await builder.add(encodeRelation(entry));
   for (const sequence of inKeyOrder(pinned.sequences)) await builder.add(encodeSequence(sequence));
   const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader!.client);
@@ -263,6 +270,7 @@ function* relationEntries(
   known: {
     readonly sizes: readonly Sized[];
     readonly copied: Copied;
+    readonly definitions: ReadonlyMap<number, Uint8Array>;
     readonly order: ReadonlyMap<number, number>;
   },
 ): Generator<RelationEntry> {
@@ -275,7 +283,7 @@ function* relationEntries(
       ...relation,
       kind,
       digest: known.copied.digests.get(relation.oid) ?? emptyDigest,
-      definition: new Uint8Array(),
+      definition: known.definitions.get(relation.oid) ?? new Uint8Array(),
       segmentBlocks: size?.segmentBlocks ?? 0,
       heapBlocks: size?.heapBlocks ?? 0,
       refreshOrder: known.order.get(relation.oid) ?? null,

@@ -70,6 +70,14 @@ export async function openTarget(target: DatabaseTarget, record: DatabaseRecord)
   })();
   await using connection = await openConnection({ ...target, purpose: 'restore' });
   const warnings = await compareDatabases(connection, record);
+  // The first names the owner; one that an administrator made has its own on purpose.
+  if (!isOurs && record.databaseSql.length > 1)
+    warnings.push(
+      `The database was there already, so it keeps its own settings and grants instead of: ${record.databaseSql
+        .slice(1)
+        .map(([before, after]) => `${before}${record.database}${after}`)
+        .join('; ')}`,
+    );
   await connection.script('mark the database', [
     `COMMENT ON DATABASE ${identifier(name)} IS ${literal(markerText({ snapshot: target.snapshot, isOurs, comment }))}`,
   ]);
@@ -79,6 +87,9 @@ export async function openTarget(target: DatabaseTarget, record: DatabaseRecord)
     async finish(last) {
       const text = isOurs ? record.comment : (comment ?? record.comment);
       await last.script('take the mark off the database', [
+        ...(isOurs
+          ? record.databaseSql.map(([before, after]) => `${before}${identifier(name)}${after}`)
+          : []),
         `COMMENT ON DATABASE ${identifier(name)} IS ${text === null ? 'NULL' : literal(text)}`,
       ]);
     },

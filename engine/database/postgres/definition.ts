@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type { Connection } from './connection.ts';
+
+/** Names of objects, which change without the row that refers to them. */
+const namingTypes = new Set([
+  'regproc',
+  'regprocedure',
+  'regoper',
+  'regoperator',
+  'regclass',
+  'regtype',
+  'regconfig',
+  'regdictionary',
+  'regnamespace',
+  'regrole',
+  'regcollation',
+  'regdatabase',
+  'aclitem',
+]);
+
+interface ColumnRow {
+  relation: number;
+  columns: unknown;
+  types: number[];
+}
+
+interface TypeRow {
+  oid: number;
+  name: string;
+  refs: number[];
+  detail: unknown;
+}
+
+const columnsSql = `
+SELECT a.attrelid AS relation,
+  pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated,
+    CASE WHEN a.atthasmissing THEN a.attmissingval::text END) ORDER BY a.attnum) AS columns,
+  pg_catalog.array_agg(DISTINCT a.atttypid) AS types
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace
+GROUP BY a.attrelid`;
+
+// What a type's text depends on: its parts, its labels, the function that writes it, the extension that brings it.
+const typesSql = `
+SELECT t.oid, t.typname AS name,
+  ARRAY(SELECT r FROM pg_catalog.unnest(ARRAY[t.typelem, t.typbasetype,
+      (SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid),
+      (SELECT g.rngtypid FROM pg_catalog.pg_range g WHERE g.rngmultitypid = t.oid)]
+    || ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)) r WHERE r <> 0) AS refs,
+  pg_catalog.json_build_array(t.typnamespace::pg_catalog.regnamespace::text, t.typname, t.typtype, t.typdelim,
+    t.typoutput::pg_catalog.regprocedure::text,
+    (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(e.oid, e.enumlabel) ORDER BY e.enumsortorder)
+      FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
+    (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped)
+        ORDER BY a.attnum)
+      FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0),
+    (SELECT pg_catalog.json_build_array(x.extname, x.extversion) FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+      WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')) AS detail
+FROM pg_catalog.pg_type t`;
+
+/**
+ * 32 bytes for every table, by oid: two equal ones mean that a stored row that did not change reads the same. They take
+ * in the columns with their missing values and, to any depth, enums, composites, domains, ranges and extension versions.
+ */
+export async function readDefinitionFingerprints(
+  connection: Connection,
+  catalogFingerprint: Uint8Array,
+): Promise<Map<number, Uint8Array>> {
+  const action = 'read the columns of tables';
+  const columns = await connection.rows<ColumnRow>(action, columnsSql);
+  const types = new Map((await connection.rows<TypeRow>(action, typesSql)).map(row => [row.oid, row]));
+  return new Map(
+    columns.map(row => {
+      const used = [...closure(row.types, types)].sort((a, b) => a - b).map(oid => types.get(oid));
+      const hash = createHash('sha256').update(
+        JSON.stringify([row.columns, used.map(type => [type?.oid, type?.detail])]),
+      );
+      if (used.some(type => type && namingTypes.has(type.name))) hash.update(catalogFingerprint);
+      return [row.relation, new Uint8Array(hash.digest())];
+    }),
+  );
+}
+
+function closure(from: readonly number[], types: ReadonlyMap<number, TypeRow>): Set<number> {
+  const found = new Set(from);
+  for (const oid of found) for (const ref of types.get(oid)?.refs ?? []) found.add(ref); // a Set grows while it is walked
+  return found;
+}
