@@ -18,12 +18,12 @@ import {
   type RelationEntry,
 } from './entry.ts';
 import { callsSql, largeObjectCalls, readLargeObjectIds } from './large-objects.ts';
-import { InOrder } from './ordered.ts';
 import type { Pinned } from './pin.ts';
 import { readDatabaseProperties } from './properties.ts';
 import type { ServerFacts } from './server.ts';
 import { listed, type Relation } from './tables.ts';
 import { waitUntilFlushed } from './wal.ts';
+import { allOrCut, InOrder } from './workers.ts';
 
 export interface FinishJob extends FinishOptions {
   readonly clock: Clock;
@@ -241,28 +241,6 @@ async function copyAll(
   };
   await allOrCut(job.readers, work, error => inOrder.fail(error));
   return { digests, segments: total.segments, bytes: total.bytes };
-}
-
-/** Runs a worker on each connection; when one fails the others are cut, and its error is the one that is thrown. */
-export async function allOrCut(
-  connections: readonly Connection[],
-  work: (connection: Connection) => Promise<void>,
-  onFailure: (error: unknown) => void = () => {},
-): Promise<void> {
-  let failure: { readonly error: unknown } | undefined;
-  await Promise.all(
-    connections.map(async connection => {
-      try {
-        await work(connection);
-      } catch (error) {
-        if (failure) return; // a consequence of the first
-        failure = { error };
-        onFailure(error);
-        for (const other of connections) other.destroy();
-      }
-    }),
-  );
-  if (failure) throw failure.error;
 }
 
 function* relationEntries(

@@ -1,9 +1,9 @@
 import { type ChunkSource, type ListingRoot, readListing, storeError } from '../../../store/index.ts';
-import { readContent } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto, copyOut } from './copy-stream.ts';
 import { DigestSum, type RowDigest, subtractDigest } from './digest.ts';
 import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
+import { segmentRows } from './reconstruct.ts';
 import { RowSplitter } from './rows.ts';
 import { literal } from './sql.ts';
 import type { Relation } from './tables.ts';
@@ -98,7 +98,7 @@ export async function loadLargeObjects(
     await copyInto(connection, {
       action,
       sql: `COPY ${pagesTable} FROM STDIN (FORMAT text, ENCODING ${literal(task.encoding)})`,
-      rows: bytesOf(task, segment.rows),
+      rows: counted(segmentRows(task.source, segment), task.onBytes),
     });
     await connection.script(action, [
       `SELECT pg_catalog.count(pg_catalog.lo_put(loid, pageno * ${pageBytes}, data)::text)
@@ -158,13 +158,12 @@ export async function expectedPages(
   return subtractDigest(options.stored, digest.result());
 }
 
-async function* bytesOf(
-  task: { readonly source: ChunkSource; readonly onBytes: (bytes: number) => void },
-  content: Parameters<typeof readContent>[1],
+async function* counted(
+  rows: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  for await (const part of readContent(task.source, content)) {
-    if (part.kind === 'hole') throw storeError('STORE_DAMAGED', 'Cannot read pages: there is a hole in them');
-    task.onBytes(part.bytes.length);
-    yield Buffer.from(part.bytes);
+  for await (const bytes of rows) {
+    onBytes(bytes.length);
+    yield bytes;
   }
 }

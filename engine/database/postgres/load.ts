@@ -1,9 +1,14 @@
-import type { ChunkSource, ListingRoot } from '../../../store/index.ts';
-import { readListing, StillpointError, storeError } from '../../../store/index.ts';
-import { readContent } from '../../ingest/index.ts';
+import {
+  type ChunkSource,
+  type ListingRoot,
+  readListing,
+  StillpointError,
+  storeError,
+} from '../../../store/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto } from './copy-stream.ts';
 import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
+import { segmentRows } from './reconstruct.ts';
 import { identifier, literal, qualified } from './sql.ts';
 
 export interface LoadTask {
@@ -59,11 +64,9 @@ async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
     const segment = decodeEntry(entry);
     if (segment.entry !== 'segment')
       throw storeError('STORE_DAMAGED', 'Cannot read rows: no segment under its key');
-    for await (const part of readContent(source, segment.rows)) {
-      if (part.kind === 'hole')
-        throw storeError('STORE_DAMAGED', 'Cannot read rows: there is a hole in them');
-      task.onBytes(part.bytes.length);
-      yield Buffer.from(part.bytes); // what the socket holds must not change under it
+    for await (const bytes of segmentRows(source, segment)) {
+      task.onBytes(bytes.length);
+      yield bytes;
     }
   }
 }

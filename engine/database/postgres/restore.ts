@@ -7,13 +7,13 @@ import { readDigest } from './copy.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from './digest.ts';
 import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
-import { allOrCut } from './finish.ts';
 import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts';
 import { loadTable } from './load.ts';
 import { runDefinitions } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
 import { literal, qualified } from './sql.ts';
 import { checkRoles, openTarget } from './target.ts';
+import { allOrCut } from './workers.ts';
 
 /** A listing without its rows: what must be known before the first statement. */
 interface Outline {

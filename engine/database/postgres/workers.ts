@@ -1,3 +1,5 @@
+import type { Connection } from './connection.ts';
+
 /** How far results may run ahead of the first that is missing: bounds what waits in memory. */
 const aheadMax = 256;
 
@@ -53,4 +55,26 @@ export class InOrder<T> {
   #wakeAll(): void {
     for (const wake of this.#wake.splice(0)) wake();
   }
+}
+
+/** Runs a worker on each connection; when one fails the others are cut, and its error is the one that is thrown. */
+export async function allOrCut(
+  connections: readonly Connection[],
+  work: (connection: Connection) => Promise<void>,
+  onFailure: (error: unknown) => void = () => {},
+): Promise<void> {
+  let failure: { readonly error: unknown } | undefined;
+  await Promise.all(
+    connections.map(async connection => {
+      try {
+        await work(connection);
+      } catch (error) {
+        if (failure) return; // a consequence of the first
+        failure = { error };
+        onFailure(error);
+        for (const other of connections) other.destroy();
+      }
+    }),
+  );
+  if (failure) throw failure.error;
 }
