@@ -10,6 +10,15 @@ export interface DatabaseDescription {
   readonly catalogs: Readonly<Record<string, readonly string[]>>;
   /** `count sum` of each table, in which sum adds up a hash of every row. */
   readonly rows: Readonly<Record<string, string>>;
+  /** The same of materialized views: a restore fills them anew, so that stale ones differ. */
+  readonly materialized: Readonly<Record<string, string>>;
+}
+
+export interface EqualOptions {
+  /** A folder with pg_dump. */
+  readonly pgDump?: string | null;
+  /** Compare what materialized views hold, too: they were not stale. */
+  readonly materialized?: boolean;
 }
 
 const run = promisify(execFile);
@@ -27,34 +36,39 @@ export async function describeDatabase(url: string): Promise<DatabaseDescription
       const { rows } = await client.query({ text: sql, rowMode: 'array' });
       catalogs[name] = rows.map(row => JSON.stringify(row)).sort();
     }
-    const rows: Record<string, string> = {};
-    const tables = (await client.query<{ name: string; only: string }>(tablesQuery)).rows;
-    for (const { name, only } of tables) {
-      const { rows: sums } = await client.query<{ sum: string }>(
+    const sums = { rows: {} as Record<string, string>, materialized: {} as Record<string, string> };
+    const tables = (await client.query<{ name: string; kind: string }>(tablesQuery)).rows;
+    for (const { name, kind } of tables) {
+      const only = kind === 'r' ? 'ONLY ' : '';
+      const { rows } = await client.query<{ sum: string }>(
         `SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0) AS sum FROM ${only}${name} t`,
       );
-      rows[name] = sums[0]!.sum;
+      sums[kind === 'm' ? 'materialized' : 'rows'][name] = rows[0]!.sum;
     }
-    return { catalogs, rows };
+    return { catalogs, ...sums };
   } finally {
     await client.end();
   }
 }
 
-/** Fails unless both hold the same definitions, rows, sequences and large objects. `pgDump`: a folder with pg_dump. */
+/** Fails unless both hold the same definitions, rows, sequences and large objects. */
 export async function assertDatabasesEqual(
   urlA: string,
   urlB: string,
-  options: { readonly pgDump?: string | null } = {},
+  options: EqualOptions = {},
 ): Promise<void> {
-  assertDescriptionsEqual(await describeDatabase(urlA), await describeDatabase(urlB));
+  assertDescriptionsEqual(await describeDatabase(urlA), await describeDatabase(urlB), options);
   if (!options.pgDump) return;
   const tool = join(options.pgDump, 'pg_dump');
   assert.equal(await dumpSchema(tool, urlB), await dumpSchema(tool, urlA));
 }
 
 /** The same for one that was described before it was lost. */
-export function assertDescriptionsEqual(expected: DatabaseDescription, found: DatabaseDescription): void {
+export function assertDescriptionsEqual(
+  expected: DatabaseDescription,
+  found: DatabaseDescription,
+  options: EqualOptions = {},
+): void {
   for (const [name, rows] of Object.entries(expected.catalogs)) {
     const others = found.catalogs[name] ?? [];
     const lacking = rows.filter(row => !others.includes(row));
@@ -62,6 +76,7 @@ export function assertDescriptionsEqual(expected: DatabaseDescription, found: Da
     assert.deepEqual({ [name]: { lacking, extra } }, { [name]: { lacking: [], extra: [] } });
   }
   assert.deepEqual(found.rows, expected.rows);
+  if (options.materialized) assert.deepEqual(found.materialized, expected.materialized);
 }
 
 async function dumpSchema(tool: string, url: string): Promise<string> {

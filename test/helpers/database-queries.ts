@@ -89,7 +89,6 @@ export const catalogQueries: Readonly<Record<string, string>> = {
 };
 
 /** Tables whose rows are compared: whole partitioned tables rather than partitions, which may differ between servers. */
-export const tablesQuery = `SELECT format('%I.%I', nspname, relname) AS name,
-    CASE WHEN relkind = 'r' THEN 'ONLY ' ELSE '' END AS only
+export const tablesQuery = `SELECT format('%I.%I', nspname, relname) AS name, relkind AS kind
   FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
   WHERE ${user('n')} AND NOT relispartition AND (relkind IN ('r', 'p') OR (relkind = 'm' AND relispopulated)) ORDER BY 1`;

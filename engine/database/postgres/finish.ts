@@ -1,7 +1,7 @@
 import { type Clock, type Entry, hex, ListingBuilder } from '../../../store/index.ts';
 import { contentWriter } from '../../ingest/index.ts';
 import type { DatabaseResult, FinishOptions } from '../database.ts';
-import { readLargeObjectDdl } from '../pending.ts';
+import { readLargeObjectDdl } from './catalog-ddl/index.ts';
 
 import { type Connection, rowSettings } from './connection.ts';
 import { type CopiedSegment, copySegment, type SegmentRange, segmentBlocks } from './copy.ts';
