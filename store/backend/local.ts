@@ -43,7 +43,7 @@ class LocalBackend implements Backend {
   readonly #isNetwork: boolean;
   readonly #fileSystem: FileSystem;
   readonly #randomness: Randomness;
-  /** Folders that exist and whose own names are durable. */
+  /** Folders that exist and whose own names are durable; the store's own is looked at again each time. */
   readonly #folders = new Map<string, Promise<void>>();
   /** Folders that hold names which are not durable yet. */
   readonly #unsynced = new Set<string>();
@@ -202,10 +202,11 @@ class LocalBackend implements Backend {
   }
 
   /** A store that was unmounted since must not look like one that is empty. */
-  async #checkRoot(): Promise<void> {
+  async #checkRoot(verb: 'read' | 'write' = 'read'): Promise<void> {
     const identity = await rootIdentity(this.#fileSystem, this.location);
     if (identity === this.#identity) return;
-    throw storeError('STORE_READ_FAILED', `Cannot read ${this.location}: another folder is in its place`, {
+    const code = verb === 'read' ? 'STORE_READ_FAILED' : 'STORE_WRITE_FAILED';
+    throw storeError(code, `Cannot ${verb} in ${this.location}: another folder is in its place`, {
       remedy: 'Check that the file system of the store is mounted.',
     });
   }
@@ -217,13 +218,16 @@ class LocalBackend implements Backend {
       this.#folders.delete(path);
       throw mediumError('write', path, error);
     });
-    this.#folders.set(path, made);
+    if (path !== this.location) this.#folders.set(path, made);
     return made;
   }
 
   /** Also when it was there: whoever made it may have died before its name was durable. */
   async #makeFolder(path: string): Promise<void> {
-    if (path === this.location) return;
+    if (path === this.location) {
+      await this.#checkRoot('write'); // an unmounted store must not grow again below its mount point
+      return;
+    }
     await this.#ensureFolder(dirname(path));
     await makeFolder(this.#fileSystem, path);
     await syncFolderOf(path, this.#fileSystem);

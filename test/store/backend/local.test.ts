@@ -90,6 +90,10 @@ describe('a local store', () => {
     await assert.rejects(collect(backend.list('manifests/')), { code: 'STORE_READ_FAILED' });
     await assert.rejects(backend.get('manifests/one'), { code: 'STORE_READ_FAILED' });
     await assert.rejects(backend.delete('manifests/one'), { code: 'STORE_READ_FAILED' });
+    for (const name of ['config', 'manifests/two', 'packs/0a/one']) {
+      await assert.rejects(backend.put(name, bytesOf(1)), { code: 'STORE_WRITE_FAILED' }, name);
+    }
+    assert.deepEqual(await readdir(backend.location), []);
     await rm(backend.location, { recursive: true });
     await assert.rejects(collect(backend.list('manifests/')), { code: 'STORE_MISSING' });
   });
