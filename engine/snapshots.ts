@@ -6,10 +6,18 @@ export interface SnapshotFilter {
   readonly tag?: string | undefined;
 }
 
+export interface ListSnapshotsOptions extends SnapshotFilter {
+  /** Takes what is wrong with a manifest that cannot be read; without it that is STORE_DAMAGED. */
+  readonly onDamage?: (id: SnapshotId, error: Error) => void;
+}
+
 /** The store's snapshots that match, oldest first. */
-export async function listSnapshots(store: Store, filter: SnapshotFilter = {}): Promise<Snapshot[]> {
+export async function listSnapshots(
+  store: Store,
+  { onDamage, ...filter }: ListSnapshotsOptions = {},
+): Promise<Snapshot[]> {
   const found: Snapshot[] = [];
-  for await (const manifest of store.snapshots()) {
+  for await (const manifest of store.snapshots(onDamage && { onDamage })) {
     const snapshot = decodePair(manifest);
     if (filter.instance !== undefined && snapshot.instance !== filter.instance) continue;
     if (filter.tag !== undefined && !snapshot.tags.includes(filter.tag)) continue;

@@ -63,12 +63,21 @@ export interface CreateStoreOptions extends OpenStoreOptions {
 export async function createStore(backend: Backend, options: CreateStoreOptions): Promise<Store> {
   const { like, ...rest } = options;
   const keys = await createKeys(backend, { ...rest, ...(like && { like: insideOf(like).keys }) });
-  return openWith(backend, keys, options.seams);
+  return storeWith(await loadContext(backend, keys, options), keys);
 }
 
 /** STORE_MISSING, STORE_WRONG_PASSPHRASE, STORE_NEWER. */
 export async function openStore(backend: Backend, options: OpenStoreOptions): Promise<Store> {
-  return openWith(backend, await unlockKeys(backend, options), options.seams);
+  const keys = await unlockKeys(backend, options);
+  return storeWith(await loadContext(backend, keys, options), keys);
+}
+
+async function loadContext(
+  backend: Backend,
+  { ring }: OpenKeys,
+  { seams }: OpenStoreOptions,
+): Promise<StoreContext> {
+  return contextOf({ backend, ring, zstd: await loadZstd(), seams });
 }
 
 const cacheBytesMax = 64 * 1024 * 1024;
@@ -81,9 +90,10 @@ export function insideOf(store: Store): { readonly context: StoreContext; readon
   return inside;
 }
 
-async function openWith(backend: Backend, keys: OpenKeys, seams: Seams): Promise<Store> {
+/** A store from its opened parts. */
+export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const { ring, config } = keys;
-  const context = contextOf({ backend, ring, zstd: await loadZstd(), seams });
+  const { backend, seams } = context;
   const frames = new FrameReader(context, { cacheBytesMax });
   const problems: StoreProblem[] = [];
   let loading: Promise<LoadedIndex> | undefined;

@@ -17,8 +17,10 @@ export type { VerifyPhase, VerifyProgress } from './verify/run.ts';
 export interface VerifyOptions {
   /** Which part of the packs is read byte by byte: 0 (default) to 1. A lesser part is a new choice in each run. */
   readonly readData?: number;
-  /** Only these snapshots and the packs that they need; default: everything. SNAPSHOT_UNKNOWN. */
+  /** Walk from these snapshots only; default: all. Every manifest and other small object is opened all the same. SNAPSHOT_UNKNOWN. */
   readonly snapshots?: readonly SnapshotId[];
+  /** Which packs readData is about: all (default), or those that the snapshots walked from need. */
+  readonly packs?: 'all' | 'needed';
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
@@ -65,7 +67,8 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
   const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });
   if (readData > 0) {
     const isSampled = sampler(run, readData);
-    const wants = (pack: PackId) => isSampled(pack) && (!options.snapshots || graph.neededPacks.has(pack));
+    const wants = (pack: PackId) =>
+      isSampled(pack) && (options.packs !== 'needed' || graph.neededPacks.has(pack));
     await verifyData(run, { inventory, verified, wants });
   }
   const damage = run.report.list;
@@ -99,15 +102,17 @@ async function verifySnapshots(
     throw storeError('SNAPSHOT_UNKNOWN', `Cannot verify snapshot ${missing}: it is not there`, {
       remedy: 'List the snapshots with `stillpoint snapshots`.',
     });
-  const ids = wanted ?? [...inventory.manifests];
+  const isWanted = wanted === undefined ? () => true : (id: SnapshotId) => wanted.includes(id);
   const manifests: Manifest[] = [];
-  for (const [i, id] of ids.entries()) {
+  let done = 0;
+  for (const id of inventory.manifests) {
     const manifest = await graph.manifest(id, inventory);
-    if (manifest !== undefined && !inventory.forgotten.has(id)) {
+    if (manifest !== undefined && isWanted(id) && !inventory.forgotten.has(id)) {
       await graph.verify(manifest.roots);
       manifests.push(manifest);
     }
-    run.progress('snapshots', i + 1, ids.length);
+    done += 1;
+    run.progress('snapshots', done, inventory.manifests.size);
   }
   return manifests;
 }

@@ -1,39 +1,20 @@
-import { createHash } from 'node:crypto';
-import {
-  type ChunkClass,
-  type ChunkId,
-  type ChunkSink,
-  type ChunkSource,
-  hex,
-  storeError,
-} from '../../store/index.ts';
+import type { ChunkId } from '../../store/index.ts';
+import { type MemoryChunks, memoryChunks } from './memory-chunks.ts';
 
-/** Chunks in a map: what listings need of a store, and counts of what they ask for. */
-export interface ChunkMap extends ChunkSink, ChunkSource {
-  readonly chunks: Map<string, Uint8Array>;
-  readonly counts: { puts: number; new: number; gets: number };
+/** Chunks in memory that count what is asked of them. */
+export interface CountedChunks extends MemoryChunks {
+  readonly counts: { gets: number };
 }
 
-export function chunkMap(): ChunkMap {
-  const chunks = new Map<string, Uint8Array>();
-  const counts = { puts: 0, new: 0, gets: 0 };
+export function countedChunks(): CountedChunks {
+  const chunks = memoryChunks();
+  const counts = { gets: 0 };
   return {
-    chunks,
+    ...chunks,
     counts,
-    async put(bytes: Uint8Array, chunkClass: ChunkClass) {
-      const id = new Uint8Array(createHash('sha256').update(chunkClass).update(bytes).digest()) as ChunkId;
-      counts.puts += 1;
-      if (!chunks.has(hex(id))) {
-        counts.new += 1;
-        chunks.set(hex(id), bytes.slice());
-      }
-      return id;
-    },
-    async get(id: ChunkId) {
+    async get(id: ChunkId, chunkClass) {
       counts.gets += 1;
-      const bytes = chunks.get(hex(id));
-      if (bytes === undefined) throw storeError('STORE_OBJECT_MISSING', `Cannot read chunk ${hex(id)}: none`);
-      return bytes;
+      return chunks.get(id, chunkClass);
     },
   };
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isStoreError, memoryBackend, type SnapshotId, verifyStore } from '../../store/index.ts';
+import { isStoreError, memoryBackend, type SnapshotId, storeError, verifyStore } from '../../store/index.ts';
 import { collect } from '../helpers/collect.ts';
-import { type BackendCall, type Fault, faultBackend } from '../helpers/fault-backend.ts';
+import { type BackendCall, observedBackend } from '../helpers/faulty-backend.ts';
 import { commitFiles, readFiles, type SmallSnapshot, smallStore } from '../helpers/small-store.ts';
 import { reopenStore } from '../helpers/stores.ts';
 
@@ -18,10 +18,17 @@ async function prepared() {
   return { objects: backend.snapshot(), snapshots };
 }
 
+type Fault = 'before' | 'after' | undefined;
+
 /** One backup on a copy of the objects, with faults; what it came to, and what it left. */
 async function attempt(objects: ReadonlyMap<string, Uint8Array>, faultOf: (call: BackendCall) => Fault) {
   const medium = memoryBackend({ objects });
-  const backend = faultBackend(medium, faultOf);
+  const backend = observedBackend(medium, call => {
+    const when = faultOf(call);
+    const isRead = call.operation === 'get' || call.operation === 'list';
+    const code = isRead ? 'STORE_READ_FAILED' : 'STORE_WRITE_FAILED';
+    return when && { when, error: storeError(code, `Cannot ${call.operation} ${call.name}: a fault`) };
+  });
   let committed: SmallSnapshot | undefined;
   let failure: unknown;
   try {
@@ -48,11 +55,11 @@ test('a crash at any call of the medium leaves only whole snapshots, and the nex
   const { objects, snapshots } = await prepared();
   const { calls } = await attempt(objects, () => undefined);
   assert.ok(calls.length > 20, `${calls.length} calls`);
-  for (const { number: at, method, name } of calls) {
+  for (const { index: at, operation, name } of calls) {
     for (const fault of ['before', 'after'] as const) {
-      const where = `${fault} call ${at}, ${method} ${name}`;
+      const where = `${fault} call ${at}, ${operation} ${name}`;
       const { medium, committed } = await attempt(objects, call =>
-        call.number < at ? undefined : call.number === at ? fault : 'before',
+        call.index < at ? undefined : call.index === at ? fault : 'before',
       );
       const ids = await checkWhole(medium.snapshot(), snapshots);
       const isManifestThere = ids.length === snapshots.length + 1;
@@ -67,18 +74,18 @@ test('a crash at any call of the medium leaves only whole snapshots, and the nex
 test('a single error at any call either fails the run without a trace or changes nothing', async () => {
   const { objects, snapshots } = await prepared();
   const { calls } = await attempt(objects, () => undefined);
-  for (const { number: at, method, name } of calls) {
+  for (const { index: at, operation, name } of calls) {
     for (const fault of ['before', 'after'] as const) {
-      const where = `${fault} call ${at}, ${method} ${name}`;
+      const where = `${fault} call ${at}, ${operation} ${name}`;
       const { medium, committed, failure } = await attempt(objects, call =>
-        call.number === at ? fault : undefined,
+        call.index === at ? fault : undefined,
       );
       const ids = await checkWhole(medium.snapshot(), committed ? [...snapshots, committed] : snapshots);
       assert.equal(ids.length, snapshots.length + (committed === undefined ? 0 : 1), where);
       if (committed === undefined) assert.ok(isStoreError(failure), `${where}: ${String(failure)}`);
       const left = [...medium.snapshot().keys()].filter(key => /^(intents|sessions)\//.test(key));
       // Only what could not be deleted may stay: prune waits for it, nobody else does.
-      if (method !== 'delete' && method !== 'sync') assert.deepEqual(left, [], where);
+      if (operation !== 'delete' && operation !== 'sync') assert.deepEqual(left, [], where);
     }
   }
 });

@@ -17,7 +17,7 @@ import { abortedRecord, damageRecord, forgottenRecord } from '../../store/protoc
 import { sealRecord } from '../../store/record.ts';
 import { insideOf } from '../../store/store.ts';
 import { collect } from '../helpers/collect.ts';
-import { faultBackend } from '../helpers/fault-backend.ts';
+import { observedBackend } from '../helpers/faulty-backend.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
 
 const text = (content: string): Buffer => Buffer.from(content);
@@ -234,10 +234,10 @@ test('a commit whose acknowledgement was lost is a commit', async () => {
   const medium = memoryBackend();
   await makeStore({ backend: medium });
   let isLost = false;
-  const backend = faultBackend(medium, ({ method, name }) => {
-    if (method !== 'put' || !name.startsWith('manifests/') || isLost) return undefined;
+  const backend = observedBackend(medium, ({ operation, name }) => {
+    if (operation !== 'put' || !name.startsWith('manifests/') || isLost) return undefined;
     isLost = true;
-    return 'after';
+    return { when: 'after', error: storeError('STORE_WRITE_FAILED', 'lost') };
   });
   const store = await reopenStore(backend);
   const id = await commitOne(await store.beginBackup({ host: 'alpha' }), 'x');
@@ -251,8 +251,10 @@ test('a manifest whose fate nobody can tell keeps its intent', async () => {
   const medium = memoryBackend();
   await makeStore({ backend: medium });
   const store = await reopenStore(
-    faultBackend(medium, ({ method, name }) =>
-      method === 'put' && name.startsWith('manifests/') ? 'before' : undefined,
+    observedBackend(medium, ({ operation, name }) =>
+      operation === 'put' && name.startsWith('manifests/')
+        ? { when: 'before', error: storeError('STORE_WRITE_FAILED', 'no answer') }
+        : undefined,
     ),
   );
   const session = await store.beginBackup({ host: 'alpha' });

@@ -12,7 +12,7 @@ import {
   readListing,
 } from '../../../store/index.ts';
 import { decodeNode } from '../../../store/listing/index.ts';
-import { type ChunkMap, chunkMap } from '../../helpers/chunks.ts';
+import { type CountedChunks, countedChunks } from '../../helpers/chunks.ts';
 import { collect } from '../../helpers/collect.ts';
 
 const cuts = cutsFrom((_, length) => Buffer.alloc(length, 7));
@@ -32,7 +32,7 @@ function names(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `dir${String(i % 97).padStart(3, '0')}/file${i}`).sort();
 }
 
-async function build(sink: ChunkMap, entries: readonly Entry[], params = small): Promise<ListingRoot> {
+async function build(sink: CountedChunks, entries: readonly Entry[], params = small): Promise<ListingRoot> {
   const builder = new ListingBuilder(sink, params);
   for (const item of entries) await builder.add(item);
   return builder.finish();
@@ -52,7 +52,7 @@ test('a listing reads back as it was built, from any key and under any prefix', 
       fc.uint8Array({ maxLength: 4 }),
       fc.uint8Array({ maxLength: 2 }),
       async (keys, from, prefix) => {
-        const store = chunkMap();
+        const store = countedChunks();
         const sorted = keys.map(key => Buffer.from(key)).sort(Buffer.compare);
         const root = await build(
           store,
@@ -80,7 +80,7 @@ test('a listing reads back as it was built, from any key and under any prefix', 
 });
 
 test('an empty listing is one empty leaf', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   const root = await build(store, []);
   assert.deepEqual([root.level, root.entries], [0, 0]);
   assert.deepEqual(await collect(readListing(store, root)), []);
@@ -88,7 +88,7 @@ test('an empty listing is one empty leaf', async () => {
 });
 
 test('an entry is found by reading one node a level', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   const root = await build(
     store,
     names(5000).map(name => entry(name)),
@@ -103,7 +103,7 @@ test('an entry is found by reading one node a level', async () => {
 });
 
 test('a seek skips the nodes before it', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   const root = await build(
     store,
     names(5000).map(name => entry(name)),
@@ -114,13 +114,13 @@ test('a seek skips the nodes before it', async () => {
 });
 
 test('equal entries make equal nodes, whatever was stored before', async () => {
-  const used = chunkMap();
+  const used = countedChunks();
   await build(
     used,
     names(3000).map((name, i) => entry(name, i)),
   );
   const entries = names(2500).map(name => entry(name));
-  assert.deepEqual(await build(used, entries), await build(chunkMap(), entries));
+  assert.deepEqual(await build(used, entries), await build(countedChunks(), entries));
 });
 
 test('one changed, added or removed entry touches a few nodes of each level', async () => {
@@ -132,31 +132,30 @@ test('one changed, added or removed entry touches a few nodes of each level', as
     'added in front': [entry('a'), ...before],
   };
   for (const [what, after] of Object.entries(variants)) {
-    const store = chunkMap();
+    const store = countedChunks();
     const root = await build(store, before);
-    store.counts.new = 0;
+    const known = store.count('metadata');
     await build(store, after);
     assert.ok(
-      store.counts.new <= 3 * (root.level + 1),
-      `${what}: ${store.counts.new} new nodes, ${root.level} levels`,
+      store.count('metadata') - known <= 3 * (root.level + 1),
+      `${what}: ${store.count('metadata') - known} new nodes, ${root.level} levels`,
     );
   }
 });
 
 test('default cuts give nodes of about 32 KiB', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   await build(
     store,
     names(20_000).map(name => entry(name)),
     cuts.nodes,
   );
-  const sizes = [...store.chunks.values()].map(bytes => bytes.length);
-  const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+  const mean = store.bytes('metadata') / store.count('metadata');
   assert.ok(mean > 16 * 1024 && mean < 64 * 1024, `mean ${mean}`);
 });
 
 test('a tree of huge keys still ends', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   const keys = Array.from({ length: 9 }, (_, i) => Buffer.alloc(60_000, 65 + i));
   const root = await build(
     store,
@@ -166,14 +165,14 @@ test('a tree of huge keys still ends', async () => {
 });
 
 test('keys must ascend', async () => {
-  const builder = new ListingBuilder(chunkMap(), small);
+  const builder = new ListingBuilder(countedChunks(), small);
   await builder.add(entry('b'));
   await assert.rejects(builder.add(entry('b')), RangeError);
   await assert.rejects(builder.add(entry('a')), RangeError);
 });
 
 test('a node that says other than its parent is refused', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   const root = await build(
     store,
     names(400).map(name => entry(name)),
@@ -195,7 +194,7 @@ test('a node that says other than its parent is refused', async () => {
 });
 
 test('what was read stays as it was while reading goes on', async () => {
-  const store = chunkMap();
+  const store = countedChunks();
   const entries = names(1000).map(name => entry(name));
   const root = await build(store, entries);
   assert.deepEqual(plain(await collect(readListing(store, root))), plain(entries));
