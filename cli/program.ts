@@ -23,9 +23,30 @@ Exit codes:
   10 no store there, or a newer one   11 locked by another run   12 wrong passphrase
   20 damage found   21 the application could not be unlocked   130 interrupted   143 terminated`;
 
-/** The command line: what there is, its options and help. The code of a command is loaded when it runs. */
+/** The command line, ready to parse: gives the exit code. */
 export function buildProgram(options: ProgramOptions): (argv: readonly string[]) => Promise<number> {
   let exitCode = 0;
+  const program = defineProgram(options, code => {
+    exitCode = code;
+  });
+  return async argv => {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  };
+}
+
+/** Every command with its options, long and short. */
+export function describeProgram(): ReadonlyMap<string, ReadonlySet<string>> {
+  const nowhere = { write: () => true } as unknown as NodeJS.WritableStream;
+  const contextFor = () => Promise.reject(new Error('nothing runs'));
+  const program = defineProgram({ contextFor, version: '', stdout: nowhere, stderr: nowhere }, () => {});
+  const names = (command: Commander) =>
+    command.options.flatMap(({ long, short }) => [long, short].filter(name => typeof name === 'string'));
+  return new Map(program.commands.map(command => [command.name(), new Set(names(command))]));
+}
+
+/** What there is, its options and help. The code of a command is loaded when it runs. */
+function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => void): Commander {
   const program = new Commander('stillpoint')
     .description('Backups of a home directory and a database that agree, with a latch that nobody notices.')
     .version(options.version)
@@ -53,7 +74,7 @@ export function buildProgram(options: ProgramOptions): (argv: readonly string[])
         const named = Object.fromEntries(positionals.map((name, index) => [name, args[index]]));
         const context = await options.contextFor(wishes);
         const run = await load();
-        exitCode = (await run(context, { ...wishes, ...named })) ?? 0;
+        onEnd((await run(context, { ...wishes, ...named })) ?? 0);
       });
 
   command('init', 'make a store', async () => (await import('./commands/init.ts')).init);
@@ -109,11 +130,7 @@ export function buildProgram(options: ProgramOptions): (argv: readonly string[])
   );
 
   for (const target of [program, ...program.commands]) addCommonOptions(target);
-
-  return async argv => {
-    await program.parseAsync([...argv], { from: 'user' });
-    return exitCode;
-  };
+  return program;
 }
 
 function addCommonOptions(command: Commander): void {
