@@ -8,7 +8,8 @@ import {
 } from './database/index.ts';
 import { type Home, type HomeOptions, type HomeResult, type HomeSettings, openHome } from './home/index.ts';
 import { beginRun, type FenceRecord, type LatchToken, releaseLatches, withLatch } from './latch/index.ts';
-import { encodePair, type PairedDatabase, type PairedHome } from './pair.ts';
+import type { PairedDatabase, PairedHome } from './pair.ts';
+import { encodePair } from './pair-codec.ts';
 import type { OnPhase, OnProgress } from './progress.ts';
 import { together } from './together.ts';
 

@@ -1,5 +1,6 @@
 import { type SnapshotId, type Store, storeError } from '../store/index.ts';
-import { decodePair, type Snapshot } from './pair.ts';
+import type { Snapshot } from './pair.ts';
+import { decodePair } from './pair-codec.ts';
 
 export interface SnapshotFilter {
   readonly instance?: string | undefined;

@@ -1,0 +1,238 @@
+import {
+  type CborValue,
+  type ChunkRef,
+  type Fields,
+  fieldsOf,
+  type ListingRoot,
+  type Manifest,
+  storeError,
+} from '../store/index.ts';
+import type { FenceRecord } from './latch/index.ts';
+import type { Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
+
+/**
+ * Each field of a record has its number for good; a reader passes over numbers that it does not know, so a later
+ * version may add fields and never re-uses a number. In `pair`, 12 is kept for hook records and 13 for the exact losses
+ * of a degraded snapshot. Durations of the fence are in µs.
+ */
+const numbers = {
+  pair: {
+    instance: 1,
+    timeMs: 2,
+    durationMs: 3,
+    tags: 4,
+    parent: 5,
+    program: 6,
+    fence: 7,
+    home: 8,
+    database: 9,
+    configuration: 10,
+    warnings: 11,
+  },
+  fence: {
+    kind: 1,
+    application: 2,
+    taskId: 3,
+    lockRequestedAtMs: 4,
+    lockedAtMs: 5,
+    drainedAtMs: 6,
+    capturedAtMs: 7,
+    unlockedAtMs: 8,
+    lockMs: 9,
+    drainMs: 10,
+    captureMs: 11,
+    unlockMs: 12,
+    heldMs: 13,
+  },
+  application: { type: 1, version: 2, displayName: 3, identity: 4 },
+  listing: { root: 1, level: 2, entries: 3 },
+  root: { path: 1, listing: 2 },
+  home: { roots: 1, files: 2, folders: 3, bytes: 4, changed: 5, changedInLatch: 6, unreadable: 7 },
+  database: {
+    type: 1,
+    listing: 2,
+    name: 3,
+    tables: 4,
+    rows: 5,
+    segments: 6,
+    changedSegments: 7,
+    bytes: 8,
+    serverVersion: 9,
+    systemIdentifier: 10,
+    timeline: 11,
+    exportedSnapshot: 12,
+    lsn: 13,
+  },
+} as const;
+
+/** The record with its fields by number; what is null is left out. */
+function numbered<Names extends string>(
+  table: Readonly<Record<Names, number>>,
+  record: Readonly<Record<Names, CborValue>>,
+): CborValue {
+  const entries = (Object.entries(table) as [Names, number][]).map(
+    ([name, number]) => [number, record[name]] as const,
+  );
+  return new Map(entries.filter(([, value]) => value !== null));
+}
+
+/** The manifest's roots and body for a pair: the body names each listing by its position among the roots. */
+export function encodePair(pair: Pair): { roots: ChunkRef[]; body: CborValue } {
+  const roots: ChunkRef[] = [];
+  const listing = ({ id, level, entries }: ListingRoot): CborValue => {
+    roots.push({ id, kind: 'node' });
+    return numbered(numbers.listing, { root: roots.length - 1, level, entries });
+  };
+  const { home, database } = pair;
+  const body = numbered(numbers.pair, {
+    ...pair,
+    tags: [...pair.tags],
+    warnings: [...pair.warnings],
+    fence: encodeFence(pair.fence),
+    home:
+      home &&
+      numbered(numbers.home, {
+        ...home,
+        roots: home.roots.map(root =>
+          numbered(numbers.root, { path: root.path, listing: listing(root.listing) }),
+        ),
+        unreadable: [...home.unreadable],
+      }),
+    database: database && numbered(numbers.database, { ...database, listing: listing(database.listing) }),
+  });
+  return { roots, body };
+}
+
+const us = (ms: number) => Math.round(ms * 1000);
+const wholeMs = (ms: number | null) => (ms === null ? null : Math.round(ms));
+
+function encodeFence(fence: FenceRecord): CborValue {
+  return numbered(numbers.fence, {
+    kind: fence.kind,
+    application: numbered(numbers.application, { ...fence.application }),
+    taskId: fence.taskId,
+    lockRequestedAtMs: wholeMs(fence.lockRequestedAtMs),
+    lockedAtMs: wholeMs(fence.lockedAtMs),
+    drainedAtMs: wholeMs(fence.drainedAtMs),
+    capturedAtMs: wholeMs(fence.capturedAtMs),
+    unlockedAtMs: wholeMs(fence.unlockedAtMs),
+    lockMs: us(fence.lockMs),
+    drainMs: us(fence.drainMs),
+    captureMs: us(fence.captureMs),
+    unlockMs: us(fence.unlockMs),
+    heldMs: us(fence.heldMs),
+  });
+}
+
+/** The snapshot that a manifest describes. STORE_DAMAGED when the body is not what this version writes. */
+export function decodePair(manifest: Manifest): Snapshot {
+  const what = `manifest ${manifest.id}`;
+  const n = numbers.pair;
+  const pair = fieldsOf(manifest.body, what);
+  const listing = (fields: Fields): ListingRoot => {
+    const root = manifest.roots[fields.integer(numbers.listing.root)];
+    if (root?.kind !== 'node') {
+      throw storeError('STORE_DAMAGED', `Cannot read ${what}: a listing names a root that is not there`);
+    }
+    const level = fields.integer(numbers.listing.level);
+    return { id: root.id, level, entries: fields.integer(numbers.listing.entries) };
+  };
+  return {
+    id: manifest.id,
+    host: manifest.host,
+    sequence: manifest.sequence,
+    instance: pair.text(n.instance),
+    timeMs: pair.integer(n.timeMs),
+    durationMs: pair.integer(n.durationMs),
+    tags: texts(pair, n.tags),
+    parent: pair.has(n.parent) ? pair.text(n.parent) : null,
+    program: pair.text(n.program),
+    fence: decodeFence(pair.fields(n.fence), what),
+    home: pair.has(n.home) ? decodeHome(pair.fields(n.home), { what, listing }) : null,
+    database: pair.has(n.database) ? decodeDatabase(pair.fields(n.database), listing) : null,
+    configuration: pair.text(n.configuration),
+    warnings: texts(pair, n.warnings),
+  };
+}
+
+function texts(fields: Fields, number: number): string[] {
+  return fields.list(number).map(value => {
+    if (typeof value === 'string') return value;
+    throw storeError(
+      'STORE_DAMAGED',
+      `Cannot read a manifest: field ${number} holds something that is no text`,
+    );
+  });
+}
+
+function decodeFence(fence: Fields, what: string): FenceRecord {
+  const n = numbers.fence;
+  const kind = fence.text(n.kind);
+  if (kind !== 'latched' && kind !== 'command' && kind !== 'stopped' && kind !== 'none') {
+    throw storeError('STORE_DAMAGED', `Cannot read ${what}: its fence is of the unknown kind "${kind}"`);
+  }
+  const application = fence.fields(n.application);
+  const time = (number: number) => (fence.has(number) ? fence.integer(number) : null);
+  const ms = (number: number) => fence.integer(number) / 1000;
+  return {
+    kind,
+    application: {
+      type: application.text(numbers.application.type) as FenceRecord['application']['type'],
+      version: application.text(numbers.application.version),
+      displayName: application.text(numbers.application.displayName),
+      identity: application.text(numbers.application.identity),
+    },
+    taskId: fence.has(n.taskId) ? fence.text(n.taskId) : null,
+    lockRequestedAtMs: time(n.lockRequestedAtMs),
+    lockedAtMs: time(n.lockedAtMs),
+    drainedAtMs: time(n.drainedAtMs),
+    capturedAtMs: time(n.capturedAtMs),
+    unlockedAtMs: time(n.unlockedAtMs),
+    lockMs: ms(n.lockMs),
+    drainMs: ms(n.drainMs),
+    captureMs: ms(n.captureMs),
+    unlockMs: ms(n.unlockMs),
+    heldMs: ms(n.heldMs),
+  };
+}
+
+function decodeHome(
+  home: Fields,
+  context: { readonly what: string; readonly listing: (fields: Fields) => ListingRoot },
+): PairedHome {
+  const n = numbers.home;
+  return {
+    roots: home.list(n.roots).map(item => {
+      const root = fieldsOf(item, `${context.what}, home root`);
+      return {
+        path: root.bytes(numbers.root.path),
+        listing: context.listing(root.fields(numbers.root.listing)),
+      };
+    }),
+    files: home.integer(n.files),
+    folders: home.integer(n.folders),
+    bytes: home.integer(n.bytes),
+    changed: home.integer(n.changed),
+    changedInLatch: home.integer(n.changedInLatch),
+    unreadable: texts(home, n.unreadable),
+  };
+}
+
+function decodeDatabase(database: Fields, listing: (fields: Fields) => ListingRoot): PairedDatabase {
+  const n = numbers.database;
+  return {
+    type: database.text(n.type),
+    listing: listing(database.fields(n.listing)),
+    name: database.text(n.name),
+    tables: database.integer(n.tables),
+    rows: database.integer(n.rows),
+    segments: database.integer(n.segments),
+    changedSegments: database.integer(n.changedSegments),
+    bytes: database.integer(n.bytes),
+    serverVersion: database.text(n.serverVersion),
+    systemIdentifier: database.text(n.systemIdentifier),
+    timeline: database.integer(n.timeline),
+    exportedSnapshot: database.text(n.exportedSnapshot),
+    lsn: database.text(n.lsn),
+  };
+}
