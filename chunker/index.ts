@@ -3,7 +3,7 @@ export { findCut } from './cut.ts';
 export type { NodeCutParams, NodeCutQuestion } from './nodes.ts';
 export { isNodeCut } from './nodes.ts';
 export type { CutSizes, Cuts } from './params.ts';
-export { checkCutParams, checkHashedParams, cutsFrom, defaultSizes } from './params.ts';
+export { cutsFrom, defaultSizes } from './params.ts';
 export type { RowCutParams } from './rows.ts';
 export { RowCutter } from './rows.ts';
 export type { Hash64, SipHash } from './siphash.ts';
