@@ -288,9 +288,11 @@ export function describeDatabaseEntry(entry: Entry): string {
   const one = decodeEntry(entry);
   switch (one.entry) {
     case 'segment':
-      return `table ${one.schema}.${one.name}, blocks ${one.first}–${one.first + one.blocks - 1}`;
+      return one.schema === 'pg_catalog' && one.name === 'pg_largeobject'
+        ? 'large objects'
+        : `table ${one.schema}.${one.name}, blocks ${one.first}–${one.first + one.blocks - 1}`;
     case 'relation':
-      return `table ${one.schema}.${one.name}`;
+      return describeRelation(one);
     case 'sequence':
       return `sequence ${one.schema}.${one.name}`;
     case 'definitions':
@@ -299,6 +301,23 @@ export function describeDatabaseEntry(entry: Entry): string {
       return 'facts of the database';
     default:
       return one satisfies never;
+  }
+}
+
+function describeRelation(relation: RelationEntry): string {
+  const name = `${relation.schema}.${relation.name}`;
+  switch (relation.kind) {
+    case 'materialized':
+      return `materialized view ${name}`;
+    case 'foreign':
+      return `foreign table ${name}`;
+    case 'large-objects':
+      return 'large objects';
+    case 'table':
+    case 'partitioned':
+      return `table ${name}`;
+    default:
+      return relation.kind satisfies never;
   }
 }
 

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { CtidEncoder, encodeLive } from '../../../engine/database/postgres/ctids.ts';
+import { emptyDigest } from '../../../engine/database/postgres/digest.ts';
+import type { SegmentDelta, SegmentEntry } from '../../../engine/database/postgres/entry.ts';
+import { segmentRows } from '../../../engine/database/postgres/reconstruct.ts';
+import { contentWriter, rowsWriter } from '../../../engine/ingest/index.ts';
+import { type MemoryChunks, memoryChunks } from '../../helpers/memory-chunks.ts';
+
+/** A heap in miniature: what is at a place, and since which step. */
+type Heap = Map<string, { readonly text: string; readonly since: number }>;
+type Step = readonly { readonly block: number; readonly offset: number; readonly text: string | null }[];
+
+const first = 100;
+const blocks = 4;
+const steps = fc.array(
+  fc.array(
+    fc.record({
+      block: fc.nat(blocks - 1),
+      offset: fc.integer({ min: 1, max: 6 }),
+      text: fc.option(fc.string({ maxLength: 5 }).map(text => text.replaceAll('\n', '·'))),
+    }),
+    { maxLength: 12 },
+  ),
+  { minLength: 1, maxLength: 5 },
+);
+
+function placesOf(heap: Heap, since = 0): { block: number; offset: number; text: string }[] {
+  return [...heap]
+    .filter(([, row]) => row.since >= since)
+    .map(([place, { text }]) => {
+      const [block, offset] = place.split(',').map(Number);
+      return { block: block!, offset: offset!, text };
+    })
+    .sort((a, b) => a.block - b.block || a.offset - b.offset);
+}
+
+function apply(heap: Heap, step: Step, since: number): Set<number> {
+  const touched = new Set<number>();
+  for (const { block, offset, text } of step) {
+    const place = `${first + block},${offset}`;
+    if (text === null) {
+      if (heap.delete(place)) touched.add(first + block);
+    } else {
+      heap.set(place, { text, since });
+      touched.add(first + block);
+    }
+  }
+  return touched;
+}
+
+async function store(
+  chunks: MemoryChunks,
+  rows: ReturnType<typeof placesOf>,
+  range: { readonly first: number; readonly blocks: number } | readonly number[],
+) {
+  const writer = rowsWriter(chunks, chunks.cuts);
+  await writer.write(Buffer.from(rows.map(row => `${row.text}\n`).join('')));
+  const places = contentWriter(chunks, chunks.cuts);
+  const list = 'first' in range ? Array.from({ length: range.blocks }, (_, i) => range.first + i) : range;
+  for (const block of list) {
+    const encoder = new CtidEncoder({ first: block, blocks: 1 });
+    for (const row of rows) if (row.block === block) encoder.add(block, row.offset);
+    await places.write(encoder.finish());
+  }
+  return { rows: await writer.finish(), ctids: await places.finish() };
+}
+
+async function makeSegment(chunks: MemoryChunks, history: readonly Step[]) {
+  const heap: Heap = new Map();
+  apply(heap, history[0]!, 0);
+  const range = { first, blocks };
+  const base = await store(chunks, placesOf(heap), range);
+  const deltas: SegmentDelta[] = [];
+  for (const [i, step] of history.slice(1).entries()) {
+    const touched = [...apply(heap, step, i + 1)].sort((a, b) => a - b);
+    const live = touched.map(block => ({
+      block,
+      offsets: placesOf(heap).flatMap(row => (row.block === block ? [row.offset] : [])),
+    }));
+    const writer = contentWriter(chunks, chunks.cuts);
+    await writer.write(encodeLive(live));
+    const rows = placesOf(heap, i + 1);
+    deltas.push({
+      baseXmin: BigInt(i),
+      blocks: touched.length,
+      rowCount: rows.length,
+      ...(await store(chunks, rows, touched)),
+      live: await writer.finish(),
+    });
+  }
+  const segment: SegmentEntry = { schema: 's', name: 't', ...range, digest: emptyDigest, ...base, deltas };
+  const expected = placesOf(heap)
+    .map(row => `${row.text}\n`)
+    .join('');
+  return { segment, expected };
+}
+
+async function textOf(chunks: MemoryChunks, segment: SegmentEntry): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const bytes of segmentRows(chunks, segment)) parts.push(bytes);
+  return Buffer.concat(parts).toString();
+}
+
+test('a base and its deltas give the heap as it was last', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async history => {
+      const chunks = memoryChunks();
+      const { segment, expected } = await makeSegment(chunks, history);
+      assert.equal(await textOf(chunks, segment), expected);
+    }),
+  );
+});
+
+test('parts that do not fit together are damage', async () => {
+  const chunks = memoryChunks();
+  const { segment } = await makeSegment(chunks, [
+    [
+      { block: 0, offset: 1, text: 'a' },
+      { block: 0, offset: 2, text: 'b' },
+    ],
+    [{ block: 0, offset: 2, text: 'c' }],
+  ]);
+  const [delta] = segment.deltas;
+  const wrong: SegmentEntry[] = [
+    { ...segment, rows: delta!.rows },
+    { ...segment, first: 200 },
+    { ...segment, deltas: [{ ...delta!, blocks: 2 }] },
+    { ...segment, deltas: [{ ...delta!, rows: segment.rows }] },
+    { ...segment, deltas: [{ ...delta!, live: segment.ctids }] },
+  ];
+  for (const one of wrong) await assert.rejects(textOf(chunks, one), { code: 'STORE_DAMAGED' });
+});
