@@ -45,7 +45,9 @@ export const catalogQueries: Readonly<Record<string, string>> = {
   functions: `SELECT p.oid::regprocedure::text, prokind, CASE WHEN prokind <> 'a' THEN pg_get_functiondef(p.oid) END,
       ${role('proowner')}, ${acl('proacl', 'f', 'proowner')}, ${comment('p.oid', 'pg_proc')}
     FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE ${user('n')}`,
-  types: `SELECT format_type(t.oid, NULL), typtype, ${role('typowner')}, ${acl('typacl', 'T', 'typowner')},
+  // Before 17 a multirange keeps its first owner when its range gets another, and nobody can change it.
+  types: `SELECT format_type(t.oid, NULL), typtype,
+      CASE WHEN typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'm') THEN ARRAY[${role('typowner')}::text] || ${acl('typacl', 'T', 'typowner')} END,
       format_type(typbasetype, typtypmod), typnotnull, typdefault,
       (SELECT collname FROM pg_collation WHERE oid = typcollation),
       (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid),
