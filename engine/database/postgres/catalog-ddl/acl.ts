@@ -34,14 +34,14 @@ function isSame(a: Privilege, b: Privilege): boolean {
   return a.grantor === b.grantor && a.grantee === b.grantee && a.privilege === b.privilege;
 }
 
-/** By grantee and grantor: the owner's grants first, and nobody grants on before it was granted to them. */
+/** In the order of the list, which is that of the grants, but nobody grants on before it was granted to them. */
 function grouped(privileges: readonly Privilege[], owner: string): Privilege[][] {
   const groups = new Map<string, Privilege[]>();
-  for (const one of [...privileges].sort((a, b) => compare(a.privilege, b.privilege))) {
+  for (const one of privileges) {
     const key = [one.grantor, one.grantee, one.isGrantable].join('\0');
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
-  const waiting = [...groups].sort(([a], [b]) => compare(a, b)).map(([, group]) => group);
+  const waiting = [...groups.values()];
   const holders = new Set([owner]);
   const ordered: Privilege[][] = [];
   while (waiting.length > 0) {
@@ -51,10 +51,6 @@ function grouped(privileges: readonly Privilege[], owner: string): Privilege[][]
     if (group![0]!.isGrantable) holders.add(group![0]!.grantee);
   }
   return ordered;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function statement(

@@ -40,6 +40,12 @@ export async function readConstraints(context: Context, relations: Relations): P
     definitions.labels.set(keyOf('pg_constraint', row.oid), `CONSTRAINT ${row.name} ON ${table.name}`);
     if (row.kind === 'c' || (row.kind === 'n' && row.is_valid === 'f'))
       checks.set(row.relation, [...(checks.get(row.relation) ?? []), row]);
+    else if (row.kind === 'x' && table.kind === 'p')
+      // Its partitions' constraints cannot be attached, and their names cannot be given.
+      definitions.refuse(
+        keyOf('pg_constraint', row.oid),
+        `exclusion constraint ${row.name} of partitioned table ${table.name}`,
+      );
     else if ('pux'.includes(row.kind)) addKey(context, table, row);
     else if (row.kind === 'f' && row.parent === '0') addForeignKey(context, table, row);
     else if (row.kind === 'f') parts.push(row);

@@ -53,6 +53,12 @@ export interface Item {
   readonly afterItems?: readonly Item[];
 }
 
+/** By kind, then by name. */
+export function compareItems(a: Item, b: Item): number {
+  const kinds = itemKinds.indexOf(a.kind) - itemKinds.indexOf(b.kind);
+  return kinds !== 0 ? kinds : a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
 /** An object that cannot be written. */
 export interface Refusal {
   readonly key: ObjectKey;

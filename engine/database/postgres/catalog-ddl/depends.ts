@@ -1,4 +1,4 @@
-import { type Context, type Item, keyOf, type ObjectKey } from './definitions.ts';
+import { type Context, compareItems, type Item, keyOf, type ObjectKey } from './definitions.ts';
 import { firstUserOid } from './sql.ts';
 
 /** One row of pg_depend between two objects of users, columns counting as their tables. */
@@ -32,15 +32,15 @@ export function wholes(dependencies: readonly Dependency[]): Map<ObjectKey, Obje
 }
 
 export interface Edges {
-  /** What each item needs. */
-  readonly hard: ReadonlyMap<Item, ReadonlySet<Item>>;
-  /** What each item had better come after. */
-  readonly soft: ReadonlyMap<Item, ReadonlySet<Item>>;
+  /** What each item cannot do without. */
+  readonly needs: ReadonlyMap<Item, ReadonlySet<Item>>;
+  /** What each item comes after: its needs, and the constraints of domains that it uses, unless these need it. */
+  readonly follows: ReadonlyMap<Item, ReadonlySet<Item>>;
 }
 
 /** Which item waits for which. */
 export function edgesBetween({ definitions }: Context, dependencies: readonly Dependency[]): Edges {
-  const { items, claims, domainConstraints } = definitions;
+  const { items, claims } = definitions;
   const wholeOf = wholes(dependencies);
   const itemOf = (key: ObjectKey): Item | null | undefined => {
     const item = claims.get(key);
@@ -51,28 +51,45 @@ export function edgesBetween({ definitions }: Context, dependencies: readonly De
     }
     return undefined;
   };
-  const hard = new Map(items.map(item => [item, new Set(item.afterItems)]));
-  const soft = new Map(items.map(item => [item, new Set<Item>()]));
+  const needs = new Map(items.map(item => [item, new Set(item.afterItems)]));
   const need = (item: Item, key: ObjectKey): void => {
     const other = itemOf(key);
-    if (!other) return; // the server's own, or refused
-    if (other !== item) hard.get(item)!.add(other);
+    // None: the server's own.
+    if (other && other !== item) needs.get(item)!.add(other);
   };
   for (const item of items) for (const key of item.after ?? []) need(item, key);
   for (const { from, to } of dependencies) {
     const item = itemOf(from);
     // A sequence that a column owns is made before its table, and tied to it later.
-    if (!item || item.kind === 'sequence') continue;
-    need(item, to);
+    if (item && item.kind !== 'sequence') need(item, to);
   }
-  const constraintsOf = new Map<Item, Item[]>();
-  for (const [key, list] of domainConstraints) {
+  const constraints = new Map<Item, readonly Item[]>();
+  for (const [key, list] of definitions.domainConstraints) {
     const domain = itemOf(key);
-    if (domain) constraintsOf.set(domain, list);
+    if (domain) constraints.set(domain, list);
   }
-  for (const [item, needs] of hard)
-    for (const other of needs)
-      for (const constraint of constraintsOf.get(other) ?? [])
-        if (constraint !== item && item.kind !== 'domain constraint') soft.get(item)!.add(constraint);
-  return { hard, soft };
+  return { needs, follows: withDomainConstraints(needs, constraints) };
+}
+
+/**
+ * A domain gets its checks before anything uses it: once a table holds a composite of it, it takes none. Where a check
+ * itself leans on such a use, the check comes later.
+ */
+function withDomainConstraints(
+  needs: ReadonlyMap<Item, ReadonlySet<Item>>,
+  constraints: ReadonlyMap<Item, readonly Item[]>,
+): Map<Item, Set<Item>> {
+  const follows = new Map([...needs].map(([item, set]) => [item, new Set(set)]));
+  const leansOn = (item: Item, wanted: Item, seen = new Set<Item>()): boolean => {
+    if (item === wanted) return true;
+    if (seen.has(item)) return false;
+    seen.add(item);
+    return [...follows.get(item)!].some(one => leansOn(one, wanted, seen));
+  };
+  const users = [...needs].filter(([item]) => item.kind !== 'domain constraint');
+  for (const [user, set] of users.sort(([a], [b]) => compareItems(a, b)))
+    for (const domain of set)
+      for (const constraint of constraints.get(domain) ?? [])
+        if (!leansOn(constraint, user)) follows.get(user)!.add(constraint);
+  return follows;
 }

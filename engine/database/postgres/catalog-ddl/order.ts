@@ -1,48 +1,39 @@
 import { engineError } from '../../../errors.ts';
-import { type Item, itemKinds } from './definitions.ts';
+import { compareItems, type Item, itemKinds } from './definitions.ts';
 import type { Edges } from './depends.ts';
 
 const firstAfterRows = itemKinds.indexOf('check');
 
-/** Sorts items so that each follows what it needs; otherwise by kind and name, so that equal catalogs give equal text. */
-export function sortItems(items: readonly Item[], edges: Edges): Item[] {
+/** Sorts items so that each follows what it must; otherwise by kind and name, so that equal catalogs give equal text. */
+export function sortItems(items: readonly Item[], { follows }: Edges): Item[] {
   const blockers = new Map<Item, Set<Item>>();
   const blocked = new Map<Item, Item[]>();
-  for (const item of items) {
-    const needs = new Set([...(edges.hard.get(item) ?? []), ...(edges.soft.get(item) ?? [])]);
-    blockers.set(item, needs);
-    for (const other of needs) blocked.set(other, [...(blocked.get(other) ?? []), item]);
-  }
-  const waiting = new Set(items);
   const ready = new Heap();
-  const release = (item: Item): void => {
-    waiting.delete(item);
-    ready.push(item);
-  };
-  for (const item of items) if (blockers.get(item)!.size === 0) release(item);
-  const sorted: Item[] = [];
-  for (;;) {
-    const item = ready.pop();
-    if (item) {
-      sorted.push(item);
-      for (const other of blocked.get(item) ?? []) {
-        const needs = blockers.get(other)!;
-        if (needs.delete(item) && needs.size === 0 && waiting.has(other)) release(other);
-      }
-    } else if (waiting.size > 0) release(leastTied([...waiting], blockers, edges));
-    else return sorted;
+  for (const item of items) {
+    const others = new Set(follows.get(item));
+    blockers.set(item, others);
+    for (const other of others) {
+      const list = blocked.get(other);
+      if (list) list.push(item);
+      else blocked.set(other, [item]);
+    }
+    if (others.size === 0) ready.push(item);
   }
+  const sorted: Item[] = [];
+  for (let item = ready.pop(); item; item = ready.pop()) {
+    sorted.push(item);
+    for (const other of blocked.get(item) ?? []) {
+      const others = blockers.get(other)!;
+      others.delete(item);
+      if (others.size === 0) ready.push(other);
+    }
+  }
+  if (sorted.length < items.length) refuseCycle(items, blockers);
+  return sorted;
 }
 
-/** The first item of a cycle that lacks nothing it cannot do without. */
-function leastTied(
-  waiting: readonly Item[],
-  blockers: ReadonlyMap<Item, ReadonlySet<Item>>,
-  edges: Edges,
-): Item {
-  const free = waiting.filter(item => [...blockers.get(item)!].every(one => !edges.hard.get(item)!.has(one)));
-  const first = free.sort(compareItems)[0];
-  if (first) return first;
+function refuseCycle(items: readonly Item[], blockers: ReadonlyMap<Item, ReadonlySet<Item>>): never {
+  const waiting = items.filter(item => blockers.get(item)!.size > 0);
   const names = cycleAmong(waiting, blockers).map(({ kind, name }) => `${kind} ${name}`);
   throw engineError('DATABASE_UNSUPPORTED', `Cannot write definitions: ${names.join(', ')} need each other`, {
     remedy: 'Break the circle, or install the client package (pg_dump) of the same version as the server.',
@@ -64,10 +55,10 @@ function cycleAmong(
 }
 
 /** Which items wait for the rows: by their kind, or because something that they need does. */
-export function itemsAfterRows(sorted: readonly Item[], edges: Edges): Set<Item> {
+export function itemsAfterRows(sorted: readonly Item[], { needs }: Edges): Set<Item> {
   const late = new Set<Item>();
   for (const item of sorted) {
-    const byNeed = [...(edges.hard.get(item) ?? [])].find(one => late.has(one));
+    const byNeed = [...(needs.get(item) ?? [])].find(one => late.has(one));
     if (byNeed && item.kind === 'table')
       throw engineError(
         'DATABASE_UNSUPPORTED',
@@ -77,11 +68,6 @@ export function itemsAfterRows(sorted: readonly Item[], edges: Edges): Set<Item>
     if (byNeed || itemKinds.indexOf(item.kind) >= firstAfterRows) late.add(item);
   }
   return late;
-}
-
-function compareItems(a: Item, b: Item): number {
-  const kinds = itemKinds.indexOf(a.kind) - itemKinds.indexOf(b.kind);
-  return kinds !== 0 ? kinds : a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 /** A binary heap: a database may well have a hundred thousand objects. */

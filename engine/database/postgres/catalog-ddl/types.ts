@@ -74,6 +74,7 @@ interface RangeRow extends TypeRow {
   readonly difference: string | null;
   readonly multirange: string;
   readonly multirange_oid: string;
+  readonly multirange_owner: string;
 }
 
 async function readRanges(context: Context): Promise<void> {
@@ -84,7 +85,8 @@ async function readRanges(context: Context): Promise<void> {
        CASE WHEN NOT o.opcdefault THEN ${qualified('oc', 'o.opcname')} END AS opclass,
        ${collationName('r.rngcollation', 's.typcollation')} AS collation,
        ${nameOf('r.rngcanonical')} AS canonical, ${nameOf('r.rngsubdiff')} AS difference,
-       m.oid AS multirange_oid, ${qualified('mn', 'm.typname')} AS multirange
+       m.oid AS multirange_oid, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(m.typowner)) AS multirange_owner,
+       ${qualified('mn', 'm.typname')} AS multirange
      FROM ${typeTables} JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
        JOIN pg_catalog.pg_type s ON s.oid = r.rngsubtype
        JOIN pg_catalog.pg_opclass o ON o.oid = r.rngsubopc JOIN pg_catalog.pg_namespace oc ON oc.oid = o.opcnamespace
@@ -103,8 +105,18 @@ async function readRanges(context: Context): Promise<void> {
     const list = parts.flatMap(([key, value]) => (value === null ? [] : [`${key} = ${value}`])).join(', ');
     const statements = [`CREATE TYPE ${row.name} AS RANGE (${list})`];
     context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row));
-    context.definitions.labels.set(keyOf('pg_type', row.multirange_oid), `TYPE ${row.multirange}`);
+    addMultirange(context, row);
   }
+}
+
+/** Made with its range, but before 17 it had an owner and grants of its own. */
+function addMultirange({ server, definitions }: Context, row: RangeRow): void {
+  const key = keyOf('pg_type', row.multirange_oid);
+  const label = `TYPE ${row.multirange}`;
+  definitions.labels.set(key, label);
+  if (server.versionNumber >= 170_000) return;
+  definitions.grantLabels.set(key, label);
+  definitions.owners.push({ label, role: row.multirange_owner });
 }
 
 async function refuseOtherTypes({ select, definitions }: Context): Promise<void> {
