@@ -11,10 +11,6 @@ export class ByteArena {
   #blocks: Buffer[] = [];
   #used = arenaBlockBytes;
 
-  get heldBytes(): number {
-    return this.#blocks.length * arenaBlockBytes;
-  }
-
   /** Room for so many bytes in one block: its position. */
   reserve(bytes: number): number {
     if (this.#used + bytes > arenaBlockBytes) {
@@ -52,10 +48,6 @@ const idBytes = 32;
 export class ContentArena {
   #bytes = new ByteArena();
   #others: Content[] = [];
-
-  get heldBytes(): number {
-    return this.#bytes.heldBytes;
-  }
 
   add(content: Content): number {
     const extents = 'extents' in content ? content.extents : undefined;

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { type Content, inlineBytesMax } from '../../store/index.ts';
 import { isRefLike } from './leftovers.ts';
 import { lookNow } from './look.ts';
+import { type BytePath, join } from './paths.ts';
 import { LinkedNames, type LookContext, noteLeftOut, rootVanished, sentence, storing } from './prescan.ts';
 import { codeOf, openForReading, type Receiver, takeFile } from './read.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
@@ -32,7 +33,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
   for (const event of walk(walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
-        order.push({ again: false, at: event.at });
+        order.push({ again: false, from: event.from, to: event.to });
         break;
       case 'found': {
         const { entry } = event;
@@ -42,7 +43,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
           if (!isFolder(row.stats)) break;
         }
         const at = again.add(row);
-        order.push({ again: true, at });
+        order.push({ again: true, from: at, to: at + 1 });
         if (isFolder(row.stats)) folders.push(at);
         else taken++;
         if (isFile(row.stats)) await takeInWindow({ found: entry, at, names }, { ...context, tree });
@@ -77,14 +78,14 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
 function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {
   const { tools, watch } = context;
   const { first, fileSystems, root, isExcluded } = tree;
-  const isSame: WalkOptions['isSame'] = (at, now, { path, place }) => {
+  const isSame: WalkOptions['isSame'] = (at, now, where) => {
     if (first.isUntaken(at) || watch.wentBack) return false;
     const fileSystem = fileSystems.get(first.fileSystem(at));
     if (!fileSystem.trusted) return false;
     let seen: Stats | undefined = now;
     if (fileSystem.cached) {
-      if (isFolder(now) || isRefLike(place, first.name(at))) return false;
-      if (isFile(now)) seen = seenThroughOpen(path, tree, context);
+      if (isFolder(now) || isRefLike(where.place, first.name(at))) return false;
+      if (isFile(now)) seen = seenThroughOpen(join(where.path, first.name(at)), context);
       if (!seen) return false;
     }
     const state = { ...seen, size: isFile(seen) ? seen.size : 0 };
@@ -95,7 +96,7 @@ function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {
 }
 
 /** Opening a file makes a network file system ask its server. */
-function seenThroughOpen(path: Found['path'], _tree: Tree, { tools }: CaptureContext): Stats | undefined {
+function seenThroughOpen(path: BytePath, { tools }: CaptureContext): Stats | undefined {
   try {
     const fd = openForReading(path);
     try {
@@ -127,7 +128,7 @@ async function takeInWindow(
     receive: stats => keepingOrStoring(stats, context),
   });
   if (taken.kind !== 'taken') {
-    order.truncate(order.count - 1);
+    order.dropLast();
     const what =
       taken.kind === 'gone' ? 'vanished inside the window' : `cannot be read (${codeOf(taken.error)})`;
     report.unreadable.push(sentence(found.path, what));

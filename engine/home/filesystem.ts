@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { makeDevice, partsOf } from './device.ts';
 import type { Libc } from './libc.ts';
 import { type BytePath, bytesOf } from './paths.ts';
 
@@ -32,7 +33,7 @@ const networkTypes = new Set(['nfs', 'cifs', 'smb2']);
 /** Asks which file system holds path, which may be a folder or a file. */
 export function fileSystemOf(
   path: BytePath,
-  { dev, libc, seam }: { dev: bigint; libc: Libc | undefined; seam?: FileSystemProbe | undefined },
+  { dev, libc, seam }: { dev: number; libc: Libc | undefined; seam?: FileSystemProbe | undefined },
 ): FileSystemFacts {
   const magic = Number(BigInt.asUintN(32, BigInt(statfsSync(bytesOf(path)).type)));
   const type = types.get(magic) ?? `0x${magic.toString(16)}`;
@@ -48,7 +49,7 @@ export function fileSystemOf(
 /** A UUID that is not zero, else none. Btrfs adds its fsid: inode numbers are a subvolume's own. */
 function identityOf(
   path: BytePath,
-  { type, dev, libc }: { type: string; dev: bigint; libc: Libc | undefined },
+  { type, dev, libc }: { type: string; dev: number; libc: Libc | undefined },
 ): string | null {
   if (!libc) return null;
   let fd: number;
@@ -67,10 +68,12 @@ function identityOf(
 }
 
 /** The name under /dev/disk/by-uuid of the device that holds a file system; older kernels have no other way. */
-function uuidOfDevice(dev: bigint): string | undefined {
+function uuidOfDevice(dev: number): string | undefined {
   const folder = '/dev/disk/by-uuid';
   try {
-    return readdirSync(folder).find(name => statSync(`${folder}/${name}`, { bigint: true }).rdev === dev);
+    return readdirSync(folder).find(
+      name => statSync(`${folder}/${name}`, { bigint: true }).rdev === makeDevice(partsOf(dev)),
+    );
   } catch {
     return undefined; // containers have no such folder
   }
@@ -80,8 +83,9 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-function mountOf(dev: bigint): Mount | undefined {
-  const wanted = `${major(dev)}:${minor(dev)}`;
+function mountOf(dev: number): Mount | undefined {
+  const { major, minor } = partsOf(dev);
+  const wanted = `${major}:${minor}`;
   let found: Mount | undefined;
   for (const line of readFileSync('/proc/self/mountinfo', 'latin1').split('\n')) {
     const fields = line.split(' ');
@@ -96,14 +100,3 @@ function isCoherent(options: readonly string[]): boolean {
   const off = ['acregmin=0', 'acregmax=0', 'acdirmin=0', 'acdirmax=0'];
   return options.includes('noac') || off.every(option => options.includes(option));
 }
-
-/** Linux packs a device number of 64 bits as glibc's makedev does. */
-export const major = (device: bigint): number =>
-  Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
-export const minor = (device: bigint): number => Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
-export const makeDevice = (parts: { major: number; minor: number }): bigint => {
-  const [high, low] = [BigInt(parts.major), BigInt(parts.minor)];
-  return (
-    ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn)
-  );
-};

@@ -1,8 +1,8 @@
 import type { Cuts } from '../../chunker/index.ts';
 import { type ChunkSink, type Content, ListingBuilder, type ListingRoot } from '../../store/index.ts';
 import { contentWriter } from '../ingest/index.ts';
+import { major, minor } from './device.ts';
 import { type EntryKind, encodeHomeEntry, type HomeEntry } from './entry.ts';
-import { major, minor } from './filesystem.ts';
 import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
 import type { BytePath } from './paths.ts';
@@ -46,27 +46,33 @@ export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext):
   const groups = new LinkGroups();
   const folders: BytePath[] = [];
   const counts = { files: 0, folders: 0, bytes: 0 };
-  for (let position = 0; position < tree.order.count; position++) {
-    const { again, at } = tree.order.get(position);
-    const table = again ? tree.again : tree.first;
+  let isTop = true;
+  for (const { table, at } of rowsOf(tree)) {
     const depth = table.depth(at);
     const path = depth <= 1 ? table.name(at) : (`${folders[depth - 1]}/${table.name(at)}` as BytePath);
     const entry = entryOf(table, at, { path, groups });
     if (entry.kind === 'folder') folders[depth] = path;
     counts[entry.kind === 'folder' ? 'folders' : 'files']++;
     counts.bytes += entry.content?.length ?? 0;
-    await builder.add(encodeHomeEntry(position === 0 ? { ...entry, ...rootFacts(tree) } : entry));
-    await pace.rest();
+    await builder.add(encodeHomeEntry(isTop ? { ...entry, ...rootFacts(tree) } : entry));
+    isTop = false;
+    const resting = pace.rest();
+    if (resting) await resting;
   }
   return { listing: await builder.finish(), ...counts };
+}
+
+function* rowsOf({ order, first, again }: Tree): Generator<{ table: EntryTable; at: number }> {
+  for (const run of order.runs) {
+    const table = run.again ? again : first;
+    for (let at = run.from; at < run.to; at++) yield { table, at };
+  }
 }
 
 function rootFacts(tree: Tree): Pick<HomeEntry, 'fileSystems' | 'owners'> {
   const uids = new Set<number>();
   const gids = new Set<number>();
-  for (let position = 0; position < tree.order.count; position++) {
-    const { again, at } = tree.order.get(position);
-    const table = again ? tree.again : tree.first;
+  for (const { table, at } of rowsOf(tree)) {
     uids.add(table.uid(at));
     gids.add(table.gid(at));
   }

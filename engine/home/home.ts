@@ -26,9 +26,9 @@ const sliceMs = { live: 10, window: 2 };
 export async function openHome(options: HomeOptions): Promise<Home> {
   const roots = [bytePathOfText(options.root), ...(await expandDataStores(options.dataStores ?? []))];
   const { clock, randomness = systemSeams.randomness } = options;
-  const loaded = await loadLibc();
+  const loaded = options.libc ?? (await loadLibc());
   const tools: Tools = {
-    stat: statCalls(options.statSeam),
+    stat: statCalls({ libc: loaded.libc, seam: options.statSeam }),
     libc: loaded.libc,
     clock,
     randomness,

@@ -1,3 +1,5 @@
+import type { BytePath } from './paths.ts';
+
 export interface NamedBytes {
   readonly name: Uint8Array;
   readonly value: Uint8Array;
@@ -21,10 +23,23 @@ export interface Libc {
   seekHole(fd: number, offset: number): number | undefined;
   /** Makes a FIFO, or as root a device. `mode` holds kind and permissions, `device` is st_rdev. */
   makeNodeAt(folder: number, name: Uint8Array, options: { mode: number; device: bigint }): void;
+  /** Undefined where the kernel or a container forbids it. */
+  readonly statx: Statx | undefined;
   /** The file system's own id: 32 hex digits of its UUID; undefined when it has none or says zero. */
   uuid(fd: number): string | undefined;
   /** f_fsid of statfs, as 16 hex digits. */
   fsid(fd: number): string;
+}
+
+export interface Statx {
+  /**
+   * Asks of a name in a folder, of an absolute path, or of the folder's own descriptor (empty name); never follows a
+   * link. True when there was an answer; false when there is nothing of this name.
+   */
+  ask(folder: number, name: BytePath): boolean;
+  /** struct statx of the newest answer, in words of 4 and of 8 bytes. Overwritten by the next. */
+  readonly words: Uint32Array;
+  readonly longs: BigInt64Array;
 }
 
 export type LibcLoad =
@@ -51,6 +66,9 @@ const pathMax = 4096;
 const atEmpty = 0x1000;
 const atNoFollow = 0x100;
 const getUuid = 0x80111500; // FS_IOC_GETFSUUID, Linux 6.9 and newer; others answer ENOTTY
+const statxBasic = 0x7ff;
+/** Stands for a folder where the path is absolute. */
+export const anyFolder = -100;
 const seek = { data: 3, hole: 4 };
 
 async function bind(): Promise<LibcLoad> {
@@ -137,6 +155,7 @@ function bindCalls(koffi: Koffi): Libc {
     seekHole: (fd, offset) => sought(lseek(fd, offset, seek.hole)),
     makeNodeAt: (folder, name, { mode, device }) =>
       check('mknodat', mknodat(folder, terminated(name), mode, device)),
+    statx: bindStatx(),
     uuid(fd) {
       const answered = new Uint8Array(17); // length byte, then at most 16
       if (ioctl(fd, getUuid, answered) < 0) return undefined;
@@ -149,6 +168,28 @@ function bindCalls(koffi: Koffi): Libc {
       return answered.toString('hex', 56, 64);
     },
   };
+
+  function bindStatx(): Statx | undefined {
+    const statx = bindOne('statx', 'int', ['int', 'const void *', 'int', 'uint32_t', 'void *']);
+    const answered = new ArrayBuffer(256);
+    const answer = new Uint8Array(answered);
+    const asked = Buffer.allocUnsafeSlow(pathMax + 1);
+    const ask = (folder: number, name: BytePath): boolean => {
+      if (name.length >= pathMax) throw failed('statx', 'ENAMETOOLONG');
+      asked[asked.write(name, 0, 'latin1')] = 0;
+      const flags = name.length === 0 ? atEmpty : atNoFollow;
+      if (statx(folder, asked, flags, statxBasic, answer) === 0) return true;
+      const code = lastCode();
+      if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+      throw failed('statx', code);
+    };
+    try {
+      ask(anyFolder, '/' as BytePath);
+    } catch {
+      return undefined; // forbidden here: Node's own calls know another way
+    }
+    return { ask, words: new Uint32Array(answered), longs: new BigInt64Array(answered) };
+  }
 
   function sought(offset: number): number | undefined {
     if (offset >= 0) return Number(offset);

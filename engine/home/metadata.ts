@@ -82,11 +82,11 @@ export function metadataWriter({
     // the order matters: a change of owner clears set-id bits and capabilities, a read-only mode forbids attributes
     open(fd, entry) {
       const wanted = ownerOf(entry);
-      const isOwned = isRoot || isOwnedBy(fstatSync(fd), wanted);
-      if (isRoot) fchownSync(fd, wanted.uid, wanted.gid);
+      const isOwned = isOwnedBy(fstatSync(fd), wanted);
+      if (!isOwned && isRoot) fchownSync(fd, wanted.uid, wanted.gid);
       else if (!isOwned) losses.owners++;
       setXattrs(fd, entry);
-      fchmodSync(fd, modeFor(entry, isOwned));
+      fchmodSync(fd, modeFor(entry, isOwned || isRoot));
       if (libc) libc.setTime(fd, entry.mtimeNs);
       else futimesSync(fd, secondsOf(entry.mtimeNs), secondsOf(entry.mtimeNs));
     },
@@ -95,11 +95,11 @@ export function metadataWriter({
       const fd = openSync(path, pathOnly | constants.O_NOFOLLOW);
       try {
         const wanted = ownerOf(entry);
-        const isOwned = isRoot || isOwnedBy(fstatSync(fd), wanted);
-        if (isRoot) lchownSync(path, wanted.uid, wanted.gid);
+        const isOwned = isOwnedBy(fstatSync(fd), wanted);
+        if (!isOwned && isRoot) lchownSync(path, wanted.uid, wanted.gid);
         else if (!isOwned) losses.owners++;
         setXattrs(path, entry);
-        if (entry.kind !== 'link') chmodSync(`/proc/self/fd/${fd}`, modeFor(entry, isOwned));
+        if (entry.kind !== 'link') chmodSync(`/proc/self/fd/${fd}`, modeFor(entry, isOwned || isRoot));
       } finally {
         closeSync(fd);
       }

@@ -60,11 +60,6 @@ export class EntryTable {
     return this.#folders;
   }
 
-  /** Bytes held outside the garbage-collected heap. */
-  get heldBytes(): number {
-    return this.#mode.length * 63 + this.#names.heldBytes + this.#contents.heldBytes;
-  }
-
   add(row: Row): number {
     const at = this.#count++;
     if (at === this.#mode.length) this.#grow();
@@ -220,30 +215,32 @@ export class EntryTable {
   }
 }
 
+export interface RowRun {
+  /** True for rows of the second look. */
+  readonly again: boolean;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Rows of two tables in listing order: what is still the same, by its first look, and what was taken again. */
 export class RowOrder {
-  #count = 0;
-  #rows = new Uint32Array(rowsFirst);
+  #runs: { again: boolean; from: number; to: number }[] = [];
 
-  get count(): number {
-    return this.#count;
+  get runs(): readonly RowRun[] {
+    return this.#runs;
   }
 
-  push(row: { again: boolean; at: number }): void {
-    if (this.#count === this.#rows.length) {
-      this.#rows = grown(this.#rows, new Uint32Array(Math.ceil(this.#rows.length * 1.5)));
-    }
-    this.#rows[this.#count++] = row.at * 2 + (row.again ? 1 : 0);
+  push(run: RowRun): void {
+    const last = this.#runs.at(-1);
+    if (last && last.again === run.again && last.to === run.from) last.to = run.to;
+    else this.#runs.push({ ...run });
   }
 
-  /** Forgets the newest rows. */
-  truncate(count: number): void {
-    this.#count = count;
-  }
-
-  get(position: number): { again: boolean; at: number } {
-    const packed = this.#rows[position]!;
-    return { again: packed % 2 === 1, at: Math.floor(packed / 2) };
+  /** Forgets the newest row. */
+  dropLast(): void {
+    const last = this.#runs.at(-1)!;
+    last.to--;
+    if (last.to === last.from) this.#runs.pop();
   }
 }
 

@@ -61,7 +61,7 @@ export interface FileSystem extends FileSystemFacts {
 /** The file systems that a root spans, in the order in which the walk meets them. */
 export class FileSystems {
   #tools: Tools;
-  #byDevice = new Map<bigint, number>();
+  #byDevice = new Map<number, number>();
   #all: FileSystem[] = [];
 
   constructor(tools: Tools) {
@@ -76,7 +76,7 @@ export class FileSystems {
     return this.#all[ordinal]!;
   }
 
-  has(device: bigint): boolean {
+  has(device: number): boolean {
     return this.#byDevice.has(device);
   }
 

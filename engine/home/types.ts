@@ -1,6 +1,7 @@
 import type { Cuts } from '../../chunker/index.ts';
 import type { ChunkSink, Clock, ListingRoot, Randomness } from '../../store/index.ts';
 import type { FileSystemProbe } from './filesystem.ts';
+import type { LibcLoad } from './libc.ts';
 import type { ReadSeam } from './read.ts';
 import type { StatSeam } from './stat.ts';
 import type { IsSame } from './states.ts';
@@ -33,6 +34,8 @@ export interface HomeOptions extends HomeSettings {
   readonly fileSystemSeam?: FileSystemProbe | undefined;
   readonly readSeam?: ReadSeam | undefined;
   readonly isSame?: IsSame | undefined;
+  /** Loaded unless a test gives it. */
+  readonly libc?: LibcLoad | undefined;
 }
 
 export interface HomeProgress {

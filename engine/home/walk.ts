@@ -2,17 +2,18 @@ import { readdirSync } from 'node:fs';
 import type { IsExcluded } from './exclude.ts';
 import { type GitPlace, isGitLeftOver, placeBelow, repositoryMarks } from './leftovers.ts';
 import { type BytePath, bytesOf, compareSiblings, join } from './paths.ts';
-import { isFolder, kindMask, kinds, type StatCalls, type Stats } from './stat.ts';
+import { SiblingStream } from './siblings.ts';
+import { type FolderStat, isFolder, kindMask, kinds, type StatCalls, type Stats } from './stat.ts';
 import type { EntryTable } from './table.ts';
 
 /** Something the walk met that its caller has to act upon. Paths are absolute. */
 export type WalkEvent =
-  /** New, or not provably the same as at the first look. A folder's rows follow until its `leave`. */
+  /** New, or not provably the same as at the first look. What is in a folder follows until its `leave`. */
   | { readonly kind: 'found'; readonly entry: Found }
-  /** Everything below the folder that was entered last, and not left yet, has been told. */
+  /** Everything below the folder that was found last, and not left yet, has been told. */
   | { readonly kind: 'leave' }
-  /** A row of the first look that still holds; its rows below follow one by one. */
-  | { readonly kind: 'same'; readonly at: number }
+  /** Rows of the first look that still hold, from one up to and without the other; folders before what is in them. */
+  | { readonly kind: 'same'; readonly from: number; readonly to: number }
   | { readonly kind: 'left-out'; readonly path: BytePath; readonly why: 'excluded' | 'socket' | 'git' }
   /** Was listed, and is gone. */
   | { readonly kind: 'vanished'; readonly path: BytePath }
@@ -25,8 +26,12 @@ export interface Found {
   readonly stats: Stats;
   /** Where the folder is, or the file's folder. */
   readonly place: GitPlace;
-  /** The row of the first look with this name and kind, if there was one. */
-  readonly first: number | undefined;
+}
+
+/** The folder in which something was met. */
+export interface Where {
+  readonly path: BytePath;
+  readonly place: GitPlace;
 }
 
 export interface WalkOptions {
@@ -35,25 +40,32 @@ export interface WalkOptions {
   readonly isExcluded: IsExcluded;
   /** An earlier look; without one everything is found. */
   readonly first?: EntryTable | undefined;
-  /** Decides whether a row of the first look still holds. Never asked for rows of another kind. */
-  readonly isSame?:
-    | ((at: number, now: Stats, where: { path: BytePath; place: GitPlace }) => boolean)
-    | undefined;
+  /** Decides whether a row of the first look still holds. Never asked about a thing of another kind. */
+  readonly isSame?: ((at: number, now: Stats, where: Where) => boolean) | undefined;
 }
 
-interface Frame {
-  readonly path: BytePath;
+interface Frame extends Where {
   /** Below the root, without a slash at either end. */
   readonly relative: BytePath;
   readonly depth: number;
-  readonly place: GitPlace;
   /** Undefined: the folder is as it was, so its children are those of the first look. */
   readonly live: SiblingStream | undefined;
+  readonly stat: FolderStat;
   /** The rows of the first look below this folder that have not been met yet. */
   next: number;
   readonly end: number;
-  readonly told: boolean;
 }
+
+interface Child {
+  readonly kind: 'child';
+  readonly name: BytePath;
+  readonly stats: Stats;
+  /** Its row of the first look, if there was one with this name and kind. */
+  readonly first: number | undefined;
+}
+
+/** A caller that hears of nothing but sameness must be able to rest now and then. */
+const sameMax = 128;
 
 /**
  * Walks a folder tree in listing order: children by the bytes of their names, a folder's as if it ended in a slash, each
@@ -67,68 +79,130 @@ export function* walk(options: WalkOptions): Generator<WalkEvent, void> {
     yield { kind: 'vanished', path: root };
     return;
   }
-  const empty = '' as BytePath;
   const stack: Frame[] = [];
-  const start = { path: root, relative: empty, name: empty, depth: 0, stats, above: 'none' as GitPlace };
-  yield* enter(stack, { ...start, first: first && first.count > 0 ? 0 : undefined }, options);
-  for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
-    const child = frame.live ? yield* nextLive(frame, options) : yield* nextKnown(frame, options);
-    if (!child) {
-      stack.pop();
-      if (frame.told) yield { kind: 'leave' };
-    } else if (isFolder(child.stats)) {
-      yield* enter(stack, { ...child, above: frame.place }, options);
-    } else if (child.first !== undefined && isStill(child, frame.place, options)) {
-      yield { kind: 'same', at: child.first };
-    } else {
-      yield { kind: 'found', entry: { ...child, place: frame.place } };
+  const same = { from: 0, to: 0 };
+  let met: Child | WalkEvent | undefined = {
+    kind: 'child',
+    name: '' as BytePath,
+    stats,
+    first: first && first.count > 0 ? 0 : undefined,
+  };
+  let frame: Frame | undefined;
+  try {
+    for (;;) {
+      const still = met?.kind === 'child' && isStill(met, frame, options) ? met.first : undefined;
+      const goesOn = met ? still === same.to && same.to - same.from < sameMax : !frame?.live;
+      if (same.to > same.from && !goesOn) {
+        yield { kind: 'same', ...same };
+        same.from = same.to;
+      }
+      if (!met) {
+        stack.pop();
+        frame!.stat.close();
+        if (frame!.live) yield { kind: 'leave' };
+      } else if (met.kind !== 'child') {
+        yield met;
+      } else {
+        if (still !== undefined) {
+          if (same.to === same.from) same.from = still;
+          same.to = still + 1;
+        }
+        if (isFolder(met.stats)) {
+          const { opened, error } =
+            still !== undefined ? openKnown(met, frame, options) : openLive(met, frame, options);
+          stack.push(opened);
+          if (still === undefined)
+            yield { kind: 'found', entry: foundFrom(met, frame, { path: opened.path, place: opened.place }) };
+          if (error) yield { kind: 'unreadable', path: opened.path, error };
+        } else if (still === undefined) {
+          yield {
+            kind: 'found',
+            entry: foundFrom(met, frame, { path: join(frame!.path, met.name), place: frame!.place }),
+          };
+        }
+      }
+      frame = stack.at(-1);
+      if (!frame) break;
+      met = frame.live ? nextLive(frame, frame.live, options) : nextKnown(frame, options);
     }
+    if (same.to > same.from) yield { kind: 'same', ...same };
+  } finally {
+    for (const left of stack) left.stat.close();
   }
 }
 
-interface Child {
-  readonly path: BytePath;
-  readonly relative: BytePath;
-  readonly name: BytePath;
-  readonly depth: number;
-  readonly stats: Stats;
-  readonly first: number | undefined;
+const foundFrom = ({ name, stats }: Child, frame: Frame | undefined, where: Where): Found => ({
+  ...where,
+  name,
+  stats,
+  depth: frame ? frame.depth + 1 : 0,
+});
+
+function isStill(
+  { first: at, stats }: Child,
+  frame: Frame | undefined,
+  { first, isSame, root }: WalkOptions,
+): boolean {
+  if (at === undefined || !first || !isSame) return false;
+  if ((first.mode(at) & kindMask) !== (stats.mode & kindMask)) return false;
+  return isSame(at, stats, frame ?? { path: root, place: 'none' });
 }
 
-function isStill(child: Child, place: GitPlace, { first, isSame }: WalkOptions): boolean {
-  if (child.first === undefined || !first || !isSame) return false;
-  if ((first.mode(child.first) & kindMask) !== (child.stats.mode & kindMask)) return false;
-  return isSame(child.first, child.stats, { path: child.path, place });
+function framed(child: Child, above: Frame | undefined, { root }: WalkOptions) {
+  const path = above ? join(above.path, child.name) : root;
+  const relative = above ? join(above.relative, child.name) : ('' as BytePath);
+  return { path, relative, depth: above ? above.depth + 1 : 0 };
 }
 
-/** Tells of a folder and puts it on the stack. */
-function* enter(
-  stack: Frame[],
-  folder: Child & { readonly above: GitPlace },
+/** A folder that is as it was: its children are those of the first look. */
+function openKnown(
+  child: Child,
+  above: Frame | undefined,
   options: WalkOptions,
-): Generator<WalkEvent, void> {
-  const { first } = options;
-  const { path, relative, depth } = folder;
-  const at = folder.first;
-  const known = at !== undefined && first ? { next: at + 1, end: first.endOf(at) } : { next: 0, end: 0 };
-  if (at !== undefined && first && isStill(folder, folder.above, options)) {
-    yield { kind: 'same', at };
-    stack.push({ path, relative, depth, place: first.place(at), live: undefined, ...known, told: false });
-    return;
-  }
+): { opened: Frame; error?: unknown } {
+  const { first, stat } = options;
+  const at = child.first!;
+  const end = first!.endOf(at);
+  const frame = framed(child, above, options);
+  const place = first!.place(at);
+  const opened = {
+    ...frame,
+    place,
+    live: undefined,
+    stat: stat.folder(frame.path, {
+      questions: end - at - 1,
+      above: above && { stat: above.stat, name: child.name },
+    }),
+    next: at + 1,
+    end,
+  };
+  return { opened };
+}
+
+function openLive(
+  child: Child,
+  above: Frame | undefined,
+  options: WalkOptions,
+): { opened: Frame; error?: unknown } {
+  const { first, stat } = options;
+  const frame = framed(child, above, options);
   let names: BytePath[] = [];
   let error: unknown;
   try {
-    names = (readdirSync(bytesOf(path), { encoding: 'latin1' }) as BytePath[]).sort();
+    names = (readdirSync(bytesOf(frame.path), { encoding: 'latin1' }) as BytePath[]).sort();
   } catch (thrown) {
     error = thrown;
   }
-  const inherited = placeBelow(folder.above, folder.name);
+  const inherited = placeBelow(above?.place ?? 'none', child.name);
   const place = inherited === 'none' && isRepository(names) ? 'repository' : inherited;
-  yield { kind: 'found', entry: { ...folder, place } };
-  if (error) yield { kind: 'unreadable', path, error };
-  const live = new SiblingStream(names, { path, stat: options.stat });
-  stack.push({ path, relative, depth, place, live, ...known, told: true });
+  const folderStat = stat.folder(frame.path, {
+    questions: names.length,
+    above: above && { stat: above.stat, name: child.name },
+  });
+  const live = new SiblingStream(names, { path: frame.path, stat: folderStat });
+  const at = child.first;
+  const known = at !== undefined && first ? { next: at + 1, end: first.endOf(at) } : { next: 0, end: 0 };
+  return { opened: { ...frame, place, live, stat: folderStat, ...known }, error };
 }
 
 function isRepository(names: readonly BytePath[]): boolean {
@@ -136,35 +210,23 @@ function isRepository(names: readonly BytePath[]): boolean {
 }
 
 /** The next child of a folder that may have changed, matched with the row of the first look that has its name. */
-function* nextLive(frame: Frame, options: WalkOptions): Generator<WalkEvent, Child | undefined> {
-  for (let met = frame.live!.next(); met; met = frame.live!.next()) {
-    const { name, path } = met;
-    if (met.kind !== 'met') {
-      yield met.kind === 'vanished'
-        ? { kind: 'vanished', path }
-        : { kind: 'unreadable', path, error: met.error };
-      continue;
-    }
-    const folder = isFolder(met.stats);
-    const relative = join(frame.relative, name);
-    const why = whyLeftOut(met, { place: frame.place, relative, folder }, options);
-    if (why) {
-      yield { kind: 'left-out', path, why };
-      continue;
-    }
-    const first = matchKnown(frame, { name, folder }, options.first);
-    return { path, relative, name, depth: frame.depth + 1, stats: met.stats, first };
-  }
-  return undefined;
+function nextLive(frame: Frame, live: SiblingStream, options: WalkOptions): Child | WalkEvent | undefined {
+  const met = live.next();
+  if (met?.kind !== 'met') return met;
+  const { name, stats } = met;
+  const folder = isFolder(stats);
+  const why = whyLeftOut(met, { frame, folder }, options);
+  if (why) return { kind: 'left-out', path: join(frame.path, name), why };
+  return { kind: 'child', name, stats, first: matchKnown(frame, { name, folder }, options.first) };
 }
 
 function whyLeftOut(
   { name, stats }: { name: BytePath; stats: Stats },
-  { place, relative, folder }: { place: GitPlace; relative: BytePath; folder: boolean },
+  { frame, folder }: { frame: Frame; folder: boolean },
   { isExcluded }: WalkOptions,
 ): 'excluded' | 'socket' | 'git' | undefined {
-  if (isGitLeftOver(place, name, folder)) return 'git';
-  if (isExcluded(relative, folder)) return 'excluded';
+  if (isGitLeftOver(frame.place, name, folder)) return 'git';
+  if (isExcluded(join(frame.relative, name), folder)) return 'excluded';
   return (stats.mode & kindMask) === kinds.socket ? 'socket' : undefined;
 }
 
@@ -185,78 +247,16 @@ function matchKnown(
 }
 
 /** The next child of a folder that is as it was. */
-function* nextKnown(frame: Frame, { stat, first }: WalkOptions): Generator<WalkEvent, Child | undefined> {
-  while (first && frame.next < frame.end) {
-    const at = frame.next;
-    frame.next = first.endOf(at);
-    const name = first.name(at);
-    const path = join(frame.path, name);
-    let stats: Stats | undefined;
-    try {
-      stats = stat.path(path);
-    } catch (error) {
-      yield { kind: 'unreadable', path, error };
-      continue;
-    }
-    if (stats) {
-      if (isFolder(stats) === first.isFolder(at)) {
-        return { path, relative: join(frame.relative, name), name, depth: frame.depth + 1, stats, first: at };
-      }
-    }
-    yield { kind: 'vanished', path }; // gone, or another thing since its folder was looked at
-  }
-  return undefined;
-}
-
-type Met =
-  | { readonly kind: 'met'; readonly name: BytePath; readonly path: BytePath; readonly stats: Stats }
-  | { readonly kind: 'vanished'; readonly name: BytePath; readonly path: BytePath }
-  | {
-      readonly kind: 'unreadable';
-      readonly name: BytePath;
-      readonly path: BytePath;
-      readonly error: unknown;
-    };
-
-/**
- * Children in listing order from names in byte order. A folder `a` comes after `a-b` and `a.txt`, as `a/` does: it is
- * held back while names follow that begin with `a` and go on with a byte below the slash.
- */
-class SiblingStream {
-  #names: readonly BytePath[];
-  #folder: { path: BytePath; stat: StatCalls };
-  #next = 0;
-  #held: (Met & { kind: 'met' })[] = [];
-
-  constructor(names: readonly BytePath[], folder: { path: BytePath; stat: StatCalls }) {
-    this.#names = names;
-    this.#folder = folder;
-  }
-
-  next(): Met | undefined {
-    for (;;) {
-      const held = this.#held.at(-1);
-      const name = this.#names[this.#next];
-      if (held && !(name && comesBefore(name, held.name))) return this.#held.pop();
-      if (name === undefined) return undefined;
-      this.#next++;
-      const met = this.#meet(name);
-      if (met.kind !== 'met' || !isFolder(met.stats)) return met;
-      this.#held.push(met);
-    }
-  }
-
-  #meet(name: BytePath): Met {
-    const path = join(this.#folder.path, name);
-    try {
-      const stats = this.#folder.stat.path(path);
-      return stats ? { kind: 'met', name, path, stats } : { kind: 'vanished', name, path };
-    } catch (error) {
-      return { kind: 'unreadable', name, path, error };
-    }
+function nextKnown(frame: Frame, { first }: WalkOptions): Child | WalkEvent | undefined {
+  if (!first || frame.next >= frame.end) return undefined;
+  const at = frame.next;
+  frame.next = first.endOf(at);
+  const name = first.name(at);
+  try {
+    const stats = frame.stat.stat(name);
+    if (stats && isFolder(stats) === first.isFolder(at)) return { kind: 'child', name, stats, first: at };
+    return { kind: 'vanished', path: join(frame.path, name) }; // gone, or another thing since its folder was looked at
+  } catch (error) {
+    return { kind: 'unreadable', path: join(frame.path, name), error };
   }
 }
-
-const slash = 0x2f;
-const comesBefore = (name: BytePath, folder: BytePath): boolean =>
-  name.length > folder.length && name.charCodeAt(folder.length) < slash && name.startsWith(folder);

@@ -17,9 +17,9 @@ import {
   systemClock,
 } from '../../store/index.ts';
 import { readContent } from '../ingest/index.ts';
+import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
-import { makeDevice } from './filesystem.ts';
-import { type Libc, loadLibc } from './libc.ts';
+import { type Libc, type LibcLoad, loadLibc } from './libc.ts';
 import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.ts';
 import { makePace } from './pace.ts';
 import { type BytePath, bytesOf, shown } from './paths.ts';
@@ -39,6 +39,8 @@ export interface RestoreHomeOptions {
   /** Names in the target's top folder that are the caller's own. */
   readonly allowed?: readonly string[] | undefined;
   readonly clock?: Clock | undefined;
+  /** Loaded unless a test gives it. */
+  readonly libc?: LibcLoad | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: HomeProgress) => void) | undefined;
 }
@@ -57,7 +59,7 @@ export interface RestoredHome {
  */
 export async function restoreHome(options: RestoreHomeOptions): Promise<RestoredHome> {
   const { source, root, target, signal, clock = systemClock } = options;
-  const { libc } = await loadLibc();
+  const { libc } = options.libc ?? (await loadLibc());
   const metadata = metadataWriter({ libc, owner: options.owner ?? 'keep' });
   const pace = makePace({ clock, sliceMs: 10, signal });
   const entries = readListing(source, root.listing)[Symbol.asyncIterator]();

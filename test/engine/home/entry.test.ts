@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { major, makeDevice, minor } from '../../../engine/home/device.ts';
 import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
-import { major, makeDevice, minor } from '../../../engine/home/filesystem.ts';
 import type { BytePath } from '../../../engine/home/paths.ts';
 import {
   type CborValue,

@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
-import { closeSync, lstatSync, mkdirSync, openSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
-import { describeHomeSupport } from '../../../engine/home/index.ts';
-import { needLibc, sparse, takesXattrs } from '../../helpers/home-tree.ts';
+import { describeHomeSupport, restoreHome } from '../../../engine/home/index.ts';
+import { type BytePath, bytePathOfText, bytesOf, join } from '../../../engine/home/paths.ts';
+import { isFile, type Stats, statCalls } from '../../../engine/home/stat.ts';
+import { everyKind, needLibc, sparse, takesXattrs } from '../../helpers/home-tree.ts';
+import { captureHome } from '../../helpers/one-home.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
 
 const libc = await needLibc();
@@ -85,4 +98,61 @@ test('the report says that nothing is lost where the calls are there', async () 
   assert.equal(support.complete, true);
   assert.deepEqual(support.lost, []);
   assert.match(support.implementation, /^koffi \d/);
+});
+
+test('the C library and Node say the same of every kind of file', async () => {
+  using scratch = scratchFolder();
+  await everyKind(`${scratch.path}/home`);
+  const [fast, slow] = [statCalls({ libc }), statCalls({ libc: undefined })];
+  const root = bytePathOfText(`${scratch.path}/home`);
+  const folder = fast.folder(root, { questions: 100 });
+  const inner = fast.folder(join(root, 'a' as BytePath), {
+    questions: 1,
+    above: { stat: folder, name: 'a' as BytePath },
+  });
+  const names = readdirSync(root, { encoding: 'latin1' }) as BytePath[];
+  assert.equal(names.length > 30, true);
+  const file = (stats: Stats | undefined) => stats && { ...stats, size: isFile(stats) ? stats.size : 0 };
+  for (const name of names) {
+    const expected = slow.path(join(root, name));
+    assert.deepEqual(fast.path(join(root, name)), expected);
+    assert.deepEqual(folder.stat(name), expected);
+    if (!expected || !isFile(expected)) continue;
+    const fd = openSync(bytesOf(join(root, name)), 'r');
+    assert.deepEqual(file(fast.open(fd, name)), file(slow.open(fd, name)));
+    closeSync(fd);
+  }
+  assert.deepEqual(inner.stat('ref' as BytePath), slow.path(join(root, 'a/ref' as BytePath)));
+  for (const missing of ['nothing', 'b/below a file']) {
+    for (const calls of [fast, slow]) assert.equal(calls.path(join(root, missing as BytePath)), undefined);
+  }
+  inner.close();
+  folder.close();
+});
+
+test('without the C library a home comes back but for what the report names', async () => {
+  using scratch = scratchFolder();
+  await everyKind(`${scratch.path}/home`);
+  const none = { libc: undefined, reason: 'a test' } as const;
+  const { chunks, result } = await captureHome(`${scratch.path}/home`, {
+    libc: none,
+    exclude: ['sparse', 'preallocated'],
+  });
+  assert.equal(
+    result.notes.some(note => note.includes('a test')),
+    true,
+  );
+  const target = `${scratch.path}/out`;
+  const restored = await restoreHome({ source: chunks, root: result.roots[0]!, target, libc: none });
+  assert.equal(restored.warnings.length, 1, 'FIFOs and devices');
+  for (const [name, ns] of [
+    ['b', 1_600_000_000_123_456_000n],
+    ['link', 1_111_111_111_000_000_000n],
+  ] as const) {
+    const { mtimeNs } = lstatSync(`${target}/${name}`, { bigint: true });
+    const off = mtimeNs - ns;
+    assert.equal(off > -2_000n && off < 2_000n, true, `${name} is ${off} ns off`);
+  }
+  assert.equal(statSync(`${target}/b`).mode & 0o7777, 0o4711);
+  assert.equal(statSync(`${target}/zz/hard`).ino, statSync(`${target}/a/large`).ino);
 });
