@@ -1,5 +1,11 @@
 import { type Clock, StillpointError } from '../../store/index.ts';
-import type { ApplicationFacts, FenceKind, LatchedApplication, MaintenanceState } from '../app/index.ts';
+import type {
+  ApplicationFacts,
+  CallOptions,
+  FenceKind,
+  LatchedApplication,
+  MaintenanceState,
+} from '../app/index.ts';
 import { engineError } from '../errors.ts';
 
 /** How the pair was held, for the manifest. Wall times in ms since 1970 are for people; durations are monotonic. */
@@ -31,6 +37,20 @@ const fencePauseMs = 50;
 /** Whether both halves are at rest; a state that is not known is not at rest. */
 export function isDrained(state: MaintenanceState): boolean {
   return state.databaseState === 'DRAINED' && state.homeState === 'DRAINED';
+}
+
+/** The state, to whoever holds the lock; LATCH_LAPSED when the application does not know the token. */
+export async function ask(
+  app: Pick<LatchedApplication, 'state'>,
+  { token, ...options }: CallOptions & { readonly token: string },
+): Promise<MaintenanceState> {
+  try {
+    return await app.state(token, options);
+  } catch (error) {
+    const status = error instanceof StillpointError ? error.context['status'] : undefined;
+    if (status === 404 || status === 409) throw lapsed('it is not locked by this run any more', error);
+    throw error;
+  }
 }
 
 /** Throws unless our own task runs: APP_CANCELED when somebody ended it, LATCH_LAPSED when it is not there any more. */
@@ -76,9 +96,9 @@ export async function checkFence(
   for (let tries = 1; ; tries += 1) {
     let state: MaintenanceState;
     try {
-      state = await app.state(token, { signal });
+      state = await ask(app, { token, signal });
     } catch (error) {
-      if (!(error instanceof StillpointError) || signal.aborted) throw error;
+      if (!(error instanceof StillpointError) || signal.aborted || error.code === 'LATCH_LAPSED') throw error;
       if (tries >= fenceTriesMax) throw lapsed(`it does not say what it is doing: ${error.message}`, error);
       await clock.sleep(fencePauseMs * 2 ** tries, signal);
       continue;

@@ -1,13 +1,12 @@
 import { hostname } from 'node:os';
-import { StillpointError } from '../../store/index.ts';
 import type { ApplicationFacts, BackupTask, LatchedApplication } from '../app/index.ts';
 import { type FenceRecord, lapsed } from './fence.ts';
-import { type LatchOptions, type LatchPhase, type LatchToken, patienceOf } from './options.ts';
-import { giveBack, type Hold, lockedWithoutToken, takeLock } from './outcome.ts';
+import type { LatchOptions, LatchPhase, LatchToken } from './options.ts';
+import { giveBack, type Hold, takeLock } from './outcome.ts';
+import { describe, prepare } from './prepare.ts';
 import { ownIdentity } from './process-identity.ts';
 import {
   forgetIntentions,
-  hasIntention,
   heldHere,
   type LatchRecord,
   recordPath,
@@ -15,23 +14,24 @@ import {
   writeRecord,
 } from './record.ts';
 import { Reports } from './reports.ts';
-import { startSentinel } from './sentinel.ts';
-import type { Sentinel } from './sentinel-link.ts';
 import { isComplete, latchedRecord, momentNow, type Times } from './times.ts';
 import { abortOf, forwardAbort, settle } from './waiting.ts';
 import { capture, drain, type LatchWindow } from './window.ts';
 
 /** After a failure, once unlocked: how long a body that ignores its signal is waited for. */
 const settleMs = 2_000;
+/** A day; a timer of Node ends at once when it is told to wait for more than 24 of them. */
+const maxHoldMaxMs = 24 * 3_600_000;
 
 type Options = LatchOptions & { readonly app: LatchedApplication };
 type Body<T> = (window: LatchWindow) => Promise<T>;
 
 /** withLatch for an application with a maintenance latch of its own. */
 export async function withMaintenance<T>(
-  options: Options,
+  given: Options,
   body: Body<T>,
 ): Promise<{ result: T; fence: FenceRecord }> {
+  const options = { ...given, maxHoldMs: Math.min(given.maxHoldMs, maxHoldMaxMs) };
   const { app, clock, instance, stateDir } = options;
   const application = await describe(options);
   const run = `${clock.nowMs().toString(36)}-${process.pid}`;
@@ -53,50 +53,6 @@ export async function withMaintenance<T>(
     return await hold({ options, sentinel, file, application }, body);
   } finally {
     heldHere.delete(run);
-  }
-}
-
-/** Also opens the connection that the calls after the lock take. */
-async function describe(options: Options): Promise<ApplicationFacts> {
-  const { app, signal } = options;
-  try {
-    return await app.describe(signal ? { signal } : {});
-  } catch (error) {
-    const isLocked = error instanceof StillpointError && error.code === 'APP_LOCKED';
-    throw isLocked && (await hasIntention(options)) ? lockedWithoutToken(app, error) : error;
-  }
-}
-
-/** Everything that must be there before the lock call. Nothing is locked when it fails. */
-async function prepare(intent: {
-  readonly options: Options;
-  readonly record: LatchRecord;
-  readonly file: string;
-}): Promise<Sentinel> {
-  const { options, record, file } = intent;
-  const patience = patienceOf(options);
-  let sentinel: Sentinel | undefined;
-  try {
-    sentinel = await (options.startSentinel ?? startSentinel)(
-      {
-        type: 'arm',
-        access: options.app.access,
-        file,
-        record,
-        maxHoldMs: options.maxHoldMs,
-        lockPatienceMs: patience.lockMs,
-        unlockPatienceMs: patience.sentinelMs,
-      },
-      { clock: options.clock },
-    );
-    await options.onPhase?.('lock');
-    options.signal?.throwIfAborted();
-    sentinel.lost.throwIfAborted();
-    return sentinel;
-  } catch (error) {
-    await sentinel?.release();
-    await removeRecord(file);
-    throw error;
   }
 }
 
@@ -125,7 +81,7 @@ async function hold<T>(
     void announceUnlock(options);
   }
   for (const off of offs) off();
-  stop.abort(failure?.error); // what still runs ends here; the first reason stays
+  if (failure) stop.abort(failure.error); // what still runs ends here; the first reason stays
   const cancelToken = progress.isTaskEnded ? null : (progress.task?.cancelToken ?? null);
   const how = await giveBack(held, { token, cause: failure?.error, cancelToken });
   times.unlocked = momentNow(clock);
@@ -162,6 +118,7 @@ async function work<T>(
   const { signal } = stop;
   const leftMs = () => maxHoldMs - (clock.monotonicMs() - times.lockRequested.monotonicMs);
   signal.throwIfAborted();
+  sentinel.persisted().catch((error: unknown) => stop.abort(error)); // people do not wait for a disk
   tell(options, { kind: 'unlock', token });
   await options.onPhase?.('drain');
   const task = await app.startBackup(token, { signal });
@@ -169,7 +126,6 @@ async function work<T>(
   if (task.cancelToken !== null) tell(options, { kind: 'cancel', token: task.cancelToken });
   const at = { app, token, clock, signal };
   await drain(at, { task, timeoutMs: Math.min(options.drainTimeoutMs, leftMs()) });
-  await sentinel.persisted();
   times.drained = momentNow(clock);
   const result = await capture(at, {
     task,

@@ -110,7 +110,7 @@ function parse(text: string): ProcessIdentity | undefined {
 
 function active(instance: string, holder: ProcessIdentity): Error {
   return engineError('RUN_ACTIVE', `Cannot back up ${instance}: process ${holder.pid} is backing it up`, {
-    remedy: 'Wait until it ends, or end it with `stillpoint cancel`.',
+    remedy: `Wait until it ends, or end it (kill ${holder.pid}): it unlocks first.`,
     context: { pid: holder.pid },
   });
 }

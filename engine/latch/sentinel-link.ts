@@ -49,11 +49,15 @@ export async function armSentinel(
     return link;
   } catch (cause) {
     link.kill();
-    throw engineError('LATCH_LAPSED', 'Cannot hold the application: the sentinel process did not start', {
-      remedy: 'Check memory and process limits of this host; nothing was locked.',
-      cause,
-    });
+    throw notStarted(cause);
   }
+}
+
+export function notStarted(cause: unknown): StillpointError {
+  return engineError('LATCH_LAPSED', 'Cannot hold the application: the sentinel process did not start', {
+    remedy: 'Check memory and process limits of this host; nothing was locked.',
+    cause,
+  });
 }
 
 class SentinelLink implements Sentinel {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../store/index.ts';
 import type { ToSentinel } from './messages.ts';
-import { armSentinel, type Sentinel } from './sentinel-link.ts';
+import { armSentinel, notStarted, type Sentinel } from './sentinel-link.ts';
 
 /** How a latch gets its sentinel, armed. Nothing is locked before it resolves. */
 export type StartSentinel = (
@@ -27,8 +27,9 @@ export const startSentinel: StartSentinel = async (arms, { clock }) => {
     // `close`, not `exit`: what it said before its end has been read then.
     child.once('close', (code, signal) => resolve(`ended (${signal ?? `exit ${code}`})`));
   });
+  if (child.pid === undefined) throw notStarted(await ended); // out of processes or files: there may be no pipes
   const pipes = {
-    pid: child.pid ?? 0,
+    pid: child.pid,
     input: child.stdin,
     output: child.stdout,
     ended,
@@ -40,7 +41,8 @@ export const startSentinel: StartSentinel = async (arms, { clock }) => {
 
 /** What a Node process needs to run and to trust certificates; nothing that the program was given in confidence. */
 function quietEnvironment(): NodeJS.ProcessEnv {
-  const names = ['PATH', 'LANG', 'TZ', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+  const trust = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'OPENSSL_CONF'];
+  const names = ['PATH', 'LANG', 'TZ', 'NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', ...trust];
   const values = names.map(name => [name, process.env[name]] as const);
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }

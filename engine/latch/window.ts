@@ -1,7 +1,7 @@
 import { type Clock, StillpointError } from '../../store/index.ts';
 import type { BackupTask, LatchedApplication } from '../app/index.ts';
 import { engineError } from '../errors.ts';
-import { checkFence, checkHeld, checkTask, isDrained, lapsed } from './fence.ts';
+import { ask, checkFence, checkHeld, checkTask, isDrained, lapsed } from './fence.ts';
 import type { Reports } from './reports.ts';
 
 /** What the body of a latch may use while the application is at rest. */
@@ -49,7 +49,7 @@ export async function drain(
   try {
     for (;;) {
       try {
-        const state = await app.state(token, { signal: calls });
+        const state = await ask(app, { token, signal: calls });
         checkTask(state, task.id);
         if (isDrained(state)) return;
         found = `database ${state.databaseState || 'unknown'}, home ${state.homeState || 'unknown'}`;
@@ -97,10 +97,10 @@ export async function capture<T>(
     for (;;) {
       await clock.sleep(watchMs, calls);
       try {
-        checkHeld(await app.state(token, { signal: calls, aside: true }), task.id);
+        checkHeld(await ask(app, { token, signal: calls, aside: true }), task.id);
       } catch (error) {
         if (calls.aborted) return;
-        if (error instanceof StillpointError && !isPassing(error)) stop(error);
+        if (isVerdict(error)) stop(error);
       }
     }
   };
@@ -130,6 +130,11 @@ export async function capture<T>(
 export async function allHold(checks: readonly (() => Promise<boolean>)[]): Promise<boolean> {
   const answers = await Promise.all(checks.map(holds => holds()));
   return answers.every(Boolean);
+}
+
+/** What the application says of the task, as opposed to a question that was not answered: the fence asks that again. */
+function isVerdict(error: unknown): error is StillpointError {
+  return error instanceof StillpointError && (error.code === 'LATCH_LAPSED' || error.code === 'APP_CANCELED');
 }
 
 /** A failure that may be gone at the next call; what it hides, the fence finds. */

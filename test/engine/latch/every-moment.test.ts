@@ -73,7 +73,8 @@ describe('at every call of a run', { concurrency: 8 }, () => {
     });
     const counts: Partial<Record<Call, number>> = {};
     for (const { call } of bench.server.seen) counts[call] = (counts[call] ?? 0) + 1;
-    assert.deepEqual(counts, calls);
+    assert.ok(counts.state! >= calls.state!, 'one a second more, while the body runs');
+    assert.deepEqual({ ...counts, state: 0 }, { ...calls, state: 0 });
   });
 
   for (const { call, index } of moments) {

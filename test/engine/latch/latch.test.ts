@@ -47,7 +47,7 @@ describe('a latch', { concurrency: 4 }, () => {
     const { result, fence } = await bench.run(
       async window => {
         assert.equal(model.token, 'unlock-1');
-        assert.equal((await bench.records())[0]?.token, 'unlock-1');
+        while ((await bench.records())[0]?.token !== 'unlock-1') await fastClock.sleep(10);
         assert.ok(window.budgetMs > 0 && window.budgetMs <= 18_000);
         window.fence(async () => true);
         return 'captured';
@@ -72,6 +72,16 @@ describe('a latch', { concurrency: 4 }, () => {
     const sum = fence.lockMs + fence.drainMs + fence.captureMs + fence.unlockMs;
     assert.ok(Math.abs(sum - fence.heldMs) < 1e-6);
     await assertFree(bench);
+  });
+
+  test('leaves the signal alone when it ends well: what was pinned lives on', async () => {
+    await using bench = await Bench.open();
+    let signal: AbortSignal | undefined;
+    await bench.run(async window => {
+      signal = window.signal;
+      return 'captured';
+    });
+    assert.equal(signal?.aborted, false);
   });
 
   test('asks for the fence after the body has returned', async () => {
@@ -343,6 +353,7 @@ describe('a body', { concurrency: 4 }, () => {
     'the task fails': { event: 'FAILED', code: 'APP_CANCELED' },
     'the application restarts': { event: 'restart', code: 'LATCH_LAPSED' },
     'somebody else unlocks': { event: 'unlock', code: 'LATCH_LAPSED' },
+    'somebody else locks': { event: 'lock', code: 'LATCH_LAPSED' },
   };
   for (const [name, { event, code }] of Object.entries(events)) {
     test(`is stopped soon after ${name}`, async () => {
@@ -351,18 +362,20 @@ describe('a body', { concurrency: 4 }, () => {
       const outcome = await bench.run(() => {
         if (event === 'restart') server.restart();
         else if (event === 'unlock') server.model.restart();
+        else if (event === 'lock') server.model.token = 'of somebody else';
         else server.model.task!.state = event;
         return forever();
       });
       assert.equal(outcome.code, code);
-      await assertFree(bench);
+      if (event === 'lock') assert.equal(server.model.token, 'of somebody else');
+      else await assertFree(bench);
     });
   }
 
   test('is not stopped by polls that fail for a while', async () => {
     await using bench = await Bench.open();
     const { result } = await bench.run(async () => {
-      bench.server.next('state', answer(empty(503)), reset, hang);
+      bench.server.next('state', answer(empty(503)), answer(empty(401)), loginPage, reset);
       await fastClock.sleep(8_000);
       return 'captured';
     });
