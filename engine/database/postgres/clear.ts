@@ -24,7 +24,7 @@ export async function clearDatabase(connection: Connection): Promise<void> {
       const [row] = await connection.rows<{ unlinked: string }>(
         action,
         `SELECT pg_catalog.count(pg_catalog.lo_unlink(oid)) AS unlinked FROM
-          (SELECT oid FROM pg_catalog.pg_largeobject_metadata LIMIT ${largeObjectsPerStatement}) some`,
+          (SELECT oid FROM pg_catalog.pg_largeobject_metadata LIMIT ${largeObjectsPerStatement}) l`,
       );
       if (row!.unlinked === '0') return;
     }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { engineError } from '../../errors.ts';
@@ -48,6 +48,7 @@ export async function findDumpTool(
 
 /** Looks at one pg_dump; undefined when it cannot be run. */
 export async function inspect(path: string, signal?: AbortSignal): Promise<DumpTool | undefined> {
+  if (!existsSync(path)) return undefined;
   try {
     const { stdout } = await run(path, ['--version'], { signal });
     const version = /(\d+(?:\.\d+)?)/.exec(stdout)?.[1];

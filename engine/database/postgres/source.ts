@@ -126,7 +126,7 @@ class PostgresSource implements DatabaseSource {
       const ddl = pinned.isAsPlanned
         ? prepared.ddl
         : await this.#readPinnedDefinitions(prepared, pinned, options);
-      return finishCopy({
+      const result = await finishCopy({
         ...options,
         clock: this.#clock,
         facts: prepared.facts,
@@ -134,6 +134,10 @@ class PostgresSource implements DatabaseSource {
         ddl,
         watch: this.#watch,
         readers: this.#readers,
+      });
+      if (await this.holds()) return result;
+      throw engineError('DATABASE_FAILED', 'Cannot finish the copy: the pinned view was lost on the way', {
+        remedy: 'Find out who ended the sessions named stillpoint on the server, then run it again.',
       });
     });
   }
