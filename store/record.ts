@@ -45,11 +45,6 @@ const keyHolderKinds: ReadonlySet<ObjectKind> = new Set<ObjectKind>([
   'aborted',
 ]);
 
-/** Whether hosts without a passphrase hold a key of this epoch. */
-function canHostsWrite(ring: KeyRing, epoch: number): boolean {
-  return ring.hosts.some(host => epoch >= host.fromEpoch);
-}
-
 /** A whole object that is one record: header ‖ sealed(signature length u8 ‖ signature ‖ CBOR). */
 export function sealRecord(ring: KeyRing, place: RecordPlace, fields: RecordFields): Uint8Array {
   const seal = createSeal(ring, place);
@@ -59,8 +54,9 @@ export function sealRecord(ring: KeyRing, place: RecordPlace, fields: RecordFiel
 /** The sealed part alone, for objects that have more between header and record. */
 export function sealRecordBody(ring: KeyRing, seal: ObjectSeal, fields: RecordFields): Uint8Array {
   const body = encodeCbor(new Map<number, CborValue>([[featuresField, []], ...fields]));
-  // Where hosts without the passphrase can write records, what a key holder says must be told apart from what they say.
-  const signature = ring.hosts.length > 0 ? ring.keyHolder().sign(seal.signedBytes(body)) : new Uint8Array();
+  // Always: a host without the passphrase that is added later can write records, and must not be able to have written
+  // the earlier ones.
+  const signature = ring.keyHolder().sign(seal.signedBytes(body));
   return seal.seal(0n, Buffer.concat([Uint8Array.of(signature.length), signature, body]));
 }
 
@@ -101,10 +97,11 @@ function signer(
   seal: ObjectSeal,
   { name, body, signature }: { name: string; body: Uint8Array; signature: Uint8Array },
 ): string | undefined {
-  const { epoch, kind } = seal.facts;
+  const { epoch, kind, kem } = seal.facts;
   if (signature.length === 0) {
-    if (!canHostsWrite(ring, epoch) || objectKinds[kind].purpose !== 'index') return undefined;
-    throw untrusted(name, 'it has no signature, and hosts can write to this store');
+    const canHostsWrite = kem === 1 || (ring.hosts.length > 0 && objectKinds[kind].purpose === 'index');
+    if (!canHostsWrite) return undefined;
+    throw untrusted(name, 'it has no signature, and a host without the passphrase may have written it');
   }
   const message = seal.signedBytes(body);
   if (isSignedBy(ring.keyHolder(epoch).publicKey, message, signature)) return 'key holder';
