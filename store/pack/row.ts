@@ -95,6 +95,7 @@ export function checkRow(row: PackRow, subject: string): PackRow {
   const { frames, chunks } = row;
   if (frames.length % frameRowBytes !== 0 || chunks.length % chunkRowBytes !== 0)
     throw damaged(subject, 'its columns are no whole number of rows');
+  if (frames.length === 0) throw damaged(subject, 'it has no frame');
   const view = viewOf(frames);
   const chunkView = viewOf(chunks);
   let chunkAt = 0;

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
-import { hex, memoryBackend, openStore, systemSeams, verifyStore } from '../../store/index.ts';
+import { hex, memoryBackend, openStore, type PackId, systemSeams, verifyStore } from '../../store/index.ts';
 import { decodeNode, encodeNode } from '../../store/listing/index.ts';
+import { readTrailer } from '../../store/pack/reader.ts';
+import { encodeTrailer } from '../../store/pack/trailer.ts';
 import { openRecord } from '../../store/record.ts';
 import { insideOf } from '../../store/store.ts';
 import { collect } from '../helpers/collect.ts';
@@ -33,6 +35,7 @@ const expected = new Map<string, Uint8Array>([
   ...Object.entries(goldenNodes).map(
     ([name, node]) => [`nodes/${name}.bin`, encodeNode(node).slice()] as const,
   ),
+  ...(await plainTrailers()),
   ['facts.json', Buffer.from(`${JSON.stringify(factsOf(), plainly, 2)}\n`)],
 ]);
 if (update) {
@@ -43,6 +46,21 @@ if (update) {
   }
 }
 const files = await goldenFiles();
+
+/** What the trailers of the packs seal. */
+async function plainTrailers(): Promise<[string, Uint8Array][]> {
+  const store = await openStore(memoryBackend({ objects: built.objects }), {
+    passphrase: goldenPassphrase,
+    seams: systemSeams,
+  });
+  const packs = [...built.objects].filter(([name]) => name.startsWith('packs/')).sort();
+  const trailers: [string, Uint8Array][] = [];
+  for (const [name, { length: bytes }] of packs) {
+    const row = await readTrailer(insideOf(store).context, { pack: name.split('/')[2] as PackId, bytes });
+    trailers.push([`trailers/${name.split('/')[1]}.bin`, encodeTrailer(row)]);
+  }
+  return trailers;
+}
 
 /** What a reader should find, for people and other programs. */
 function factsOf(): unknown {
