@@ -87,7 +87,8 @@ export async function capture<T>(
   const budgetMs = Math.max(0, options.leftMs * captureShare);
   const over = new AbortController();
   const checks: (() => Promise<boolean>)[] = [];
-  clock.sleep(budgetMs, over.signal).then(
+  // Also put away by the end of the window: a body that ignores it would keep the process alive.
+  clock.sleep(budgetMs, AbortSignal.any([over.signal, signal])).then(
     () => stop(overrun(budgetMs)),
     () => undefined, // ended in time
   );

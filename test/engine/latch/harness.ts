@@ -49,6 +49,19 @@ type Body = (window: LatchWindow) => Promise<string>;
 export class Bench implements AsyncDisposable {
   readonly server: ScriptedApp;
   readonly stateDir: string;
+  /** Pauses under way on either side: what is left of them after a run would keep its process alive. */
+  sleeping = 0;
+  readonly clock: Clock = {
+    ...fastClock,
+    sleep: async (ms, signal) => {
+      this.sleeping += 1;
+      try {
+        await fastClock.sleep(ms, signal);
+      } finally {
+        this.sleeping -= 1;
+      }
+    },
+  };
   /** Resolves when the sentinel has nothing left to guard. */
   guard: Promise<void> | undefined;
   readonly #dead = new Set<'program' | 'sentinel'>();
@@ -75,7 +88,7 @@ export class Bench implements AsyncDisposable {
           instance: 'instance',
           drainTimeoutMs: 10_000,
           maxHoldMs: 20_000,
-          clock: fastClock,
+          clock: this.clock,
           patience: { lockMs: 6_000, unlockMs: 20_000, sentinelMs: 60_000 },
           startSentinel: this.#startSentinel,
           ...options,
@@ -146,7 +159,7 @@ export class Bench implements AsyncDisposable {
     this.guard = standGuard({
       input,
       output,
-      clock: fastClock,
+      clock: this.clock,
       open: () => this.mortal('sentinel'),
       write: (file, record) => {
         this.#writing = writeRecord(file, record);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { bitbucket, type LatchedApplication } from '../../../engine/app/index.ts';
-import { withLatch } from '../../../engine/latch/index.ts';
+import { type LatchWindow, withLatch } from '../../../engine/latch/index.ts';
 import { systemClock } from '../../../store/index.ts';
 import { call, latch, unlock, withInstance } from '../../bench/with-instance.ts';
 
@@ -23,7 +23,7 @@ function client(): LatchedApplication {
   return app;
 }
 
-function hold(body: () => Promise<unknown>): ReturnType<typeof withLatch> {
+function hold(body: (window: LatchWindow) => Promise<unknown>): ReturnType<typeof withLatch> {
   return withLatch(
     {
       app: client(),
@@ -97,9 +97,9 @@ test('a drain that does not end, and a cancel from the page, are unlocked', asyn
   await assert.rejects(slow, { code: 'APP_NOT_DRAINED' });
   takeBack();
   await assertFree();
-  const canceled = hold(() => {
+  const canceled = hold(window => {
     instance().endTask('CANCELED');
-    return new Promise(() => undefined);
+    return new Promise((_, reject) => window.signal.addEventListener('abort', reject));
   });
   await assert.rejects(canceled, { code: 'APP_CANCELED' });
   await assertFree();

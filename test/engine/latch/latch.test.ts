@@ -36,6 +36,8 @@ async function assertFree(bench: Bench): Promise<void> {
   assert.equal(bench.server.model.isLocked, false, 'unlocked');
   await bench.guard;
   assert.deepEqual(await bench.records(), [], 'no record is left');
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(bench.sleeping, 0, 'no timer is left');
 }
 
 describe('a latch', { concurrency: 4 }, () => {
