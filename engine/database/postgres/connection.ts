@@ -3,35 +3,11 @@ import { engineError } from '../../errors.ts';
 import type { DatabaseAddress } from '../database.ts';
 import { databaseError, failureOf } from './failure.ts';
 import { passwordFromFile } from './password.ts';
+import { sessionSettings } from './settings.ts';
 
 /** 14 is the first with TID range scans and bit_xor, on which segments and the catalog fingerprint rest. */
 const oldestServer = 140_000;
 const connectTimeoutMs = 20_000;
-
-/** The same values come out as the same text on every run and read back as the same values on restore. */
-const valueSettings: readonly (readonly [string, string])[] = [
-  ['timezone', 'UTC'],
-  ['datestyle', 'ISO,YMD'],
-  ['intervalstyle', 'postgres'],
-  ['extra_float_digits', '3'],
-  ['bytea_output', 'hex'],
-  ['lc_monetary', 'C'],
-  ['xmloption', 'content'],
-  ['search_path', ''],
-  ['row_security', 'off'],
-  ['standard_conforming_strings', 'on'],
-];
-
-/** A run may not be ended, blocked or reordered by what the server's configuration says about other people's sessions. */
-const runSettings: readonly (readonly [string, string])[] = [
-  ['synchronize_seqscans', 'off'],
-  ['max_parallel_workers_per_gather', '0'],
-  ['jit', 'off'],
-  ['statement_timeout', '0'],
-  ['idle_in_transaction_session_timeout', '0'],
-  ['idle_session_timeout', '0'],
-  ['lock_timeout', '2s'],
-];
 
 export interface ConnectionOptions extends DatabaseAddress {
   /** Another database of the same server than the URL names. */
@@ -49,10 +25,16 @@ export class Connection implements AsyncDisposable {
   readonly #client: Client;
   readonly serverVersionNumber: number;
   readonly backendPid: number;
+  /** What the URL says after its `?`. */
+  readonly parameters: URLSearchParams;
   #lost: unknown;
 
-  constructor(client: Client, backend: { readonly pid: number; readonly versionNumber: number }) {
+  constructor(
+    client: Client,
+    backend: { readonly pid: number; readonly versionNumber: number; readonly parameters: URLSearchParams },
+  ) {
     this.#client = client;
+    this.parameters = backend.parameters;
     this.backendPid = backend.pid;
     this.serverVersionNumber = backend.versionNumber;
     client.on('error', error => {
@@ -134,13 +116,22 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   try {
     client.on('error', () => {}); // told by the statement under way; without a listener Node ends
     await connect(client);
-    return await settle(client);
+    return await settle(client, new URLSearchParams(options.url.split('?')[1] ?? ''));
   } catch (error) {
     client.connection.stream.destroy();
     throw options.signal?.aborted ? options.signal.reason : error;
   } finally {
     options.signal?.removeEventListener('abort', abort);
   }
+}
+
+/** The database that the address names, by pg's rules. */
+export async function databaseNameOf(address: DatabaseAddress): Promise<string> {
+  const { database } = await makeClient({ ...address, purpose: 'name' });
+  if (database) return database;
+  throw engineError('CONFIG_INVALID', 'Cannot tell the database: the URL names none', {
+    remedy: 'Write it as postgresql://user@host:5432/database.',
+  });
 }
 
 async function makeClient(options: ConnectionOptions): Promise<Client> {
@@ -199,7 +190,7 @@ async function connect(client: Client): Promise<void> {
   }
 }
 
-async function settle(client: Client): Promise<Connection> {
+async function settle(client: Client, parameters: URLSearchParams): Promise<Connection> {
   const [first] = (
     await client.query(
       "SELECT pg_catalog.current_setting('server_version_num')::int AS version, pg_catalog.pg_backend_pid() AS pid",
@@ -218,43 +209,11 @@ async function settle(client: Client): Promise<Connection> {
     throw engineError('DATABASE_UNSUPPORTED', `Cannot work with ${address}: a connection pooler answers`, {
       remedy: 'Give the address of the PostgreSQL server itself.',
     });
-  const connection = new Connection(client, { pid, versionNumber: version });
-  const settings = [
-    ...valueSettings,
-    ...runSettings,
-    ...(version >= 170_000 ? [['transaction_timeout', '0'] as const] : []),
-  ];
+  const connection = new Connection(client, { pid, versionNumber: version, parameters });
   await connection.script(`prepare the connection to ${address}`, [
-    `SELECT ${settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`).join(', ')}`,
+    `SELECT ${sessionSettings(version)
+      .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
+      .join(', ')}`,
   ]);
   return connection;
-}
-
-/** What the rows' text depends on, for the record. */
-export function rowSettings(): readonly (readonly [string, string])[] {
-  return valueSettings;
-}
-
-/** What libpq's own programs need to reach the same database. The password goes this way, never in an argument. */
-export function libpqEnvironment(connection: Connection): Record<string, string> {
-  const { client } = connection;
-  const parameters = (client as unknown as { connectionParameters: Record<string, unknown> })
-    .connectionParameters;
-  const values: Record<string, unknown> = {
-    PGHOST: client.host,
-    PGPORT: client.port,
-    PGUSER: client.user,
-    PGDATABASE: client.database,
-    PGPASSWORD: client.password,
-    PGSSLMODE: parameters['sslmode'] ?? (client.ssl === false ? undefined : 'require'),
-    PGSSLROOTCERT: parameters['sslrootcert'],
-    PGSSLCERT: parameters['sslcert'],
-    PGSSLKEY: parameters['sslkey'],
-    PGAPPNAME: 'stillpoint definitions',
-    PGOPTIONS: '',
-  };
-  const set = Object.entries(values).filter(
-    ([, value]) => typeof value === 'string' || typeof value === 'number',
-  );
-  return Object.fromEntries(set.map(([name, value]) => [name, String(value)]));
 }

@@ -4,7 +4,8 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { engineError } from '../../errors.ts';
 import { readCatalogDdl } from './catalog-ddl/index.ts';
-import { type Connection, libpqEnvironment } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { libpqEnvironment } from './libpq.ts';
 
 /** The definitions as SQL: what must exist before the rows, and what is made after them. */
 export interface Ddl {

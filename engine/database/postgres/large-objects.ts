@@ -2,8 +2,10 @@ import { type ChunkSource, type ListingRoot, readListing, storeError } from '../
 import type { Connection } from './connection.ts';
 import { copyInto, copyOut } from './copy-stream.ts';
 import { DigestSum, type RowDigest, subtractDigest } from './digest.ts';
-import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
+import { decodeEntry } from './entry.ts';
+import { keyPrefix } from './entry-parts.ts';
 import { segmentRows } from './reconstruct.ts';
+import type { RelationEntry } from './relation-entry.ts';
 import { RowSplitter } from './rows.ts';
 import { literal } from './sql.ts';
 import type { Relation } from './tables.ts';

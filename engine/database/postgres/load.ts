@@ -7,8 +7,10 @@ import {
 } from '../../../store/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto } from './copy-stream.ts';
-import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
+import { decodeEntry } from './entry.ts';
+import { keyPrefix } from './entry-parts.ts';
 import { segmentRows } from './reconstruct.ts';
+import type { RelationEntry } from './relation-entry.ts';
 import { identifier, literal, qualified } from './sql.ts';
 
 export interface LoadTask {

@@ -6,6 +6,8 @@ import { identifier, literal } from './sql.ts';
 export interface DatabaseProperties {
   readonly comment: string | null;
   readonly roles: readonly string[];
+  /** Makes those roles, without passwords: a line each, then their memberships in each other. For people. */
+  readonly globals: string;
   /** Statements on the database itself, in order: before its name, after it. */
   readonly databaseSql: readonly (readonly [string, string])[];
   /** Materialized views that hold rows, by oid: each after those that it reads. */
@@ -14,7 +16,11 @@ export interface DatabaseProperties {
 
 /** Owners and grantees of what is in this database. The first superuser is not in pg_shdepend, so owners are asked too. */
 const rolesSql = (database: number): string => `
-SELECT DISTINCT r.rolname AS role FROM pg_catalog.pg_roles r WHERE r.oid IN (
+SELECT DISTINCT r.rolname AS role, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
+  r.rolreplication, r.rolbypassrls, r.rolconnlimit,
+  ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
+    WHERE m.member = r.oid ORDER BY 1) AS member_of
+FROM pg_catalog.pg_roles r WHERE r.oid IN (
   SELECT d.refobjid FROM pg_catalog.pg_shdepend d
   WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
     AND (d.dbid = ${database} OR (d.dbid = 0 AND d.classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND d.objid = ${database}))
@@ -25,6 +31,37 @@ SELECT DISTINCT r.rolname AS role FROM pg_catalog.pg_roles r WHERE r.oid IN (
   UNION SELECT p.proowner FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
   UNION SELECT t.typowner FROM pg_catalog.pg_type t WHERE t.oid >= 16384
 ) AND r.rolname !~ '^pg_' ORDER BY 1`;
+
+interface RoleRow {
+  role: string;
+  rolsuper: boolean;
+  rolinherit: boolean;
+  rolcreaterole: boolean;
+  rolcreatedb: boolean;
+  rolcanlogin: boolean;
+  rolreplication: boolean;
+  rolbypassrls: boolean;
+  rolconnlimit: number;
+  member_of: string[];
+}
+
+function createRole(row: RoleRow): string {
+  const attributes = [
+    ...(row.rolsuper ? ['SUPERUSER'] : []),
+    ...(row.rolinherit ? [] : ['NOINHERIT']),
+    ...(row.rolcreaterole ? ['CREATEROLE'] : []),
+    ...(row.rolcreatedb ? ['CREATEDB'] : []),
+    ...(row.rolcanlogin ? ['LOGIN'] : []),
+    ...(row.rolreplication ? ['REPLICATION'] : []),
+    ...(row.rolbypassrls ? ['BYPASSRLS'] : []),
+    ...(row.rolconnlimit === -1 ? [] : [`CONNECTION LIMIT ${row.rolconnlimit}`]),
+  ];
+  return `${['CREATE ROLE', identifier(row.role), ...attributes].join(' ')};`;
+}
+
+function memberships(row: RoleRow): string[] {
+  return row.member_of.map(role => `GRANT ${identifier(role)} TO ${identifier(row.role)};`);
+}
 
 const refreshSql = `
 WITH RECURSIVE reads (reader, read) AS (
@@ -105,12 +142,13 @@ export async function readDatabaseProperties(
   facts: ServerFacts,
 ): Promise<DatabaseProperties> {
   const action = 'read the properties of the database';
-  const roles = await connection.rows<{ role: string }>(action, rolesSql(facts.databaseOid));
+  const roles = await connection.rows<RoleRow>(action, rolesSql(facts.databaseOid));
   const [row] = await connection.rows<DatabaseRow>(action, databaseRowSql(facts.databaseOid));
   const refresh = await connection.rows<{ oid: number }>(action, refreshSql);
   return {
     comment: row!.comment,
     roles: roles.map(one => one.role),
+    globals: [...roles.map(createRole), ...roles.flatMap(memberships)].join('\n'),
     databaseSql: [...databaseStatements(row!)],
     refreshOrder: new Map(refresh.map((one, i) => [one.oid, i])),
   };

@@ -1,7 +1,7 @@
 import { type ChunkSource, type Content, storeError } from '../../../store/index.ts';
 import { contentBytes, readContent } from '../../ingest/index.ts';
 import { decodeCtids, decodeLive } from './ctids.ts';
-import type { SegmentEntry } from './entry.ts';
+import type { SegmentEntry } from './segment-entry.ts';
 
 /**
  * The rows that a segment stands for, as COPY text, in heap order: for every live place the newest delta's row, else the

@@ -2,17 +2,20 @@ import { readListing, storeError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import { contentBytes } from '../../ingest/index.ts';
 import type { RestoreDatabaseOptions, RestoredDatabase } from '../database.ts';
+import { checkServer } from './check-server.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { readDigest } from './copy.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from './digest.ts';
-import { decodeEntry, keyPrefix, type RelationEntry } from './entry.ts';
+import { decodeEntry } from './entry.ts';
+import { keyPrefix } from './entry-parts.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts';
 import { loadTable } from './load.ts';
+import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
 import { literal, qualified } from './sql.ts';
-import { checkRoles, openTarget } from './target.ts';
+import { openTarget } from './target.ts';
 import { allOrCut } from './workers.ts';
 
 /** A listing without its rows: what must be known before the first statement. */
@@ -31,7 +34,7 @@ interface Outline {
 export async function restoreDatabase(options: RestoreDatabaseOptions): Promise<RestoredDatabase> {
   const outline = await readOutline(options);
   const { record } = outline;
-  await checkRoles(options, record);
+  await checkServer(options, { ...record, globals: outline.definitions.get('globals') ?? '' });
   const target = await openTarget(options, record);
   const connections: Connection[] = [];
   const cut = (): void => {

@@ -10,14 +10,12 @@ import {
   describeDatabaseEntry,
   encodeDefinitions,
   encodeRecordOfDatabase,
-  encodeRelation,
-  encodeSegment,
   encodeSequence,
-  type RelationEntry,
-  type SegmentEntry,
 } from '../../../engine/database/postgres/entry.ts';
 import type { DatabaseRecord } from '../../../engine/database/postgres/facts-entry.ts';
 import { segmentRows } from '../../../engine/database/postgres/reconstruct.ts';
+import { encodeRelation, type RelationEntry } from '../../../engine/database/postgres/relation-entry.ts';
+import { encodeSegment, type SegmentEntry } from '../../../engine/database/postgres/segment-entry.ts';
 import { type Content, type Entry, encodeCbor, fromHex, hex } from '../../../store/index.ts';
 import { projectRoot } from '../../helpers/project.ts';
 

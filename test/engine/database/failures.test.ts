@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { StillpointError, storeError } from '../../../store/index.ts';
-import { memoryChunks } from '../../helpers/memory-chunks.ts';
+import { type MemoryChunks, memoryChunks } from '../../helpers/memory-chunks.ts';
 import { backUp, connect, digestKey, onServers, restore, sql } from './on-servers.ts';
 
 const manyRows = `CREATE TABLE public.t AS SELECT i, repeat(md5(i::text), 10) AS filler FROM generate_series(1, 60000) i`;
@@ -53,16 +53,20 @@ onServers(
       const url = await server().createDatabase('killed');
       await sql(url, manyRows);
       const chunks = memoryChunks();
-      let kills = 0;
-      chunks.onPut = () => {
-        kills += 1;
-        if (kills === 3)
-          void sql(
-            server().superuserUrl,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'killed' AND application_name = 'stillpoint read'",
-          );
+      let puts = 0;
+      const killing: MemoryChunks = {
+        ...chunks,
+        async put(bytes, chunkClass) {
+          puts += 1;
+          if (puts === 3)
+            await sql(
+              server().superuserUrl,
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'killed' AND application_name = 'stillpoint read'",
+            );
+          return chunks.put(bytes, chunkClass);
+        },
       };
-      await assert.rejects(backUp(url, chunks), { code: 'DATABASE_FAILED' });
+      await assert.rejects(backUp(url, killing), { code: 'DATABASE_FAILED' });
     });
 
     test('a line that is cut in the middle of a COPY fails the backup; nothing hangs', async () => {

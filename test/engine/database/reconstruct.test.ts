@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { CtidEncoder, encodeLive } from '../../../engine/database/postgres/ctids.ts';
 import { emptyDigest } from '../../../engine/database/postgres/digest.ts';
-import type { SegmentDelta, SegmentEntry } from '../../../engine/database/postgres/entry.ts';
 import { segmentRows } from '../../../engine/database/postgres/reconstruct.ts';
+import type { SegmentDelta, SegmentEntry } from '../../../engine/database/postgres/segment-entry.ts';
 import { contentWriter, rowsWriter } from '../../../engine/ingest/index.ts';
 import { type MemoryChunks, memoryChunks } from '../../helpers/memory-chunks.ts';
 

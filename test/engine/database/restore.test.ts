@@ -146,7 +146,7 @@ onServers(
       const url = await server().createDatabase('owned');
       await sql(
         url,
-        `CREATE ROLE gone; CREATE ROLE "also gone"; CREATE TABLE public.t (a int); ALTER TABLE public.t OWNER TO gone;
+        `CREATE ROLE gone LOGIN CREATEDB; CREATE ROLE "also gone"; CREATE TABLE public.t (a int); ALTER TABLE public.t OWNER TO gone;
          GRANT SELECT ON public.t TO "also gone"`,
       );
       const chunks = memoryChunks();
@@ -159,7 +159,7 @@ onServers(
       const target = server().url('owned_again');
       await assert.rejects(restore(target, { chunks, result }), {
         code: 'TARGET_FAILED',
-        remedy: 'CREATE ROLE "also gone"; CREATE ROLE "gone";',
+        remedy: 'As a superuser: CREATE ROLE "also gone"; CREATE ROLE "gone" CREATEDB LOGIN;',
       });
       assert.equal(await commentOf('owned_again'), undefined);
       await sql(server().superuserUrl, 'CREATE ROLE gone; CREATE ROLE "also gone"');

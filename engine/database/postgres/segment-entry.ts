@@ -1,0 +1,96 @@
+import { type Content, decodeCbor, type Entry, encodeCbor } from '../../../store/index.ts';
+import type { RowDigest } from './digest.ts';
+import { damaged, keyPrefix, nameFrom, type RelationName, sumBytes, sumFrom } from './entry-parts.ts';
+import { encodeFields, FieldReader, type FieldTable } from './fields.ts';
+
+/** What changed in a segment since an earlier state of it. */
+export interface SegmentDelta {
+  /** Of the state that the delta is against; rows with an older xmin are in that state or an earlier delta. */
+  readonly baseXmin: bigint;
+  /** Blocks that it touched: so many records has `live`. */
+  readonly blocks: number;
+  readonly rowCount: number;
+  readonly rows: Content;
+  readonly ctids: Content;
+  readonly live: Content;
+}
+
+/** Rows of one block range of a table. */
+export interface SegmentEntry extends RelationName {
+  readonly first: number;
+  readonly blocks: number;
+  /** Of the rows that it stands for: those of the base and the deltas that are still live. */
+  readonly digest: RowDigest;
+  readonly rows: Content;
+  readonly ctids: Content;
+  /** Oldest first. */
+  readonly deltas: readonly SegmentDelta[];
+}
+
+export function segmentKey(segment: RelationName & { readonly first: number }): Uint8Array {
+  const first = Buffer.alloc(4);
+  first.writeUInt32BE(segment.first); // big-endian, so that keys sort by block
+  return Buffer.concat([keyPrefix('segment', segment), first]);
+}
+
+const segmentFields: FieldTable<'blocks' | 'rowCount' | 'digest' | 'deltas'> = {
+  blocks: 0,
+  rowCount: 1,
+  digest: 2,
+  deltas: 3,
+};
+const deltaFields: FieldTable<'baseXmin' | 'blocks' | 'rowCount'> = { baseXmin: 0, blocks: 1, rowCount: 2 };
+
+export function encodeSegment(segment: SegmentEntry): Entry {
+  return {
+    key: segmentKey(segment),
+    body: encodeCbor(
+      encodeFields(segmentFields, {
+        blocks: segment.blocks,
+        rowCount: segment.digest.rows,
+        digest: sumBytes(segment.digest.sum),
+        deltas: segment.deltas.map(delta =>
+          encodeFields(deltaFields, {
+            baseXmin: delta.baseXmin,
+            blocks: delta.blocks,
+            rowCount: delta.rowCount,
+          }),
+        ),
+      }),
+    ),
+    contents: [
+      segment.rows,
+      segment.ctids,
+      ...segment.deltas.flatMap(one => [one.rows, one.ctids, one.live]),
+    ],
+  };
+}
+
+export function decodeSegment(entry: Entry): SegmentEntry {
+  const at = entry.key.length - 4;
+  const name = nameFrom(entry.key.subarray(1, Math.max(1, at)));
+  const what = `segment of ${name.schema}.${name.name}`;
+  const fields = new FieldReader(segmentFields, decodeCbor(entry.body, { what }), what);
+  const [rows, ctids, ...rest] = entry.contents;
+  const deltas = fields.list('deltas');
+  if (!rows || !ctids || rest.length !== 3 * deltas.length) throw damaged(what, 'contents do not match');
+  return {
+    ...name,
+    first: new DataView(entry.key.buffer, entry.key.byteOffset + at, 4).getUint32(0),
+    blocks: fields.number('blocks'),
+    digest: { rows: fields.number('rowCount'), sum: sumFrom(fields.bytes('digest'), what) },
+    rows,
+    ctids,
+    deltas: deltas.map((value, i) => {
+      const delta = new FieldReader(deltaFields, value, what);
+      return {
+        baseXmin: delta.bigint('baseXmin'),
+        blocks: delta.number('blocks'),
+        rowCount: delta.number('rowCount'),
+        rows: rest[3 * i]!,
+        ctids: rest[3 * i + 1]!,
+        live: rest[3 * i + 2]!,
+      };
+    }),
+  };
+}
