@@ -51,6 +51,7 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
     .description('Backups of a home directory and a database that agree, with a latch that nobody notices.')
     .version(options.version)
     .exitOverride()
+    .enablePositionalOptions() // what stands after a command is the command's: `show ID --config` takes no file
     .configureOutput({
       writeOut: text => options.stdout.write(text),
       writeErr: text => options.stderr.write(text),

@@ -77,6 +77,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await using session = await store.beginBackup({ host: options.host, signal });
 
   await enter('connect');
+  if (app.fence === 'latched') await app.checkAccess({ signal });
   await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));
   await using home =
     options.home && (await openHome({ ...options.home, sink: session, cuts: store.cuts, clock }));

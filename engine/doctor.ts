@@ -59,7 +59,7 @@ export async function checkTools(): Promise<Finding[]> {
   ];
 }
 
-/** Whether the application answers. */
+/** Whether the application answers, and lets its user lock it. Locks nothing. */
 export async function checkApplication(app: Application, signal: AbortSignal): Promise<Finding> {
   const check = 'application';
   if (app.fence === 'none') {
@@ -72,7 +72,8 @@ export async function checkApplication(app: Application, signal: AbortSignal): P
   }
   try {
     const { displayName, version, identity } = await app.describe({ signal });
-    return { check, state: 'ok', found: `${displayName} ${version} at ${identity}` };
+    await app.checkAccess({ signal });
+    return { check, state: 'ok', found: `${displayName} ${version} at ${identity}; its user may lock it` };
   } catch (error) {
     return failed(check, error);
   }

@@ -7,7 +7,7 @@ export { checkApplication, checkNativeParts, checkTools, failed } from './doctor
 export type { EngineErrorCode } from './errors.ts';
 export { engineError } from './errors.ts';
 export { bitbucketExcludes } from './home/index.ts';
-export type { FenceRecord, LatchToken } from './latch/index.ts';
+export type { FenceRecord, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';
 export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';

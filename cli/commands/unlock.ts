@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { engineError, releaseLatches } from '../../engine/index.ts';
+import { engineError, releaseLatches, type UnresolvedLatch } from '../../engine/index.ts';
 import { backupSettings } from '../backup-settings.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -34,13 +34,8 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
     });
     const { unlocked, lapsed, unresolved } = released;
     context.output.result(
-      { messageType: 'summary', unlocked, lapsed, unresolved: unresolved.length },
-      [
-        describeReleased(unlocked, lapsed),
-        ...(unresolved.length > 0
-          ? ['A run died before it knew a token: if the maintenance page shows, restart the application.']
-          : []),
-      ].join('\n'),
+      { messageType: 'summary', unlocked, lapsed, unresolved: unresolved.map(latch => latch.why) },
+      [describeReleased(unlocked, lapsed), ...unresolved.map(describeUnresolved)].join('\n'),
     );
     return unresolved.length > 0 ? exitCodes.stillLocked : exitCodes.done;
   } finally {
@@ -55,4 +50,11 @@ function readToken(file: string): string {
 function describeReleased(unlocked: number, lapsed: number): string {
   if (unlocked > 0) return `Unlocked the application: ${counted(unlocked, 'lock')} released.`;
   return lapsed > 0 ? 'The application was not locked any more.' : 'No lock of a dead run was found.';
+}
+
+function describeUnresolved({ file, record, why }: UnresolvedLatch): string {
+  const { location } = record.application;
+  return why === 'elsewhere'
+    ? `A lock on ${location} is left, which is not the configured application: run unlock with its configuration (${file}).`
+    : `A run died while it locked ${location} and knows no token: if its maintenance page shows, restart the application (${file}).`;
 }
