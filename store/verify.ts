@@ -3,6 +3,7 @@ import type { ChunkRef } from './content.ts';
 import { storeError } from './errors.ts';
 import { type ChunkId, fromHex, type PackId, type SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
+import { packName } from './pack/row.ts';
 import { insideOf, type Store } from './store.ts';
 import { verifyData } from './verify/data.ts';
 import { GraphVerifier } from './verify/graph.ts';
@@ -65,6 +66,9 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
   await verifyPacks(run, inventory, verified);
   const graph = new GraphVerifier(run, verified);
   const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });
+  for (const pack of graph.neededPacks)
+    if (!verified.rows.has(pack))
+      run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
   if (readData > 0) {
     const isSampled = sampler(run, readData);
     const wants = (pack: PackId) =>

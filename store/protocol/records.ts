@@ -169,7 +169,7 @@ export const damageRecord: RecordCodec<DamageRecord> = {
   encode: record =>
     fieldMap(
       fromHex(record.pack),
-      record.ordinals === undefined ? null : [...record.ordinals].sort((a, b) => a - b),
+      record.ordinals === undefined ? null : [...new Set(record.ordinals)].sort((a, b) => a - b),
       record.foundMs,
       joined(record.lost.map(hex)),
     ),
@@ -259,8 +259,11 @@ function ids<Id extends string>(fields: Fields, key: number, name: string): Id[]
 }
 
 function ordinals(values: readonly CborValue[], name: string): number[] {
+  let last = -1;
   return values.map(value => {
-    if (typeof value !== 'number' || value < 0) throw malformed(name, 'an ordinal is malformed');
+    if (typeof value !== 'number' || value <= last)
+      throw malformed(name, 'its ordinals do not ascend from 0');
+    last = value;
     return value;
   });
 }

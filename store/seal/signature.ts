@@ -25,8 +25,23 @@ export function signerFrom(seed: Uint8Array): Signer {
 /** False also for bytes that are no public key or no signature. */
 export function isSignedBy(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== 32 || signature.length !== signatureBytes) return false;
-  const key = createPublicKey({ key: Buffer.concat([publicPrefix, publicKey]), format: 'der', type: 'spki' });
-  return verify(null, message, key, signature);
+  return verify(null, message, keyObjectOf(publicKey), signature);
+}
+
+/** Reading a key takes longer than checking a signature with it, and a store has few. */
+const keyObjects = new Map<string, KeyObject>();
+const keyObjectsMax = 64;
+
+function keyObjectOf(publicKey: Uint8Array): KeyObject {
+  const der = Buffer.concat([publicPrefix, publicKey]);
+  const name = der.toString('latin1');
+  let key = keyObjects.get(name);
+  if (key === undefined) {
+    key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+    if (keyObjects.size >= keyObjectsMax) keyObjects.clear();
+    keyObjects.set(name, key);
+  }
+  return key;
 }
 
 function publicKeyOf(privateKey: KeyObject): Uint8Array {

@@ -6,10 +6,8 @@ import {
   extentsOf,
   ListingBuilder,
   type ListingRoot,
-  type MemoryBackend,
   memoryBackend,
   readListing,
-  type Seams,
   type SnapshotId,
   type Store,
   storeExtents,
@@ -69,15 +67,15 @@ async function extentsFor(
   ];
 }
 
-/** A store in memory with two snapshots of a few small files: some thousand bytes in all. */
+/** A store in memory with one or two (default) snapshots of a few small files: some thousand bytes in all. */
 export async function smallStore({
   backend = memoryBackend(),
-  seams,
+  snapshots = 2,
 }: {
-  readonly backend?: MemoryBackend | Backend;
-  readonly seams?: Seams;
+  readonly backend?: Backend;
+  readonly snapshots?: 1 | 2;
 } = {}): Promise<{ store: Store; snapshots: readonly SmallSnapshot[] }> {
-  const store = await makeStore({ backend, ...(seams && { seams }) });
+  const store = await makeStore({ backend });
   const files = new Map<string, Buffer>([
     ['bin', Buffer.from('one and the same line\n'.repeat(12))],
     ['etc/hosts', Buffer.from('127.0.0.1 localhost\n')],
@@ -85,6 +83,7 @@ export async function smallStore({
     ['empty', Buffer.alloc(0)],
   ]);
   const first = await commitFiles(store, files);
+  if (snapshots === 1) return { store, snapshots: [first] };
   const second = await commitFiles(store, new Map([...files, ['etc/new', Buffer.from('added later')]]));
   return { store, snapshots: [first, second] };
 }
