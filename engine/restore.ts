@@ -109,17 +109,16 @@ async function restoreMarkedHome(home: { target: string; paired: PairedHome }, o
   }
   await mkdir(home.target, { recursive: true });
   await markUnfinished(home.target, options.snapshot.id);
-  const result = await restoreHome({
+  return restoreHome({
     source: options.store,
     root,
     target: home.target,
     allowed: [restoreMarkerName],
+    onFilled: () => removeMarker(home.target), // later it would change the folder's time
     owner: 'keep',
     signal: options.signal,
     onProgress: progress => options.onProgress?.({ phase: 'restore-home', ...progress }),
   });
-  await removeMarker(home.target);
-  return result;
 }
 
 /** Refuses before the first byte is written when the file system cannot hold the home. */

@@ -9,6 +9,7 @@ export const programs = {
 } as const;
 
 export interface Ended {
+  /** null when a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -16,35 +17,76 @@ export interface Ended {
   readonly json: readonly Record<string, unknown>[];
 }
 
+/** A program under way. */
+export interface Running {
+  readonly pid: number;
+  readonly ended: Promise<Ended>;
+  /** Resolves when stdout has this line; rejects when the program ends without it. */
+  hasSaid(line: string): Promise<void>;
+  /** Writes a line to its stdin. */
+  tell(line: string): void;
+  /** Nothing happens when it has ended. */
+  kill(signal: NodeJS.Signals): void;
+}
+
 export interface StartOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly program?: keyof typeof programs;
+  /** Another compiled program in its place, such as one with a test's seams. */
+  readonly file?: string;
 }
 
 /** Runs the program as its own process and waits for its end; never throws for what it ends with. */
 export async function runProgram(args: readonly string[], options: StartOptions): Promise<Ended> {
-  const file = programs[options.program ?? 'stillpoint'];
+  return startProgram(args, options).ended;
+}
+
+/** Starts the program as its own process, with nothing of this process's environment but the PATH. */
+export function startProgram(args: readonly string[], options: StartOptions): Running {
+  const file = options.file ?? programs[options.program ?? 'stillpoint'];
   const child = spawn(process.execPath, [file, ...args], {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: join(options.cwd, 'user'), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
   let stdout = '';
   let stderr = '';
+  child.stdin.on('error', () => undefined); // it ended without having read what it was told
   child.stdout.setEncoding('utf8').on('data', text => {
     stdout += text;
   });
   child.stderr.setEncoding('utf8').on('data', text => {
     stderr += text;
   });
-  const code = await new Promise<number | null>((resolve, reject) => {
+  const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', resolve);
+    child.on('close', code => resolve({ code, stdout, stderr, json: jsonLines(stdout) }));
   });
-  const json = stdout
+  ended.catch(() => undefined); // whoever waits for it hears of it
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    async hasSaid(line) {
+      let hasEnded = false;
+      const end = ended.then(() => {
+        hasEnded = true;
+      });
+      while (!`\n${stdout}`.includes(`\n${line}\n`)) {
+        if (hasEnded) throw new Error(`The program ended without saying "${line}": ${stderr || stdout}`);
+        await Promise.race([end, new Promise(resolve => child.stdout.once('data', resolve))]);
+      }
+    },
+    tell: line => void child.stdin.write(`${line}\n`),
+    kill: signal => void child.kill(signal),
+  };
+}
+
+/** A line that the end cut short is left out. */
+function jsonLines(stdout: string): Record<string, unknown>[] {
+  return stdout
     .split('\n')
+    .slice(0, -1)
     .filter(line => line.startsWith('{'))
     .map(line => JSON.parse(line) as Record<string, unknown>);
-  return { code, stdout, stderr, json };
 }

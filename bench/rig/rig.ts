@@ -8,7 +8,7 @@ import {
   type InstanceOptions,
 } from '../instance/index.ts';
 import { type PostgresServer, type ServerKind, startServer } from '../servers/index.ts';
-import { type Ended, runProgram, type StartOptions } from './program.ts';
+import { type Ended, type Running, type StartOptions, startProgram } from './program.ts';
 
 export interface RigOptions extends Omit<InstanceOptions, 'databaseUrl' | 'home'> {
   readonly server: ServerKind;
@@ -27,6 +27,8 @@ export interface Rig extends AsyncDisposable {
   readonly instance: Instance;
   /** Runs the program against the rig. */
   program(args: readonly string[], options?: Partial<StartOptions>): Promise<Ended>;
+  /** As `program`, while it is under way. */
+  start(args: readonly string[], options?: Partial<StartOptions>): Running;
   /** As `program`, but fails unless it ends with 0; the summary, the last JSON line. */
   summary(args: readonly string[], options?: Partial<StartOptions>): Promise<Record<string, unknown>>;
   /** Destroys the application's database. */
@@ -98,8 +100,9 @@ function assemble({ folder, server, instance, dispose, configuration }: Parts): 
     STILLPOINT_STATE_DIR: stateDir,
     PGPASSWORD: decodeURIComponent(superuser.password),
   };
-  const program: Rig['program'] = (args, extra) =>
-    runProgram(args, { cwd: folder, ...extra, env: { ...env, ...extra?.env } });
+  const start: Rig['start'] = (args, extra) =>
+    startProgram(args, { cwd: folder, ...extra, env: { ...env, ...extra?.env } });
+  const program: Rig['program'] = (args, extra) => start(args, extra).ended;
   return {
     folder,
     store,
@@ -108,6 +111,7 @@ function assemble({ folder, server, instance, dispose, configuration }: Parts): 
     server,
     instance,
     program,
+    start,
     async summary(args, extra) {
       const ended = await program(args, extra);
       if (ended.code === 0) return ended.json.at(-1) ?? {};

@@ -38,6 +38,8 @@ export interface RestoreHomeOptions {
   readonly owner?: OwnerRule | undefined;
   /** Names in the target's top folder that are the caller's own. */
   readonly allowed?: readonly string[] | undefined;
+  /** Called when all is in place but the owner, mode and times of the target itself: remove what is `allowed` now. */
+  readonly onFilled?: (() => Promise<void>) | undefined;
   readonly clock?: Clock | undefined;
   /** Loaded unless a test gives it. */
   readonly libc?: LibcLoad | undefined;
@@ -92,6 +94,7 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
       }
     }
     while (folders.depth > 0) leave();
+    await options.onFilled?.();
     leave();
   } finally {
     folders.close();

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { writeOddFiles } from '../../bench/instance/index.ts';
+import { availableServers } from '../../bench/servers/index.ts';
+import { assertDatabasesEqual } from '../helpers/database-equal.ts';
+import { assertEqualHomes } from '../helpers/home-equal.ts';
+import { restoreInto, smallRig } from '../helpers/small-rig.ts';
+
+/** Left out of every backup of this application, as far as the stand-in makes them. */
+const excluded = [
+  ...['caches', 'export', 'plugins/.osgi-cache', 'shared/plugins/.bundled', 'shared/search/data', 'tmp'],
+  ...['.lock', 'shared/.lock'],
+];
+/** Written at any time: its end may come after the capture. */
+const log = 'log/atlassian-bitbucket.log';
+
+for (const { kind, version, clientDir } of await availableServers()) {
+  test(`home and database equal the originals after a restore (${kind} ${version})`, async () => {
+    await using rig = await smallRig({ server: kind, rows: 1_500 });
+    const { instance } = rig;
+    const odd = await writeOddFiles(instance.home);
+    assert.deepEqual(odd.refused, [], 'every odd kind of file could be made');
+    await rig.summary(['backup', '--json']);
+    const { home, databaseUrl } = await restoreInto(rig, 'restored');
+
+    await assertEqualHomes(instance.home, home, { ignore: [...excluded, log] });
+    const [whole, restored] = [instance.home, home].map(root => readFileSync(join(root, log), 'utf8'));
+    assert.ok(restored && whole?.startsWith(restored), 'the log is there up to the capture');
+    await assertDatabasesEqual(instance.databaseUrl, databaseUrl, { pgDump: clientDir });
+  });
+}

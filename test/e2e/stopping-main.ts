@@ -1,0 +1,31 @@
+import { once } from 'node:events';
+import { writeSync } from 'node:fs';
+import { run } from '../../cli/run.ts';
+import type { Phase } from '../../engine/index.ts';
+
+// The program, interrupted at the start of a phase. At $STOP_AT it says so and waits there until it is told to go on,
+// by a line on its stdin. At $RAISE_AT, as in `SIGINT commit`, it sends itself a signal and goes on.
+const { STOP_AT, RAISE_AT } = process.env;
+const [signal, raiseAt] = (RAISE_AT ?? '').split(' ');
+
+async function onPhase(phase: Phase): Promise<void> {
+  if (phase === raiseAt) {
+    const delivered = once(process, signal as NodeJS.Signals);
+    process.kill(process.pid, signal);
+    await delivered;
+  }
+  if (phase !== STOP_AT) return;
+  writeSync(1, `stopped at ${phase}\n`);
+  await once(process.stdin, 'data');
+  process.stdin.destroy();
+}
+
+const code = await run({
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  backupSeams: { onPhase },
+});
+process.stdout.write('', () => process.exit(code));
