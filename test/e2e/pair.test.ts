@@ -44,7 +44,13 @@ test('an engine that tells files apart by size and whole seconds does not pass t
   // Many refs, each moved seldom, and then twice within a second: what the weakened engine reads between the two moves
   // stays behind. One backup in four meets no such ref.
   const writer = { perSecond: 40, pushesPerSecond: 0, repackEveryMs: 0, twiceShare: 1 };
-  await using rig = await smallRig({ repositories: 20, commitsPerRepository: 2, files: 0, rows: 100, writer });
+  await using rig = await smallRig({
+    repositories: 20,
+    commitsPerRepository: 2,
+    files: 0,
+    rows: 100,
+    writer,
+  });
   const { instance } = rig;
   for (let run = 1; run <= weakenedRunsMax; run += 1) {
     const { snapshot } = await rig.summary(['backup', '--json'], { program: 'weakened' });

@@ -7,7 +7,9 @@ export function sentinelOf(programPid: number): number | undefined {
     .map(Number)
     .find(pid => {
       const [state, parent] = statOf(pid);
-      return Number(parent) === programPid && state !== 'Z' && readProc(pid, 'cmdline').includes('sentinel-main');
+      return (
+        Number(parent) === programPid && state !== 'Z' && readProc(pid, 'cmdline').includes('sentinel-main')
+      );
     });
 }
 

@@ -16,7 +16,11 @@ import type { Phase } from '../../engine/index.ts';
 const stoppingProgram = fileURLToPath(new URL('../e2e/stopping-main.js', import.meta.url));
 
 /** Begins a backup that stops at the start of a phase and waits there; resolves when it does. */
-export async function backUpAndStopAt(rig: Rig, phase: Phase, env: Record<string, string> = {}): Promise<Running> {
+export async function backUpAndStopAt(
+  rig: Rig,
+  phase: Phase,
+  env: Record<string, string> = {},
+): Promise<Running> {
   const program = rig.start(['backup', '--json'], {
     file: stoppingProgram,
     env: { STOP_AT: phase, ...env },
