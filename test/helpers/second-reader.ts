@@ -1,5 +1,5 @@
 import * as crypto from 'node:crypto';
-import * as zstd from '@bokuweb/zstd-wasm';
+import { Zstd } from '@hpcc-js/wasm-zstd';
 import { decode } from 'cborg';
 import { argon2id, createBLAKE3 } from 'hash-wasm';
 
@@ -214,7 +214,7 @@ export function extentBytes(extent: unknown): number {
 
 /** Opens a store: config (5), slot and ring (4), index (8). */
 export async function readStore(medium: Medium, passphrase: string) {
-  await zstd.init();
+  const zstd = await Zstd.load();
   const config = Buffer.from(medium.get('config')).toString('latin1');
   const [, json = '', mac, check] =
     /^([\s\S]*)mac ([0-9a-f]{64})\ncheck ([0-9a-f]{32})\n$/.exec(config) ?? [];
