@@ -1,9 +1,18 @@
 import { closeSync } from 'node:fs';
 import { type Content, inlineBytesMax } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
 import { isRefLike } from './leftovers.ts';
 import { lookNow } from './look.ts';
-import { type BytePath, join } from './paths.ts';
-import { LinkedNames, type LookContext, noteLeftOut, rootVanished, sentence, storing } from './prescan.ts';
+import { type BytePath, join, shown } from './paths.ts';
+import {
+  LinkedNames,
+  type LookContext,
+  noteLeftOut,
+  rootUnreadable,
+  rootVanished,
+  sentence,
+  storing,
+} from './prescan.ts';
 import { codeOf, openForReading, type Receiver, takeFile } from './read.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import type { IsSame, Look } from './states.ts';
@@ -37,6 +46,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         break;
       case 'found': {
         const { entry } = event;
+        checkMount(tree, entry);
         const row = rowOf(entry, { tree, tools, onNote: note => report.notes.add(note) });
         if (row.broken) {
           report.unreadable.push(sentence(entry.path, 'vanished inside the window'));
@@ -61,6 +71,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         report.unreadable.push(sentence(event.path, 'vanished inside the window'));
         break;
       case 'unreadable':
+        if (event.path === tree.root) throw rootUnreadable(tree.root, event.error);
         report.unreadable.push(sentence(event.path, `cannot be read (${codeOf(event.error) ?? 'unknown'})`));
         break;
       default:
@@ -73,6 +84,21 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
     }
   }
   return taken;
+}
+
+/** A volume that came or went between the looks would show as a home that lost most of its files. */
+function checkMount({ first, fileSystems }: Tree, { path, stats, first: at, depth }: Found): void {
+  if (at === undefined || !isFolder(stats)) return;
+  const isSameVolume =
+    fileSystems.has(stats.dev) && fileSystems.ordinalOf(path, stats) === first.fileSystem(at);
+  if (isSameVolume && (depth > 0 || first.state(at).ino === stats.ino)) return;
+  throw engineError(
+    'HOME_UNREADABLE',
+    `Cannot read ${shown(path)}: another folder is there than at the pre-scan`,
+    {
+      remedy: 'Check that its volume is mounted, and run again.',
+    },
+  );
 }
 
 function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {

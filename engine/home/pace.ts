@@ -7,7 +7,7 @@ export interface Pace {
   rest(): Promise<void> | undefined;
 }
 
-const questionsPerClock = 16;
+const questionsPerClock = 8;
 
 /** Rests after `sliceMs` of work. The shorter the slice, the sooner a query of the pinned database is served. */
 export function makePace({

@@ -5,7 +5,7 @@ import { contentWriter } from '../ingest/index.ts';
 import type { ClockWatch } from './look.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, shown } from './paths.ts';
-import { type FileReader, type Receiver, takeFile } from './read.ts';
+import { codeOf, type FileReader, type Receiver, takeFile } from './read.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import type { EntryTable } from './table.ts';
 import { inlineContent, rowOf, type Tools, type Tree } from './tree.ts';
@@ -72,6 +72,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         report.vanishedLive++;
         break;
       case 'unreadable': {
+        if (event.path === root) throw rootUnreadable(root, event.error);
         // the window asks again; until then nothing may be taken for known about this folder
         const folder = folders.at(-1);
         if (folder !== undefined) first.setUntaken(folder);
@@ -191,6 +192,12 @@ export class LinkedNames {
 export const rootVanished = (root: BytePath): Error =>
   engineError('HOME_UNREADABLE', `Cannot read home ${shown(root)}: it vanished during the run`, {
     remedy: 'Check that its volume is still mounted, and run again.',
+  });
+
+export const rootUnreadable = (root: BytePath, error: unknown): Error =>
+  engineError('HOME_UNREADABLE', `Cannot read home ${shown(root)}: ${codeOf(error) ?? 'unknown'}`, {
+    remedy: 'Run as a user who may read it, best as the one who runs the application, or as root.',
+    cause: error,
   });
 
 export function noteLeftOut(

@@ -26,6 +26,8 @@ export interface Found {
   readonly stats: Stats;
   /** Where the folder is, or the file's folder. */
   readonly place: GitPlace;
+  /** Its row of the first look, if there was one with this name and kind. */
+  readonly first: number | undefined;
 }
 
 /** The folder in which something was met. */
@@ -65,7 +67,7 @@ interface Child {
 }
 
 /** A caller that hears of nothing but sameness must be able to rest now and then. */
-const sameMax = 128;
+const sameMax = 64;
 
 /**
  * Walks a folder tree in listing order: children by the bytes of their names, a folder's as if it ended in a slash, each
@@ -131,10 +133,11 @@ export function* walk(options: WalkOptions): Generator<WalkEvent, void> {
   }
 }
 
-const foundFrom = ({ name, stats }: Child, frame: Frame | undefined, where: Where): Found => ({
+const foundFrom = ({ name, stats, first }: Child, frame: Frame | undefined, where: Where): Found => ({
   ...where,
   name,
   stats,
+  first,
   depth: frame ? frame.depth + 1 : 0,
 });
 

@@ -310,6 +310,42 @@ test('a home that is missing, a file, or gone in the window is refused', async (
   await assert.rejects(gone, { code: 'HOME_UNREADABLE' });
 });
 
+test('a home that is another folder in the window, as after an unmount, is refused rather than taken for empty', async () => {
+  using scratch = scratchFolder();
+  const root = `${scratch.path}/home`;
+  plant(root);
+  const swapped = captureHome(root, {
+    beforeWindow: () => {
+      renameSync(root, `${root}-2`);
+      mkdirSync(root);
+    },
+  });
+  await assert.rejects(swapped, { code: 'HOME_UNREADABLE' });
+  plant(`${scratch.path}/other`);
+  let unmounted = false;
+  const unmount = captureHome(`${scratch.path}/other`, {
+    statSeam: (path, stats) =>
+      unmounted && path.toString().includes('/b') ? { ...stats, dev: stats.dev + 1 } : stats,
+    beforeWindow: () => {
+      unmounted = true;
+      writeFileSync(`${scratch.path}/other/b/new`, '');
+    },
+  });
+  await assert.rejects(unmount, { code: 'HOME_UNREADABLE' });
+});
+
+test('a capture without a pre-scan takes everything', async () => {
+  using scratch = scratchFolder();
+  plant(`${scratch.path}/home`);
+  const chunks = memoryChunks();
+  const open = { root: `${scratch.path}/home`, sink: chunks, cuts: chunks.cuts, clock: systemClock };
+  await using home = await openHome(open);
+  assert.equal((await home.capture({ budgetBytes: 1 << 20 })).changedInLatch, 6);
+  const result = await home.finish();
+  await restoreHome({ source: chunks, root: result.roots[0]!, target: `${scratch.path}/out` });
+  await assertEqualHomes(`${scratch.path}/home`, `${scratch.path}/out`);
+});
+
 test('data stores are roots of their own, named or by pattern; a pattern without a match is refused', async () => {
   using scratch = scratchFolder();
   for (const name of ['home', 'store-1', 'store-2', 'other']) plant(`${scratch.path}/${name}`);

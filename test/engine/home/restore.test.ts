@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -172,6 +173,34 @@ test('a file is never written through a link that somebody plants meanwhile', as
   await assert.rejects(restoring, { code: 'TARGET_FAILED' });
   assert.equal(planted, true);
   assert.equal(readFileSync(`${scratch.path}/victim`, 'utf8'), 'safe');
+});
+
+test('a hard link is never made to a file that somebody put in the place of a restored one', async () => {
+  using scratch = scratchFolder();
+  mkdirSync(`${scratch.path}/outside`);
+  writeFileSync(`${scratch.path}/outside/x`, 'secret');
+  const chunks = memoryChunks();
+  const entries = [
+    folder(''),
+    folder('a'),
+    file('a/x', 'mine', { linked: true }),
+    folder('b'),
+    ...Array.from({ length: 40 }, (_, i) => file(`b/f${i}`, 'x')),
+    file('z', 'mine', { linked: true }),
+  ];
+  const root = { listing: await listingOf(entries, chunks) };
+  const target = `${scratch.path}/target`;
+  const onProgress = (): void => {
+    if (!existsSync(`${target}/b`) || existsSync(`${target}/a-moved`)) return;
+    renameSync(`${target}/a`, `${target}/a-moved`);
+    symlinkSync(`${scratch.path}/outside`, `${target}/a`);
+  };
+  let now = 0;
+  const clock = { ...systemClock, monotonicMs: () => (now += 1000) };
+  const restoring = restoreHome({ source: chunks, root, target, clock, onProgress });
+  await assert.rejects(restoring, { code: 'TARGET_FAILED' });
+  assert.equal(existsSync(`${target}/a-moved`), true);
+  assert.equal(statSync(`${scratch.path}/outside/x`).nlink, 1);
 });
 
 test('a listing without a root folder, or with an entry outside any folder, is refused', async () => {
