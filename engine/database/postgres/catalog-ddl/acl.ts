@@ -1,3 +1,5 @@
+import { append } from './multimap.ts';
+
 /** One privilege as aclexplode tells it; names as SQL writes them, PUBLIC among them. */
 export interface Privilege {
   readonly grantor: string;
@@ -38,17 +40,21 @@ function isSame(a: Privilege, b: Privilege): boolean {
 function grouped(privileges: readonly Privilege[], owner: string): Privilege[][] {
   const groups = new Map<string, Privilege[]>();
   for (const one of privileges) {
-    const key = [one.grantor, one.grantee, one.isGrantable].join('\0');
-    groups.set(key, [...(groups.get(key) ?? []), one]);
+    // Privileges that were granted on may have come by different ways, so each has its own statement.
+    const apart = one.grantor === owner ? '' : one.privilege;
+    append(groups, [one.grantor, one.grantee, one.isGrantable, apart].join('\0'), one);
   }
   const waiting = [...groups.values()];
-  const holders = new Set([owner]);
+  const holders = new Set<string>();
   const ordered: Privilege[][] = [];
   while (waiting.length > 0) {
-    const ready = waiting.findIndex(group => holders.has(group[0]!.grantor));
+    const ready = waiting.findIndex(list =>
+      list.every(({ grantor, privilege }) => grantor === owner || holders.has(`${grantor}\0${privilege}`)),
+    );
     const [group] = waiting.splice(Math.max(ready, 0), 1);
     ordered.push(group!);
-    if (group![0]!.isGrantable) holders.add(group![0]!.grantee);
+    for (const { grantee, privilege, isGrantable } of group!)
+      if (isGrantable) holders.add(`${grantee}\0${privilege}`);
   }
   return ordered;
 }

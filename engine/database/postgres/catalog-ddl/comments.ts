@@ -29,7 +29,7 @@ export async function readComments({ select, definitions }: Context): Promise<vo
       definitions.add({ kind: 'comment', name: label, statements });
     } else if (definitions.claims.get(key) !== null) {
       // What is left out on purpose takes its comment with it.
-      definitions.refuse(key, `comment on ${described}`);
+      definitions.refuseRemark(key, `comment on ${described}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { type Context, type Item, keyOf } from './definitions.ts';
 import { childrenOf } from './inheritance.ts';
+import { append } from './multimap.ts';
 import type { Flag } from './query.ts';
 import type { Relation, Relations } from './relations.ts';
 import { firstUserOid, optionList } from './sql.ts';
@@ -25,7 +26,7 @@ export async function readConstraints(context: Context, relations: Relations): P
   const { select, definitions } = context;
   const rows = await select<ConstraintRow>(
     `SELECT k.oid, k.contype AS kind, pg_catalog.quote_ident(k.conname) AS name, k.conrelid AS relation,
-       pg_catalog.pg_get_constraintdef(k.oid) AS definition, k.conislocal AS is_local, k.convalidated AS is_valid,
+       CASE WHEN k.contype IN ('c', 'f', 'n', 'p', 'u', 'x') THEN pg_catalog.pg_get_constraintdef(k.oid) END AS definition, k.conislocal AS is_local, k.convalidated AS is_valid,
        k.condeferrable AS is_deferrable, k.condeferred AS is_deferred, k.conparentid AS parent, k.conindid AS index,
        ${optionList('i.reloptions')} AS index_options
      FROM pg_catalog.pg_constraint k LEFT JOIN pg_catalog.pg_class i ON i.oid = k.conindid
@@ -38,8 +39,7 @@ export async function readConstraints(context: Context, relations: Relations): P
     const table = relations.get(row.relation);
     if (!table) continue; // temporary
     definitions.labels.set(keyOf('pg_constraint', row.oid), `CONSTRAINT ${row.name} ON ${table.name}`);
-    if (row.kind === 'c' || (row.kind === 'n' && row.is_valid === 'f'))
-      checks.set(row.relation, [...(checks.get(row.relation) ?? []), row]);
+    if (row.kind === 'c' || (row.kind === 'n' && row.is_valid === 'f')) append(checks, row.relation, row);
     else if (row.kind === 'x' && table.kind === 'p')
       // Its partitions' constraints cannot be attached, and their names cannot be given.
       definitions.refuse(
@@ -50,7 +50,8 @@ export async function readConstraints(context: Context, relations: Relations): P
     else if (row.kind === 'f' && row.parent === '0') addForeignKey(context, table, row);
     else if (row.kind === 'f') parts.push(row);
   }
-  for (const row of parts) claimForParent(context, row, rows);
+  const byOid = new Map(rows.map(row => [row.oid, row]));
+  for (const row of parts) claimForParent(context, row, byOid);
   addChecks(context, relations, checks);
 }
 
@@ -116,9 +117,13 @@ function addForeignKey({ definitions }: Context, table: Relation, row: Constrain
 }
 
 /** A partition's share of a foreign key is made with the whole. */
-function claimForParent({ definitions }: Context, row: ConstraintRow, rows: readonly ConstraintRow[]): void {
+function claimForParent(
+  { definitions }: Context,
+  row: ConstraintRow,
+  byOid: ReadonlyMap<string, ConstraintRow>,
+): void {
   let root: ConstraintRow | undefined = row;
-  while (root && root.parent !== '0') root = rows.find(({ oid }) => oid === root?.parent);
+  while (root && root.parent !== '0') root = byOid.get(root.parent);
   const item = root && definitions.claims.get(keyOf('pg_constraint', root.oid));
   if (item) definitions.claims.set(keyOf('pg_constraint', row.oid), item);
 }

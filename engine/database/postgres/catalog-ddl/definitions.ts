@@ -63,6 +63,8 @@ export function compareItems(a: Item, b: Item): number {
 export interface Refusal {
   readonly key: ObjectKey;
   readonly text: string;
+  /** Said about the object, not the object itself: a comment, a grant. */
+  readonly isRemark: boolean;
 }
 
 export interface CatalogDdlOptions {
@@ -97,7 +99,12 @@ export class Definitions {
   }
 
   refuse(key: ObjectKey, text: string): void {
-    this.refusals.push({ key, text });
+    this.refusals.push({ key, text, isRemark: false });
+  }
+
+  /** Refuses something said about an object, unless the object is refused itself. */
+  refuseRemark(key: ObjectKey, text: string): void {
+    this.refusals.push({ key, text, isRemark: true });
   }
 }
 

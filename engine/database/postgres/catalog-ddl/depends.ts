@@ -1,4 +1,5 @@
 import { type Context, compareItems, type Item, keyOf, type ObjectKey } from './definitions.ts';
+import { append } from './multimap.ts';
 import { firstUserOid } from './sql.ts';
 
 /** One row of pg_depend between two objects of users, columns counting as their tables. */
@@ -26,8 +27,7 @@ export async function readDependencies({ select }: Context): Promise<Dependency[
 /** What an object is part of, as the server keeps it: an array type of its element, a row type of its table. */
 export function wholes(dependencies: readonly Dependency[]): Map<ObjectKey, ObjectKey[]> {
   const map = new Map<ObjectKey, ObjectKey[]>();
-  for (const { from, to, kind } of dependencies)
-    if (kind === 'i') map.set(from, [...(map.get(from) ?? []), to]);
+  for (const { from, to, kind } of dependencies) if (kind === 'i') append(map, from, to);
   return map;
 }
 

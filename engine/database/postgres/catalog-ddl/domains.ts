@@ -1,6 +1,7 @@
 import { type Context, keyOf } from './definitions.ts';
+import { append } from './multimap.ts';
 import { collationName, firstUserOid, isUserSchema, qualified } from './sql.ts';
-import { labelType, typeColumns, typeTables, typeWhere } from './types.ts';
+import { labelType, typeColumns, typeTables, typeWhere } from './type-rows.ts';
 
 interface DomainRow {
   readonly oid: string;
@@ -70,9 +71,6 @@ async function readDomainChecks({ select, definitions }: Context): Promise<void>
       key,
     );
     definitions.labels.set(key, `CONSTRAINT ${name} ON DOMAIN ${domain}`);
-    definitions.domainConstraints.set(domainKey, [
-      ...(definitions.domainConstraints.get(domainKey) ?? []),
-      item,
-    ]);
+    append(definitions.domainConstraints, domainKey, item);
   }
 }

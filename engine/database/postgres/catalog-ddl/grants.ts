@@ -52,7 +52,7 @@ export async function readGrants({ select, definitions }: Context): Promise<void
     const key = keyOf(row.catalog, row.oid);
     const label = definitions.grantLabels.get(key);
     if (label === undefined) {
-      definitions.refuse(key, `grants on ${row.described}`);
+      definitions.refuseRemark(key, `grants on ${row.described}`);
       continue;
     }
     const statements = grantStatements(

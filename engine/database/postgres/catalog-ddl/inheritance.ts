@@ -1,4 +1,5 @@
 import { type Context, type Item, keyOf } from './definitions.ts';
+import { append } from './multimap.ts';
 import type { Relation, Relations } from './relations.ts';
 
 /**
@@ -16,8 +17,7 @@ export function hasNaturalOrder(table: Relation, relations: Relations): boolean 
 /** The direct children of each table, by its oid. */
 export function childrenOf(relations: Relations): Map<string, Relation[]> {
   const children = new Map<string, Relation[]>();
-  for (const table of relations.values())
-    for (const oid of table.parents) children.set(oid, [...(children.get(oid) ?? []), table]);
+  for (const table of relations.values()) for (const oid of table.parents) append(children, oid, table);
   return children;
 }
 

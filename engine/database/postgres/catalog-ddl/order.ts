@@ -63,7 +63,10 @@ export function itemsAfterRows(sorted: readonly Item[], { needs }: Edges): Set<I
       throw engineError(
         'DATABASE_UNSUPPORTED',
         `Cannot write definitions: table ${item.name} needs ${byNeed.kind} ${byNeed.name}`,
-        { remedy: 'Install the client package (pg_dump) of the same version as the server.' },
+        {
+          remedy: 'Install the client package (pg_dump) of the same version as the server.',
+          context: { objects: [`table ${item.name}`, `${byNeed.kind} ${byNeed.name}`] },
+        },
       );
     if (byNeed || itemKinds.indexOf(item.kind) >= firstAfterRows) late.add(item);
   }

@@ -1,5 +1,4 @@
 import type { ClientBase } from 'pg';
-import { StillpointError } from '../../../../store/index.ts';
 import { engineError } from '../../../errors.ts';
 
 /** A boolean as the server writes it. */
@@ -27,8 +26,6 @@ const settings: readonly (readonly [string, string])[] = [
 export interface Server {
   /** 180004 for 18.4. */
   readonly versionNumber: number;
-  /** Whether the server keeps text in a known encoding; SQL_ASCII keeps bytes. */
-  readonly knowsEncoding: boolean;
 }
 
 /**
@@ -40,9 +37,8 @@ export async function withSettledText<T>(
   body: (select: Select, server: Server) => Promise<T>,
 ): Promise<T> {
   const select = selectFrom(client);
-  const [before] = await select<{ encoding: string; server: string; version: string }>(
+  const [before] = await select<{ encoding: string; version: string }>(
     `SELECT pg_catalog.current_setting('client_encoding') AS encoding,
-            pg_catalog.current_setting('server_encoding') AS server,
             pg_catalog.current_setting('server_version_num') AS version`,
   );
   await settle(select, settings);
@@ -52,7 +48,6 @@ export async function withSettledText<T>(
   if (settled?.path !== '') throw new TypeError('the client is not in a transaction');
   const result = await body(select, {
     versionNumber: Number(before!.version),
-    knowsEncoding: before!.server !== 'SQL_ASCII',
   });
   await settle(select, [['client_encoding', before!.encoding]]);
   return result;
@@ -69,12 +64,24 @@ function selectFrom(client: ClientBase): Select {
       const result = await client.query({ text: sql, values: [...parameters], types: asText });
       return result.rows as T[];
     } catch (cause) {
-      if (cause instanceof StillpointError) throw cause;
-      const state = cause instanceof Error ? cause.message : String(cause);
-      throw engineError('DATABASE_FAILED', `Cannot read definitions: ${state}`, {
-        remedy: 'Look into the log of the database server, then run the backup again.',
-        cause,
-      });
+      throw queryError(cause);
     }
   };
+}
+
+/** A SQL_ASCII database may hold bytes of any encoding in its names and texts, and the server will not call them UTF-8. */
+const foreignBytes = ['22021', '22P05'];
+
+function queryError(cause: unknown): Error {
+  const { message, code } = cause as { message?: string; code?: string };
+  const found = `Cannot read definitions: ${message ?? String(cause)}`;
+  if (foreignBytes.includes(code ?? ''))
+    return engineError('DATABASE_UNSUPPORTED', found, {
+      remedy: 'Find names, defaults or comments with such characters and rewrite them in UTF-8.',
+      cause,
+    });
+  return engineError('DATABASE_FAILED', found, {
+    remedy: 'Look into the log of the database server, then run the backup again.',
+    cause,
+  });
 }

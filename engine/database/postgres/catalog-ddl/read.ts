@@ -1,9 +1,9 @@
 import type { ClientBase } from 'pg';
-import { engineError } from '../../../errors.ts';
 import { readComments } from './comments.ts';
 import { readConstraints } from './constraints.ts';
 import { type CatalogDdlOptions, type Context, Definitions, type Item } from './definitions.ts';
 import { edgesBetween, readDependencies } from './depends.ts';
+import { readDomains } from './domains.ts';
 import { readFunctions } from './functions.ts';
 import { readDefaultPrivileges, readGrants } from './grants.ts';
 import { readIndexes } from './indexes.ts';
@@ -63,12 +63,10 @@ export async function readCatalogDdl(
     const edges = edgesBetween(context, dependencies);
     const sorted = sortItems(items, edges).filter(item => isWanted(item, options));
     const late = itemsAfterRows(sorted, edges);
-    const ddl = {
+    return {
       preData: write(sorted.filter(item => !late.has(item))),
       postData: write(sorted.filter(item => late.has(item))),
     };
-    if (!server.knowsEncoding) refuseForeignBytes(ddl);
-    return ddl;
   });
 }
 
@@ -76,6 +74,7 @@ async function readAll(context: Context): Promise<void> {
   const { definitions } = context;
   await readSchemas(context);
   await readTypes(context);
+  await readDomains(context);
   await readFunctions(context);
   const relations = await readRelations(context);
   addTables(context, relations);
@@ -101,13 +100,4 @@ function isWanted({ kind }: Item, { owners = true, grants = true }: CatalogDdlOp
 
 function write(items: readonly Item[]): string {
   return `${head}\n${items.flatMap(item => item.statements.map(one => `${one};\n`)).join('\n')}`;
-}
-
-/** A SQL_ASCII database holds bytes of who knows what encoding, which no text here can carry. */
-function refuseForeignBytes({ preData, postData }: CatalogDdl): void {
-  if (!preData.includes('\uFFFD') && !postData.includes('\uFFFD')) return;
-  throw engineError('DATABASE_UNSUPPORTED', 'Cannot write definitions: some are not valid UTF-8', {
-    remedy:
-      'Find names, defaults or comments with other characters; a SQL_ASCII database does not check them.',
-  });
 }

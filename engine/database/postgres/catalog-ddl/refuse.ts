@@ -1,6 +1,7 @@
 import { engineError } from '../../../errors.ts';
 import { type Context, keyOf, type ObjectKey, type Refusal } from './definitions.ts';
 import { type Dependency, wholes } from './depends.ts';
+import { append } from './multimap.ts';
 import type { Select, Server } from './query.ts';
 import { firstUserOid } from './sql.ts';
 
@@ -23,13 +24,16 @@ export function checkVersion({ versionNumber }: Server): void {
 /** Throws DATABASE_UNSUPPORTED naming every object that no reader has taken. */
 export async function refuseTheRest(context: Context, dependencies: readonly Dependency[]): Promise<void> {
   const { select, server, definitions } = context;
+  const exempt = await exemptObjects(select, dependencies);
   const found = [
-    ...definitions.refusals,
-    ...(await unknownObjects(context, dependencies)),
+    ...definitions.refusals.filter(({ key }) => !exempt.has(key)),
+    ...(await unknownObjects(context, dependencies, exempt)),
     ...(await otherState(select)),
   ];
-  const members = new Set(dependencies.filter(({ kind }) => kind === 'e').map(({ from }) => from));
-  const texts = [...new Set(found.filter(({ key }) => !members.has(key)).map(({ text }) => text))].sort();
+  const named = new Set(found.filter(({ isRemark }) => !isRemark).map(({ key }) => key));
+  const isMember = membership(dependencies, exempt);
+  const worthNaming = found.filter(({ key, isRemark }) => !isMember(key) && !(isRemark && named.has(key)));
+  const texts = [...new Set(worthNaming.map(({ text }) => text))].sort();
   if (texts.length === 0) return;
   const rest = texts.length - namedMax;
   const list = texts.slice(0, namedMax).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
@@ -44,16 +48,38 @@ function remedyFor(versionNumber: number): string {
   return `Install the package postgresql-client-${major} (or a newer one), whose pg_dump is used when it is there.`;
 }
 
+/** Whether an object belongs to an extension, itself or with what it is part of: the extension's name says it all. */
+function membership(
+  dependencies: readonly Dependency[],
+  exempt: ReadonlySet<ObjectKey>,
+): (key: ObjectKey) => boolean {
+  const members = new Set(
+    dependencies.filter(({ kind, to }) => kind === 'e' && !exempt.has(to)).map(({ from }) => from),
+  );
+  const owners = new Map<ObjectKey, ObjectKey[]>();
+  for (const { from, to, kind } of dependencies) if ('ai'.includes(kind)) append(owners, from, to);
+  return key => {
+    // A set grows while it is walked, and the walk sees what was added.
+    const seen = new Set([key]);
+    for (const one of seen) {
+      if (members.has(one)) return true;
+      for (const owner of owners.get(one) ?? []) seen.add(owner);
+    }
+    return false;
+  };
+}
+
 /** Every object of every catalog, known or not, that is neither claimed nor part of something claimed. */
 async function unknownObjects(
   { select, definitions }: Context,
   dependencies: readonly Dependency[],
+  exempt: ReadonlySet<ObjectKey>,
 ): Promise<Refusal[]> {
   const catalogs = await select<{ name: string; readable: 't' | 'f' }>(
     `SELECT c.relname AS name, pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT') AS readable
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'oid'
      WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relkind = 'r' AND NOT c.relisshared
-       AND c.relname <> 'pg_largeobject_metadata'`,
+       AND c.relname NOT IN ('pg_enum', 'pg_largeobject_metadata')`, // parts of their types; rows
   );
   // Whose passwords these may hold; the view shows that they are there.
   const source = (name: string): string =>
@@ -65,11 +91,10 @@ async function unknownObjects(
     .filter(one => !hidden.includes(one))
     .map(({ name }) => `SELECT '${name}' AS catalog, oid FROM ${source(name)} WHERE oid >= ${firstUserOid}`);
   const objects = await select<{ catalog: string; oid: string }>(parts.join('\nUNION ALL '));
-  const exempt = await exemptObjects(select, dependencies);
   const wholeOf = wholes(dependencies);
   const known = (key: ObjectKey): boolean =>
     definitions.claims.has(key) || exempt.has(key) || (wholeOf.get(key) ?? []).some(known);
-  const refused = new Set(definitions.refusals.map(({ key }) => key));
+  const refused = new Set(definitions.refusals.filter(({ isRemark }) => !isRemark).map(({ key }) => key));
   const isPartOfRefused = (key: ObjectKey): boolean =>
     refused.has(key) || (wholeOf.get(key) ?? []).some(isPartOfRefused);
   const unknown = objects.filter(({ catalog, oid }) => {
@@ -78,7 +103,11 @@ async function unknownObjects(
   });
   const described = await describe(select, unknown);
   return [
-    ...hidden.map(({ name }) => ({ key: keyOf(name, '0'), text: `the unreadable catalog ${name}` })),
+    ...hidden.map(({ name }) => ({
+      key: keyOf(name, '0'),
+      text: `the unreadable catalog ${name}`,
+      isRemark: false,
+    })),
     ...described,
   ];
 }
@@ -91,12 +120,13 @@ async function describe(
   const rows = await select<{ catalog: string; oid: string; text: string | null }>(
     `SELECT o.catalog, o.oid,
        pg_catalog.pg_describe_object(('pg_catalog.' || o.catalog)::pg_catalog.regclass, o.oid, 0) AS text
-     FROM pg_catalog.unnest($1::text[], $2::oid[]) AS o(catalog, oid)`,
+     FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::oid[])) AS o(catalog, oid)`,
     [`{${objects.map(one => one.catalog)}}`, `{${objects.map(one => one.oid)}}`],
   );
   return rows.map(({ catalog, oid, text }) => ({
     key: keyOf(catalog, oid),
     text: text ?? `${catalog} ${oid}`,
+    isRemark: false,
   }));
 }
 
@@ -105,15 +135,18 @@ async function exemptObjects(select: Select, dependencies: readonly Dependency[]
   const rows = await select<{ catalog: string; oid: string }>(
     `SELECT 'pg_namespace' AS catalog, oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'
      UNION ALL SELECT 'pg_class', oid FROM pg_catalog.pg_class WHERE relnamespace = 'pg_toast'::pg_catalog.regnamespace
-     UNION ALL SELECT 'pg_extension', oid FROM pg_catalog.pg_extension WHERE extname = 'plpgsql'`,
+     UNION ALL SELECT 'pg_extension', oid FROM pg_catalog.pg_extension WHERE extname = 'plpgsql'
+     UNION ALL SELECT 'pg_language', oid FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'
+     UNION ALL SELECT 'pg_proc', oid FROM pg_catalog.pg_proc WHERE pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+       AND proname IN ('plpgsql_call_handler', 'plpgsql_inline_handler', 'plpgsql_validator')`,
   );
   const exempt = new Set(rows.map(({ catalog, oid }) => keyOf(catalog, oid)));
   const dependents = new Map<ObjectKey, Dependency[]>();
-  for (const one of dependencies) dependents.set(one.to, [...(dependents.get(one.to) ?? []), one]);
+  for (const one of dependencies) append(dependents, one.to, one);
   // A set grows while it is walked, and the walk sees what was added.
   for (const key of exempt)
     for (const { from, kind } of dependents.get(key) ?? [])
-      if ('aie'.includes(kind) || (kind === 'n' && key.startsWith('pg_namespace:'))) exempt.add(from);
+      if ('ai'.includes(kind) || (kind === 'n' && key.startsWith('pg_namespace:'))) exempt.add(from);
   return exempt;
 }
 
@@ -147,5 +180,5 @@ async function otherState(select: Select): Promise<Refusal[]> {
          AND a.attacl IS DISTINCT FROM i.initprivs`,
     ].join('\nUNION ALL '),
   );
-  return rows.map(({ text }) => ({ key: keyOf('', ''), text }));
+  return rows.map(({ text }) => ({ key: keyOf('', ''), text, isRemark: false }));
 }

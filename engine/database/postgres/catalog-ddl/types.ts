@@ -1,49 +1,25 @@
-import { type Context, keyOf, type ObjectKey } from './definitions.ts';
-import { readDomains } from './domains.ts';
-import { collationName, firstUserOid, isUserSchema, qualified } from './sql.ts';
+import { type Context, keyOf } from './definitions.ts';
+import { collationName, qualified } from './sql.ts';
+import { labelType, type TypeRow, typeColumns, typeTables, typeWhere } from './type-rows.ts';
 
-interface TypeRow {
-  readonly oid: string;
-  readonly name: string;
-  readonly owner: string;
-}
-
-/** Enums, composites, ranges and domains; array, row and multirange types come with what they belong to. */
+/** Enums, composites and ranges; array, row and multirange types come with what they belong to. */
 export async function readTypes(context: Context): Promise<void> {
   await readEnums(context);
   await readComposites(context);
   await readRanges(context);
-  await readDomains(context);
   await refuseOtherTypes(context);
 }
 
-/** The columns that every kind of type has in common, and where they come from. */
-export const typeColumns = `t.oid, ${qualified('n', 't.typname')} AS name,
-  pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(t.typowner)) AS owner`;
-export const typeTables = `pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace`;
-export const typeWhere = `t.oid >= ${firstUserOid} AND ${isUserSchema('n')}`;
-
-/** Notes how a type is named in statements about it. */
-export function labelType({ definitions }: Context, { oid, name, owner }: TypeRow, kind = 'TYPE'): ObjectKey {
-  const key = keyOf('pg_type', oid);
-  definitions.labels.set(key, `${kind} ${name}`);
-  definitions.grantLabels.set(key, `TYPE ${name}`);
-  definitions.owners.push({ label: `${kind} ${name}`, role: owner });
-  return key;
-}
-
 async function readEnums(context: Context): Promise<void> {
-  const rows = await context.select<TypeRow & { labels: string | null; oids: string }>(
-    `SELECT ${typeColumns}, e.labels, e.oids FROM ${typeTables}, LATERAL (
-       SELECT pg_catalog.string_agg(pg_catalog.quote_literal(enumlabel), ', ' ORDER BY enumsortorder) AS labels,
-         coalesce(pg_catalog.json_agg(oid::text), '[]') AS oids
-       FROM pg_catalog.pg_enum WHERE enumtypid = t.oid) e
-     WHERE ${typeWhere} AND t.typtype = 'e'`,
+  const rows = await context.select<TypeRow & { labels: string | null }>(
+    `SELECT ${typeColumns}, (
+       SELECT pg_catalog.string_agg(pg_catalog.quote_literal(enumlabel), ', ' ORDER BY enumsortorder)
+       FROM pg_catalog.pg_enum WHERE enumtypid = t.oid) AS labels
+     FROM ${typeTables} WHERE ${typeWhere} AND t.typtype = 'e'`,
   );
   for (const row of rows) {
-    const labels = (JSON.parse(row.oids) as string[]).map(oid => keyOf('pg_enum', oid));
     const statements = [`CREATE TYPE ${row.name} AS ENUM (${row.labels ?? ''})`];
-    context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row), ...labels);
+    context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row));
   }
 }
 
@@ -109,14 +85,15 @@ async function readRanges(context: Context): Promise<void> {
   }
 }
 
-/** Made with its range, but before 17 it had an owner and grants of its own. */
+/** Made with its range, but before 17 it has an owner of its own, which a newer server refuses to set. */
 function addMultirange({ server, definitions }: Context, row: RangeRow): void {
-  const key = keyOf('pg_type', row.multirange_oid);
   const label = `TYPE ${row.multirange}`;
-  definitions.labels.set(key, label);
+  definitions.labels.set(keyOf('pg_type', row.multirange_oid), label);
   if (server.versionNumber >= 170_000) return;
-  definitions.grantLabels.set(key, label);
-  definitions.owners.push({ label, role: row.multirange_owner });
+  const isOld = `pg_catalog.current_setting('server_version_num')::integer < 170000`;
+  const alter = `ALTER ${label} OWNER TO ${row.multirange_owner}`;
+  const statements = [`DO $multirange$BEGIN IF ${isOld} THEN ${alter}; END IF; END$multirange$`];
+  definitions.add({ kind: 'owner', name: label, statements });
 }
 
 async function refuseOtherTypes({ select, definitions }: Context): Promise<void> {

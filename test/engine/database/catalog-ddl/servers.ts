@@ -1,8 +1,12 @@
 import { after } from 'node:test';
 import pg from 'pg';
 import { type AvailableServer, type PostgresServer, startServer } from '../../../../bench/servers/index.ts';
-import type { CatalogDdl } from '../../../../engine/database/postgres/catalog-ddl/index.ts';
-import { readCatalogDdl } from '../../../../engine/database/postgres/catalog-ddl/index.ts';
+import {
+  type CatalogDdl,
+  type CatalogDdlOptions,
+  readCatalogDdl,
+  readLargeObjectDdl,
+} from '../../../../engine/database/postgres/catalog-ddl/index.ts';
 import { roles } from './shapes.ts';
 
 /** A server with the roles that the shapes speak of, ended after the tests. */
@@ -27,11 +31,20 @@ export async function withClient<T>(url: string, body: (client: pg.Client) => Pr
 }
 
 /** Reads the definitions as the engine does. */
-export async function read(url: string): Promise<CatalogDdl> {
+export function read(url: string, options: CatalogDdlOptions = {}): Promise<CatalogDdl> {
+  return pinned(url, client => readCatalogDdl(client, options));
+}
+
+/** Reads what is defined about large objects, as the engine does. */
+export function readObjects(url: string): Promise<readonly string[]> {
+  return pinned(url, client => readLargeObjectDdl(client));
+}
+
+function pinned<T>(url: string, body: (client: pg.Client) => Promise<T>): Promise<T> {
   return withClient(url, async client => {
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`);
     await client.query(`SELECT set_config('search_path', '', true)`);
-    return readCatalogDdl(client);
+    return body(client);
   });
 }
 
