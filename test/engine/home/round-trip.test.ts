@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openHome, restoreHome } from '../../../engine/home/index.ts';
-import { systemClock } from '../../../store/index.ts';
+import { type Manifest, memoryBackend, systemClock } from '../../../store/index.ts';
 import { assertEqualHomes } from '../../helpers/home-equal.ts';
 import { everyKind, isRoot, takesXattrs } from '../../helpers/home-tree.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
+import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
 test('a home of every kind of file comes back equal', async t => {
   using scratch = scratchFolder();
@@ -28,4 +29,31 @@ test('a home of every kind of file comes back equal', async t => {
   assert.equal(restored.folders, result.folders);
   await assertEqualHomes(source, `${scratch.path}/target`);
   if (!isRoot) t.diagnostic('owners and devices are tried as root only');
+});
+
+test('a home that went through a store comes back equal from its manifest alone', async () => {
+  using scratch = scratchFolder();
+  await everyKind(`${scratch.path}/home`);
+  const backend = memoryBackend();
+  {
+    await using store = await makeStore({ backend });
+    await using session = await store.beginBackup({ host: 'here' });
+    const options = { root: `${scratch.path}/home`, sink: session, cuts: store.cuts, clock: systemClock };
+    await using home = await openHome(options);
+    await home.prescan();
+    await home.capture({ budgetBytes: 1 << 20 });
+    const { listing } = (await home.finish()).roots[0]!;
+    await session.commit({
+      roots: [{ id: listing.id, kind: 'node' }],
+      body: [listing.level, listing.entries],
+    });
+  }
+  await using store = await reopenStore(backend);
+  const snapshots: Manifest[] = [];
+  for await (const one of store.snapshots()) snapshots.push(one);
+  const [manifest] = snapshots;
+  const [level, entries] = manifest!.body as [number, number];
+  const root = { listing: { id: manifest!.roots[0]!.id, level, entries } };
+  await restoreHome({ source: store, root, target: `${scratch.path}/out` });
+  await assertEqualHomes(`${scratch.path}/home`, `${scratch.path}/out`);
 });
