@@ -2,21 +2,16 @@ import { closeSync } from 'node:fs';
 import { type Content, inlineBytesMax } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import { isRefLike } from './leftovers.ts';
+import { LinkedNames } from './links.ts';
 import { lookNow } from './look.ts';
 import { type BytePath, join, shown } from './paths.ts';
-import {
-  LinkedNames,
-  type LookContext,
-  noteLeftOut,
-  rootUnreadable,
-  rootVanished,
-  sentence,
-  storing,
-} from './prescan.ts';
+import type { LookContext } from './prescan.ts';
 import { codeOf, openForReading, type Receiver, takeFile } from './read.ts';
+import { noteLeftOut, rootUnreadable, rootVanished, sentence } from './report.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import type { IsSame, Look } from './states.ts';
 import { isSame as isProvablySame, isSettled } from './states.ts';
+import { storing } from './storing.ts';
 import { inlineContent, type KeptPart, rowOf, type Tree } from './tree.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 

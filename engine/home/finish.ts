@@ -3,6 +3,7 @@ import { type ChunkSink, type Content, ListingBuilder, type ListingRoot } from '
 import { contentWriter } from '../ingest/index.ts';
 import { major, minor } from './device.ts';
 import { type EntryKind, encodeHomeEntry, type HomeEntry } from './entry.ts';
+import { LinkGroups } from './links.ts';
 import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
 import type { BytePath } from './paths.ts';
@@ -116,23 +117,4 @@ function entryOf(
     device: device === undefined ? undefined : { major: major(device), minor: minor(device) },
     content: kind === 'file' ? table.contentOf(at) : undefined,
   };
-}
-
-/**
- * Which names are one file. The inode alone does not say: one may be freed and given to another file between two
- * stats, so names must agree in their state too.
- */
-class LinkGroups {
-  #known = new Map<string, string>();
-
-  /** True when this name belongs to the group of its file system and inode. */
-  has(table: EntryTable, at: number): boolean {
-    if (!table.isLinked(at)) return false;
-    const { size, mtimeNs, ctimeNs, ino } = table.state(at);
-    const key = `${table.fileSystem(at)}:${ino}`;
-    const state = `${size} ${mtimeNs} ${ctimeNs} ${table.mode(at)}`;
-    const known = this.#known.get(key);
-    if (known === undefined) this.#known.set(key, state);
-    return known === undefined || known === state;
-  }
 }

@@ -4,13 +4,13 @@ export { bitbucketExcludes } from './exclude.ts';
 export type { FileSystemFacts, FileSystemProbe } from './filesystem.ts';
 export { openHome } from './home.ts';
 export type { BytePath } from './paths.ts';
-export { bytePath, bytesOf, shown } from './paths.ts';
+export { shown } from './paths.ts';
 export type { ReadSeam } from './read.ts';
-export type { HomeSupport } from './report.ts';
-export { describeHomeSupport } from './report.ts';
 export type { StatSeam, Stats } from './stat.ts';
 export type { IsSame, Look, State } from './states.ts';
 export { isSame } from './states.ts';
+export type { HomeSupport } from './support.ts';
+export { describeHomeSupport } from './support.ts';
 export type {
   Home,
   HomeCapture,

@@ -1,17 +1,44 @@
-import { loadLibc, lostWithoutLibc } from './libc.ts';
+import { engineError } from '../errors.ts';
+import { type BytePath, shown } from './paths.ts';
+import { codeOf } from './read.ts';
 
-/** Which of a home's properties this machine can keep. */
-export interface HomeSupport {
-  /** True when everything is kept: attributes, nanoseconds, holes, FIFOs and devices. */
-  readonly complete: boolean;
-  readonly implementation: string;
-  /** What is lost, each a sentence without its full stop. */
-  readonly lost: readonly string[];
+/** What a run collects for the person who reads its end. */
+export interface Report {
+  excluded: number;
+  readonly sockets: Set<BytePath>;
+  readonly gitLeftOvers: Set<BytePath>;
+  /** Files that came or went while the application ran: expected. */
+  vanishedLive: number;
+  readonly unreadable: string[];
+  readonly notes: Set<string>;
 }
 
-/** For `doctor`. */
-export async function describeHomeSupport(): Promise<HomeSupport> {
-  const loaded = await loadLibc();
-  if (loaded.libc) return { complete: true, implementation: `koffi ${loaded.version}`, lost: [] };
-  return { complete: false, implementation: `none (${loaded.reason})`, lost: lostWithoutLibc };
+export const makeReport = (): Report => ({
+  excluded: 0,
+  sockets: new Set(),
+  gitLeftOvers: new Set(),
+  vanishedLive: 0,
+  unreadable: [],
+  notes: new Set(),
+});
+
+export function noteLeftOut(
+  report: Report,
+  { path, why }: { path: BytePath; why: 'excluded' | 'socket' | 'git' },
+): void {
+  if (why === 'excluded') report.excluded++;
+  else (why === 'socket' ? report.sockets : report.gitLeftOvers).add(path);
 }
+
+export const sentence = (path: BytePath, what: string): string => `${shown(path)}: ${what}`;
+
+export const rootVanished = (root: BytePath): Error =>
+  engineError('HOME_UNREADABLE', `Cannot read home ${shown(root)}: it vanished during the run`, {
+    remedy: 'Check that its volume is still mounted, and run again.',
+  });
+
+export const rootUnreadable = (root: BytePath, error: unknown): Error =>
+  engineError('HOME_UNREADABLE', `Cannot read home ${shown(root)}: ${codeOf(error) ?? 'unknown'}`, {
+    remedy: 'Run as a user who may read it, best as the one who runs the application, or as root.',
+    cause: error,
+  });
