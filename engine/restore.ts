@@ -43,7 +43,14 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     await prepareHomeTarget(home.target, snapshot.id);
     await checkSpace(home.target, home.paired.bytes);
   }
-  if (database) await checkDatabaseTarget({ ...database.address, snapshot: snapshot.id, clock });
+  if (database)
+    await checkDatabaseTarget({
+      ...database.address,
+      snapshot: snapshot.id,
+      clock,
+      source: options.store,
+      root: database.root,
+    });
 
   const [homeResult, databaseResult] = await together(
     [

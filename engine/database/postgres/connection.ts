@@ -8,6 +8,7 @@ import { sessionSettings } from './settings.ts';
 /** 14 is the first with TID range scans and bit_xor, on which segments and the catalog fingerprint rest. */
 const oldestServer = 140_000;
 const connectTimeoutMs = 20_000;
+const keepAliveMs = 30_000;
 
 export interface ConnectionOptions extends DatabaseAddress {
   /** Another database of the same server than the URL names. */
@@ -143,6 +144,7 @@ async function makeClient(options: ConnectionOptions): Promise<Client> {
       application_name: `stillpoint ${options.purpose}`,
       connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveMs, // the pin is idle while rows are read
       client_encoding: 'UTF8', // for names; rows ask for the server's own encoding
     });
   } catch {

@@ -1,7 +1,7 @@
 import type { Entry } from '../../../store/index.ts';
 import type { FinishOptions } from '../database.ts';
 import type { Connection } from './connection.ts';
-import { type CopiedSegment, copySegment, type SegmentRange, segmentBlocks } from './copy.ts';
+import { type CopiedSegment, copySegment, rowsSql, type SegmentRange, segmentBlocks } from './copy.ts';
 import { addDigests, emptyDigest, type RowDigest } from './digest.ts';
 import { callsSql, largeObjectCalls } from './large-objects.ts';
 import { encodeSegment } from './segment-entry.ts';
@@ -37,8 +37,10 @@ export async function readSizes(
   );
   const sizes = new Map(rows.map(row => [row.oid, row]));
   return withRows.map(relation => {
-    if (relation === largeObjectCalls)
-      return { relation, heapBlocks: 0, segmentBlocks: 0, bytes: 0, sql: callsSql(encoding) };
+    if (!relation.isHeap) {
+      const sql = relation === largeObjectCalls ? callsSql(encoding) : rowsSql(relation, { encoding });
+      return { relation, heapBlocks: 0, segmentBlocks: 0, bytes: 0, sql };
+    }
     const size = sizes.get(relation.oid);
     const heapBytes = Number(size?.heap ?? 0);
     const tableBytes = Number(size?.whole ?? 0);

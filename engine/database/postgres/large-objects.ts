@@ -27,6 +27,7 @@ export const largeObjectCalls: Relation = {
   filenode: 0,
   isUnlogged: false,
   isPopulated: true,
+  isHeap: false,
   condition: null,
   loadThrough: null,
 };

@@ -68,7 +68,8 @@ export async function joinView(connection: Connection, pinned: Pinned): Promise<
   await connection.script('share the pinned view', [
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
     `SET TRANSACTION SNAPSHOT '${pinned.exportedSnapshot}'`,
-    'SET LOCAL enable_seqscan = off', // blocks are to be read by TID range, and in order
+    // Blocks are to be read by TID range, and in order.
+    ...['seqscan', 'indexscan', 'indexonlyscan', 'bitmapscan'].map(way => `SET LOCAL enable_${way} = off`),
     ...lockStatements(pinned.relations, 'NOWAIT'),
   ]);
 }
@@ -116,10 +117,10 @@ export async function warmView(
 ): Promise<PinPlan> {
   const { plan, readers } = options;
   const statements = questions(plan, connection.serverVersionNumber);
-  await connection.script(
-    'prepare the pin',
-    statements.map((sql, i) => `PREPARE ${preparedName}_${i} AS ${sql}`),
-  );
+  await connection.script('prepare the pin', [
+    'DEALLOCATE ALL',
+    ...statements.map((sql, i) => `PREPARE ${preparedName}_${i} AS ${sql}`),
+  ]);
   const warm = { ...plan, isWarm: true };
   try {
     const view = await takeView(connection, warm);

@@ -8,8 +8,12 @@ const statementsPerBatch = 100;
 const shownCharacters = 100;
 
 /** Runs definitions. A failure names the statement: DATABASE_FAILED, DATABASE_RIGHTS. */
-export async function runDefinitions(connection: Connection, action: string, sql: string): Promise<void> {
-  const statements = [...splitStatements(sql)];
+export async function runDefinitions(
+  connection: Connection,
+  action: string,
+  sql: string | readonly string[],
+): Promise<void> {
+  const statements = typeof sql === 'string' ? [...splitStatements(sql)] : sql;
   for (let from = 0; from < statements.length; from += statementsPerBatch)
     await runBatch(connection, action, statements.slice(from, from + statementsPerBatch));
 }
@@ -36,7 +40,7 @@ async function runBatch(
         `${error.message}, in: ${shown(statement)}`,
         {
           ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-          context: { ...error.context, statement },
+          context: error.context,
           cause: error,
         },
       );
@@ -49,5 +53,8 @@ function shown(statement: string): string {
     .replace(/^(\s*--[^\n]*\n|\s+)+/, '')
     .replace(/\s+/g, ' ')
     .trim();
+  // A user mapping or subscription has its password there.
+  const secret = /\b(OPTIONS|CONNECTION|PASSWORD)\b/i.exec(bare)?.index;
+  if (secret !== undefined && secret < shownCharacters) return `${bare.slice(0, secret)}…`;
   return bare.length > shownCharacters ? `${bare.slice(0, shownCharacters)}…` : bare;
 }

@@ -90,8 +90,7 @@ class PostgresSource implements DatabaseSource {
     if (!prepared) throw new TypeError('Cannot pin: not prepared');
     return this.#guarded(options.signal, async () => {
       const startedMs = this.#clock.monotonicMs();
-      const pinned = await pinView(this.#pin, prepared.plan);
-      await Promise.all(this.#readers.map(reader => joinView(reader, pinned)));
+      const pinned = await this.#takePin(prepared.plan);
       this.#pinned = pinned;
       return {
         exportedSnapshot: pinned.exportedSnapshot,
@@ -160,6 +159,18 @@ class PostgresSource implements DatabaseSource {
         remedy: `Install the PostgreSQL ${Math.floor(version / 10_000)} client.`,
       },
     );
+  }
+
+  async #takePin(plan: PinPlan): Promise<Pinned> {
+    try {
+      const pinned = await pinView(this.#pin, plan);
+      await Promise.all(this.#readers.map(reader => joinView(reader, pinned)));
+      return pinned;
+    } catch (error) {
+      for (const one of [this.#pin, ...this.#readers])
+        if (!one.isLost) await one.script('let go of a view', ['ROLLBACK']);
+      throw error;
+    }
   }
 
   /** Definitions, list of relations and fingerprint of one moment, in a snapshot that is let go at once. */

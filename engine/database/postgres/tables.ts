@@ -22,6 +22,8 @@ export interface Relation {
   readonly filenode: number;
   readonly isUnlogged: boolean;
   readonly isPopulated: boolean;
+  /** False: rows are kept in a way of their own, in which places mean nothing to us. */
+  readonly isHeap: boolean;
   /** Rows of an extension's table that are the user's: a condition on them, '' for all; else null. */
   readonly condition: string | null;
   /** The partitioned table that rows are loaded through, where their partition depends on the server; else null. */
@@ -40,6 +42,7 @@ interface Row {
   readable: boolean;
   hidden: boolean;
   condition: string | null;
+  access_method: string;
   root_schema: string | null;
   root_name: string | null;
 }
@@ -74,7 +77,9 @@ WITH config AS (
 )
 SELECT c.oid, n.nspname AS schema, c.relname AS name,
   CASE WHEN c.oid = ${largeObjectsOid} THEN 'L' ELSE c.relkind::text END AS relkind, c.relpersistence::text AS persistence,
-  c.relispopulated AS populated, c.relfilenode AS filenode, f.condition,
+  c.relispopulated AS populated, c.relfilenode AS filenode,
+  CASE WHEN f.oid IS NOT NULL THEN COALESCE(f.condition, '') END AS condition,
+  COALESCE((SELECT a.amname FROM pg_catalog.pg_am a WHERE a.oid = c.relam), 'heap') AS access_method,
   pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS readable,
   c.relkind = 'r' AND pg_catalog.row_security_active(c.oid) AS hidden,
   rn.nspname AS root_schema, rc.relname AS root_name,
@@ -129,6 +134,7 @@ function toRelation(row: Row): Relation {
     filenode: row.filenode,
     isUnlogged: row.persistence === 'u',
     isPopulated: row.populated,
+    isHeap: row.access_method === 'heap',
     condition: row.condition,
     loadThrough:
       row.root_schema !== null && row.root_name !== null

@@ -1,11 +1,13 @@
-import { StillpointError } from '../../../store/index.ts';
+import { type ChunkSource, type ListingRoot, StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type { DatabaseTarget } from '../database.ts';
+import { checkServer } from './check-server.ts';
 import { clearDatabase } from './clear.ts';
 import { type Connection, databaseNameOf, openConnection } from './connection.ts';
 import { createDatabase } from './create-database.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import { type Marker, readMarker, writeMarker } from './marker.ts';
+import { readOutline } from './outline.ts';
 import { identifier, literal } from './sql.ts';
 import { listed } from './tables.ts';
 import { userObjectsSql } from './user-objects.ts';
@@ -16,8 +18,18 @@ type TargetState =
   | { readonly kind: 'empty'; readonly comment: string | null }
   | { readonly kind: 'unfinished'; readonly marker: Marker };
 
-/** Refuses a database that holds something: TARGET_NOT_EMPTY. Writes nothing. */
-export async function checkDatabaseTarget(target: DatabaseTarget): Promise<void> {
+/**
+ * Refuses a database that holds something: TARGET_NOT_EMPTY. Told what is to be restored, it refuses a server that cannot
+ * take it, too: DATABASE_UNSUPPORTED, TARGET_FAILED. Writes nothing.
+ */
+export async function checkDatabaseTarget(
+  target: DatabaseTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
+): Promise<void> {
+  const { source, root } = target;
+  if (source && root) {
+    const { record, definitions } = await readOutline({ source, root, signal: target.signal });
+    await checkServer(target, { ...record, globals: definitions.get('globals') ?? '' });
+  }
   await using connection = await connectIfThere(target);
   await lookAt(connection, target);
 }

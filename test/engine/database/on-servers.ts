@@ -18,12 +18,17 @@ export const snapshotB = 'b'.repeat(64) as SnapshotId;
 
 const servers = await availableServers();
 
-/** The same tests on every server that this machine can start, or on the first alone. */
+/** The same tests on every server that this machine can start, or on one of them. */
 export function onServers(
   body: (server: () => PostgresServer) => void,
-  options: { readonly only?: 'first' } = {},
+  options: { readonly only?: 'first' | 'with pg_dump' } = {},
 ): void {
-  for (const found of options.only === 'first' ? servers.slice(0, 1) : servers) {
+  const chosen = {
+    first: servers.slice(0, 1),
+    'with pg_dump': servers.filter(one => one.clientDir !== null).slice(0, 1),
+    all: servers,
+  }[options.only ?? 'all'];
+  for (const found of chosen) {
     describe(`PostgreSQL ${found.version} (${found.kind})`, () => {
       let server: PostgresServer | undefined;
       before(async () => {

@@ -157,6 +157,8 @@ onServers(
       await session.query('DROP ROLE "also gone"');
       await session.end();
       const target = server().url('owned_again');
+      const told = { ...targetOf(target), source: chunks, root: result.root };
+      await assert.rejects(checkDatabaseTarget(told), { code: 'TARGET_FAILED' });
       await assert.rejects(restore(target, { chunks, result }), {
         code: 'TARGET_FAILED',
         remedy: 'As a superuser: CREATE ROLE "also gone"; CREATE ROLE "gone" CREATEDB LOGIN;',
@@ -164,6 +166,19 @@ onServers(
       assert.equal(await commentOf('owned_again'), undefined);
       await sql(server().superuserUrl, 'CREATE ROLE gone; CREATE ROLE "also gone"');
       await restore(target, { chunks, result });
+    });
+
+    test('a materialized view that cannot be filled costs a warning, not the restore', async () => {
+      const url = await server().createDatabase('stale');
+      await sql(
+        url,
+        `SET stillpoint.test = 'set'; CREATE MATERIALIZED VIEW public.m AS SELECT current_setting('stillpoint.test') AS s;
+         CREATE MATERIALIZED VIEW public.of_m AS SELECT * FROM public.m`,
+      );
+      const chunks = memoryChunks();
+      const result = await backUp(url, chunks);
+      const { warnings } = await restore(server().url('stale_again'), { chunks, result });
+      assert.equal(warnings.length, 2);
     });
 
     test('a statement that fails is named', async () => {
@@ -190,4 +205,46 @@ onServers(
     });
   },
   { only: 'first' },
+);
+
+// The reader of the catalogs refuses both.
+onServers(
+  server => {
+    test('event triggers see nothing of the restore', async () => {
+      const url = await server().createDatabase('watched');
+      await sql(
+        url,
+        `CREATE TABLE public.seen (what text); CREATE TABLE public.t AS SELECT 1 AS a;
+         CREATE MATERIALIZED VIEW public.m AS SELECT * FROM public.t;
+         CREATE FUNCTION public.see() RETURNS event_trigger LANGUAGE plpgsql AS
+           $$BEGIN INSERT INTO public.seen VALUES (tg_tag); END$$;
+         CREATE EVENT TRIGGER seer ON ddl_command_end EXECUTE FUNCTION public.see()`,
+      );
+      const chunks = memoryChunks();
+      const result = await backUp(url, chunks);
+      const target = server().url('watched_again');
+      await restore(target, { chunks, result });
+      await assertDatabasesEqual(url, target);
+    });
+
+    test("of an extension, the rows that are the user's are copied", async () => {
+      const url = await server().createDatabase('configured');
+      await sql(
+        url,
+        `CREATE EXTENSION hstore; CREATE TABLE public.settings (name text, is_own boolean);
+         CREATE TABLE public.shipped (a int); CREATE SEQUENCE public.counter;
+         INSERT INTO public.settings VALUES ('shipped', false), ('own', true), ('own too', true);
+         INSERT INTO public.shipped VALUES (1);
+         ALTER EXTENSION hstore ADD TABLE public.settings; ALTER EXTENSION hstore ADD TABLE public.shipped;
+         ALTER EXTENSION hstore ADD SEQUENCE public.counter;
+         UPDATE pg_extension SET extconfig = ARRAY['public.settings'::regclass, 'public.counter'::regclass],
+           extcondition = ARRAY['WHERE is_own', ''] WHERE extname = 'hstore'`,
+      );
+      const chunks = memoryChunks();
+      const result = await backUp(url, chunks);
+      assert.equal(result.tables, 1);
+      assert.equal(result.rows, 2);
+    });
+  },
+  { only: 'with pg_dump' },
 );
