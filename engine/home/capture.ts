@@ -59,7 +59,8 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         again.endFolder(folders.pop()!);
         break;
       case 'left-out':
-        noteLeftOut(report, event);
+        // the pre-scan counted what the rules leave out; in folders that changed it is met a second time
+        if (event.why !== 'excluded' || tree.first.count === 0) noteLeftOut(report, event);
         break;
       case 'vanished':
         if (event.path === tree.root) throw rootVanished(tree.root);
