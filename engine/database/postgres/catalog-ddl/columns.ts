@@ -1,6 +1,6 @@
 import type { Context } from './definitions.ts';
-import type { Flag } from './query.ts';
-import { collationName, firstUserOid } from './sql.ts';
+import { type Flag, present } from './query.ts';
+import { collationName, firstUserOid, joinUserRelation } from './sql.ts';
 
 /** A column that has not been dropped. */
 export interface Column {
@@ -80,12 +80,12 @@ export async function readColumns({ select }: Context): Promise<Map<string, Colu
          || pg_catalog.split_part(o, '=', 2) FROM pg_catalog.unnest(a.attoptions) AS o), ', ') AS options,
        k.oid AS not_null_oid, pg_catalog.quote_ident(k.conname) AS not_null, k.conislocal AS not_null_local,
        NOT k.connoinherit AS not_null_inheritable, k.convalidated AS not_null_valid
-     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+     FROM pg_catalog.pg_attribute a ${joinUserRelation('a.attrelid')}
        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
        LEFT JOIN pg_catalog.pg_constraint k
          ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
-     WHERE a.attrelid >= ${firstUserOid} AND c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE a.attrelid >= ${firstUserOid} AND rel.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attrelid, a.attnum`,
   );
   const byRelation = new Map<string, Column[]>();
@@ -105,7 +105,7 @@ function columnOf(row: ColumnRow): Column {
     isLocal: row.is_local === 't',
     isRequired: row.is_required === 't',
     options: row.options || null,
-    initial: row.initial_oid === null ? null : { oid: row.initial_oid, expression: row.initial ?? 'NULL' },
+    initial: row.initial_oid === null ? null : { oid: row.initial_oid, expression: present(row.initial) },
     notNull:
       row.not_null_oid === null
         ? null

@@ -1,16 +1,16 @@
 import { type Context, type Item, keyOf } from './definitions.ts';
 import { childrenOf } from './inheritance.ts';
 import { append } from './multimap.ts';
-import type { Flag } from './query.ts';
+import { type Flag, present } from './query.ts';
 import type { Relation, Relations } from './relations.ts';
-import { firstUserOid, optionList } from './sql.ts';
+import { firstUserOid, joinUserRelation, optionList } from './sql.ts';
 
 interface ConstraintRow {
   readonly oid: string;
   readonly kind: string;
   readonly name: string;
   readonly relation: string;
-  readonly definition: string;
+  readonly definition: string | null;
   readonly is_local: Flag;
   readonly is_valid: Flag;
   readonly is_deferrable: Flag;
@@ -29,15 +29,15 @@ export async function readConstraints(context: Context, relations: Relations): P
        CASE WHEN k.contype IN ('c', 'f', 'n', 'p', 'u', 'x') THEN pg_catalog.pg_get_constraintdef(k.oid) END AS definition, k.conislocal AS is_local, k.convalidated AS is_valid,
        k.condeferrable AS is_deferrable, k.condeferred AS is_deferred, k.conparentid AS parent, k.conindid AS index,
        ${optionList('i.reloptions')} AS index_options
-     FROM pg_catalog.pg_constraint k LEFT JOIN pg_catalog.pg_class i ON i.oid = k.conindid
-     WHERE k.oid >= ${firstUserOid} AND k.conrelid <> 0
+     FROM pg_catalog.pg_constraint k ${joinUserRelation('k.conrelid')} LEFT JOIN pg_catalog.pg_class i ON i.oid = k.conindid
+     WHERE k.oid >= ${firstUserOid}
      ORDER BY k.conname, k.oid`,
   );
   const checks = new Map<string, ConstraintRow[]>();
   const parts: ConstraintRow[] = [];
   for (const row of rows) {
     const table = relations.get(row.relation);
-    if (!table) continue; // temporary
+    if (!table) continue; // of a kind that is refused
     definitions.labels.set(keyOf('pg_constraint', row.oid), `CONSTRAINT ${row.name} ON ${table.name}`);
     if (row.kind === 'c' || (row.kind === 'n' && row.is_valid === 'f')) append(checks, row.relation, row);
     else if (row.kind === 'x' && table.kind === 'p')
@@ -73,7 +73,7 @@ function addChecks(
     const rows = checks.get(table.oid) ?? [];
     const clauses = rows
       .filter(row => row.is_local === 't')
-      .map(row => `ADD CONSTRAINT ${row.name} ${row.definition}`);
+      .map(row => `ADD CONSTRAINT ${row.name} ${present(row.definition)}`);
     const statements = clauses.length === 0 ? [] : [`ALTER TABLE ${table.name}\n  ${clauses.join(',\n  ')}`];
     const item =
       rows.length + afterItems.length === 0
@@ -100,16 +100,17 @@ function addKey({ definitions }: Context, table: Relation, row: ConstraintRow): 
 
 /** pg_get_constraintdef leaves out the options of the index, which stand before DEFERRABLE. */
 function withIndexOptions(row: ConstraintRow): string {
-  if (row.index_options === null || row.kind === 'x') return row.definition;
+  const definition = present(row.definition);
+  if (row.index_options === null || row.kind === 'x') return definition;
   const tail = `${row.is_deferrable === 't' ? ' DEFERRABLE' : ''}${row.is_deferred === 't' ? ' INITIALLY DEFERRED' : ''}`;
-  const head = row.definition.slice(0, row.definition.length - tail.length);
-  if (head + tail !== row.definition) throw new TypeError(`unexpected constraint: ${row.definition}`);
+  const head = definition.slice(0, definition.length - tail.length);
+  if (head + tail !== definition) throw new TypeError(`unexpected constraint: ${definition}`);
   return `${head} WITH (${row.index_options})${tail}`;
 }
 
 function addForeignKey({ definitions }: Context, table: Relation, row: ConstraintRow): void {
   const only = table.kind === 'p' ? '' : 'ONLY ';
-  const statement = `ALTER TABLE ${only}${table.name} ADD CONSTRAINT ${row.name} ${row.definition}`;
+  const statement = `ALTER TABLE ${only}${table.name} ADD CONSTRAINT ${row.name} ${present(row.definition)}`;
   definitions.add(
     { kind: 'foreign key', name: `${table.name} ${row.name}`, statements: [statement], after: [table.key] },
     keyOf('pg_constraint', row.oid),

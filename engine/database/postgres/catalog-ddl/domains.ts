@@ -1,5 +1,6 @@
 import { type Context, keyOf } from './definitions.ts';
 import { append } from './multimap.ts';
+import { present } from './query.ts';
 import { collationName, firstUserOid, isUserSchema, qualified } from './sql.ts';
 import { labelType, typeColumns, typeTables, typeWhere } from './type-rows.ts';
 
@@ -50,7 +51,7 @@ interface CheckRow {
   readonly domain: string;
   readonly domain_oid: string;
   readonly name: string;
-  readonly definition: string;
+  readonly definition: string | null;
 }
 
 async function readDomainChecks({ select, definitions }: Context): Promise<void> {
@@ -64,7 +65,7 @@ async function readDomainChecks({ select, definitions }: Context): Promise<void>
   for (const { oid, domain, domain_oid, name, definition } of rows) {
     const key = keyOf('pg_constraint', oid);
     const domainKey = keyOf('pg_type', domain_oid);
-    const statements = [`ALTER DOMAIN ${domain} ADD CONSTRAINT ${name} ${definition}`];
+    const statements = [`ALTER DOMAIN ${domain} ADD CONSTRAINT ${name} ${present(definition)}`];
     const after = [domainKey];
     const item = definitions.add(
       { kind: 'domain constraint', name: `${domain} ${name}`, statements, after },

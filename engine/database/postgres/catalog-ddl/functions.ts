@@ -1,4 +1,5 @@
 import { type Context, keyOf } from './definitions.ts';
+import { present } from './query.ts';
 import { firstUserOid, isUserSchema, qualified } from './sql.ts';
 
 interface FunctionRow {
@@ -32,9 +33,12 @@ export async function readFunctions({ select, definitions }: Context): Promise<v
       definitions.refuse(key, `aggregate ${signature}`);
     } else if (!languages.includes(language)) {
       definitions.refuse(key, `function ${signature} in language ${language}`);
-    } else if (definition !== null) {
+    } else {
       const label = `${kind === 'p' ? 'PROCEDURE' : 'FUNCTION'} ${signature}`;
-      definitions.add({ kind: 'function', name: signature, statements: [definition.trimEnd()] }, key);
+      definitions.add(
+        { kind: 'function', name: signature, statements: [present(definition).trimEnd()] },
+        key,
+      );
       definitions.labels.set(key, label);
       definitions.grantLabels.set(key, label);
       definitions.owners.push({ label, role: owner });

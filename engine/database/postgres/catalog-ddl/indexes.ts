@@ -1,5 +1,5 @@
 import { type Context, keyOf } from './definitions.ts';
-import type { Flag } from './query.ts';
+import { type Flag, present } from './query.ts';
 import type { Relations } from './relations.ts';
 import { firstUserOid, isUserSchema, qualified } from './sql.ts';
 
@@ -8,7 +8,7 @@ interface IndexRow {
   readonly name: string;
   readonly quoted: string;
   readonly relation: string;
-  readonly definition: string;
+  readonly definition: string | null;
   readonly constrains: Flag;
   readonly is_valid: Flag;
   readonly clusters: Flag;
@@ -52,7 +52,7 @@ function addIndex({ definitions }: Context, row: IndexRow, relations: Relations)
   }
   definitions.labels.set(key, `INDEX ${row.name}`);
   if (row.constrains === 'f')
-    definitions.add({ kind: 'index', name: row.name, statements: [row.definition] }, key);
+    definitions.add({ kind: 'index', name: row.name, statements: [present(row.definition)] }, key);
   if (row.parent !== null)
     definitions.add({
       kind: 'index of a partition',

@@ -1,5 +1,6 @@
 import { type Context, type Item, keyOf } from './definitions.ts';
 import { append } from './multimap.ts';
+import { present } from './query.ts';
 import type { Relation, Relations } from './relations.ts';
 
 /**
@@ -32,7 +33,7 @@ export function addInheritance({ definitions }: Context, relations: Relations): 
       name: `${parents.join(' ')} ${table.name}`,
       statements: parents.map(parent =>
         table.isPartition
-          ? `ALTER TABLE ONLY ${parent} ATTACH PARTITION ${table.name} ${table.bound}`
+          ? `ALTER TABLE ONLY ${parent} ATTACH PARTITION ${table.name} ${present(table.bound)}`
           : `ALTER TABLE ONLY ${table.name} INHERIT ${parent}`,
       ),
       after: [table.key, ...table.parents.map(oid => keyOf('pg_class', oid))],

@@ -69,6 +69,14 @@ function selectFrom(client: ClientBase): Select {
   };
 }
 
+/** What a pg_get_* function says; null means that the object is gone since its row was read. */
+export function present(definition: string | null): string {
+  if (definition !== null) return definition;
+  throw engineError('DATABASE_FAILED', 'Cannot read definitions: an object went away meanwhile', {
+    remedy: 'Run the backup again when nobody changes the schema.',
+  });
+}
+
 /** A SQL_ASCII database may hold bytes of any encoding in its names and texts, and the server will not call them UTF-8. */
 const foreignBytes = ['22021', '22P05'];
 

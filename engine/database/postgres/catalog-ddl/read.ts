@@ -45,7 +45,7 @@ SELECT pg_catalog.set_config('search_path', '', false);
 
 /**
  * Writes the definitions of every object of a database out of its catalogs, and refuses by name (DATABASE_UNSUPPORTED)
- * what it does not know: nothing is left out silently. Runs inside a transaction. The pg_get_* functions look at the
+ * what it does not know: nothing is left out silently. Runs inside a repeatable-read transaction. The pg_get_* functions look at the
  * catalogs as they are now, not as the transaction's snapshot has them, so the caller compares fingerprints before and
  * after. Large objects count as data: readLargeObjectDdl writes what is defined about them.
  */

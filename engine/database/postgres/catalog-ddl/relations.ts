@@ -1,6 +1,6 @@
 import { type Column, readColumns } from './columns.ts';
 import { type Context, keyOf, type ObjectKey } from './definitions.ts';
-import type { Flag } from './query.ts';
+import { type Flag, present } from './query.ts';
 import { firstUserOid, isUserSchema, optionList, qualified } from './sql.ts';
 
 /** A table, partitioned table, view or materialized view. */
@@ -93,7 +93,7 @@ function relationOf(row: RelationRow, columns: readonly Column[]): Relation {
     key: keyOf('pg_class', oid),
     ...{ oid, kind, name, owner, persistence, bound, columns },
     isPartition: row.is_partition === 't',
-    partitionKey: row.partition_key,
+    partitionKey: kind === 'p' ? present(row.partition_key) : null,
     accessMethod: row.access_method,
     options: [options, row.toast_options].filter(Boolean).join(', ') || null,
     replicaIdentity: row.replica_identity,

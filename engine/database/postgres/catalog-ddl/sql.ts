@@ -6,6 +6,12 @@ export function isUserSchema(alias: string): string {
   return `(${alias}.nspname !~ '^pg_' AND ${alias}.nspname <> 'information_schema')`;
 }
 
+/** Narrows a query to the relations of users: what is temporary may be gone before it is looked at. */
+export function joinUserRelation(column: string): string {
+  return `JOIN pg_catalog.pg_class rel ON rel.oid = ${column}
+    JOIN pg_catalog.pg_namespace sch ON sch.oid = rel.relnamespace AND ${isUserSchema('sch')}`;
+}
+
 /** The quoted, qualified name of something in a schema. */
 export function qualified(schemaAlias: string, column: string): string {
   return `pg_catalog.format('%I.%I', ${schemaAlias}.nspname, ${column})`;

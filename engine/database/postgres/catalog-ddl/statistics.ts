@@ -1,11 +1,12 @@
 import { type Context, keyOf } from './definitions.ts';
+import { present } from './query.ts';
 import { firstUserOid, isUserSchema, qualified } from './sql.ts';
 
 interface StatisticsRow {
   readonly oid: string;
   readonly name: string;
   readonly owner: string;
-  readonly definition: string;
+  readonly definition: string | null;
   readonly target: string | null;
 }
 
@@ -20,7 +21,7 @@ export async function readStatistics({ select, definitions }: Context): Promise<
   );
   for (const { oid, name, owner, definition, target } of rows) {
     const key = keyOf('pg_statistic_ext', oid);
-    const statements = [definition];
+    const statements = [present(definition)];
     if (target !== null) statements.push(`ALTER STATISTICS ${name} SET STATISTICS ${target}`);
     definitions.add({ kind: 'statistics', name, statements }, key);
     definitions.labels.set(key, `STATISTICS ${name}`);

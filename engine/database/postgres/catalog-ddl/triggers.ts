@@ -1,7 +1,7 @@
 import { type Context, keyOf } from './definitions.ts';
-import type { Flag } from './query.ts';
+import { type Flag, present } from './query.ts';
 import type { Relations } from './relations.ts';
-import { firstUserOid } from './sql.ts';
+import { firstUserOid, joinUserRelation } from './sql.ts';
 
 /** When a trigger or a rule fires: always but on a replica, always, on a replica only, never. */
 type State = 'O' | 'A' | 'R' | 'D';
@@ -12,7 +12,7 @@ interface TriggerRow {
   readonly oid: string;
   readonly name: string;
   readonly relation: string;
-  readonly definition: string;
+  readonly definition: string | null;
   readonly state: State;
   readonly is_internal: Flag;
   /** The trigger of the partitioned table that this is a copy of; 0: none. */
@@ -23,13 +23,13 @@ interface TriggerRow {
 export async function readTriggers({ select, definitions }: Context, relations: Relations): Promise<void> {
   const rows = await select<TriggerRow>(
     `SELECT t.oid, pg_catalog.quote_ident(t.tgname) AS name, t.tgrelid AS relation, t.tgenabled AS state,
-       pg_catalog.pg_get_triggerdef(t.oid) AS definition, t.tgisinternal AS is_internal, t.tgparentid AS parent
-     FROM pg_catalog.pg_trigger t WHERE t.oid >= ${firstUserOid}`,
+       CASE WHEN NOT t.tgisinternal AND t.tgparentid = 0 THEN pg_catalog.pg_get_triggerdef(t.oid) END AS definition, t.tgisinternal AS is_internal, t.tgparentid AS parent
+     FROM pg_catalog.pg_trigger t ${joinUserRelation('t.tgrelid')} WHERE t.oid >= ${firstUserOid}`,
   );
   const byOid = new Map(rows.map(row => [row.oid, row]));
   for (const row of rows) {
     const table = relations.get(row.relation);
-    if (!table) continue; // temporary
+    if (!table) continue; // of a kind that is refused
     const key = keyOf('pg_trigger', row.oid);
     const root = rootOf(row, byOid);
     if (root?.is_internal !== 'f') {
@@ -47,7 +47,7 @@ export async function readTriggers({ select, definitions }: Context, relations: 
         : [`ALTER TABLE ONLY ${table.name} ${stateClauses[row.state]} TRIGGER ${row.name}`];
     const after = [keyOf('pg_trigger', root.oid)];
     if (isCopy) definitions.add({ kind: 'trigger', name, statements: state, after }, key);
-    else definitions.add({ kind: 'trigger', name, statements: [row.definition, ...state] }, key);
+    else definitions.add({ kind: 'trigger', name, statements: [present(row.definition), ...state] }, key);
   }
 }
 
@@ -62,7 +62,7 @@ interface RuleRow {
   readonly oid: string;
   readonly name: string;
   readonly relation: string;
-  readonly definition: string;
+  readonly definition: string | null;
   readonly state: State;
   readonly is_view: Flag;
 }
@@ -72,15 +72,15 @@ export async function readRules({ select, definitions }: Context, relations: Rel
   const rows = await select<RuleRow>(
     `SELECT r.oid, pg_catalog.quote_ident(r.rulename) AS name, r.ev_class AS relation, r.ev_enabled AS state,
        pg_catalog.pg_get_ruledef(r.oid) AS definition, r.rulename = '_RETURN' AS is_view
-     FROM pg_catalog.pg_rewrite r WHERE r.oid >= ${firstUserOid}`,
+     FROM pg_catalog.pg_rewrite r ${joinUserRelation('r.ev_class')} WHERE r.oid >= ${firstUserOid}`,
   );
   for (const { oid, name, relation, definition, state, is_view } of rows) {
     const table = relations.get(relation);
-    if (!table) continue; // temporary
+    if (!table) continue; // of a kind that is refused
     const key = keyOf('pg_rewrite', oid);
     definitions.labels.set(key, `RULE ${name} ON ${table.name}`);
     const statements = [
-      ...(is_view === 't' ? [] : [definition.trimEnd().replace(/;$/, '')]),
+      ...(is_view === 't' ? [] : [present(definition).trimEnd().replace(/;$/, '')]),
       ...(state === 'O' ? [] : [`ALTER TABLE ${table.name} ${stateClauses[state]} RULE ${name}`]),
     ];
     const item = { kind: 'rule', name: `${table.name} ${name}`, statements, after: [table.key] } as const;

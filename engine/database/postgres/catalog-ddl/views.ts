@@ -1,6 +1,7 @@
 import { type Context, keyOf } from './definitions.ts';
+import { present } from './query.ts';
 import type { Relations } from './relations.ts';
-import { firstUserOid } from './sql.ts';
+import { firstUserOid, joinUserRelation } from './sql.ts';
 
 /**
  * Views and materialized views, the latter without their rows. A view that leans on a key (GROUP BY a primary key alone)
@@ -8,14 +9,14 @@ import { firstUserOid } from './sql.ts';
  */
 export async function readViews({ select, definitions }: Context, relations: Relations): Promise<void> {
   const rows = await select<{ oid: string; rule: string; definition: string | null }>(
-    `SELECT c.oid, r.oid AS rule, pg_catalog.pg_get_viewdef(c.oid) AS definition
-     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
-     WHERE c.oid >= ${firstUserOid} AND c.relkind IN ('v', 'm')`,
+    `SELECT rel.oid, r.oid AS rule, pg_catalog.pg_get_viewdef(rel.oid) AS definition
+     FROM pg_catalog.pg_rewrite r ${joinUserRelation('r.ev_class')}
+     WHERE r.oid >= ${firstUserOid} AND r.rulename = '_RETURN'`,
   );
   for (const { oid, rule, definition } of rows) {
     const view = relations.get(oid);
-    if (!view || definition === null) continue; // temporary; or, unclaimed, refused by name
-    const body = definition.trimEnd().replace(/;$/, '');
+    if (!view) continue; // of a kind that is refused
+    const body = present(definition).trimEnd().replace(/;$/, '');
     const options = view.options === null ? '' : ` WITH (${view.options})`;
     const method =
       view.accessMethod === null || view.accessMethod === 'heap' ? '' : ` USING ${view.accessMethod}`;

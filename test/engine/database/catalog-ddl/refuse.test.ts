@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type pg from 'pg';
 import { availableServers } from '../../../../bench/servers/index.ts';
 import { readCatalogDdl } from '../../../../engine/database/postgres/catalog-ddl/index.ts';
+import { present } from '../../../../engine/database/postgres/catalog-ddl/query.ts';
 import { checkVersion } from '../../../../engine/database/postgres/catalog-ddl/refuse.ts';
 import { StillpointError } from '../../../../store/index.ts';
 import { read, serverWithRoles, withClient, write } from './servers.ts';
@@ -330,6 +331,11 @@ for (const available of await availableServers()) {
     await withClient(url, client => assert.rejects(readCatalogDdl(client), TypeError));
   });
 }
+
+test('an object that goes away while it is read ends the reading', () => {
+  assert.equal(present('CHECK (true)'), 'CHECK (true)');
+  assert.throws(() => present(null), { code: 'DATABASE_FAILED' });
+});
 
 test('a server whose catalogs are not known is refused, older or newer', () => {
   for (const versionNumber of [130_022, 190_000, 200_001])
