@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, isAbsolute, relative } from 'node:path';
 import {
   type Application,
   type BackupOptions,
@@ -9,6 +9,7 @@ import {
 } from '../engine/index.ts';
 import type { ConfigFile } from './config/schema.ts';
 import type { Context } from './context.ts';
+import { storePlace } from './open-store.ts';
 import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */
@@ -26,6 +27,7 @@ export function backupSettings(context: Context): BackupSettings {
       remedy: 'Write home.path and database.url into the configuration.',
     });
   }
+  refuseStoreInHome(values, storePlace(context));
   return {
     instance: values.instance ?? deriveInstance(values),
     home: values.home
@@ -43,6 +45,16 @@ export function backupSettings(context: Context): BackupSettings {
     app: applicationSettings(values, file),
     latch: { drainTimeoutMs: values.latch.drainTimeout, maxHoldMs: values.latch.maxHold },
   };
+}
+
+/** A store below the home would be backed up into itself, and lost with it. */
+function refuseStoreInHome({ home }: ConfigFile, store: string): void {
+  if (!home || store.includes('://')) return;
+  const way = relative(home.path, store);
+  if (way === '..' || way.startsWith('../') || isAbsolute(way)) return;
+  throw engineError('CONFIG_INVALID', `Cannot back up ${home.path}: the store ${store} lies inside it`, {
+    remedy: 'Keep the store on another disk, at least outside the home.',
+  });
 }
 
 function databaseType(values: ConfigFile): string {

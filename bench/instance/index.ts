@@ -2,7 +2,7 @@ export type { Acknowledged } from './acknowledged.ts';
 export { readAcknowledged } from './acknowledged.ts';
 export type { Disagreement, PairCheck, PairReport } from './check.ts';
 export { checkPair } from './check.ts';
-export { createInstanceDatabase, schemaPath } from './database.ts';
+export { createInstanceDatabase } from './database.ts';
 export type { Fault, Faults, Misbehaviour, Route } from './faults.ts';
 export type { DrainState, Side } from './gate.ts';
 export { LockedError } from './gate.ts';

@@ -1,10 +1,9 @@
-export {
-  type Backend,
-  type CallOptions,
-  type GetOptions,
-  isObjectName,
-  type ListedObject,
-  type PutOptions,
+export type {
+  Backend,
+  CallOptions,
+  GetOptions,
+  ListedObject,
+  PutOptions,
 } from './backend.ts';
 export { type LocalBackendOptions, openLocalBackend } from './local.ts';
 export { type MemoryBackend, type MemoryObjects, memoryBackend } from './memory.ts';

@@ -1,4 +1,4 @@
-export { decodeHeader, encodeHeader, headerBytes, type Kem, type ObjectHeader } from './header.ts';
+export { decodeHeader, headerBytes, type Kem, type ObjectHeader } from './header.ts';
 export { recipientPublicKey } from './kem.ts';
 export { type ObjectKind, objectKinds, type Purpose } from './kinds.ts';
 export {
