@@ -133,6 +133,21 @@ onServers(
       proxy.close();
     });
 
+    test('a server that is too old is refused', async () => {
+      const url = await server().createDatabase('aged');
+      const [row] = await sql<{ number: string }>(
+        url,
+        "SELECT current_setting('server_version_num') AS number",
+      );
+      const proxy = await startProxy(server().port, bytes => {
+        const at = bytes.indexOf(row!.number);
+        if (at >= 0) bytes.write('130022', at);
+        return bytes;
+      });
+      await assert.rejects(connect(through(proxy, url)), { code: 'DATABASE_UNSUPPORTED' });
+      proxy.close();
+    });
+
     test('rights that lack are named before the lock, with the grant that helps', async () => {
       const url = await server().createDatabase('rights');
       await sql(

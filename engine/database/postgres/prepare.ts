@@ -1,0 +1,101 @@
+import { engineError } from '../../errors.ts';
+import type { Connection } from './connection.ts';
+import { type Ddl, type DumpTool, findDumpTool, inspect, readDdl } from './ddl.ts';
+import { fingerprintOf, fingerprintSql } from './fingerprint.ts';
+import { type Pinned, type PinPlan, warmView } from './pin.ts';
+import { readServerFacts, type ServerFacts } from './server.ts';
+import { listRelations } from './tables.ts';
+
+/** The connections of one backup. */
+export interface Connections {
+  readonly pin: Connection;
+  /** Outside any transaction: sees the server as it is now. */
+  readonly watch: Connection;
+  readonly readers: readonly Connection[];
+}
+
+/** What was learnt before the lock. */
+export interface Prepared {
+  readonly facts: ServerFacts;
+  readonly plan: PinPlan;
+  readonly tool: DumpTool | undefined;
+  readonly ddl: Ddl;
+  /** Of the whole database. */
+  readonly bytes: number;
+}
+
+export interface PrepareOptions {
+  /** As in ConnectOptions. */
+  readonly pgDump?: string | null | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Definitions, list of relations and fingerprint of one moment, in a snapshot that is let go; then warms the pin. */
+export async function prepareBackup(connections: Connections, options: PrepareOptions): Promise<Prepared> {
+  const { pin, watch, readers } = connections;
+  const facts = await readServerFacts(watch);
+  const tool = await chooseTool(facts.serverVersionNumber, options);
+  const sql = await fingerprintSql(watch);
+  const action = 'read definitions';
+  const [, exported, prints, size] = await pin.script(action, [
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    'SELECT pg_catalog.pg_export_snapshot()',
+    sql,
+    'SELECT pg_catalog.pg_database_size(pg_catalog.current_database())',
+  ]);
+  const relations = await listRelations(pin, facts.user);
+  const ddl = await readDdl(pin, {
+    tool,
+    encoding: facts.encoding,
+    exportedSnapshot: exported![0]![0] as string,
+    signal: options.signal,
+  });
+  await pin.script(action, ['ROLLBACK']);
+  const plan = await warmView(pin, {
+    plan: {
+      user: facts.user,
+      relations,
+      fingerprintSql: sql,
+      fingerprint: fingerprintOf(prints!),
+      isWarm: false,
+    },
+    readers,
+  });
+  return { facts, tool, plan, ddl, bytes: Number(size![0]![0]) };
+}
+
+async function chooseTool(version: number, options: PrepareOptions): Promise<DumpTool | undefined> {
+  const { pgDump, signal } = options;
+  if (pgDump === null) return undefined;
+  if (pgDump === undefined) return findDumpTool(version, { signal });
+  const tool = await inspect(pgDump, signal);
+  const major = Math.floor(version / 10_000);
+  if (tool && Number.parseInt(tool.version, 10) >= major) return tool;
+  throw engineError(
+    'TOOL_MISSING',
+    `Cannot use ${pgDump}: it is ${tool ? `version ${tool.version}` : 'no pg_dump'}`,
+    { remedy: `Install the PostgreSQL ${major} client.` },
+  );
+}
+
+/**
+ * The definitions of the pin, where those of the preparation are none. In part they come from the server as it is now,
+ * so they must not have changed since.
+ */
+export async function readPinnedDefinitions(
+  connections: Connections,
+  job: { readonly prepared: Prepared; readonly pinned: Pinned; readonly signal?: AbortSignal | undefined },
+): Promise<Ddl> {
+  const { prepared, pinned, signal } = job;
+  const ddl = await readDdl(connections.pin, {
+    tool: prepared.tool,
+    encoding: prepared.facts.encoding,
+    exportedSnapshot: pinned.exportedSnapshot,
+    signal,
+  });
+  const [now] = await connections.watch.script('compare definitions', [prepared.plan.fingerprintSql]);
+  if (Buffer.compare(fingerprintOf(now!), pinned.fingerprint) === 0) return ddl;
+  throw engineError('DATABASE_FAILED', 'Cannot read definitions: they changed again after the pin', {
+    remedy: 'Run it again when nobody changes tables.',
+  });
+}
