@@ -9,7 +9,6 @@ import {
 } from '../engine/index.ts';
 import type { ConfigFile } from './config/schema.ts';
 import type { Context } from './context.ts';
-import { storePlace } from './open-store.ts';
 import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */
@@ -27,7 +26,6 @@ export function backupSettings(context: Context): BackupSettings {
       remedy: 'Write home.path and database.url into the configuration.',
     });
   }
-  refuseStoreInHome(values, storePlace(context));
   return {
     instance: values.instance ?? deriveInstance(values),
     home: values.home
@@ -48,11 +46,11 @@ export function backupSettings(context: Context): BackupSettings {
 }
 
 /** A store below the home would be backed up into itself, and lost with it. */
-function refuseStoreInHome({ home }: ConfigFile, store: string): void {
+export function refuseStoreInHome(home: BackupSettings['home'], store: string): void {
   if (!home || store.includes('://')) return;
-  const way = relative(home.path, store);
+  const way = relative(home.root, store);
   if (way === '..' || way.startsWith('../') || isAbsolute(way)) return;
-  throw engineError('CONFIG_INVALID', `Cannot back up ${home.path}: the store ${store} lies inside it`, {
+  throw engineError('CONFIG_INVALID', `Cannot back up ${home.root}: the store ${store} lies inside it`, {
     remedy: 'Keep the store on another disk, at least outside the home.',
   });
 }

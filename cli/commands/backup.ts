@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { type BackupSummary, backup as backUpPair, type LatchToken } from '../../engine/index.ts';
-import { backupSettings } from '../backup-settings.ts';
+import { backupSettings, refuseStoreInHome } from '../backup-settings.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { openConfiguredStore } from '../open-store.ts';
+import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeFence, describeHalves } from '../render/pair.ts';
 import { counted, duration, localTime, size } from '../render/quantities.ts';
 import { stateDir } from '../state-dir.ts';
@@ -15,6 +15,7 @@ interface BackupOptions {
 /** Takes one paired snapshot. */
 export const backup: Command<BackupOptions> = async (context, options) => {
   const settings = backupSettings(context);
+  refuseStoreInHome(settings.home, storePlace(context));
   await using store = await openConfiguredStore(context);
   const { app } = settings;
   await using _connections = { [Symbol.asyncDispose]: () => app.close() };
