@@ -13,6 +13,7 @@ const documents = [
   'DECISIONS.md',
   'CHANGELOG.md',
   'store/FORMAT.md',
+  'engine/FORMAT.md',
 ];
 
 const read = (file: string) => readFileSync(join(projectRoot, file), 'utf8');
@@ -43,7 +44,7 @@ function pathProblem(file: string, code: string): string | undefined {
   const isRootFile = /^[A-Z][A-Z-]+\.md$|^(package|tsconfig|biome|knip)\.json$/.test(path);
   if (!isRootFile && !folders.test(path)) return undefined;
   if (/[<>{}…]/.test(path)) return undefined;
-  if (file === 'store/FORMAT.md' && !/\.[a-z]+$/.test(path)) return undefined;
+  if (file.endsWith('FORMAT.md') && !/\.[a-z]+$/.test(path)) return undefined;
   const target = join(projectRoot, path.replace(/\*.*$/, ''));
   return existsSync(target) ? undefined : `${file}: ${path} is not there`;
 }

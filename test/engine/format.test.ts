@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import type { HomeEntry } from '../../engine/home/entry.ts';
+import { decodeHomeEntry, encodeHomeEntry } from '../../engine/home/entry.ts';
+import { bytePathOfText } from '../../engine/home/paths.ts';
+import type { Pair } from '../../engine/pair.ts';
+import { decodePair, encodePair } from '../../engine/pair-codec.ts';
+import {
+  type ChunkId,
+  decodeCbor,
+  encodeCbor,
+  fromHex,
+  type Manifest,
+  type SnapshotId,
+  StillpointError,
+} from '../../store/index.ts';
+import { projectRoot } from '../helpers/project.ts';
+
+const id = (byte: number) => new Uint8Array(32).fill(byte) as ChunkId;
+
+const pair: Pair = {
+  instance: 'bitbucket',
+  timeMs: 1_700_000_000_123,
+  durationMs: 2_000,
+  tags: ['before-upgrade'],
+  parent: null,
+  program: '0.1.0',
+  fence: {
+    kind: 'latched',
+    application: {
+      type: 'bitbucket',
+      version: '8.19.1',
+      displayName: 'Bitbucket',
+      identity: 'http://127.0.0.1:7990',
+    },
+    taskId: 'b1',
+    lockRequestedAtMs: 1_700_000_000_000,
+    lockedAtMs: 1_700_000_000_004,
+    drainedAtMs: 1_700_000_000_020,
+    capturedAtMs: 1_700_000_000_123,
+    unlockedAtMs: 1_700_000_000_130,
+    lockMs: 4.25,
+    drainMs: 16,
+    captureMs: 103.125,
+    unlockMs: 7,
+    heldMs: 130.375,
+  },
+  home: {
+    roots: [{ path: new TextEncoder().encode('/srv/home'), listing: { id: id(1), level: 1, entries: 7 } }],
+    files: 5,
+    folders: 2,
+    bytes: 4_096,
+    changed: 5,
+    changedInLatch: 1,
+    unreadable: [],
+  },
+  database: {
+    type: 'postgresql',
+    listing: { id: id(2), level: 0, entries: 9 },
+    name: 'bitbucket',
+    tables: 3,
+    rows: 40,
+    segments: 3,
+    changedSegments: 3,
+    bytes: 1_234,
+    serverVersion: '18.4',
+    systemIdentifier: '7300000000000000001',
+    timeline: 1,
+    exportedSnapshot: '00000003-0000001B-1',
+    lsn: '0/1A2B3C4D',
+  },
+  configuration: '{"instance":"bitbucket"}',
+  warnings: [],
+};
+
+const homeEntry: HomeEntry = {
+  path: bytePathOfText('shared/config/bitbucket.properties'),
+  kind: 'file',
+  mode: 0o640,
+  uid: 1_000,
+  gid: 1_000,
+  mtimeNs: 1_700_000_000_123_456_789n,
+  ctimeNs: 1_700_000_000_123_456_789n,
+  inode: 4_711n,
+  fileSystem: 0,
+  xattrs: [],
+  unsettled: false,
+  linked: false,
+  content: { length: 2, extents: [{ kind: 'inline', bytes: new Uint8Array([0x61, 0x0a]) }] },
+};
+
+/** The bytes of a golden file; it is written where it is missing, and never changed. */
+function golden(name: string, bytes: Uint8Array): Uint8Array {
+  const file = `${projectRoot}/test/golden/engine/${name}`;
+  if (!existsSync(file) && process.env['STILLPOINT_UPDATE_GOLDEN']) writeFileSync(file, bytes);
+  return new Uint8Array(readFileSync(file));
+}
+
+function manifestOf({ roots, body }: ReturnType<typeof encodePair>): Manifest {
+  return {
+    id: 'ab'.repeat(32) as SnapshotId,
+    host: 'golden.example',
+    sequence: 1,
+    previous: null,
+    createdMs: 0,
+    seen: { count: 0, digest: new Uint8Array(32) },
+    roots,
+    body,
+  };
+}
+
+test('the body of a manifest is what it was in every version', () => {
+  const { body } = encodePair(pair);
+  assert.deepEqual(new Uint8Array(encodeCbor(body)), golden('pair.bin', encodeCbor(body)));
+});
+
+test('a pair comes back from its manifest as it was', () => {
+  const { id: _id, host: _host, sequence: _sequence, ...back } = decodePair(manifestOf(encodePair(pair)));
+  assert.deepEqual(back, pair);
+});
+
+test('halves that are not part of it come back as null', () => {
+  const back = decodePair(manifestOf(encodePair({ ...pair, home: null })));
+  assert.equal(back.home, null);
+  assert.equal(back.database?.rows, 40);
+});
+
+test('a body that is no pair is damage', () => {
+  const { roots } = encodePair(pair);
+  const isDamage = (error: unknown) => error instanceof StillpointError && error.code === 'STORE_DAMAGED';
+  assert.throws(() => decodePair(manifestOf({ roots, body: null })), isDamage);
+  assert.throws(() => decodePair(manifestOf({ roots, body: new Map([[1, 7]]) })), isDamage);
+});
+
+test('a listing that names no root of its manifest is damage', () => {
+  const { body } = encodePair(pair);
+  assert.throws(() => decodePair(manifestOf({ roots: [], body })), { code: 'STORE_DAMAGED' });
+});
+
+test('the body of a home entry is what it was in every version', () => {
+  const { body, key, contents } = encodeHomeEntry(homeEntry);
+  assert.deepEqual(new Uint8Array(body), golden('home-entry.bin', body));
+  const back = decodeHomeEntry({ key, contents, body: golden('home-entry.bin', body) });
+  assert.equal(back.mtimeNs, homeEntry.mtimeNs);
+  assert.equal(back.path, homeEntry.path);
+});
+
+test('unknown numbers are passed over', () => {
+  const { roots, body } = encodePair(pair);
+  const later = new Map(decodeCbor(encodeCbor(body)) as Map<number, never>).set(99, fromHex('00') as never);
+  assert.equal(decodePair(manifestOf({ roots, body: later })).instance, 'bitbucket');
+});
