@@ -37,11 +37,6 @@ export interface StartOptions {
   readonly file?: string;
 }
 
-/** Runs the program as its own process and waits for its end; never throws for what it ends with. */
-export async function runProgram(args: readonly string[], options: StartOptions): Promise<Ended> {
-  return startProgram(args, options).ended;
-}
-
 /** Starts the program as its own process, with nothing of this process's environment but the PATH. */
 export function startProgram(args: readonly string[], options: StartOptions): Running {
   const file = options.file ?? programs[options.program ?? 'stillpoint'];
