@@ -36,6 +36,12 @@ onServers(
       const chunks = memoryChunks();
       return { url, chunks, result: await backUp(url, chunks) };
     };
+    let made: ReturnType<typeof make> | undefined;
+    /** One backup serves every test that only restores. */
+    const shared = () => {
+      made ??= make('shared');
+      return made;
+    };
     const commentOf = async (name: string) => {
       const rows = await sql<{ c: string | null }>(
         server().superuserUrl,
@@ -45,7 +51,7 @@ onServers(
     };
 
     test('a database that holds anything is refused, and nothing in it changes', async () => {
-      const backup = await make('guarded');
+      const backup = await shared();
       for (const [i, text] of [
         'CREATE TABLE public.mine (a int)',
         'CREATE SCHEMA empty_schema',
@@ -87,7 +93,7 @@ onServers(
 
     for (const kind of ['created', 'given'] as const)
       test(`a restore that broke off is begun again by the same snapshot alone (${kind} database)`, async () => {
-        const backup = await make(`unfinished_${kind}`);
+        const backup = await shared();
         const name = `half_${kind}`;
         const target = kind === 'given' ? await server().createDatabase(name) : server().url(name);
         if (kind === 'given') await sql(target, `COMMENT ON DATABASE ${name} IS 'mine'`);
@@ -108,7 +114,7 @@ onServers(
       });
 
     test('an abort ends a restore, and leaves the mark', async () => {
-      const backup = await make('to_abort');
+      const backup = await shared();
       const abort = new AbortController();
       const reason = new Error('enough');
       const chunks = {
@@ -124,7 +130,7 @@ onServers(
     });
 
     test('rows that are not those backed up are found, and the table is named', async () => {
-      const backup = await make('tampered');
+      const backup = await shared();
       const wrong = {
         async get(id: ChunkId, chunkClass: 'data' | 'metadata') {
           const bytes = await backup.chunks.get(id, chunkClass);
