@@ -64,6 +64,16 @@ test('a data chunk is not found as metadata, nor the other way round', async () 
   await assert.rejects(store.get(id, 'metadata'), { code: 'STORE_OBJECT_MISSING' });
 });
 
+test('a chunk is checked against all of its id, not only the half that the index knows', async () => {
+  const store = await makeStore();
+  const session = await store.beginBackup({ host: 'alpha' });
+  const id = await session.put(text('bytes'), 'data');
+  await session.commit({ roots: rootsOf(id), body: null });
+  const other = id.slice() as ChunkId;
+  other[31]! ^= 1;
+  await assert.rejects(store.get(other, 'data'), { code: 'STORE_DAMAGED' });
+});
+
 test('a chunk that many put at once is stored once', async () => {
   const store = await makeStore();
   const session = await store.beginBackup({ host: 'alpha' });
@@ -180,21 +190,30 @@ test('a medium that overwrites is refused before anything is written', async () 
   const silent = memoryBackend();
   const store = await makeStore({ backend: silent });
   const objects = silent.snapshot();
-  const overwriting = (answer: 'created' | 'exists'): Backend => {
+  const lax = (answer: 'created' | 'exists', keeps: 'first' | 'last'): Backend => {
     const written = new Map(objects);
     return {
       ...memoryBackend({ objects }),
       async put(name, bytes) {
         const had = written.has(name);
-        written.set(name, bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes));
+        if (!had || keeps === 'last')
+          written.set(name, bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes));
         return had ? answer : 'created';
       },
       get: (name, options) => memoryBackend({ objects: written }).get(name, options),
     };
   };
-  for (const answer of ['created', 'exists'] as const) {
-    const opened = await reopenStore(overwriting(answer));
-    await assert.rejects(opened.beginBackup({ host: 'alpha' }), { code: 'STORE_UNPROVEN' }, answer);
+  for (const [answer, keeps] of [
+    ['created', 'last'],
+    ['created', 'first'],
+    ['exists', 'last'],
+  ] as const) {
+    const opened = await reopenStore(lax(answer, keeps));
+    await assert.rejects(
+      opened.beginBackup({ host: 'alpha' }),
+      { code: 'STORE_UNPROVEN' },
+      `${answer} ${keeps}`,
+    );
   }
   await (await store.beginBackup({ host: 'alpha' })).abandon();
 });
