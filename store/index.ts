@@ -2,7 +2,7 @@ export { type Backend, type MemoryBackend, memoryBackend, openLocalBackend } fro
 export type { BackupSession, NewManifest, Written } from './backup-session.ts';
 export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 export { type Fields, fieldsOf } from './cbor-fields.ts';
-export type { StoreProblem } from './chunk-index/load.ts';
+export type { StoreProblem } from './chunk-index/masks.ts';
 export type {
   ChunkClass,
   ChunkRef,

@@ -1,7 +1,8 @@
 import { type Cuts, cutsFrom } from '../chunker/index.ts';
 import type { Backend } from './backend/index.ts';
 import { type BackupSession, backupSession } from './backup-session.ts';
-import { hasIndexChanged, type LoadedIndex, loadIndex, type StoreProblem } from './chunk-index/load.ts';
+import { hasIndexChanged, type LoadedIndex, loadIndex } from './chunk-index/load.ts';
+import type { StoreProblem } from './chunk-index/masks.ts';
 import { chunkMissing, readChunk } from './chunk-reader.ts';
 import { loadZstd } from './compress.ts';
 import type { ChunkClass, ChunkSource } from './content.ts';

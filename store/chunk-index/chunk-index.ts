@@ -12,6 +12,7 @@ import {
   viewOf,
 } from '../pack/row.ts';
 import { packBytesOf } from '../pack/trailer.ts';
+import type { Masks } from './masks.ts';
 import { ChunkTable } from './table.ts';
 
 /** Where a frame lies. */
@@ -35,11 +36,6 @@ export interface ChunkPlace extends FramePlace {
   readonly length: number;
 }
 
-/** Frames of packs that are known bad: nothing new may depend on them. */
-export interface Damaged {
-  has(pack: PackId, ordinal: number): boolean;
-}
-
 interface PackSpan {
   readonly pack: PackId;
   readonly chunkClass: ChunkClass;
@@ -57,12 +53,12 @@ export class ChunkIndex {
   readonly #packs: PackSpan[] = [];
   readonly #byName = new Map<PackId, number>();
   readonly #badFrames = new Set<number>();
-  readonly #damaged: Damaged | undefined;
+  readonly #masks: Masks | undefined;
   #frames = new Uint32Array(firstFrames * frameWords);
   #frameCount = 0;
 
-  constructor(damaged?: Damaged) {
-    this.#damaged = damaged;
+  constructor(masks?: Masks) {
+    this.#masks = masks;
   }
 
   /** Copies of chunks. */
@@ -83,9 +79,9 @@ export class ChunkIndex {
     return this.#byName.has(pack);
   }
 
-  /** Adds what a checked row lists; a pack that is there already is left as it is. */
-  addPack(row: PackRow): void {
-    if (this.#byName.has(row.pack)) return;
+  /** Adds what a checked row lists; a pack that is there already, or was swept, is left out: false. */
+  addPack(row: PackRow): boolean {
+    if (this.#byName.has(row.pack) || this.#masks?.isSwept(row.pack)) return false;
     this.#byName.set(row.pack, this.#packs.length);
     const { pack, chunkClass } = row;
     this.#packs.push({ pack, chunkClass, firstFrame: this.#frameCount, bytes: packBytesOf(row) });
@@ -99,7 +95,7 @@ export class ChunkIndex {
         rawBytes: frames.getUint32(at + 4, true),
         isZstd: frames.getUint8(at + 8) === 1,
       });
-      if (this.#damaged?.has(row.pack, ordinal)) this.#badFrames.add(frame);
+      if (this.#masks?.isDamaged(row.pack, ordinal)) this.#badFrames.add(frame);
       sealedOffset += frames.getUint32(at, true);
       let offset = 0;
       for (let left = frames.getUint32(at + 9, true); left > 0; left--, position++) {
@@ -109,6 +105,7 @@ export class ChunkIndex {
       }
     }
     if (position !== chunkCount(row)) throw new RangeError(`Cannot index pack ${row.pack}: unchecked row`);
+    return true;
   }
 
   /** Whether a copy is there that is not known bad: what a new snapshot may depend on. */

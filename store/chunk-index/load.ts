@@ -1,18 +1,12 @@
 import type { StoreContext } from '../context.ts';
-import { isStoreError, storeError } from '../errors.ts';
+import { storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { type PackRow, packName } from '../pack/row.ts';
-import { type DamageRecord, damageRecord } from '../protocol/records.ts';
 import { openRecord } from '../record.ts';
-import { ChunkIndex, type Damaged } from './chunk-index.ts';
+import { ChunkIndex } from './chunk-index.ts';
+import { callOf, namesOf, readMasks, type StoreProblem, tolerate } from './masks.ts';
 import { decodeIndexPart } from './parts.ts';
-
-/** An object that could not be read, and what was done without it. */
-export interface StoreProblem {
-  readonly object: string;
-  readonly error: Error;
-}
 
 /** Everything that is known about where chunks are. */
 export interface LoadedIndex {
@@ -36,7 +30,6 @@ interface LoadOptions {
 }
 
 const indexPattern = /^index\/[0-9a-f]{64}$/;
-const damagePattern = /^damage\/[0-9a-f]{64}$/;
 const sessionPattern = /^sessions\/[0-9a-f]{64}$/;
 const packPattern = /^packs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
 
@@ -46,7 +39,8 @@ const packPattern = /^packs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
  */
 export async function loadIndex(context: StoreContext, options: LoadOptions = {}): Promise<LoadedIndex> {
   const problems: StoreProblem[] = [];
-  const index = new ChunkIndex(await readDamage(context, problems, options));
+  const masks = await readMasks(context, problems, options);
+  const index = new ChunkIndex(masks);
   const parts = new Set<string>();
   for (const name of await namesOf(context, { prefix: 'index/', pattern: indexPattern }, options)) {
     parts.add(name);
@@ -112,38 +106,10 @@ async function recoverRows(
     if (packs.isUnfinished(pack) || index.hasPack(pack)) continue;
     await tolerate(problems, packName(pack), async () => {
       const row = await readTrailer(context, { pack, bytes }, callOf(options));
-      index.addPack(row);
-      recovered.push(row);
+      if (index.addPack(row)) recovered.push(row);
     });
   }
   return recovered;
-}
-
-export async function readDamage(
-  context: StoreContext,
-  problems: StoreProblem[],
-  options: LoadOptions,
-): Promise<Damaged | undefined> {
-  const records: DamageRecord[] = [];
-  for (const name of await namesOf(context, { prefix: 'damage/', pattern: damagePattern }, options)) {
-    await tolerate(problems, name, async () => {
-      const bytes = await context.backend.get(name, callOf(options));
-      records.push(
-        damageRecord.decode(openRecord(context.ring, bytes, { kind: 'damage', name }).fields, name),
-      );
-    });
-  }
-  return records.length === 0 ? undefined : damagedBy(records);
-}
-
-function damagedBy(records: readonly DamageRecord[]): Damaged {
-  const whole = new Set<PackId>();
-  const frames = new Set<string>();
-  for (const { pack, ordinals } of records) {
-    if (ordinals === undefined) whole.add(pack);
-    else for (const ordinal of ordinals) frames.add(`${pack}/${ordinal}`);
-  }
-  return { has: (pack, ordinal) => whole.has(pack) || frames.has(`${pack}/${ordinal}`) };
 }
 
 /** Whether parts appeared or went since the index was loaded. */
@@ -154,29 +120,4 @@ export async function hasIndexChanged(
 ): Promise<boolean> {
   const names = await namesOf(context, { prefix: 'index/', pattern: indexPattern }, options);
   return names.length !== parts.size || names.some(name => !parts.has(name));
-}
-
-async function namesOf(
-  { backend }: StoreContext,
-  { prefix, pattern }: { prefix: string; pattern: RegExp },
-  options: LoadOptions,
-): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of backend.list(prefix, callOf(options)))
-    if (pattern.test(name)) names.push(name);
-  return names;
-}
-
-/** What one object cannot give is a problem to report; a store that needs a newer program is the end. */
-async function tolerate(problems: StoreProblem[], object: string, read: () => Promise<void>): Promise<void> {
-  try {
-    await read();
-  } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
-    problems.push({ object, error });
-  }
-}
-
-function callOf({ signal }: LoadOptions): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }

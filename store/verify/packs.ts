@@ -1,5 +1,5 @@
 import { ChunkIndex } from '../chunk-index/chunk-index.ts';
-import { readDamage } from '../chunk-index/load.ts';
+import { readMasks } from '../chunk-index/masks.ts';
 import { decodeIndexPart } from '../chunk-index/parts.ts';
 import { storeError } from '../errors.ts';
 import { hex, type PackId } from '../ids.ts';
@@ -12,8 +12,8 @@ import { callOf, checked, type Inventory, readObject, type VerifiedIndex, type V
 /** Opens every index part. */
 export async function verifyIndex(run: VerifyRun, inventory: Inventory): Promise<VerifiedIndex> {
   const { context } = run;
-  // Damage records that cannot be read are reported with the other records.
-  const index = new ChunkIndex(await readDamage(context, [], callOf(run)));
+  // Records that cannot be read are reported with the other records.
+  const index = new ChunkIndex(await readMasks(context, [], callOf(run)));
   const rows = new Map<PackId, { part: string; digest: string }>();
   for (const part of inventory.indexParts) {
     await checked(run, { kind: 'index', object: part }, async () => {

@@ -94,7 +94,10 @@ test('an index finds every copy of a chunk and where it lies', () => {
 });
 
 test('a copy in a frame that is known bad is no copy to count on, and the last to be tried', () => {
-  const index = new ChunkIndex({ has: (pack, ordinal) => pack === packId('b') && ordinal === 0 });
+  const index = new ChunkIndex({
+    isSwept: () => false,
+    isDamaged: (pack, ordinal) => pack === packId('b') && ordinal === 0,
+  });
   for (const each of rows) index.addPack(each);
   assert.equal(index.has(key(2)), false);
   assert.equal(index.has(key(1)), true);
@@ -103,6 +106,16 @@ test('a copy in a frame that is known bad is no copy to count on, and the last t
     [packId('a'), packId('b')],
   );
   assert.equal(index.lengthOf(key(1), 'data'), undefined);
+});
+
+test('a pack that was swept is not in the index', () => {
+  const index = new ChunkIndex({ isSwept: pack => pack === packId('b'), isDamaged: () => false });
+  for (const each of rows) index.addPack(each);
+  assert.deepEqual(
+    index.packSizes().map(({ pack }) => pack),
+    [packId('a')],
+  );
+  assert.equal(index.has(key(2)), false);
 });
 
 test('a part that does not keep to the format is refused', () => {
