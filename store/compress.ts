@@ -143,13 +143,23 @@ function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-/** Once for all: a second init() takes the memory away from under those who loaded it before. */
+/**
+ * Once for all: after a second init() the package reads and writes one memory and works in another, and gives garbage
+ * without an error. So it is not done either where somebody else in the process has done it.
+ */
 let wasmReady: Promise<void> | undefined;
 
 async function loadWasm(): Promise<Codec> {
   const wasm = await import('@bokuweb/zstd-wasm');
-  wasmReady ??= wasm.init();
+  wasmReady ??= isReady() ? Promise.resolve() : wasm.init();
   await wasmReady;
+  function isReady(): boolean {
+    try {
+      return wasm.compress(Uint8Array.of(1)).length > 0;
+    } catch {
+      return false; // its functions throw until it is initialised
+    }
+  }
   return {
     compress: (bytes, level) => wasm.compress(bytes, level),
     decompress: bytes => wasm.decompress(bytes),
