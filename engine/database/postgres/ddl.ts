@@ -90,20 +90,28 @@ export interface ReadDdlOptions {
 
 /** Reads the definitions of a database as of a snapshot; the connection must be in that snapshot's transaction. */
 export async function readDdl(connection: Connection, options: ReadDdlOptions): Promise<Ddl> {
+  const ddl = await readDefinitions(connection, options);
+  const [row] = await connection.rows<{ has_public: boolean }>(
+    'read definitions',
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') AS has_public",
+  );
+  // A new database comes with it, and no tool says that this one lacks it.
+  return row!.has_public ? ddl : { ...ddl, preData: `DROP SCHEMA public;\n${ddl.preData}` };
+}
+
+async function readDefinitions(connection: Connection, options: ReadDdlOptions): Promise<Ddl> {
   const { tool } = options;
-  if (tool) {
-    const [pre, post] = await Promise.all([
-      dumpSection(connection, { ...options, tool, section: 'pre-data' }),
-      dumpSection(connection, { ...options, tool, section: 'post-data' }),
-    ]);
-    return {
-      source: `pg_dump ${tool.version}`,
-      preData: pre.sql,
-      postData: post.sql,
-      warnings: [...new Set([...pre.warnings, ...post.warnings])],
-    };
-  }
-  return { source: 'catalog', ...(await readCatalogDdl(connection.client)), warnings: [] };
+  if (!tool) return { source: 'catalog', ...(await readCatalogDdl(connection.client)), warnings: [] };
+  const [pre, post] = await Promise.all([
+    dumpSection(connection, { ...options, tool, section: 'pre-data' }),
+    dumpSection(connection, { ...options, tool, section: 'post-data' }),
+  ]);
+  return {
+    source: `pg_dump ${tool.version}`,
+    preData: pre.sql,
+    postData: post.sql,
+    warnings: [...new Set([...pre.warnings, ...post.warnings])],
+  };
 }
 
 interface Section {

@@ -118,6 +118,16 @@ onServers(server => {
     await assertDatabasesEqual(url, target, { pgDump: server().clientDir, materialized: true });
   });
 
+  test('a database without the schema public comes back without it', async () => {
+    const url = await server().createDatabase('private');
+    await sql(url, 'DROP SCHEMA public; CREATE SCHEMA own; CREATE TABLE own.t AS SELECT 1 AS a');
+    const chunks = memoryChunks();
+    const result = await backUp(url, chunks);
+    const target = server().url('private_again');
+    await restore(target, { chunks, result });
+    await assertDatabasesEqual(url, target, { pgDump: server().clientDir });
+  });
+
   for (const [encoding, text] of [
     ['LATIN1', "E'Gr\\u00f6\\u00dfe'"],
     ['EUC_JP', "U&'\\65E5\\672C'"],
