@@ -9,6 +9,7 @@ import { verifyData } from './verify/data.ts';
 import { GraphVerifier } from './verify/graph.ts';
 import { verifyObjects } from './verify/objects.ts';
 import { verifyIndex, verifyPacks } from './verify/packs.ts';
+import { DamageReach } from './verify/reach.ts';
 import { type Damage, DamageReport } from './verify/report.ts';
 import type { Inventory, VerifyProgress, VerifyRun } from './verify/run.ts';
 
@@ -75,10 +76,11 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
       isSampled(pack) && (options.packs !== 'needed' || graph.neededPacks.has(pack));
     await verifyData(run, { inventory, verified, wants });
   }
+  const reach = new DamageReach(run, verified, graph);
   const damage = run.report.list;
   const affected: SnapshotId[] = [];
   for (const manifest of damage.length > 0 ? snapshots : [])
-    if (await anyReachesDamage(graph, manifest)) affected.push(manifest.id);
+    if (await anyReachesDamage(reach, manifest)) affected.push(manifest.id);
   return {
     isOk: damage.length === 0,
     snapshots,
@@ -87,12 +89,12 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
     unlistedDamage: run.report.unlisted,
     affected,
     isDamaged: id => !verified.index.has(id),
-    reachesDamage: ref => graph.reachesDamage(ref),
+    reachesDamage: ref => reach.reachesDamage(ref),
   };
 }
 
-async function anyReachesDamage(graph: GraphVerifier, { roots }: Manifest): Promise<boolean> {
-  for (const root of roots) if (await graph.reachesDamage(root)) return true;
+async function anyReachesDamage(reach: DamageReach, { roots }: Manifest): Promise<boolean> {
+  for (const root of roots) if (await reach.reachesDamage(root)) return true;
   return false;
 }
 

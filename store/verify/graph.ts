@@ -34,7 +34,6 @@ export class GraphVerifier {
   readonly #verified: VerifiedIndex;
   readonly #frames: FrameReader;
   readonly #summaries = new Map<string, Summary | undefined>();
-  readonly #reaches = new Map<string, boolean>();
   /** Packs that hold something that was reached. */
   readonly neededPacks = new Set<PackId>();
 
@@ -67,23 +66,10 @@ export class GraphVerifier {
     }
   }
 
-  /** Whether something below has no copy that is whole. Asked when everything was checked. */
-  async reachesDamage({ id, kind }: ChunkRef): Promise<boolean> {
-    if (kind === 'data') return this.#verified.index.lengthOf(id, 'data') === undefined;
+  /** Whether a node was looked at and found wanting. */
+  isUnreadable(id: ChunkId): boolean {
     const name = hex(id);
-    const known = this.#reaches.get(name);
-    if (known !== undefined) return known;
-    let reaches =
-      this.#summaries.get(name) === undefined || this.#verified.index.lengthOf(id, 'metadata') === undefined;
-    if (!reaches) {
-      for (const ref of refsOf(await this.#read(id))) {
-        if (!(await this.reachesDamage(ref))) continue;
-        reaches = true;
-        break;
-      }
-    }
-    this.#reaches.set(name, reaches);
-    return reaches;
+    return this.#summaries.has(name) && this.#summaries.get(name) === undefined;
   }
 
   async #subtree(id: ChunkId): Promise<Summary | undefined> {
@@ -206,29 +192,6 @@ export class GraphVerifier {
     });
     return node;
   }
-
-  async #read(id: ChunkId): Promise<Node> {
-    const { context } = this.#run;
-    const { index } = this.#verified;
-    const answer = await readChunk({ context, frames: this.#frames, index }, { id, chunkClass: 'metadata' });
-    if ('bytes' in answer) return decodeNode(answer.bytes);
-    throw answer.error ?? disagrees('it is gone');
-  }
-}
-
-function* refsOf(node: Node): Generator<ChunkRef> {
-  const contents = 'entries' in node ? node.entries.flatMap(entry => entry.contents) : [];
-  for (const content of contents) {
-    if ('list' in content) yield { id: content.list, kind: 'node' };
-    else yield* chunksOf(content.extents);
-  }
-  if ('extents' in node) yield* chunksOf(node.extents);
-  if ('branches' in node) for (const { node: id } of node.branches) yield { id, kind: 'node' };
-  if ('spans' in node) for (const { node: id } of node.spans) yield { id, kind: 'node' };
-}
-
-function* chunksOf(extents: readonly Extent[]): Generator<ChunkRef> {
-  for (const extent of extents) if (extent.kind === 'chunk') yield { id: extent.id, kind: 'data' };
 }
 
 function disagrees(state: string): Error {

@@ -1,0 +1,102 @@
+import type { CborValue } from '../cbor.ts';
+import { type ChunkId, fromHex, hex, type PackId, type SnapshotId } from '../ids.ts';
+import { fieldMap, ids, joined, oneOf, ordinals, type RecordCodec } from './record-codec.ts';
+
+/** `forgotten/<id>`: the manifest of this id is no snapshot any more, for ever. */
+export interface ForgottenRecord {
+  readonly snapshot: SnapshotId;
+  readonly forgottenMs: number;
+  readonly reason: string;
+}
+
+/** `damage/<id>`: frames of a pack that are known bad; without ordinals the whole pack. */
+export interface DamageRecord {
+  readonly pack: PackId;
+  readonly ordinals: readonly number[] | undefined;
+  readonly foundMs: number;
+  /** Chunks that have no other copy. */
+  readonly lost: readonly ChunkId[];
+}
+
+/** `ledger/<id>`: what was checked, and when. */
+export interface LedgerRecord {
+  readonly act: 'verified' | 'drilled' | 'repaired';
+  readonly host: string;
+  readonly finishedMs: number;
+  readonly isOk: boolean;
+  readonly snapshots: readonly SnapshotId[];
+  /** Packs of which every byte was read. */
+  readonly packs: readonly PackId[];
+  /** Whatever else the act has to say; the store does not interpret it. */
+  readonly detail: CborValue;
+}
+
+/** `holds/<snapshot>.<k>`: the highest k says whether the snapshot is kept from every policy. */
+export interface HoldRecord {
+  readonly snapshot: SnapshotId;
+  readonly version: number;
+  readonly isHeld: boolean;
+  readonly changedMs: number;
+  readonly reason: string;
+}
+
+const acts = ['verified', 'drilled', 'repaired'] as const;
+
+export const forgottenRecord: RecordCodec<ForgottenRecord> = {
+  encode: record => fieldMap(fromHex(record.snapshot), record.forgottenMs, record.reason),
+  decode: fields => ({
+    snapshot: hex(fields.bytes(1, 32)) as SnapshotId,
+    forgottenMs: fields.integer(2),
+    reason: fields.text(3),
+  }),
+};
+
+export const damageRecord: RecordCodec<DamageRecord> = {
+  encode: record =>
+    fieldMap(
+      fromHex(record.pack),
+      record.ordinals === undefined ? null : [...new Set(record.ordinals)].sort((a, b) => a - b),
+      record.foundMs,
+      joined(record.lost.map(hex)),
+    ),
+  decode: (fields, name) => ({
+    pack: hex(fields.bytes(1, 32)) as PackId,
+    ordinals: fields.isNull(2) ? undefined : ordinals(fields.list(2), name),
+    foundMs: fields.integer(3),
+    lost: ids(fields, 4, name).map(id => fromHex(id) as ChunkId),
+  }),
+};
+
+export const ledgerRecord: RecordCodec<LedgerRecord> = {
+  encode: record =>
+    fieldMap(
+      acts.indexOf(record.act),
+      record.host,
+      record.finishedMs,
+      record.isOk,
+      joined(record.snapshots),
+      joined(record.packs),
+      record.detail,
+    ),
+  decode: (fields, name) => ({
+    act: oneOf(acts, fields.integer(1), name),
+    host: fields.text(2),
+    finishedMs: fields.integer(3),
+    isOk: fields.boolean(4),
+    snapshots: ids<SnapshotId>(fields, 5, name),
+    packs: ids<PackId>(fields, 6, name),
+    detail: fields.value(7),
+  }),
+};
+
+export const holdRecord: RecordCodec<HoldRecord> = {
+  encode: record =>
+    fieldMap(fromHex(record.snapshot), record.version, record.isHeld, record.changedMs, record.reason),
+  decode: fields => ({
+    snapshot: hex(fields.bytes(1, 32)) as SnapshotId,
+    version: fields.integer(2, 1),
+    isHeld: fields.boolean(3),
+    changedMs: fields.integer(4),
+    reason: fields.text(5),
+  }),
+};
