@@ -1,5 +1,6 @@
 import { listSnapshots, type Snapshot } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { count, duration, localTime, size, utcTime } from '../render/quantities.ts';
 import { table } from '../render/table.ts';
@@ -9,15 +10,19 @@ interface SnapshotsOptions {
   readonly tag?: string;
 }
 
-/** Lists the snapshots, newest last. */
+/** Lists the snapshots, newest last. One whose manifest cannot be read does not hide the others. */
 export const snapshots: Command<SnapshotsOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
-  const found = await listSnapshots(store, options);
+  const damaged: { readonly id: string; readonly message: string }[] = [];
+  const onDamage = (id: string, { message }: Error) => void damaged.push({ id, message });
+  const found = await listSnapshots(store, { ...options, onDamage });
   context.output.result(
-    { snapshots: found.map(toJson) },
+    { snapshots: found.map(toJson), damaged },
     found.length === 0 ? 'No snapshots.' : toTable(found),
   );
-  return 0;
+  if (damaged.length === 0) return exitCodes.done;
+  if (!context.output.json) for (const { message } of damaged) context.output.warning(message);
+  return exitCodes.damaged;
 };
 
 function toJson(snapshot: Snapshot): Record<string, unknown> {
