@@ -55,6 +55,7 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
     .configureOutput({
       writeOut: text => options.stdout.write(text),
       writeErr: text => options.stderr.write(text),
+      outputError: () => undefined, // it is thrown, too, and reported as every other error
     })
     .showSuggestionAfterError()
     .addHelpText('after', exitCodeHelp);

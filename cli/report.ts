@@ -1,3 +1,5 @@
+import { CommanderError } from 'commander';
+import { engineError } from '../engine/index.ts';
 import { StillpointError } from '../store/index.ts';
 import { exitCodeFor } from './exit-codes.ts';
 import type { OpenedContext } from './open-context.ts';
@@ -35,10 +37,18 @@ function explain(thrown: unknown, signal: AbortSignal | undefined): StillpointEr
   if (isStillLocked(error)) return error;
   if (signal?.aborted && signal.reason instanceof StillpointError) return signal.reason;
   if (error instanceof StillpointError) return error;
+  if (error instanceof CommanderError) return explainUsage(error);
   const message = error instanceof Error ? error.message : String(error);
   return new StillpointError('INTERNAL', `Cannot go on: ${message}`, {
     remedy: 'Run again with -v and report what it prints.',
     cause: error,
+  });
+}
+
+function explainUsage({ message }: CommanderError): StillpointError {
+  const [problem = '', suggestion] = message.replace(/^error: /, '').split('\n');
+  return engineError('USAGE', `Cannot understand the command line: ${problem}`, {
+    remedy: suggestion?.replace(/^\((.*)\)$/, '$1') ?? 'See `stillpoint --help`.',
   });
 }
 

@@ -34,7 +34,8 @@ export async function run(options: RunOptions): Promise<number> {
   try {
     return await buildProgram({ ...options, contextFor, version })(options.argv);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage;
     const { report } = await import('./report.ts');
     return report(error, { opened, options });
   } finally {

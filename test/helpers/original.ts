@@ -13,8 +13,12 @@ const excluded = [
 const log = 'log/atlassian-bitbucket.log';
 
 /** Fails unless a restored home equals that of a quiet instance in all that a backup takes. */
-export async function assertEqualsOriginal(instance: Instance, home: string): Promise<void> {
-  await assertEqualHomes(instance.home, home, { ignore: [...excluded, log] });
+export async function assertEqualsOriginal(
+  instance: Instance,
+  home: string,
+  { ignore = [] }: { readonly ignore?: readonly string[] } = {},
+): Promise<void> {
+  await assertEqualHomes(instance.home, home, { ignore: [...excluded, log, ...ignore] });
   const [whole, restored] = [instance.home, home].map(root => readFileSync(join(root, log), 'utf8'));
   assert.ok(restored && whole?.startsWith(restored), 'the log is there up to the capture');
 }
