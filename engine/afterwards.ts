@@ -58,7 +58,8 @@ function sameDatabase(jdbc: string, url: string): boolean {
   return a !== undefined && a === b;
 }
 
-function databaseOf(text: string): string | undefined {
+/** `host:port/name`, which is the same however its URL is written; undefined for what is no URL. */
+export function databaseOf(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const host = ['', 'localhost', '[::1]'].includes(url.hostname) ? '127.0.0.1' : url.hostname;

@@ -6,20 +6,30 @@ import { engineError } from './errors.ts';
 /** Stands in a restored home until the restore is whole, so that nobody takes half a home for a whole one. */
 export const restoreMarkerName = '.stillpoint-restore-unfinished';
 
+/** What an earlier run of the same restore left. */
+export interface EarlierRun {
+  /** The database that was whole when only the marks were left to be taken off. */
+  readonly wholeDatabase: string | undefined;
+}
+
 /**
  * Makes the target ready: an empty or absent folder (`lost+found` counts as empty), or what an earlier run of the same
- * restore left, which is cleared and begun again. Anything else is TARGET_NOT_EMPTY.
+ * restore left, which is cleared but for its marker. Anything else is TARGET_NOT_EMPTY.
  */
-export async function prepareHomeTarget(target: string, snapshot: SnapshotId): Promise<void> {
-  const marker = join(target, restoreMarkerName);
-  let unfinished: string;
+export async function prepareHomeTarget(
+  target: string,
+  snapshot: SnapshotId,
+): Promise<EarlierRun | undefined> {
+  let lines: string[];
   try {
-    unfinished = (await readFile(marker, 'utf8')).trim();
+    lines = (await readFile(join(target, restoreMarkerName), 'utf8')).split('\n');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return checkEmpty(target);
-    throw error;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    await checkEmpty(target);
+    return undefined;
   }
+  const [unfinished = '', wholeDatabase] = lines;
   if (unfinished !== snapshot) {
     throw engineError(
       'TARGET_NOT_EMPTY',
@@ -33,7 +43,7 @@ export async function prepareHomeTarget(target: string, snapshot: SnapshotId): P
     if (name !== 'lost+found' && name !== restoreMarkerName)
       await rm(join(target, name), { recursive: true, force: true });
   }
-  await rm(marker);
+  return { wholeDatabase: wholeDatabase || undefined };
 }
 
 async function checkEmpty(target: string): Promise<void> {
@@ -55,9 +65,15 @@ async function checkEmpty(target: string): Promise<void> {
   });
 }
 
-/** Marks a home as half restored. The folder must exist. */
-export async function markUnfinished(target: string, snapshot: SnapshotId): Promise<void> {
-  await writeDurably(join(target, restoreMarkerName), Buffer.from(`${snapshot}\n`), {
+/** Marks a home as half restored, beside a database that is whole if one is named. The folder must exist. */
+export async function markUnfinished(
+  target: string,
+  {
+    snapshot,
+    wholeDatabase = '',
+  }: { readonly snapshot: SnapshotId; readonly wholeDatabase?: string | undefined },
+): Promise<void> {
+  await writeDurably(join(target, restoreMarkerName), Buffer.from(`${snapshot}\n${wholeDatabase}\n`), {
     overwrite: 'replace',
     mode: 0o600,
   });

@@ -1,13 +1,20 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Clock, Store } from '../store/index.ts';
-import { afterwards } from './afterwards.ts';
+import { type Clock, StillpointError, type Store } from '../store/index.ts';
+import { afterwards, databaseOf } from './afterwards.ts';
 import { checkDatabaseTarget, restoreDatabase } from './database/index.ts';
 import { engineError } from './errors.ts';
 import { restoreHome } from './home/index.ts';
+import { abortOf, pending } from './latch/waiting.ts';
 import type { PairedHome, Snapshot } from './pair.ts';
 import type { OnProgress } from './progress.ts';
-import { markUnfinished, prepareHomeTarget, removeMarker, restoreMarkerName } from './restore-marker.ts';
+import {
+  type EarlierRun,
+  markUnfinished,
+  prepareHomeTarget,
+  removeMarker,
+  restoreMarkerName,
+} from './restore-marker.ts';
 import { together } from './together.ts';
 
 export interface RestoreOptions {
@@ -39,47 +46,44 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { snapshot, clock, signal } = options;
   const startedMs = clock.monotonicMs();
   const { home, database } = halvesOf(options);
-  if (home) {
-    await prepareHomeTarget(home.target, snapshot.id);
-    await checkSpace(home.target, home.paired.bytes);
-  }
-  if (database)
-    await checkDatabaseTarget({
-      ...database.address,
-      snapshot: snapshot.id,
-      clock,
-      source: options.store,
-      root: database.root,
-    });
+  const earlier = home ? await prepareHomeTarget(home.target, snapshot.id) : undefined;
+  if (home) await checkSpace(home.target, home.paired.bytes);
+  const isWhole = database ? await isWholeAlready(database, { ...options, earlier }) : true;
 
-  const [homeResult, databaseResult] = await together(
+  // Neither half loses its mark before both are there, so that whatever moment ends this run, the next one knows.
+  const [homeFilled, databaseWhole] = [pending<void>(), pending<void>()];
+  if (!home) homeFilled.resolve();
+  if (isWhole) databaseWhole.resolve();
+  const [homeResult, restoredDatabase] = await together(
     [
-      async s => (home ? restoreMarkedHome(home, { ...options, signal: s }) : null),
-      async s =>
-        database
-          ? restoreDatabase({
-              ...database.address,
-              source: options.store,
-              root: database.root,
-              snapshot: snapshot.id,
-              digestKey: options.store.rowDigestKey,
-              clock,
-              signal: s,
-              onProgress: progress =>
-                options.onProgress?.({
-                  phase: 'restore-database',
-                  rows: progress.rows,
-                  bytes: progress.bytes,
-                }),
-            })
-          : null,
+      async s => {
+        if (!home) return null;
+        const onFilled = () => {
+          homeFilled.resolve();
+          return Promise.race([databaseWhole.promise, abortOf(s)]);
+        };
+        const wholeDatabase = isWhole ? earlier?.wholeDatabase : undefined;
+        return restoreMarkedHome(home, { ...options, signal: s, wholeDatabase, onFilled });
+      },
+      async s => {
+        if (!database || isWhole) return null;
+        const onFilled = async () => {
+          await Promise.race([homeFilled.promise, abortOf(s)]);
+          if (!home) return;
+          await markUnfinished(home.target, { snapshot: snapshot.id, wholeDatabase: database.name });
+        };
+        const result = await restoreOneDatabase(database, { ...options, signal: s, onFilled });
+        databaseWhole.resolve();
+        return result;
+      },
     ],
     { signal },
   );
+  const databaseResult = restoredDatabase ?? (options.database ? snapshot.database : null);
   return {
     home: homeResult && { files: homeResult.files, bytes: homeResult.bytes },
     database: databaseResult && { tables: databaseResult.tables, rows: databaseResult.rows },
-    warnings: [...(homeResult?.warnings ?? []), ...(databaseResult?.warnings ?? [])],
+    warnings: [...(homeResult?.warnings ?? []), ...(restoredDatabase?.warnings ?? [])],
     afterwards: await afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url }),
     durationMs: Math.round(clock.monotonicMs() - startedMs),
   };
@@ -98,12 +102,63 @@ function halvesOf(options: RestoreOptions) {
       options.home !== undefined && snapshot.home ? { target: options.home, paired: snapshot.home } : null,
     database:
       options.database && snapshot.database
-        ? { address: { type: 'postgresql' as const, ...options.database }, root: snapshot.database.listing }
+        ? {
+            address: { type: 'postgresql' as const, ...options.database },
+            /** For people and for the marker: without user and password. */
+            name: databaseOf(options.database.url) ?? '',
+            root: snapshot.database.listing,
+          }
         : null,
   };
 }
 
-async function restoreMarkedHome(home: { target: string; paired: PairedHome }, options: RestoreOptions) {
+type DatabaseHalf = NonNullable<ReturnType<typeof halvesOf>['database']>;
+
+/**
+ * Checks that the database may be restored into. True when there is nothing to do: an earlier run of this restore had
+ * come so far that it was whole, and not to the end of the home. TARGET_NOT_EMPTY.
+ */
+async function isWholeAlready(
+  { address, name, root }: DatabaseHalf,
+  { earlier, ...options }: RestoreOptions & { readonly earlier: EarlierRun | undefined },
+): Promise<boolean> {
+  const { store, snapshot, clock } = options;
+  try {
+    await checkDatabaseTarget({ ...address, snapshot: snapshot.id, clock, source: store, root });
+    return false;
+  } catch (error) {
+    const isNamed = name !== '' && earlier?.wholeDatabase === name;
+    if (isNamed && error instanceof StillpointError && error.code === 'TARGET_NOT_EMPTY') return true;
+    throw error;
+  }
+}
+
+function restoreOneDatabase(
+  { address, root }: DatabaseHalf,
+  { onFilled, ...options }: RestoreOptions & { readonly onFilled: () => Promise<void> },
+) {
+  const { store, snapshot, clock, signal } = options;
+  return restoreDatabase({
+    ...address,
+    source: store,
+    root,
+    snapshot: snapshot.id,
+    digestKey: store.rowDigestKey,
+    clock,
+    signal,
+    onFilled,
+    onProgress: ({ rows, bytes }) => options.onProgress?.({ phase: 'restore-database', rows, bytes }),
+  });
+}
+
+async function restoreMarkedHome(
+  home: { target: string; paired: PairedHome },
+  {
+    wholeDatabase,
+    onFilled,
+    ...options
+  }: RestoreOptions & EarlierRun & { readonly onFilled: () => Promise<void> },
+) {
   const [root, ...others] = home.paired.roots;
   if (!root || others.length > 0) {
     throw engineError(
@@ -115,13 +170,16 @@ async function restoreMarkedHome(home: { target: string; paired: PairedHome }, o
     );
   }
   await mkdir(home.target, { recursive: true });
-  await markUnfinished(home.target, options.snapshot.id);
+  await markUnfinished(home.target, { snapshot: options.snapshot.id, wholeDatabase });
   return restoreHome({
     source: options.store,
     root,
     target: home.target,
     allowed: [restoreMarkerName],
-    onFilled: () => removeMarker(home.target), // later it would change the folder's time
+    onFilled: async () => {
+      await onFilled();
+      await removeMarker(home.target); // later it would change the folder's time
+    },
     owner: 'keep',
     signal: options.signal,
     onProgress: progress => options.onProgress?.({ phase: 'restore-home', ...progress }),

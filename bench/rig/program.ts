@@ -82,6 +82,6 @@ function jsonLines(stdout: string): Record<string, unknown>[] {
   return stdout
     .split('\n')
     .slice(0, -1)
-    .filter(line => line.startsWith('{'))
+    .filter(line => line.startsWith('{"'))
     .map(line => JSON.parse(line) as Record<string, unknown>);
 }

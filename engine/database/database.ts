@@ -124,6 +124,8 @@ export interface RestoreDatabaseOptions extends DatabaseTarget {
   readonly digestKey: Uint8Array;
   /** Connections that load tables; default 2. */
   readonly writers?: number | undefined;
+  /** Called when all is there and proven, before the mark of an unfinished restore is taken off. */
+  readonly onFilled?: (() => Promise<void>) | undefined;
   readonly onProgress?: ((progress: DatabaseProgress) => void) | undefined;
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { type Rig, runProgram } from '../../bench/rig/index.ts';
+import { type Rig, startProgram } from '../../bench/rig/index.ts';
 import { run } from '../../cli/run.ts';
 import { systemSeams } from '../../store/index.ts';
 import { backUpAndStopAt, failureOf, manifestsOf, smallRig } from '../helpers/small-rig.ts';
@@ -16,7 +16,7 @@ describe('the command line', () => {
   let elsewhere: string;
   /** As on a machine that has no configuration. */
   const bare = (args: readonly string[], env: Record<string, string> = {}) =>
-    runProgram([...args, '--json'], { cwd: elsewhere, env });
+    startProgram([...args, '--json'], { cwd: elsewhere, env }).ended;
 
   before(async () => {
     rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
@@ -28,7 +28,7 @@ describe('the command line', () => {
   });
 
   test('help names every command that is built, and no other is known', async () => {
-    const { code, stdout, stderr } = await runProgram(['--help'], { cwd: elsewhere, env: {} });
+    const { code, stdout, stderr } = await startProgram(['--help'], { cwd: elsewhere, env: {} }).ended;
     assert.deepEqual([code, stderr], [0, '']);
     for (const command of ['init', 'backup', 'snapshots', 'show', 'verify', 'restore', 'unlock', 'doctor'])
       assert.match(stdout, new RegExp(`^  ${command}\\b`, 'm'));
@@ -39,7 +39,7 @@ describe('the command line', () => {
   test('what is misspelt or missing is a usage error, in one line with a remedy', async () => {
     for (const args of [['backup', '--bogus'], ['restore'], ['restore', 'latest'], ['snapshots', 'latest']])
       assert.deepEqual(failureOf(await bare(args)), { exit: 2, code: 'USAGE' }, args.join(' '));
-    const { stdout, stderr } = await runProgram(['bakcup'], { cwd: elsewhere, env: {} });
+    const { stdout, stderr } = await startProgram(['bakcup'], { cwd: elsewhere, env: {} }).ended;
     assert.equal(stdout, '');
     assert.match(stderr, /^stillpoint: Cannot .+\n {2}.*backup.*\n$/);
   });

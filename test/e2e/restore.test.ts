@@ -3,13 +3,12 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
-import { type RestoreTarget, type Rig, runProgram } from '../../bench/rig/index.ts';
+import { type RestoreTarget, type Rig, startProgram } from '../../bench/rig/index.ts';
 import { assertDatabasesEqual } from '../helpers/database-equal.ts';
 import { assertEqualsOriginal } from '../helpers/original.ts';
 import { failureOf, restoreArguments, smallRig, until } from '../helpers/small-rig.ts';
 
 const marker = '.stillpoint-restore-unfinished';
-const killsMax = 3;
 
 describe('a restore', () => {
   let rig: Rig;
@@ -52,15 +51,21 @@ describe('a restore', () => {
     const target = rig.target('no_way');
     const env = { PGPASSWORD: 'wrong' };
     const ended = await rig.program([...restoreArguments(target), '--json'], { env });
-    assert.deepEqual(failureOf(ended), { exit: 1, code: 'DATABASE_UNREACHABLE' });
+    assert.deepEqual(failureOf(ended), { exit: 1, code: 'DATABASE_RIGHTS' });
     assert.equal(existsSync(target.home), false);
   });
 
-  test('that was killed leaves a marker: another snapshot is refused, the same command begins again', async context => {
-    const target = await killOnTheWay(context.diagnostic.bind(context));
+  test('that was killed leaves a marker: another snapshot is refused, the same command begins again', async () => {
+    const target = rig.target('killed');
     const [other, same] = ids;
+    const program = rig.start(restoreArguments(target, same));
+    await until(() => isMarked(target), 'it writes');
+    program.kill('SIGKILL');
+    assert.equal((await program.ended).code, null);
+
     const before = readdirSync(target.home).sort();
-    for (const only of [[], ['--only', 'home']]) {
+    assert.ok(before.includes(marker));
+    for (const only of [[], ['--only', 'home'], ['--only', 'database']]) {
       const refused = await rig.program([...restoreArguments(target, other), ...only, '--json']);
       assert.deepEqual(failureOf(refused), { exit: 1, code: 'TARGET_NOT_EMPTY' });
     }
@@ -68,31 +73,45 @@ describe('a restore', () => {
 
     const { code, stderr, json } = await rig.program([...restoreArguments(target, same), '--json']);
     assert.deepEqual([code, stderr], [0, '']);
-    const { messageType, snapshot, verified, durationMs, afterwards, home, database } = json.at(-1)!;
-    assert.deepEqual([messageType, snapshot, verified], ['summary', same, true]);
-    assert.ok(Number(durationMs) > 0 && Array.isArray(afterwards));
-    const counts = { ...(home as object), ...(database as object) };
-    for (const name of ['files', 'bytes', 'tables', 'rows'] as const)
-      assert.ok((counts as Record<string, number>)[name]! > 0, name);
-    assert.match(String(afterwards[0]), /jdbc\.url/, 'a twin must not write to the live database');
-
+    assertSummary(json.at(-1)!);
     await assertEqualsOriginal(rig.instance, target.home);
     await assertDatabasesEqual(rig.instance.databaseUrl, target.databaseUrl);
     const again = await rig.program([...restoreArguments(target, same), '--json']);
     assert.deepEqual(failureOf(again), { exit: 1, code: 'TARGET_NOT_EMPTY' });
   });
 
+  test('that was killed after the database lost its mark and before the home did begins again, too', async () => {
+    const target = rig.target('killed');
+    const { host } = new URL(target.databaseUrl);
+    writeFileSync(join(target.home, marker), `${ids[1]}\n${host}/killed\n`);
+    const refused = await rig.program([...restoreArguments(target, ids[0]), '--json']);
+    assert.deepEqual(failureOf(refused), { exit: 1, code: 'TARGET_NOT_EMPTY' });
+    assertSummary(await rig.summary([...restoreArguments(target, ids[1]), '--json']));
+    await assertEqualsOriginal(rig.instance, target.home);
+    await assertDatabasesEqual(rig.instance.databaseUrl, target.databaseUrl);
+  });
+
+  function assertSummary(summary: Readonly<Record<string, unknown>>): void {
+    const { messageType, snapshot, verified, durationMs, afterwards, home, database } = summary;
+    assert.deepEqual([messageType, snapshot, verified], ['summary', ids[1], true]);
+    assert.ok(Number(durationMs) > 0);
+    const counts = { ...(home as object), ...(database as object) } as Record<string, number>;
+    for (const name of ['files', 'bytes', 'tables', 'rows']) assert.ok(counts[name]! > 0, name);
+    const [first] = afterwards as string[];
+    assert.match(String(first), /jdbc\.url/, 'a twin must not write to the live database');
+  }
+
   test('needs nothing but the store and the passphrase, as on a new machine', async () => {
     const elsewhere = join(rig.folder, 'elsewhere');
     mkdirSync(elsewhere);
     const env = { STILLPOINT_PASSPHRASE_COMMAND: `cat ${join(rig.folder, 'passphrase')}` };
     const bare = async (args: readonly string[], more: Record<string, string> = {}) => {
-      const ended = await runProgram(args, { cwd: elsewhere, env: { ...env, ...more } });
+      const ended = await startProgram(args, { cwd: elsewhere, env: { ...env, ...more } }).ended;
       assert.deepEqual([ended.code, ended.stderr], [0, ''], args.join(' '));
       return ended;
     };
     const listed = await bare(['snapshots', '--store', '../store', '--json']);
-    assert.equal((listed.json[0]?.['snapshots'] as unknown[]).length, 2);
+    assert.equal((listed.json[0]!['snapshots'] as unknown[]).length, 2);
     await bare(['verify', '--store', rig.store]);
     const shown = await bare(['show', ids[1]!.slice(0, 8), '--config'], { STILLPOINT_STORE: rig.store });
     const password = new URL(rig.server.superuserUrl).password;
@@ -117,32 +136,21 @@ describe('a restore', () => {
     assert.deepEqual(readdirSync(elsewhere), ['home']);
   });
 
-  /** Kills restores of the newest snapshot until one has left both halves unfinished. */
-  async function killOnTheWay(say: (text: string) => void): Promise<RestoreTarget> {
-    for (let kill = 1; kill <= killsMax; kill += 1) {
-      const target = rig.target(`killed${kill}`);
-      const program = rig.start(restoreArguments(target, ids[1]));
-      let hasEnded = false;
-      void program.ended.then(() => {
-        hasEnded = true;
-      });
-      const folder = join(target.home, 'shared');
-      await until(
-        () => hasEnded || (existsSync(folder) && existsSync(join(target.home, marker))),
-        'it writes',
-      );
-      program.kill('SIGKILL');
-      await program.ended;
-      if (existsSync(join(target.home, marker)) && (await isDatabase(target))) return target;
-      say(`kill ${kill} came too early or too late`);
-    }
-    throw new Error('no kill came in the middle');
+  async function isDatabase({ databaseUrl }: RestoreTarget): Promise<boolean> {
+    return (await commentsOf(databaseUrl)).length > 0;
   }
 
-  async function isDatabase({ databaseUrl }: RestoreTarget): Promise<boolean> {
-    const name = new URL(databaseUrl).pathname.slice(1);
-    const sql = `SELECT 1 FROM pg_database WHERE datname = '${name}'`;
-    return (await query({ databaseUrl: rig.server.superuserUrl }, sql)).length > 0;
+  async function isMarked({ databaseUrl }: RestoreTarget): Promise<boolean> {
+    const [comment] = await commentsOf(databaseUrl);
+    return comment?.startsWith('stillpoint: restore unfinished') ?? false;
+  }
+
+  /** One, perhaps empty, or none where there is no such database. */
+  async function commentsOf(databaseUrl: string): Promise<string[]> {
+    const sql = `SELECT coalesce(shobj_description(oid, 'pg_database'), '') AS comment FROM pg_database
+      WHERE datname = '${new URL(databaseUrl).pathname.slice(1)}'`;
+    const rows = await query({ databaseUrl: rig.server.superuserUrl }, sql);
+    return (rows as { comment: string }[]).map(({ comment }) => comment);
   }
 });
 

@@ -94,9 +94,13 @@ export async function backUpOnce(rig: Rig, before: readonly string[]): Promise<v
 }
 
 /** Waits until it is so, looking every few milliseconds; fails when it is not so in time. */
-export async function until(isSo: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 20_000,
+): Promise<void> {
   const endMs = performance.now() + timeoutMs;
-  while (!isSo()) {
+  while (!(await isSo())) {
     if (performance.now() > endMs) throw new Error(`not in ${timeoutMs} ms: ${what}`);
     await new Promise(resolve => setTimeout(resolve, 3));
   }

@@ -36,6 +36,7 @@ export async function restoreDatabase(options: RestoreDatabaseOptions): Promise<
       connections.push(await openConnection({ ...options, purpose: 'restore' }));
     const result = await fill({ ...options, outline, connections });
     const [first] = connections;
+    await options.onFilled?.();
     await target.finish(first!);
     for (const connection of connections) await connection.close();
     return {
