@@ -64,8 +64,8 @@ export function backupSession(parts: SessionParts): BackupSession {
   const { context, id, host, loaded, signal } = parts;
   const { index } = loaded;
   const frames = new FrameReader(context, { cacheBytesMax });
-  // Rows that only trailers had go into this session's part: what it depends on must be found by everyone.
-  let rows: PackRow[] = [...loaded.recovered];
+  // What this session depends on must be found by everyone, also after a power cut: it lists again what is uncertain.
+  let rows: PackRow[] = [...loaded.unlisted];
   let state: 'open' | 'committed' | 'abandoned' = 'open';
   let isOutcomeUnknown = false;
   let partsWritten: Promise<void> = Promise.resolve();

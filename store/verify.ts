@@ -67,9 +67,8 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
   await verifyPacks(run, inventory, verified);
   const graph = new GraphVerifier(run, verified);
   const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });
-  for (const pack of graph.neededPacks)
-    if (!verified.rows.has(pack))
-      run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
+  for (const pack of graph.unlistedPacks)
+    run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
   if (readData > 0) {
     const isSampled = sampler(run, readData);
     const wants = (pack: PackId) =>

@@ -36,6 +36,8 @@ export class GraphVerifier {
   readonly #summaries = new Map<string, Summary | undefined>();
   /** Packs that hold something that was reached. */
   readonly neededPacks = new Set<PackId>();
+  /** Packs that no index part lists, with the only copy of something that was reached. */
+  readonly unlistedPacks = new Set<PackId>();
 
   constructor(run: VerifyRun, verified: VerifiedIndex) {
     this.#run = run;
@@ -151,7 +153,11 @@ export class GraphVerifier {
   }
 
   #need(id: ChunkId): void {
-    for (const { pack } of this.#verified.index.places(id)) this.neededPacks.add(pack);
+    const { index, rows } = this.#verified;
+    const places = index.places(id);
+    for (const { pack } of places) this.neededPacks.add(pack);
+    if (places.some(({ pack, frame }) => rows.has(pack) && !index.isBad(frame))) return;
+    for (const { pack } of places) if (!rows.has(pack)) this.unlistedPacks.add(pack);
   }
 
   /** Reports the packs that should have a chunk; without any, the chunk itself. */
