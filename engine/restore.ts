@@ -4,7 +4,7 @@ import { type Clock, StillpointError, type Store } from '../store/index.ts';
 import { afterwards, databaseOf } from './afterwards.ts';
 import { checkDatabaseTarget, restoreDatabase } from './database/index.ts';
 import { engineError } from './errors.ts';
-import { restoreHome } from './home/index.ts';
+import { restoreHome, spaceOf } from './home/index.ts';
 import { abortOf, pending } from './latch/waiting.ts';
 import type { PairedHome, Snapshot } from './pair.ts';
 import type { OnProgress } from './progress.ts';
@@ -47,7 +47,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const startedMs = clock.monotonicMs();
   const { home, database } = halvesOf(options);
   const earlier = home ? await prepareHomeTarget(home.target, snapshot.id) : undefined;
-  if (home) await checkSpace(home.target, home.paired.bytes);
+  if (home) await checkSpace(home.target, await spaceOfHome(options.store, home.paired));
   const isWhole = database ? await isWholeAlready(database, { ...options, earlier }) : true;
 
   // Neither half loses its mark before both are there, so that whatever moment ends this run, the next one knows.
@@ -184,6 +184,12 @@ async function restoreMarkedHome(
     signal: options.signal,
     onProgress: progress => options.onProgress?.({ phase: 'restore-home', ...progress }),
   });
+}
+
+async function spaceOfHome(store: Store, { roots }: PairedHome): Promise<number> {
+  let bytes = 0;
+  for (const { listing } of roots) bytes += await spaceOf(store, listing);
+  return bytes;
 }
 
 /** Refuses before the first byte is written when the file system cannot hold the home. */

@@ -43,5 +43,8 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
 };
 
 function describe(damage: NamedDamage): string[] {
-  return [`damaged ${damage.kind} ${damage.object}`, ...damage.affects.map(name => `  affects ${name}`)];
+  return [
+    `damaged ${damage.kind} ${damage.object}: ${damage.state}`,
+    ...damage.affects.map(name => `  affects ${name}`),
+  ];
 }

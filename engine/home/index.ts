@@ -6,6 +6,7 @@ export { openHome } from './home.ts';
 export type { BytePath } from './paths.ts';
 export { shown } from './paths.ts';
 export type { ReadSeam } from './read.ts';
+export { spaceOf } from './space.ts';
 export type { StatSeam, Stats } from './stat.ts';
 export type { IsSame, Look, State } from './states.ts';
 export { isSame } from './states.ts';

@@ -1,0 +1,20 @@
+import { type ChunkSource, extentsOf, type ListingRoot, readListing } from '../../store/index.ts';
+
+/** What a file takes on disk is a multiple of it, near enough for every file system. */
+const blockBytes = 4096;
+
+/** Bytes that a home takes when it is restored: holes take none, and a linked file is counted once for each name. */
+export async function spaceOf(source: ChunkSource, root: ListingRoot): Promise<number> {
+  let total = 0;
+  for await (const { contents } of readListing(source, root)) {
+    let bytes = 0;
+    for (const content of contents) {
+      for await (const extent of extentsOf(source, content)) {
+        if (extent.kind === 'inline') bytes += extent.bytes.length;
+        else if (extent.kind === 'chunk') bytes += extent.length;
+      }
+    }
+    total += blockBytes * Math.ceil(bytes / blockBytes);
+  }
+  return total;
+}
