@@ -57,28 +57,22 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
       options.onProgress({ phase: 'verify', files: done, filesTotal: total, bytes: bytesRead }),
   });
   const affected = new Set(checked.affected);
-  const lost = new Map<Snapshot, string[]>();
+  const losses = new Losses();
   const damage: NamedDamage[] = [];
   for (const snapshot of snapshots) {
     signal.throwIfAborted();
     if (affected.has(snapshot.id)) {
-      lost.set(snapshot, await nameLosses(store, snapshot, checked));
+      await nameLosses(snapshot, { store, checked, losses });
       continue;
     }
     const problem = await checkPairing(store, snapshot);
     if (problem) {
-      const name = nameOf(snapshot);
-      damage.push({ kind: 'pairing', object: `manifests/${snapshot.id}`, state: problem, affects: [name] });
+      const affects = [nameOf(snapshot)];
+      damage.push({ kind: 'pairing', object: `manifests/${snapshot.id}`, state: problem, affects });
     }
   }
-  const affects = [...lost].flatMap(([snapshot, names]) => [nameOf(snapshot), ...names]);
   damage.unshift(
-    ...checked.damage.map(({ kind, object, state }) => ({
-      kind,
-      object,
-      state,
-      affects: affectsOf(object, affects),
-    })),
+    ...checked.damage.map(({ kind, object, state }) => ({ kind, object, state, affects: losses.of(object) })),
   );
   return {
     ok: damage.length === 0 && checked.unlistedDamage === 0,
@@ -90,61 +84,95 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
 }
 
 const nameOf = (snapshot: Snapshot) => `snapshot ${snapshot.id.slice(0, 8)} of ${snapshot.instance}`;
-
-/** Chunks are lost with packs; a damaged manifest is its own snapshot; the rest can be made again from what is whole. */
-function affectsOf(object: string, lost: readonly string[]): readonly string[] {
-  const [folder, id] = object.split('/');
-  if (folder === 'manifests' && id) return [`snapshot ${id.slice(0, 8)}`];
-  return folder === 'packs' || folder === object ? lost : [];
-}
-
 const describeHomeEntry = (entry: Entry) => shown(decodeHomeEntry(entry).path);
 
-/** Every file and table of a snapshot that no whole copy is left of. */
-async function nameLosses(store: Store, snapshot: Snapshot, checked: StoreVerifyResult): Promise<string[]> {
-  const names: string[] = [];
-  const halves = [
-    ...(snapshot.home?.roots.map(root => ({
-      half: 'home',
-      listing: root.listing,
-      describe: describeHomeEntry,
-    })) ?? []),
-    ...(snapshot.database
-      ? [{ half: 'database', listing: snapshot.database.listing, describe: describeDatabaseEntry }]
-      : []),
-  ];
-  for (const { half, listing, describe } of halves) {
-    for await (const loss of lossesOf(store, { half, listing, describe, checked })) names.push(loss);
+interface Lost {
+  readonly names: string[];
+  unnamed: number;
+  /** The one that the last names are of. */
+  snapshot: string;
+}
+
+/** What is lost with each damaged object, in the order of snapshots and listings. */
+class Losses {
+  readonly #byObject = new Map<string, Lost>();
+
+  add(object: string, { snapshot, name }: { snapshot: string; name: string }): void {
+    const lost = this.#byObject.get(object) ?? { names: [], unnamed: 0, snapshot: '' };
+    this.#byObject.set(object, lost);
+    if (lost.snapshot !== snapshot) lost.names.push(snapshot);
+    lost.snapshot = snapshot;
+    if (lost.names.length < namesMax) lost.names.push(name);
+    else lost.unnamed += 1;
   }
-  if (names.length <= namesMax) return names;
-  return [...names.slice(0, namesMax), `and ${names.length - namesMax} more`];
+
+  /** A damaged manifest is its own snapshot; what is in no listing can be made again from what is whole. */
+  of(object: string): readonly string[] {
+    const [folder, id] = object.split('/');
+    if (folder === 'manifests' && id) return [`snapshot ${id.slice(0, 8)}`];
+    const lost = this.#byObject.get(object);
+    if (!lost) return [];
+    return lost.unnamed === 0 ? lost.names : [...lost.names, `and ${lost.unnamed} more`];
+  }
 }
 
-interface Half {
-  readonly half: string;
-  readonly listing: ListingRoot;
-  readonly describe: (entry: Entry) => string;
+interface Search {
+  readonly store: Store;
   readonly checked: StoreVerifyResult;
+  readonly losses: Losses;
 }
 
-async function* lossesOf(store: Store, { half, listing, describe, checked }: Half): AsyncGenerator<string> {
+/** Traces every file and table of a snapshot to the damaged objects that it is lost with. */
+async function nameLosses(snapshot: Snapshot, search: Search): Promise<void> {
+  const { home, database } = snapshot;
+  const add = (object: string, name: string) =>
+    search.losses.add(object, { snapshot: nameOf(snapshot), name });
+  for (const root of home?.roots ?? []) {
+    await nameListing(root.listing, { ...search, add, what: 'home', describe: describeHomeEntry });
+  }
+  if (database) {
+    await nameListing(database.listing, {
+      ...search,
+      add,
+      what: 'database',
+      describe: describeDatabaseEntry,
+    });
+  }
+}
+
+interface ListingSearch extends Search {
+  readonly add: (object: string, name: string) => void;
+  readonly what: string;
+  readonly describe: (entry: Entry) => string;
+}
+
+async function nameListing(
+  listing: ListingRoot,
+  { store, checked, add, what, describe }: ListingSearch,
+): Promise<void> {
   let last = '';
   try {
     for await (const entry of readListing(store, listing)) {
       last = describe(entry);
+      const objects = new Set<string>();
       for (const content of entry.contents) {
-        if (!(await isLost(content, checked))) continue;
-        yield last;
-        break;
+        for (const object of await culpritsOf(content, checked)) objects.add(object);
       }
+      for (const object of objects) add(object, last);
     }
   } catch (error) {
     if (!(error instanceof StillpointError)) throw error;
-    yield `${half}: everything after ${last || 'its beginning'} (a part of the listing is lost)`;
+    const objects = await checked.culprits({ id: listing.id, kind: 'node' });
+    for (const object of objects)
+      add(object, `${what}: all after ${last || 'its beginning'}, its listing is damaged`);
   }
 }
 
-async function isLost(content: Content, checked: StoreVerifyResult): Promise<boolean> {
-  if ('list' in content) return checked.reachesDamage({ id: content.list, kind: 'node' });
-  return content.extents.some(extent => extent.kind === 'chunk' && checked.isDamaged(extent.id));
+async function culpritsOf(content: Content, { culprits }: StoreVerifyResult): Promise<readonly string[]> {
+  if ('list' in content) return culprits({ id: content.list, kind: 'node' });
+  const found: string[] = [];
+  for (const extent of content.extents) {
+    if (extent.kind === 'chunk') found.push(...(await culprits({ id: extent.id, kind: 'data' })));
+  }
+  return found;
 }

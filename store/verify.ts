@@ -1,7 +1,7 @@
 import { breather } from './breathe.ts';
 import type { ChunkRef } from './content.ts';
 import { storeError } from './errors.ts';
-import { type ChunkId, fromHex, type PackId, type SnapshotId } from './ids.ts';
+import { fromHex, type PackId, type SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
 import { insideOf, type Store } from './store.ts';
@@ -39,10 +39,10 @@ export interface VerifyResult {
   readonly unlistedDamage: number;
   /** Snapshots from which something damaged or missing can be reached. */
   readonly affected: readonly SnapshotId[];
-  /** Whether no whole copy of a chunk is left. */
-  isDamaged(id: ChunkId): boolean;
-  /** Whether a chunk, or anything below a node, has no whole copy left. Reads nodes. */
-  reachesDamage(ref: ChunkRef): Promise<boolean>;
+  /**
+   * The damaged objects that a chunk, or anything below a node, is lost with; empty when nothing of it is. Reads nodes.
+   */
+  culprits(ref: ChunkRef): Promise<readonly string[]>;
 }
 
 /**
@@ -87,13 +87,12 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
     damage,
     unlistedDamage: run.report.unlisted,
     affected,
-    isDamaged: id => !verified.index.has(id),
-    reachesDamage: ref => reach.reachesDamage(ref),
+    culprits: ref => reach.culprits(ref),
   };
 }
 
 async function anyReachesDamage(reach: DamageReach, { roots }: Manifest): Promise<boolean> {
-  for (const root of roots) if (await reach.reachesDamage(root)) return true;
+  for (const root of roots) if ((await reach.culprits(root)).length > 0) return true;
   return false;
 }
 

@@ -5,10 +5,12 @@ import { type ChunkId, hex } from '../ids.ts';
 import { decodeNode } from '../listing/decode.ts';
 import type { Node } from '../listing/node.ts';
 import { FrameReader } from '../pack/reader.ts';
+import { packName } from '../pack/row.ts';
 import type { GraphVerifier } from './graph.ts';
 import type { VerifiedIndex, VerifyRun } from './run.ts';
 
 const cacheBytesMax = 16 * 1024 * 1024;
+const none: readonly string[] = [];
 
 /** Answers, when everything was checked, what damage takes with it. Each node is read once more at most. */
 export class DamageReach {
@@ -16,7 +18,7 @@ export class DamageReach {
   readonly #verified: VerifiedIndex;
   readonly #graph: GraphVerifier;
   readonly #frames: FrameReader;
-  readonly #reaches = new Map<string, boolean>();
+  readonly #found = new Map<string, readonly string[]>();
 
   constructor(run: VerifyRun, verified: VerifiedIndex, graph: GraphVerifier) {
     this.#run = run;
@@ -25,23 +27,32 @@ export class DamageReach {
     this.#frames = new FrameReader(run.context, { cacheBytesMax });
   }
 
-  /** Whether a chunk, or something below a node, has no copy that is whole. */
-  async reachesDamage({ id, kind }: ChunkRef): Promise<boolean> {
+  /**
+   * The objects to blame for what is lost of a chunk, or of a node and everything below it: packs by their names, and
+   * the id of a chunk that no pack lists. Empty: a whole copy of everything is there.
+   */
+  async culprits({ id, kind }: ChunkRef): Promise<readonly string[]> {
     const { index } = this.#verified;
-    if (kind === 'data') return index.lengthOf(id, 'data') === undefined;
+    if (kind === 'data') return index.lengthOf(id, 'data') === undefined ? this.#blame(id) : none;
     const name = hex(id);
-    const known = this.#reaches.get(name);
+    const known = this.#found.get(name);
     if (known !== undefined) return known;
-    let reaches = this.#graph.isUnreadable(id) || index.lengthOf(id, 'metadata') === undefined;
-    if (!reaches) {
-      for (const ref of refsOf(await this.#read(id))) {
-        if (!(await this.reachesDamage(ref))) continue;
-        reaches = true;
-        break;
-      }
-    }
-    this.#reaches.set(name, reaches);
-    return reaches;
+    const isLost = this.#graph.isUnreadable(id) || index.lengthOf(id, 'metadata') === undefined;
+    const found = isLost ? this.#blame(id) : await this.#culpritsBelow(id);
+    this.#found.set(name, found);
+    return found;
+  }
+
+  async #culpritsBelow(id: ChunkId): Promise<readonly string[]> {
+    const found = new Set<string>();
+    for (const ref of refsOf(await this.#read(id)))
+      for (const culprit of await this.culprits(ref)) found.add(culprit);
+    return found.size === 0 ? none : [...found];
+  }
+
+  #blame(id: ChunkId): readonly string[] {
+    const packs = this.#verified.index.places(id).map(({ pack }) => packName(pack));
+    return packs.length === 0 ? [hex(id)] : [...new Set(packs)];
   }
 
   async #read(id: ChunkId): Promise<Node> {

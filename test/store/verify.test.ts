@@ -125,11 +125,14 @@ test('chunks that are lost can be told from those that are whole', async () => {
     const result = await verifyStore(await openObjects(objects.set(pack, flipped)), { readData: 1 });
     const [damage] = result.damage;
     assert.equal(damage!.object, pack);
-    assert.equal(result.isDamaged(kept), false);
-    assert.equal(result.isDamaged(lost), damage!.kind === 'data-pack');
+    assert.deepEqual(await result.culprits({ id: kept, kind: 'data' }), []);
+    assert.deepEqual(
+      await result.culprits({ id: lost, kind: 'data' }),
+      damage!.kind === 'data-pack' ? [pack] : [],
+    );
     assert.deepEqual(result.affected, [both.id]);
     const refs: ChunkRef[] = [old.root, both.root].map(({ id }) => ({ id, kind: 'node' }));
-    assert.deepEqual(await Promise.all(refs.map(ref => result.reachesDamage(ref))), [false, true]);
+    assert.deepEqual(await Promise.all(refs.map(ref => result.culprits(ref))), [[], [pack]]);
   }
 });
 
@@ -149,7 +152,7 @@ test('a chunk with another whole copy is not lost', async () => {
     [pack],
   );
   assert.deepEqual(result.affected, []);
-  assert.equal(result.isDamaged(id!), false);
+  assert.deepEqual(await result.culprits({ id: id!, kind: 'data' }), []);
 });
 
 test('a missing chunk is named when no pack should have it', async () => {
