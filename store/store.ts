@@ -98,7 +98,6 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const frames = new FrameReader(context, { cacheBytesMax });
   const problems: StoreProblem[] = [];
   let loading: Promise<LoadedIndex> | undefined;
-  let hasAskedTrailers = false;
 
   function load(options: Parameters<typeof loadIndex>[1] = {}): Promise<LoadedIndex> {
     return loadIndex(context, options).then(result => {
@@ -108,32 +107,36 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     });
   }
 
-  function loadOnce(options: { trailers?: 'always' } = {}): Promise<LoadedIndex> {
-    if (loading === undefined || options.trailers === 'always') {
-      const attempt = load(options);
-      loading = attempt;
-      attempt.catch(() => {
-        if (loading === attempt) loading = undefined;
-      });
-    }
-    return loading;
+  function loadOnce(): Promise<LoadedIndex> {
+    return loading ?? loadAgain({});
+  }
+
+  function loadAgain(options: Parameters<typeof loadIndex>[1]): Promise<LoadedIndex> {
+    const attempt = load(options);
+    loading = attempt;
+    attempt.catch(() => {
+      if (loading === attempt) loading = undefined; // the next reader tries again
+    });
+    return attempt;
   }
 
   /** Others write and prune meanwhile: a chunk that is not found, or not whole, is looked for once more. */
   async function get(id: ChunkId, chunkClass: ChunkClass): Promise<Uint8Array> {
     const loaded = await loadOnce();
-    let answer = await readChunk({ context, frames, index: loaded.index }, { id, chunkClass });
+    const answer = await readChunk({ context, frames, index: loaded.index }, { id, chunkClass });
     if ('bytes' in answer) return answer.bytes;
-    const { error } = answer;
-    if (await hasIndexChanged(context, loaded)) loading = undefined;
-    else if (!hasAskedTrailers) {
-      hasAskedTrailers = true;
-      loading = undefined;
-      await loadOnce({ trailers: 'always' });
-    }
-    answer = await readChunk({ context, frames, index: (await loadOnce()).index }, { id, chunkClass });
-    if ('bytes' in answer) return answer.bytes;
-    throw error ?? answer.error ?? chunkMissing({ id, chunkClass }, context);
+    const { index } = await loadedAfter(loaded);
+    const second = await readChunk({ context, frames, index }, { id, chunkClass });
+    if ('bytes' in second) return second.bytes;
+    throw answer.error ?? second.error ?? chunkMissing({ id, chunkClass }, context);
+  }
+
+  /** What is known beyond an index that did not suffice: newer parts, and what packs that none lists say themselves. */
+  async function loadedAfter(loaded: LoadedIndex): Promise<LoadedIndex> {
+    if (loaded.hasTrailers && !(await hasIndexChanged(context, loaded))) return loaded;
+    // Of many readers that miss something at once, one loads.
+    const current = await loadOnce();
+    return current === loaded ? loadAgain({ trailers: 'always' }) : current;
   }
 
   async function beginBackup({

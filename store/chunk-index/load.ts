@@ -17,6 +17,8 @@ export interface LoadedIndex {
   readonly problems: readonly StoreProblem[];
   /** Rows that no part lists that is readable and durable for certain: who depends on them lists them again. */
   readonly unlisted: readonly PackRow[];
+  /** Packs that no part lists were asked themselves. */
+  readonly hasTrailers: boolean;
 }
 
 interface LoadOptions {
@@ -66,7 +68,7 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
       unlisted.push(...(await recoverRows(context, { index, sizes, problems, isUnfinished }, options)));
     unlisted.push(...uncertain.rows().filter(row => sizes.get(row.pack) === packBytesOf(row)));
   }
-  return { index, parts, problems, unlisted };
+  return { index, parts, problems, unlisted, hasTrailers: asksTrailers };
 }
 
 /** Tells by an id of a pack or index part whether its session has not ended: then it may not be durable yet. */

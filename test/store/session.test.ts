@@ -426,6 +426,19 @@ test('a damaged or lost index part is replaced by the packs’ own lists', async
   assert.equal((await verifyStore(await reopenStore(repairing), { readData: 1 })).isOk, true);
 });
 
+test('a reader that is open finds what others store later, also after it had to ask the packs', async () => {
+  const { backend, ids } = await oneSnapshot();
+  await backend.delete(names(backend, 'index/')[0]!);
+  const reader = await reopenStore(backend);
+  assert.equal((await reader.get(ids[0]!, 'data')).length, 150_000);
+  const writer = await (await reopenStore(backend)).beginBackup({ host: 'beta' });
+  const later = await writer.put(text('stored later'), 'data');
+  await writer.flush();
+  assert.equal(Buffer.from(await reader.get(later, 'data')).toString(), 'stored later');
+  assert.equal((await reader.get(ids[1]!, 'data')).length, 150_000);
+  await writer.abandon();
+});
+
 test('packs of a session that has not ended are not counted on when an index part is damaged', async () => {
   const { backend, contents } = await oneSnapshot();
   const [part] = names(backend, 'index/');
