@@ -45,6 +45,8 @@ export interface RestoreTarget {
   readonly databaseUrl: string;
 }
 
+const unlockMsMax = 2_000;
+
 /** Makes a rig in a temporary folder, with an initialised store. */
 export async function startRig(options: RigOptions): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'stillpoint-rig-'));
@@ -60,7 +62,10 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const databaseUrl = await createInstanceDatabase(server);
     const instance = await createInstance({ ...options, home, databaseUrl });
     stop.push(() => instance.stop());
-    const rig = assemble({ folder, server, instance, dispose, configuration: options.configuration ?? '' });
+    const running = new Set<Running>();
+    stop.push(() => endAll(running, instance));
+    const configuration = options.configuration ?? '';
+    const rig = assemble({ folder, server, instance, running, dispose, configuration });
     await rig.summary(['init', '--json']);
     return rig;
   } catch (error) {
@@ -69,15 +74,26 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   }
 }
 
+/** Ends what a failed test left running, and lets its sentinel unlock while there is something to unlock. */
+async function endAll(running: ReadonlySet<Running>, instance: Instance): Promise<void> {
+  const left = [...running];
+  for (const program of left) program.kill('SIGKILL');
+  for (const program of left) await program.ended;
+  const endMs = performance.now() + unlockMsMax;
+  while (left.length > 0 && instance.isLocked && performance.now() < endMs)
+    await new Promise(resolve => setTimeout(resolve, 10));
+}
+
 interface Parts {
   readonly folder: string;
   readonly server: PostgresServer;
   readonly instance: Instance;
+  readonly running: Set<Running>;
   readonly dispose: () => Promise<void>;
   readonly configuration: string;
 }
 
-function assemble({ folder, server, instance, dispose, configuration }: Parts): Rig {
+function assemble({ folder, server, instance, running, dispose, configuration }: Parts): Rig {
   const store = join(folder, 'store');
   const stateDir = join(folder, 'state');
   const configFile = join(folder, 'stillpoint.yaml');
@@ -100,8 +116,13 @@ function assemble({ folder, server, instance, dispose, configuration }: Parts): 
     STILLPOINT_STATE_DIR: stateDir,
     PGPASSWORD: decodeURIComponent(superuser.password),
   };
-  const start: Rig['start'] = (args, extra) =>
-    startProgram(args, { cwd: folder, ...extra, env: { ...env, ...extra?.env } });
+  const start: Rig['start'] = (args, extra) => {
+    const program = startProgram(args, { cwd: folder, ...extra, env: { ...env, ...extra?.env } });
+    running.add(program);
+    const hasEnded = () => void running.delete(program);
+    program.ended.then(hasEnded, hasEnded);
+    return program;
+  };
   const program: Rig['program'] = (args, extra) => start(args, extra).ended;
   return {
     folder,

@@ -91,7 +91,9 @@ describe('a byte of the store that is not what it was', () => {
     if (ended.code !== 0) assert.deepEqual(failureOf(ended), { exit: 20, code: 'STORE_DAMAGED' });
     const isMarked = existsSync(join(target.home, '.stillpoint-restore-unfinished'));
     assert.ok(!(isMarked && ended.code === 0));
-    if (existsSync(target.home) && !isMarked) await assertEqualsOriginal(rig.instance, target.home);
+    // Each backup looks at the clock of the home's file system, which gives the home's own folder a new time.
+    if (existsSync(target.home) && !isMarked)
+      await assertEqualsOriginal(rig.instance, target.home, { rootTimes: false });
     if (ended.code === 0) assertDescriptionsEqual(original, await describeDatabase(target.databaseUrl));
   }
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instance } from '../../bench/instance/index.ts';
-import { assertEqualHomes } from './home-equal.ts';
+import { assertEqualHomes, type CompareOptions } from './home-equal.ts';
 
 /** Left out of every backup of this application, as far as the stand-in makes them. */
 const excluded = [
@@ -16,9 +16,9 @@ const log = 'log/atlassian-bitbucket.log';
 export async function assertEqualsOriginal(
   instance: Instance,
   home: string,
-  { ignore = [] }: { readonly ignore?: readonly string[] } = {},
+  { ignore = [], rootTimes = true }: Pick<CompareOptions, 'ignore' | 'rootTimes'> = {},
 ): Promise<void> {
-  await assertEqualHomes(instance.home, home, { ignore: [...excluded, log, ...ignore] });
+  await assertEqualHomes(instance.home, home, { ignore: [...excluded, log, ...ignore], rootTimes });
   const [whole, restored] = [instance.home, home].map(root => readFileSync(join(root, log), 'utf8'));
   assert.ok(restored && whole?.startsWith(restored), 'the log is there up to the capture');
 }
