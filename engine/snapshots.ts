@@ -29,11 +29,12 @@ export async function listSnapshots(
 
 /**
  * The snapshot that a person named: `latest` (narrowed by the filter), a full id, or an unambiguous prefix of at least
- * 4 characters. `latest` over several instances is refused as SNAPSHOT_AMBIGUOUS.
+ * 4 characters. `latest` over several instances is refused as SNAPSHOT_AMBIGUOUS; it is the newest of those that can be
+ * read, and onDamage hears of the others.
  */
 export async function findSnapshot(
   store: Store,
-  options: { name: string; filter?: SnapshotFilter },
+  options: { name: string; filter?: ListSnapshotsOptions },
 ): Promise<Snapshot> {
   if (options.name !== 'latest') {
     const id: SnapshotId = await store.resolve(options.name);

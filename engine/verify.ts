@@ -28,6 +28,8 @@ export interface VerifyOptions {
   /** The snapshots to check; the store's own objects are always checked. */
   readonly snapshots: readonly Snapshot[];
   readonly readData: boolean;
+  /** Which packs are read with readData: all, or those that the snapshots need. */
+  readonly packs: 'all' | 'needed';
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
@@ -51,6 +53,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
   const { store, snapshots, signal } = options;
   const checked = await verifyStore(store, {
     readData: options.readData ? 1 : 0,
+    packs: options.packs,
     snapshots: snapshots.map(snapshot => snapshot.id),
     signal,
     onProgress: ({ done, total, bytesRead }) =>

@@ -6,6 +6,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeFence, describeHalves } from '../render/pair.ts';
 import { counted, duration, localTime, size } from '../render/quantities.ts';
+import { warnOfProblems } from '../snapshot-named.ts';
 import { stateDir } from '../state-dir.ts';
 
 interface BackupOptions {
@@ -38,6 +39,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   });
   const unreadable = summary.home?.unreadable ?? [];
   for (const name of unreadable) context.output.warning(`Cannot read ${name}: it is not in the snapshot`);
+  warnOfProblems(context, store);
   for (const warning of summary.warnings) context.output.warning(warning);
   context.output.result(toJson(summary, settings.instance), toText(summary, settings.instance));
   return unreadable.length > 0 ? exitCodes.incomplete : exitCodes.done;

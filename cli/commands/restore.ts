@@ -1,27 +1,22 @@
 import { resolve } from 'node:path';
-import { engineError, findSnapshot, restore as restorePair } from '../../engine/index.ts';
+import { engineError, restore as restorePair } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, duration, size } from '../render/quantities.ts';
 import { refusePasswordInArgument } from '../secrets.ts';
+import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
 
-interface RestoreOptions {
-  readonly snapshot: string;
+interface RestoreOptions extends SnapshotWish {
   readonly home?: string;
   readonly database?: string;
   readonly only?: 'home' | 'database';
-  readonly instance?: string;
-  readonly tag?: string;
 }
 
 /** Restores the pair, or one half with --only. */
 export const restore: Command<RestoreOptions> = async (context, options) => {
   const targets = checkTargets(options, context.cwd);
   await using store = await openConfiguredStore(context);
-  const snapshot = await findSnapshot(store, {
-    name: options.snapshot,
-    filter: { instance: options.instance, tag: options.tag },
-  });
+  const snapshot = await snapshotNamed(context, store, options);
   const result = await restorePair({
     store,
     clock: context.seams.clock,
@@ -30,6 +25,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });
+  warnOfProblems(context, store);
   for (const warning of result.warnings) context.output.warning(warning);
   const { home, database } = result;
   context.output.result(

@@ -1,23 +1,18 @@
-import { findSnapshot, type Snapshot } from '../../engine/index.ts';
+import type { Snapshot } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { describeFence, describeHalves } from '../render/pair.ts';
 import { localTime, utcTime } from '../render/quantities.ts';
+import { type SnapshotWish, snapshotNamed } from '../snapshot-named.ts';
 
-interface ShowOptions {
-  readonly snapshot: string;
-  readonly instance?: string;
-  readonly tag?: string;
+interface ShowOptions extends SnapshotWish {
   readonly config?: string | true;
 }
 
 /** Shows what a snapshot pairs and how it was held, or the configuration that made it. */
 export const show: Command<ShowOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
-  const snapshot = await findSnapshot(store, {
-    name: options.snapshot,
-    filter: { instance: options.instance, tag: options.tag },
-  });
+  const snapshot = await snapshotNamed(context, store, options);
   const configuration = JSON.parse(snapshot.configuration) as unknown;
   if (options.config === true) {
     context.output.result({ snapshot: snapshot.id, configuration }, JSON.stringify(configuration, null, 2));

@@ -1,8 +1,9 @@
-import { findSnapshot, listSnapshots, type NamedDamage, verifySnapshots } from '../../engine/index.ts';
+import { listSnapshots, type NamedDamage, verifySnapshots } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, size } from '../render/quantities.ts';
+import { snapshotNamed } from '../snapshot-named.ts';
 
 interface VerifyOptions {
   readonly snapshots: readonly string[];
@@ -15,7 +16,7 @@ interface VerifyOptions {
 export const verify: Command<VerifyOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
   const filter = { instance: options.instance, tag: options.tag };
-  const named = options.snapshots.map(name => findSnapshot(store, { name, filter }));
+  const named = options.snapshots.map(snapshot => snapshotNamed(context, store, { ...options, snapshot }));
   // A manifest that cannot be read is among what the store's own verification names.
   const snapshots =
     named.length > 0
@@ -25,6 +26,7 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
     store,
     snapshots,
     readData: options.readData ?? false,
+    packs: named.length > 0 ? 'needed' : 'all',
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });

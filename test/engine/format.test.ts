@@ -4,10 +4,8 @@ import { test } from 'node:test';
 import type { HomeEntry } from '../../engine/home/entry.ts';
 import { decodeHomeEntry, encodeHomeEntry } from '../../engine/home/entry.ts';
 import { bytePathOfText } from '../../engine/home/paths.ts';
-import type { Pair } from '../../engine/pair.ts';
 import { decodePair, encodePair } from '../../engine/pair-codec.ts';
 import {
-  type ChunkId,
   decodeCbor,
   encodeCbor,
   fromHex,
@@ -15,64 +13,8 @@ import {
   type SnapshotId,
   StillpointError,
 } from '../../store/index.ts';
+import { goldenPair as pair } from '../helpers/pairs.ts';
 import { projectRoot } from '../helpers/project.ts';
-
-const id = (byte: number) => new Uint8Array(32).fill(byte) as ChunkId;
-
-const pair: Pair = {
-  instance: 'bitbucket',
-  timeMs: 1_700_000_000_123,
-  durationMs: 2_000,
-  tags: ['before-upgrade'],
-  parent: null,
-  program: '0.1.0',
-  fence: {
-    kind: 'latched',
-    application: {
-      type: 'bitbucket',
-      version: '8.19.1',
-      displayName: 'Bitbucket',
-      identity: 'http://127.0.0.1:7990',
-    },
-    taskId: 'b1',
-    lockRequestedAtMs: 1_700_000_000_000,
-    lockedAtMs: 1_700_000_000_004,
-    drainedAtMs: 1_700_000_000_020,
-    capturedAtMs: 1_700_000_000_123,
-    unlockedAtMs: 1_700_000_000_130,
-    lockMs: 4.25,
-    drainMs: 16,
-    captureMs: 103.125,
-    unlockMs: 7,
-    heldMs: 130.375,
-  },
-  home: {
-    roots: [{ path: new TextEncoder().encode('/srv/home'), listing: { id: id(1), level: 1, entries: 7 } }],
-    files: 5,
-    folders: 2,
-    bytes: 4_096,
-    changed: 5,
-    changedInLatch: 1,
-    unreadable: [],
-  },
-  database: {
-    type: 'postgresql',
-    listing: { id: id(2), level: 0, entries: 9 },
-    name: 'bitbucket',
-    tables: 3,
-    rows: 40,
-    segments: 3,
-    changedSegments: 3,
-    bytes: 1_234,
-    serverVersion: '18.4',
-    systemIdentifier: '7300000000000000001',
-    timeline: 1,
-    exportedSnapshot: '00000003-0000001B-1',
-    lsn: '0/1A2B3C4D',
-  },
-  configuration: '{"instance":"bitbucket"}',
-  warnings: [],
-};
 
 const homeEntry: HomeEntry = {
   path: bytePathOfText('shared/config/bitbucket.properties'),
