@@ -11,7 +11,7 @@ async function commit(
   wish: { instance: string; timeMs: number; tags?: string[] },
 ): Promise<SnapshotId> {
   await using session = await store.beginBackup({ host: 'alpha' });
-  return session.commit(encodePair({ ...somePair, ...wish }));
+  return await session.commit(encodePair({ ...somePair, ...wish }));
 }
 
 test('latest is the newest of the instance, and of the tag', async () => {
