@@ -148,7 +148,7 @@ describe('the command line', () => {
   });
 
   test('for people: text on stdout, nothing on stderr unless progress is asked for', async () => {
-    for (const args of [['backup'], ['list'], ['show', 'latest'], ['verify'], ['unlock']]) {
+    for (const args of [['backup'], ['list'], ['show', 'latest'], ['verify'], ['unlock'], ['doctor']]) {
       const { code, stdout, stderr } = await rig.program(args);
       assert.deepEqual([code, stderr], [0, ''], args[0]);
       assert.ok(stdout.length > 0 && !stdout.startsWith('{'));
@@ -194,6 +194,37 @@ describe('the command line', () => {
     first.tell('go on');
     const { code, json } = await first.ended;
     assert.deepEqual([code, json.at(-1)?.['messageType']], [0, 'summary']);
+  });
+
+  test('two instances are backed up into one store at a time, and latest must say of which', async () => {
+    const file = join(rig.folder, 'other.yaml');
+    writeFileSync(
+      file,
+      readFileSync(rig.configFile, 'utf8').replace('instance: bitbucket', 'instance: other'),
+    );
+    const first = await backUpAndStopAt(rig, 'commit');
+    const other = await rig.summary(['backup', '--tag', 'weekly', '--config', file, '--json']);
+    first.tell('go on');
+    const { code, json } = await first.ended;
+    assert.equal(code, 0);
+
+    assert.deepEqual(failureOf(await rig.program(['show', 'latest', '--json'])), {
+      exit: 2,
+      code: 'SNAPSHOT_AMBIGUOUS',
+    });
+    for (const [args, id] of [
+      [['--instance', 'bitbucket'], json.at(-1)?.['snapshot']],
+      [['--instance', 'other'], other['snapshot']],
+      [['--tag', 'weekly'], other['snapshot']],
+    ] as const) {
+      assert.equal((await rig.summary(['show', 'latest', ...args, '--json']))['id'], id);
+    }
+    const listed = await rig.summary(['snapshots', '--instance', 'other', '--json']);
+    assert.deepEqual(
+      (listed['snapshots'] as { id: unknown }[]).map(({ id }) => id),
+      [other['snapshot']],
+    );
+    assert.equal((await rig.summary(['verify', '--json']))['snapshots'], manifestsOf(rig).length);
   });
 
   test('an application that somebody else locked is 11, and stays locked', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
 import type { Rig } from '../../bench/rig/index.ts';
 import { isAlive, sentinelOf } from '../helpers/processes.ts';
 import {
@@ -87,6 +88,8 @@ describe('a backup that does not come to its end', { skip: process.platform !== 
     const program = await backUpAndStopAt(rig, 'capture');
     const sentinel = sentinelOf(program.pid);
     assert.ok(sentinel);
+    // Its write to the disk runs beside the drain and the capture.
+    await until(() => recordsIn(rig).some(text => /"token": "/.test(text)), 'the token is on the disk');
     program.kill('SIGSTOP');
     process.kill(sentinel, 'SIGKILL');
     await until(() => !isAlive(sentinel), 'the sentinel is dead');
@@ -110,6 +113,21 @@ describe('a backup that does not come to its end', { skip: process.platform !== 
     await backUpOnce(rig, manifests);
     manifests = manifestsOf(rig);
   });
+
+  const mishaps: readonly [what: string, code: string, happen: () => void | Promise<void>][] = [
+    ['somebody ends it in the application', 'APP_CANCELED', () => rig.instance.endTask('CANCELED')],
+    ['the application restarts', 'LATCH_LAPSED', () => rig.instance.restart()],
+    ['the database server ends its connections', 'LATCH_LAPSED', () => endConnections(rig)],
+  ];
+  for (const [what, code, happen] of mishaps) {
+    test(`discards the pair when ${what} before the fence`, async () => {
+      const program = await backUpAndStopAt(rig, 'fence');
+      await happen();
+      program.tell('go on');
+      assert.deepEqual(failureOf(await program.ended), { exit: 1, code });
+      assertDiscarded();
+    });
+  }
 
   for (const [signal, code, exit, phase] of [
     ['SIGINT', 'INTERRUPTED', 130, 'pre-scan'],
@@ -136,6 +154,28 @@ describe('a backup that does not come to its end', { skip: process.platform !== 
     await backUpOnce(rig, manifests);
     const verified = await rig.summary(['verify', '--json']);
     assert.deepEqual([verified['ok'], verified['snapshots']], [true, (await snapshotIds(rig)).length]);
-    for (const folder of ['latches', 'runs']) assert.deepEqual(readdirSync(join(rig.stateDir, folder)), []);
+    assert.deepEqual(recordsIn(rig), []);
+    assert.deepEqual(readdirSync(join(rig.stateDir, 'runs')), []);
   });
 });
+
+/** What is on the disk about locks; a sentinel that is killed while it writes leaves a temporary file, too. */
+function recordsIn({ stateDir }: Rig): string[] {
+  const folder = join(stateDir, 'latches');
+  const names = readdirSync(folder).filter(name => name.endsWith('.json'));
+  return names.map(name => readFileSync(join(folder, name), 'utf8'));
+}
+
+async function endConnections(rig: Rig): Promise<void> {
+  const client = new pg.Client({ connectionString: rig.instance.databaseUrl });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name LIKE 'stillpoint%' AND datname = current_database()`,
+    );
+    assert.ok(rowCount);
+  } finally {
+    await client.end();
+  }
+}
