@@ -1,4 +1,4 @@
 export type { Ended, Running } from './program.ts';
-export { startProgram } from './program.ts';
+export { runHere, startProgram } from './program.ts';
 export type { RestoreTarget, Rig, RigOptions } from './rig.ts';
 export { startRig } from './rig.ts';

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { run } from '../../cli/run.ts';
+import type { Seams } from '../../store/index.ts';
 
 /** The compiled programs: the real one, and the same one weakened through a test seam. */
 export const programs = {
@@ -75,6 +78,18 @@ export function startProgram(args: readonly string[], options: StartOptions): Ru
     tell: line => void child.stdin.write(`${line}\n`),
     kill: signal => void child.kill(signal),
   };
+}
+
+/** Runs the program in this process, three times as fast: for what it answers, not for how it lives and dies. */
+export async function runHere(
+  args: readonly string[],
+  options: Pick<StartOptions, 'env' | 'cwd'> & { readonly seams?: Seams },
+): Promise<Ended> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const env = { HOME: join(options.cwd, 'user'), ...options.env };
+  const code = await run({ ...options, argv: args, env, stdout, stderr });
+  const [out, err] = [stdout, stderr].map(stream => String(stream.read() ?? '')) as [string, string];
+  return { code, stdout: out, stderr: err, json: jsonLines(out) };
 }
 
 /** A line that the end cut short is left out. */

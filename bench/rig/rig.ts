@@ -23,6 +23,8 @@ export interface Rig extends AsyncDisposable {
   readonly store: string;
   readonly configFile: string;
   readonly stateDir: string;
+  /** What the program needs to know of the rig. */
+  readonly env: Readonly<Record<string, string>>;
   readonly server: PostgresServer;
   readonly instance: Instance;
   /** Runs the program against the rig. */
@@ -129,6 +131,7 @@ function assemble({ folder, server, instance, running, dispose, configuration }:
     store,
     configFile,
     stateDir,
+    env,
     server,
     instance,
     program,

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { type Rig, startProgram } from '../../bench/rig/index.ts';
-import { run } from '../../cli/run.ts';
+import { type Rig, runHere, startProgram } from '../../bench/rig/index.ts';
 import { systemSeams } from '../../store/index.ts';
 import { backUpAndStopAt, failureOf, manifestsOf, smallRig } from '../helpers/small-rig.ts';
 
@@ -16,7 +14,9 @@ describe('the command line', () => {
   let elsewhere: string;
   /** As on a machine that has no configuration. */
   const bare = (args: readonly string[], env: Record<string, string> = {}) =>
-    startProgram([...args, '--json'], { cwd: elsewhere, env }).ended;
+    runHere([...args, '--json'], { cwd: elsewhere, env });
+  const here = (args: readonly string[], env: Record<string, string> = {}) =>
+    runHere([...args, '--json'], { cwd: rig.folder, env: { ...rig.env, ...env } });
 
   before(async () => {
     rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
@@ -60,7 +60,7 @@ describe('the command line', () => {
       code: 'STORE_MISSING',
     });
     for (const command of [['snapshots'], ['backup']]) {
-      const ended = await rig.program([...command, '--json'], { env });
+      const ended = await here(command, env);
       assert.deepEqual(failureOf(ended), { exit: 12, code: 'STORE_WRONG_PASSPHRASE' }, command[0]);
     }
     assert.equal(rig.instance.latches.length, 0);
@@ -82,22 +82,22 @@ describe('the command line', () => {
 
   test('init makes no store where there is something', async () => {
     const before = contentsOf(rig.store);
-    assert.deepEqual(failureOf(await rig.program(['init', '--json'])), { exit: 1, code: 'STORE_EXISTS' });
+    assert.deepEqual(failureOf(await here(['init'])), { exit: 1, code: 'STORE_EXISTS' });
     assert.deepEqual(contentsOf(rig.store), before);
     const full = join(rig.folder, 'full');
     mkdirSync(full);
     writeFileSync(join(full, 'something'), '');
-    const ended = await rig.program(['init', '--store', full, '--json']);
+    const ended = await here(['init', '--store', full]);
     assert.deepEqual(failureOf(ended), { exit: 1, code: 'STORE_NOT_EMPTY' });
     assert.deepEqual(readdirSync(full), ['something']);
   });
 
   test('without a snapshot there is no latest, and none of any name', async () => {
     for (const name of ['latest', 'abcd', 'abc']) {
-      const ended = await rig.program(['show', name, '--json']);
+      const ended = await here(['show', name]);
       assert.deepEqual(failureOf(ended), { exit: 1, code: 'SNAPSHOT_UNKNOWN' }, name);
     }
-    assert.deepEqual((await rig.summary(['snapshots', '--json']))['snapshots'], []);
+    assert.deepEqual((await here(['snapshots'])).json[0]?.['snapshots'], []);
   });
 
   test('backup, snapshots, show and verify say in JSON what they promise, and nothing on stderr', async () => {
@@ -169,18 +169,15 @@ describe('the command line', () => {
       [twins[0]!, twins[0]],
       ['latest', twins[1]],
     ]) {
-      assert.equal((await rig.summary(['show', name!, '--json']))['id'], id, name);
+      assert.equal((await here(['show', name!])).json[0]?.['id'], id, name);
     }
-    for (const command of [['verify']]) {
-      const ended = await rig.program([...command, 'feed', '--json']);
-      assert.deepEqual(failureOf(ended), { exit: 2, code: 'SNAPSHOT_AMBIGUOUS' });
-    }
-    assert.deepEqual(failureOf(await rig.program(['show', 'fee', '--json'])), {
+    assert.deepEqual(failureOf(await here(['verify', 'feed'])), { exit: 2, code: 'SNAPSHOT_AMBIGUOUS' });
+    assert.deepEqual(failureOf(await here(['show', 'fee'])), {
       exit: 1,
       code: 'SNAPSHOT_UNKNOWN',
     });
-    const verified = await rig.summary(['verify', 'feed01', 'feed02', '--json']);
-    assert.equal(verified['snapshots'], 2);
+    const verified = await here(['verify', 'feed01', 'feed02']);
+    assert.equal(verified.json.at(-1)?.['snapshots'], 2);
   });
 
   test('a second backup beside a running one is 11, and does not disturb it', async () => {
@@ -208,7 +205,7 @@ describe('the command line', () => {
     const { code, json } = await first.ended;
     assert.equal(code, 0);
 
-    assert.deepEqual(failureOf(await rig.program(['show', 'latest', '--json'])), {
+    assert.deepEqual(failureOf(await here(['show', 'latest'])), {
       exit: 2,
       code: 'SNAPSHOT_AMBIGUOUS',
     });
@@ -217,14 +214,14 @@ describe('the command line', () => {
       [['--instance', 'other'], other['snapshot']],
       [['--tag', 'weekly'], other['snapshot']],
     ] as const) {
-      assert.equal((await rig.summary(['show', 'latest', ...args, '--json']))['id'], id);
+      assert.equal((await here(['show', 'latest', ...args])).json[0]?.['id'], id);
     }
-    const listed = await rig.summary(['snapshots', '--instance', 'other', '--json']);
+    const listed = (await here(['snapshots', '--instance', 'other'])).json[0]!;
     assert.deepEqual(
       (listed['snapshots'] as { id: unknown }[]).map(({ id }) => id),
       [other['snapshot']],
     );
-    assert.equal((await rig.summary(['verify', '--json']))['snapshots'], manifestsOf(rig).length);
+    assert.equal((await here(['verify'])).json.at(-1)?.['snapshots'], manifestsOf(rig).length);
   });
 
   test('an application that somebody else locked is 11, and stays locked', async () => {
@@ -254,25 +251,22 @@ describe('the command line', () => {
   });
 });
 
-/** Backs up in this process, with an id that begins as told. */
+/** Backs up with an id that begins as told. */
 async function backUpNamed(rig: Rig, beginning: string): Promise<string> {
   const { clock, randomness } = systemSeams;
-  const named = (count: number) => {
-    const bytes = randomness.bytes(count);
-    if (count === 32) bytes.set(Buffer.from(beginning, 'hex'));
-    return bytes;
+  const bytes = (count: number) => {
+    const random = randomness.bytes(count);
+    if (count === 32) random.set(Buffer.from(beginning, 'hex'));
+    return random;
   };
-  const { stdout, stderr } = { stdout: new PassThrough(), stderr: new PassThrough() };
-  const code = await run({
-    argv: ['backup', '--config', rig.configFile],
-    env: { STILLPOINT_STATE_DIR: rig.stateDir },
+  const seams = { clock, randomness: { bytes } };
+  const { code, json, stderr } = await runHere(['backup', '--json'], {
     cwd: rig.folder,
-    stdout,
-    stderr,
-    seams: { clock, randomness: { bytes: named } },
+    env: rig.env,
+    seams,
   });
-  assert.equal(code, 0, String(stderr.read()));
-  return manifestsOf(rig).find(id => id.startsWith(beginning)) ?? '';
+  assert.equal(code, 0, stderr);
+  return String(json.at(-1)?.['snapshot']);
 }
 
 /** Every file with its size and time. */
