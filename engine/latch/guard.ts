@@ -4,7 +4,7 @@ import { type BitbucketAccess, bitbucket, type LatchedApplication, type LockAnsw
 import { engineError } from '../errors.ts';
 import { lockSurely, unlockSurely } from './calls.ts';
 import { encodeMessage, type FromSentinel, readMessages, type ToSentinel } from './messages.ts';
-import { removeRecord, writeRecord } from './record.ts';
+import { noteToken, removeRecord, writeRecord } from './record.ts';
 
 type Arms = Extract<ToSentinel, { type: 'arm' }>;
 
@@ -94,10 +94,12 @@ class Watch {
       return;
     }
     this.#token = answer.token;
+    const { file } = this.#arms;
+    const record = { ...this.#arms.record, token: answer.token };
+    noteToken(file, record);
     this.#world.tell({ type: 'locked', token: answer.token });
-    const { record, file } = this.#arms;
     try {
-      await this.#world.write(file, { ...record, token: answer.token });
+      await this.#world.write(file, record);
       this.#world.tell({ type: 'persisted' });
     } catch (error) {
       // The program unlocks and fails; should it die now, this process still holds the token.

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { readdir, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { writeDurably } from '../../store/index.ts';
@@ -42,15 +43,36 @@ export function instanceHash(instance: string): string {
 export async function writeRecord(file: string, record: LatchRecord): Promise<void> {
   try {
     await makeFolder(path.dirname(file));
-    const text = `${JSON.stringify(record, null, 2)}\n`;
-    await writeDurably(file, Buffer.from(text), { overwrite: 'replace' });
+    await writeDurably(file, Buffer.from(textOf(record)), { overwrite: 'replace' });
   } catch (cause) {
     throw stateUnwritable(file, cause);
   }
+  await unlink(notedPath(file)).catch(() => undefined); // it says nothing more
 }
+
+/**
+ * Puts a token beside the record at once, for whoever looks after the death of this process; `writeRecord`, which takes
+ * as long as the disk does, makes it outlive a power cut as well, and says what is wrong.
+ */
+export function noteToken(file: string, record: LatchRecord): void {
+  try {
+    writeFileSync(notedPath(file), textOf(record), { mode: 0o600 });
+  } catch {
+    // told by writeRecord
+  }
+}
+
+const notedPath = (file: string): string => `${file}.noted`;
+const textOf = (record: LatchRecord): string => `${JSON.stringify(record, null, 2)}\n`;
 
 /** undefined when there is none, or when it is not a record of this version. */
 export async function readRecord(file: string): Promise<LatchRecord | undefined> {
+  const record = await readOne(file);
+  if (record?.token !== null) return record;
+  return (await readOne(notedPath(file))) ?? record;
+}
+
+async function readOne(file: string): Promise<LatchRecord | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -63,7 +85,7 @@ export async function readRecord(file: string): Promise<LatchRecord | undefined>
 
 /** For a lock that is known to be gone. Never fails: a record that stays sends the next run to find out the same. */
 export async function removeRecord(file: string): Promise<void> {
-  await unlink(file).catch(() => undefined);
+  for (const each of [notedPath(file), file]) await unlink(each).catch(() => undefined);
 }
 
 /** The records of an instance, oldest first. */
