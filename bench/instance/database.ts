@@ -52,8 +52,10 @@ export async function createInstanceDatabase(server: PostgresServer, name = 'bit
 export async function openDatabase(url: string): Promise<Database> {
   const pg = (await import('pg')).default;
   const pool = new pg.Pool({ connectionString: url, max: 4, application_name: 'stand-in' });
-  // A connection that breaks while idle is replaced by the next query, which then tells if there is no server.
+  // A connection that breaks is replaced by the next query, which then tells if there is no server. The pool hears of it
+  // only while the connection is idle; one that is in use must be listened to itself, or its error ends the process.
   pool.on('error', () => {});
+  pool.on('connect', client => void client.on('error', () => {}));
   return {
     url,
     recordMoves: (repositoryId, moves, also = []) => recordMoves(pool, { repositoryId, moves, also }),
