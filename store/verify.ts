@@ -67,7 +67,9 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
   await verifyPacks(run, inventory, verified);
   const graph = new GraphVerifier(run, verified);
   const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });
-  for (const pack of graph.unlistedPacks)
+  // A damaged part that was named already explains them all.
+  const isExplained = run.report.list.some(({ kind }) => kind === 'index');
+  for (const pack of isExplained ? [] : graph.unlistedPacks)
     run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
   if (readData > 0) {
     const isSampled = sampler(run, readData);
