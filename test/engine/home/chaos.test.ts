@@ -28,7 +28,7 @@ const deeds: readonly ((path: string, other: string) => void)[] = [
   path => truncateSync(path, 3),
   path => mkdirSync(path),
   path => rmSync(path, { recursive: true }),
-  path => chmodSync(path, 0o600),
+  path => chmodSync(path, 0o700), // a folder must stay one that its owner may enter
   path => utimesSync(path, 1_000, 1_000),
   path => symlinkSync('x'.repeat(41), path),
   (path, other) => renameSync(path, other),
