@@ -1,4 +1,5 @@
-import { basename, isAbsolute, relative } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import {
   type Application,
   type BackupOptions,
@@ -27,7 +28,7 @@ export function backupSettings(context: Context): BackupSettings {
     });
   }
   return {
-    instance: values.instance ?? deriveInstance(values),
+    instance: instanceOf(values),
     home: values.home
       ? {
           root: values.home.path,
@@ -48,11 +49,21 @@ export function backupSettings(context: Context): BackupSettings {
 /** A store below the home would be backed up into itself, and lost with it. */
 export function refuseStoreInHome(home: BackupSettings['home'], store: string): void {
   if (!home || store.includes('://')) return;
-  const way = relative(home.root, store);
+  const way = relative(realPath(home.root), realPath(store));
   if (way === '..' || way.startsWith('../') || isAbsolute(way)) return;
   throw engineError('CONFIG_INVALID', `Cannot back up ${home.root}: the store ${store} lies inside it`, {
     remedy: 'Keep the store on another disk, at least outside the home.',
   });
+}
+
+/** Without links, also where the last part of a path is not there yet. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path); // not there: what is asked of the path will say so
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
 }
 
 function databaseType(values: ConfigFile): string {
@@ -68,6 +79,15 @@ function databaseSettings(values: ConfigFile, file: string): BackupOptions['data
     });
   }
   const { url, passwordFile } = database;
+  if (!/^postgres(ql)?:\/\//.test(url)) {
+    throw engineError(
+      'CONFIG_INVALID',
+      `Cannot back up the database: database.url in ${file} is no postgresql:// URL`,
+      {
+        remedy: 'Write database.url: postgresql://user@host:5432/name',
+      },
+    );
+  }
   return {
     type: 'postgresql',
     url,
@@ -91,8 +111,9 @@ function applicationSettings(values: ConfigFile, file: string): Application {
   return bitbucket({ type: 'bitbucket', url, user, password });
 }
 
-/** The same home and database give the same instance on every run. */
-function deriveInstance(values: ConfigFile): string {
+/** As configured; else derived, so that the same home and database give the same instance on every run. */
+export function instanceOf(values: ConfigFile): string {
+  if (values.instance) return values.instance;
   const home = values.home ? basename(values.home.path) : undefined;
   const url = values.database?.url;
   const database = url && URL.canParse(url) ? new URL(url).pathname.slice(1) : undefined;
@@ -102,6 +123,7 @@ function deriveInstance(values: ConfigFile): string {
 function withoutSecrets(values: ConfigFile): string {
   const copy = structuredClone(values);
   if (copy.app) delete copy.app.password;
+  if (copy.app?.url) copy.app.url = withoutPassword(copy.app.url);
   if (copy.database?.url) copy.database.url = withoutPassword(copy.database.url);
   return JSON.stringify(copy);
 }

@@ -34,6 +34,11 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
     beforeMessage: progress.clear,
   });
   const file = global.config === true ? undefined : global.config;
+  if (file === '') {
+    throw engineError('USAGE', 'Cannot read a configuration: --config is empty', {
+      remedy: 'Give the path of a file.',
+    });
+  }
   let loaded: { readonly config: LoadedConfig | undefined } | undefined;
   const config = () => {
     loaded ??= { config: findConfig({ file, env: world.env, cwd: world.cwd }) };

@@ -7,6 +7,11 @@ import { readPassphrase, refusePasswordInArgument } from './secrets.ts';
 /** Where the store is: --store, $STILLPOINT_STORE, then the configuration. */
 export function storePlace(context: Context): string {
   const { env, cwd } = context;
+  if (context.storeOption === '') {
+    throw engineError('USAGE', 'Cannot tell which store is meant: --store is empty', {
+      remedy: 'Give the path of a store.',
+    });
+  }
   if (context.storeOption) {
     refusePasswordInArgument(context.storeOption, '--store');
     return absolute(context.storeOption, cwd);

@@ -59,7 +59,11 @@ function firstLine(text: string, what: string): string {
 
 /** Refuses a URL that carries a password on the command line, where every user of the machine can read it. */
 export function refusePasswordInArgument(url: string, option: string): void {
-  if (/^[a-z][a-z0-9+.-]*:\/\/[^/@:]*:[^/@]+@/i.test(url) || /[?&]password=/i.test(url)) {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const hasPassword = parsed
+    ? parsed.password !== '' || parsed.searchParams.has('password')
+    : /password|:[^/@]*@/i.test(url);
+  if (hasPassword) {
     throw engineError('USAGE', `Cannot take ${option}: the URL holds a password`, {
       remedy: 'Leave the password out and set PGPASSWORD or PGPASSFILE.',
     });

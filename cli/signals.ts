@@ -1,19 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { engineError } from '../engine/index.ts';
 
+const remedy = 'Nothing is left locked and no snapshot was made; the same command begins again.';
+
 /** Turns SIGINT, SIGTERM and SIGHUP into one abort, so that every path out unlocks first. */
 export function listenForSignals(): { readonly signal: AbortSignal; close(): void } {
   const controller = new AbortController();
   // Whatever runs listens to this one signal; the default of 10 is meant for emitters that gather listeners.
   setMaxListeners(100, controller.signal);
   const interrupt = () =>
-    controller.abort(
-      engineError('INTERRUPTED', 'Interrupted: the application is unlocked and no snapshot was made'),
-    );
+    controller.abort(engineError('INTERRUPTED', 'Interrupted before the end', { remedy }));
   const terminate = () =>
-    controller.abort(
-      engineError('TERMINATED', 'Terminated: the application is unlocked and no snapshot was made'),
-    );
+    controller.abort(engineError('TERMINATED', 'Terminated before the end', { remedy }));
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', terminate);
   process.on('SIGHUP', terminate);

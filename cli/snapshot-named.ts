@@ -1,5 +1,6 @@
 import { findSnapshot, type Snapshot } from '../engine/index.ts';
 import type { Store } from '../store/index.ts';
+import { instanceOf } from './backup-settings.ts';
 import type { Context } from './context.ts';
 
 /** How a person names a snapshot on the command line. */
@@ -11,7 +12,8 @@ export interface SnapshotWish {
 
 /** The snapshot that was named. A manifest that cannot be read, and may be newer than `latest`, is warned of. */
 export function snapshotNamed(context: Context, store: Store, wish: SnapshotWish): Promise<Snapshot> {
-  const { instance, tag } = wish;
+  const { tag } = wish;
+  const instance = wish.instance ?? configuredInstance(context);
   const onDamage = (_id: string, { message }: Error) => context.output.warning(message);
   return findSnapshot(store, { name: wish.snapshot, filter: { instance, tag, onDamage } });
 }
@@ -23,4 +25,10 @@ export function warnOfProblems(context: Context, store: Store): void {
       `${error.message} (done without it; see what else is damaged with \`stillpoint verify\`)`,
     );
   }
+}
+
+/** `latest` means the configured instance, where there is a configuration. */
+function configuredInstance(context: Context): string | undefined {
+  const values = context.config()?.values;
+  return values && (values.home || values.database) ? instanceOf(values) : undefined;
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Snapshot } from './pair.ts';
 
@@ -40,12 +40,14 @@ export async function afterwards(snapshot: Snapshot, options: AfterwardsOptions)
 async function readJdbcUrl(home: string): Promise<string | undefined> {
   for (const file of ['shared/bitbucket.properties', 'bitbucket.properties']) {
     try {
-      const text = await readFile(join(home, file), 'utf8');
+      const path = join(home, file);
+      if (!(await lstat(path)).isFile()) continue;
+      const text = await readFile(path, 'utf8');
       const line = /^\s*jdbc\.url\s*[=:]\s*(.+?)\s*$/m.exec(text);
       if (line) return line[1];
     } catch (error) {
       // Other applications have no such file; then there is nothing to compare.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
   }
   return undefined;

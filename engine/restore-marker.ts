@@ -2,6 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SnapshotId, writeDurably } from '../store/index.ts';
 import { engineError } from './errors.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from './latch/process-identity.ts';
 
 /** Stands in a restored home until the restore is whole, so that nobody takes half a home for a whole one. */
 export const restoreMarkerName = '.stillpoint-restore-unfinished';
@@ -29,7 +30,8 @@ export async function prepareHomeTarget(
     await checkEmpty(target);
     return undefined;
   }
-  const [unfinished = '', wholeDatabase] = lines;
+  const [unfinished = '', wholeDatabase, restorer = ''] = lines;
+  await refuseWhileAlive(target, restorer);
   if (unfinished !== snapshot) {
     throw engineError(
       'TARGET_NOT_EMPTY',
@@ -44,6 +46,20 @@ export async function prepareHomeTarget(
       await rm(join(target, name), { recursive: true, force: true });
   }
   return { wholeDatabase: wholeDatabase || undefined };
+}
+
+/** Two runs that restore into one folder would destroy each other's work. */
+async function refuseWhileAlive(target: string, restorer: string): Promise<void> {
+  if (restorer === '') return;
+  const identity = JSON.parse(restorer) as ProcessIdentity;
+  if (identity.pid === process.pid || !(await isAlive(identity))) return;
+  throw engineError(
+    'RUN_ACTIVE',
+    `Cannot restore into ${target}: process ${identity.pid} is restoring into it`,
+    {
+      remedy: 'Wait until it ends, or end it and run this again.',
+    },
+  );
 }
 
 async function checkEmpty(target: string): Promise<void> {
@@ -73,7 +89,9 @@ export async function markUnfinished(
     wholeDatabase = '',
   }: { readonly snapshot: SnapshotId; readonly wholeDatabase?: string | undefined },
 ): Promise<void> {
-  await writeDurably(join(target, restoreMarkerName), Buffer.from(`${snapshot}\n${wholeDatabase}\n`), {
+  const restorer = JSON.stringify(await ownIdentity());
+  const lines = Buffer.from(`${snapshot}\n${wholeDatabase}\n${restorer}\n`);
+  await writeDurably(join(target, restoreMarkerName), lines, {
     overwrite: 'replace',
     mode: 0o600,
   });

@@ -160,18 +160,14 @@ async function restoreMarkedHome(
   }: RestoreOptions & EarlierRun & { readonly onFilled: () => Promise<void> },
 ) {
   const [root, ...others] = home.paired.roots;
-  if (!root || others.length > 0) {
-    throw engineError(
-      'USAGE',
-      `Cannot restore the home: it has ${home.paired.roots.length} roots and one target was given`,
-      {
-        remedy: 'This version restores homes without further data stores.',
-      },
-    );
+  if (!root) {
+    throw engineError('USAGE', 'Cannot restore the home: the snapshot holds none', {
+      remedy: 'Restore the database with --only database.',
+    });
   }
   await mkdir(home.target, { recursive: true });
   await markUnfinished(home.target, { snapshot: options.snapshot.id, wholeDatabase });
-  return restoreHome({
+  const result = await restoreHome({
     source: options.store,
     root,
     target: home.target,
@@ -184,6 +180,11 @@ async function restoreMarkedHome(
     signal: options.signal,
     onProgress: progress => options.onProgress?.({ phase: 'restore-home', ...progress }),
   });
+  const left = others.map(
+    ({ path }) =>
+      `Data store ${Buffer.from(path).toString('utf8')} was NOT restored: it needs a place of its own`,
+  );
+  return { ...result, warnings: [...result.warnings, ...left] };
 }
 
 async function spaceOfHome(store: Store, { roots }: PairedHome): Promise<number> {

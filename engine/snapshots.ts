@@ -24,7 +24,7 @@ export async function listSnapshots(
     if (filter.tag !== undefined && !snapshot.tags.includes(filter.tag)) continue;
     found.push(snapshot);
   }
-  return found.sort((a, b) => a.timeMs - b.timeMs || a.sequence - b.sequence);
+  return found; // in the store's order: a clock that was wrong must not make an old snapshot the latest
 }
 
 /**

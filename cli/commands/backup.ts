@@ -51,6 +51,9 @@ function tellToken(context: Context, { kind, token, command, page }: LatchToken)
   context.output.important({ latch: kind, token, command, page }, `${use}: ${command}`);
 }
 
+/** To the µs. */
+const rounded = (ms: number) => Math.round(ms * 1000) / 1000;
+
 function toJson(summary: BackupSummary, instance: string): Record<string, unknown> {
   const { fence, home, database } = summary;
   return {
@@ -61,11 +64,11 @@ function toJson(summary: BackupSummary, instance: string): Record<string, unknow
     durationMs: summary.durationMs,
     fence: fence.kind,
     latch: {
-      heldMs: fence.heldMs,
-      lockMs: fence.lockMs,
-      drainMs: fence.drainMs,
-      captureMs: fence.captureMs,
-      unlockMs: fence.unlockMs,
+      heldMs: rounded(fence.heldMs),
+      lockMs: rounded(fence.lockMs),
+      drainMs: rounded(fence.drainMs),
+      captureMs: rounded(fence.captureMs),
+      unlockMs: rounded(fence.unlockMs),
     },
     home: {
       files: home?.files ?? 0,

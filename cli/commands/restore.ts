@@ -26,6 +26,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     onProgress: context.progress.onProgress,
   });
   warnOfProblems(context, store);
+  for (const name of snapshot.home?.unreadable ?? []) context.output.warning(`Not in the snapshot: ${name}`);
   for (const warning of result.warnings) context.output.warning(warning);
   const { home, database } = result;
   context.output.result(
@@ -55,7 +56,14 @@ function checkTargets(options: RestoreOptions, cwd: string) {
   const { home, database, only } = options;
   const wantsHome = only !== 'database';
   const wantsDatabase = only !== 'home';
-  if (database) refusePasswordInArgument(database, '--database');
+  if (database) {
+    refusePasswordInArgument(database, '--database');
+    if (!/^postgres(ql)?:\/\//.test(database)) {
+      throw engineError('USAGE', 'Cannot restore: --database is no postgresql:// URL', {
+        remedy: 'Give it as postgresql://user@host:5432/name.',
+      });
+    }
+  }
   if ((wantsHome && !home) || (wantsDatabase && !database)) {
     const missing = wantsHome && !home ? '--home' : '--database';
     throw engineError('USAGE', `Cannot restore: ${missing} was not given`, {

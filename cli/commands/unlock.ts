@@ -37,6 +37,15 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
       { messageType: 'summary', unlocked, lapsed, unresolved: unresolved.map(latch => latch.why) },
       [describeReleased(unlocked, lapsed), ...unresolved.map(describeUnresolved)].join('\n'),
     );
+    if (unlocked === 0 && !(await app.isServing({ signal: context.signal }))) {
+      throw engineError(
+        'APP_STILL_LOCKED',
+        `Cannot unlock ${app.location}: it serves nobody, and not by a lock known here`,
+        {
+          remedy: `Unlock it with the token of whoever locked it (--token-file), or by hand: ${app.manual.unlock('TOKEN')}; a restart of the application ends the lock too.`,
+        },
+      );
+    }
     return unresolved.length > 0 ? exitCodes.stillLocked : exitCodes.done;
   } finally {
     await app.close();
@@ -44,7 +53,11 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
 };
 
 function readToken(file: string): string {
-  return file === '-' ? readFileSync(0, 'utf8').trim() : readSecretFile(file, 'the unlock token');
+  const token = file === '-' ? readFileSync(0, 'utf8').trim() : readSecretFile(file, 'the unlock token');
+  if (token !== '') return token;
+  throw engineError('USAGE', 'Cannot unlock: the token is empty', {
+    remedy: 'Give the unlock token as the first line.',
+  });
 }
 
 function describeReleased(unlocked: number, lapsed: number): string {

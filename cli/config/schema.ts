@@ -1,15 +1,19 @@
 import { z } from 'zod';
 import { parseDuration } from './units.ts';
 
+/** Text like 90s; a number is ms, as a manifest shows it. */
 const duration = (fallback: string) =>
   z
-    .string()
+    .union([z.string(), z.number().int()])
     .default(fallback)
-    .transform((text, context) => {
-      const ms = parseDuration(text);
-      if (ms === undefined)
-        context.addIssue({ code: 'custom', message: `"${text}" is no duration like 90s, 5m, 26h` });
-      return ms ?? 0;
+    .transform((value, context) => {
+      const ms = typeof value === 'number' ? value : parseDuration(value);
+      if (ms !== undefined && ms >= 1_000) return ms;
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is no duration of a second or more, like 90s, 5m, 26h`,
+      });
+      return z.NEVER;
     });
 
 const text = z.string().min(1);

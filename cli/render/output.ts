@@ -41,7 +41,7 @@ export function createOutput(options: OutputOptions): Output {
     result(document, text) {
       options.beforeMessage();
       if (json) stdout.write(line(document));
-      else if (text !== '' && !options.quiet) stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+      else if (text !== '') stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     },
     status(document) {
       if (json) stdout.write(line({ messageType: 'status', ...document }));

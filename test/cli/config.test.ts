@@ -89,3 +89,9 @@ test('broken YAML is refused with its line', () => {
   assert.equal(error.code, 'CONFIG_INVALID');
   assert.match(error.message, /config\.yaml:2/);
 });
+
+test('a hold of less than a second is refused; a number is ms, as show --config prints it', () => {
+  assert.equal(refusal('latch:\n  maxHold: 0s\n').code, 'CONFIG_INVALID');
+  assert.equal(refusal('latch:\n  maxHold: 10\n').code, 'CONFIG_INVALID');
+  assert.equal(parse('latch: { maxHold: 300000 }').latch.maxHold, 300_000);
+});

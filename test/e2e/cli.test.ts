@@ -205,14 +205,21 @@ describe('the command line', () => {
     const { code, json } = await first.ended;
     assert.equal(code, 0);
 
-    assert.deepEqual(failureOf(await here(['show', 'latest'])), {
+    // A configuration says which instance is meant; without one it must be said.
+    const store = { STILLPOINT_STORE: rig.store, STILLPOINT_PASSPHRASE_FILE: join(rig.folder, 'passphrase') };
+    assert.deepEqual(failureOf(await bare(['show', 'latest'], store)), {
       exit: 2,
       code: 'SNAPSHOT_AMBIGUOUS',
     });
+    assert.equal(
+      (await bare(['show', 'latest', '--tag', 'weekly'], store)).json[0]?.['id'],
+      other['snapshot'],
+    );
     for (const [args, id] of [
+      [[], json.at(-1)?.['snapshot']],
       [['--instance', 'bitbucket'], json.at(-1)?.['snapshot']],
       [['--instance', 'other'], other['snapshot']],
-      [['--tag', 'weekly'], other['snapshot']],
+      [['--config', file], other['snapshot']],
     ] as const) {
       assert.equal((await here(['show', 'latest', ...args])).json[0]?.['id'], id);
     }
@@ -231,6 +238,10 @@ describe('the command line', () => {
     const answer = await fetch(`${url}/mvc/maintenance/lock`, { method: 'POST', headers });
     const { unlockToken } = (await answer.json()) as { unlockToken: string };
     assert.deepEqual(failureOf(await rig.program(['backup', '--json'])), { exit: 11, code: 'APP_LOCKED' });
+    assert.deepEqual(failureOf(await rig.program(['unlock', '--json'])), {
+      exit: 21,
+      code: 'APP_STILL_LOCKED',
+    });
     assert.equal(rig.instance.isLocked, true);
     assert.deepEqual(manifestsOf(rig), manifests);
 

@@ -54,5 +54,7 @@ function rightsRemedy(message: string, sqlState: string | undefined): string | u
   if (sqlState !== '42501') return undefined;
   if (message.includes('row-level security'))
     return 'Let the backup role see every row: ALTER ROLE … BYPASSRLS.';
+  if (/must be (member|owner|able)/.test(message))
+    return 'Restore as a superuser, or as a role that is a member of the roles that own the objects.';
   return 'Let the backup role read everything: GRANT pg_read_all_data TO ….';
 }
