@@ -20,9 +20,9 @@ import type { Clock } from '../../../store/index.ts';
 import { systemClock } from '../../../store/index.ts';
 import { ScriptedApp } from '../app/scripted-app.ts';
 
-const speed = 20;
+const speed = 10;
 
-/** Twenty times as fast as the world, so that a test sees a minute of patience end. */
+/** Ten times as fast as the world, so that a test sees a minute of patience end. */
 export const fastClock: Clock = {
   nowMs: () => systemClock.nowMs(),
   nowNs: () => systemClock.nowNs(),
@@ -31,7 +31,7 @@ export const fastClock: Clock = {
 };
 
 /** Real milliseconds: what hangs is given up on after 3 s of the fast clock. */
-const timeouts = { connectMs: 1000, headersMs: 150, bodyMs: 150, lockMs: 150, stateMs: 150 };
+const timeouts = { connectMs: 2000, headersMs: 300, bodyMs: 300, lockMs: 300, stateMs: 300 };
 
 export interface Outcome {
   readonly error: unknown;
