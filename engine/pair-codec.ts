@@ -62,6 +62,9 @@ const numbers = {
     timeline: 11,
     exportedSnapshot: 12,
     lsn: 13,
+    xmin: 14,
+    xmax: 15,
+    publishable: 16,
   },
 } as const;
 
@@ -165,6 +168,16 @@ function texts(fields: Fields, number: number): string[] {
   });
 }
 
+/** A 64-bit number, as transaction ids are. */
+function wide(fields: Fields, number: number): bigint {
+  const value = fields.value(number);
+  if (typeof value === 'bigint' || typeof value === 'number') return BigInt(value);
+  throw storeError(
+    'STORE_DAMAGED',
+    `Cannot read a manifest: field ${number} holds something that is no number`,
+  );
+}
+
 function decodeFence(fence: Fields, what: string): FenceRecord {
   const n = numbers.fence;
   const kind = fence.text(n.kind);
@@ -234,5 +247,8 @@ function decodeDatabase(database: Fields, listing: (fields: Fields) => ListingRo
     timeline: database.integer(n.timeline),
     exportedSnapshot: database.text(n.exportedSnapshot),
     lsn: database.text(n.lsn),
+    xmin: wide(database, n.xmin),
+    xmax: wide(database, n.xmax),
+    publishable: database.boolean(n.publishable),
   };
 }

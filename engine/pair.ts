@@ -35,6 +35,11 @@ export interface PairedDatabase {
   readonly timeline: number;
   readonly exportedSnapshot: string;
   readonly lsn: string;
+  /** The pinned view's: transactions before xmin had ended, those from xmax on had not begun. */
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  /** Everything up to the pin was on the server's disk: a later backup may build on this one. */
+  readonly publishable: boolean;
 }
 
 /** What a manifest says: one point in time of home and database, and what proves that they belong together. */

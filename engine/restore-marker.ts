@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SnapshotId, writeDurably } from '../store/index.ts';
 import { engineError } from './errors.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from './latch/process-identity.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
 /** Stands in a restored home until the restore is whole, so that nobody takes half a home for a whole one. */
 export const restoreMarkerName = '.stillpoint-restore-unfinished';

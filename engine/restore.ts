@@ -5,7 +5,6 @@ import { afterwards, databaseOf } from './afterwards.ts';
 import { checkDatabaseTarget, restoreDatabase } from './database/index.ts';
 import { engineError } from './errors.ts';
 import { restoreHome, spaceOf } from './home/index.ts';
-import { abortOf, pending } from './latch/waiting.ts';
 import type { PairedHome, Snapshot } from './pair.ts';
 import type { OnProgress } from './progress.ts';
 import {
@@ -16,6 +15,7 @@ import {
   restoreMarkerName,
 } from './restore-marker.ts';
 import { together } from './together.ts';
+import { abortOf, pending } from './waiting.ts';
 
 export interface RestoreOptions {
   readonly store: Store;

@@ -36,6 +36,8 @@ export interface Written {
 export interface BackupSession extends ChunkSink, ChunkSource, AsyncDisposable {
   readonly id: SessionId;
   readonly written: Written;
+  /** Whether a new snapshot may depend on a chunk: a copy is there that is neither damaged nor about to go. */
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
   /** Everything put before is durable, and other sessions can find it. */
   flush(): Promise<void>;
   /** Flushes and creates the manifest; the session is over. A failed commit leaves no snapshot. */
@@ -167,6 +169,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     get written() {
       return { ...written };
     },
+    has: (chunk, chunkClass) => index.lengthOf(chunk, chunkClass) !== undefined || writer.has(chunk),
     put,
     async get(chunk, chunkClass) {
       const pending = writer.find(chunk);

@@ -1,7 +1,7 @@
+export type { ProcessIdentity } from '../process-identity.ts';
 export type { FenceRecord } from './fence.ts';
 export { withLatch } from './latch.ts';
 export type { LatchOptions, LatchPhase, LatchToken, Patience } from './options.ts';
-export type { ProcessIdentity } from './process-identity.ts';
 export type { LatchRecord } from './record.ts';
 export { type Released, type ReleaseOptions, releaseLatches, type UnresolvedLatch } from './release.ts';
 export { activeRun, beginRun, type RunGuard, type RunOptions } from './run-guard.ts';

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import type { ApplicationFacts, BackupTask, LatchedApplication } from '../app/index.ts';
+import { ownIdentity } from '../process-identity.ts';
+import { abortOf, forwardAbort, settle } from '../waiting.ts';
 import { type FenceRecord, lapsed } from './fence.ts';
 import type { LatchOptions, LatchPhase, LatchToken } from './options.ts';
 import { giveBack, type Hold, takeLock } from './outcome.ts';
 import { describe, prepare } from './prepare.ts';
-import { ownIdentity } from './process-identity.ts';
 import {
   forgetIntentions,
   heldHere,
@@ -15,7 +16,6 @@ import {
 } from './record.ts';
 import { Reports } from './reports.ts';
 import { isComplete, latchedRecord, momentNow, type Times } from './times.ts';
-import { abortOf, forwardAbort, settle } from './waiting.ts';
 import { capture, drain, type LatchWindow } from './window.ts';
 
 /** After a failure, once unlocked: how long a body that ignores its signal is waited for. */

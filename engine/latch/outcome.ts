@@ -1,11 +1,11 @@
 import { StillpointError } from '../../store/index.ts';
 import type { LatchedApplication } from '../app/index.ts';
 import { engineError } from '../errors.ts';
+import { settle } from '../waiting.ts';
 import { lockSurely, unlockSurely } from './calls.ts';
 import { type LatchOptions, patienceOf } from './options.ts';
 import { hasIntention, readRecord, removeRecord } from './record.ts';
 import type { Sentinel } from './sentinel-link.ts';
-import { settle } from './waiting.ts';
 
 /** Longer than any lock call and all that lockSurely does after it: a sentinel that is silent for so long is stuck. */
 const sentinelAnswerMs = 240_000;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../store/index.ts';
 import type { LatchedApplication } from '../app/index.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const lastCallMs = 500;
 

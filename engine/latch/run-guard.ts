@@ -2,7 +2,7 @@ import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { engineError } from '../errors.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.ts';
 import { instanceHash } from './record.ts';
 import { makeFolder, stateUnwritable } from './state-folder.ts';
 

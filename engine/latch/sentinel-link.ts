@@ -2,9 +2,9 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock, StillpointError } from '../../store/index.ts';
 import type { LockAnswer } from '../app/index.ts';
 import { type EngineErrorCode, engineError } from '../errors.ts';
+import { pending, settle, within } from '../waiting.ts';
 import { lapsed } from './fence.ts';
 import { encodeMessage, type FromSentinel, readMessages, type ToSentinel } from './messages.ts';
-import { pending, settle, within } from './waiting.ts';
 
 const startTimeoutMs = 20_000;
 const goodbyeMs = 2_000;

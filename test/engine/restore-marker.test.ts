@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { isAlive, type ProcessIdentity } from '../../engine/latch/process-identity.ts';
+import { isAlive, type ProcessIdentity } from '../../engine/process-identity.ts';
 import { markUnfinished, prepareHomeTarget, restoreMarkerName } from '../../engine/restore-marker.ts';
 import type { SnapshotId } from '../../store/index.ts';
 import { scratchFolder } from '../helpers/scratch.ts';

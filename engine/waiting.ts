@@ -1,4 +1,4 @@
-import type { Clock } from '../../store/index.ts';
+import type { Clock } from '../store/index.ts';
 
 /** A promise that is settled from outside. Nobody need wait for it. */
 export interface Pending<T> {
