@@ -36,6 +36,7 @@ export function backupSettings(context: Context): BackupSettings {
           exclude: values.home.exclude,
           excludeRepositories: values.home.excludeRepositories.map(String),
           networkHome: values.home.networkHome,
+          fileSystem: values.home.fileSystem,
           appExcludes: values.app?.type === 'bitbucket' ? bitbucketExcludes : [],
         }
       : null,

@@ -45,6 +45,7 @@ export const configSchema = z.strictObject({
       exclude: z.array(text).default([]),
       excludeRepositories: z.array(z.union([z.number().int(), text])).default([]),
       networkHome: z.enum(['refuse', 'reread']).default('refuse'),
+      fileSystem: text.optional(),
     })
     .optional(),
   database: z

@@ -9,14 +9,14 @@ import { loadLibc } from './libc.ts';
 import { type ClockWatch, watchClock } from './look.ts';
 import { makePace } from './pace.ts';
 import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
-import { type LookContext, prescanTree } from './prescan.ts';
+import { estimateTree, type LookContext, prescanTree } from './prescan.ts';
 import { codeOf, type FileReader } from './read.ts';
 import { makeReport, type Report } from './report.ts';
 import { expandDataStores } from './roots.ts';
 import { statCalls } from './stat.ts';
 import { isSame } from './states.ts';
 import { FileSystems, makeTree, type Tools, type Tree } from './tree.ts';
-import type { Home, HomeOptions, HomeProgress, HomeResult, HomeRoot } from './types.ts';
+import type { Home, HomeEstimate, HomeOptions, HomeProgress, HomeResult, HomeRoot } from './types.ts';
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */
 const readBytesMax = 1 << 20;
@@ -100,6 +100,8 @@ class OpenHome implements Home {
     assert(this.#stage === 'open', `Cannot pre-scan home: it is ${this.#stage}`);
     this.#stage = 'scanned';
     const done = { files: 0, bytes: 0 };
+    let readMs = 0;
+    const startedMs = this.#tools.clock.monotonicMs();
     const context = this.#context({ signal, sliceMs: sliceMs.live }, bytes => {
       done.files++;
       done.bytes += bytes;
@@ -107,6 +109,9 @@ class OpenHome implements Home {
     const { pace } = context;
     const telling = {
       ...context,
+      onRead: (ms: number) => {
+        readMs += ms;
+      },
       pace: {
         rest() {
           const resting = pace.rest();
@@ -120,7 +125,26 @@ class OpenHome implements Home {
     const sum = (of: (tree: Tree) => number): number =>
       this.#trees.reduce((total, tree) => total + of(tree), 0);
     const folders = sum(tree => tree.first.folders);
-    return { files: sum(tree => tree.first.count) - folders, folders, bytes: done.bytes };
+    const walkMs = Math.max(0, this.#tools.clock.monotonicMs() - startedMs - readMs);
+    return {
+      files: sum(tree => tree.first.count) - folders,
+      folders,
+      bytes: done.bytes,
+      read: done,
+      walkMs,
+    };
+  }
+
+  async estimate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<HomeEstimate> {
+    assert(this.#stage === 'open', `Cannot estimate home: it is ${this.#stage}`);
+    this.#stage = 'finished';
+    const context = this.#context({ signal, sliceMs: sliceMs.live }, () => {});
+    const sum = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
+    for (const tree of this.#trees) {
+      const one = await estimateTree(tree, context);
+      for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += one[name];
+    }
+    return sum;
   }
 
   async capture({ signal, budgetBytes }: { signal?: AbortSignal | undefined; budgetBytes: number }) {

@@ -14,7 +14,9 @@ export type { HomeSupport } from './support.ts';
 export { describeHomeSupport } from './support.ts';
 export type {
   Home,
+  HomeBase,
   HomeCapture,
+  HomeEstimate,
   HomeOptions,
   HomeProgress,
   HomeResult,

@@ -9,6 +9,7 @@ import { isFile, isFolder } from './stat.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
 import { rowOf, type Tools, type Tree } from './tree.ts';
+import type { HomeEstimate } from './types.ts';
 import { type Found, walk } from './walk.ts';
 
 /** What both looks at a tree work with. */
@@ -21,9 +22,31 @@ export interface LookContext {
   readonly watch: ClockWatch;
   readonly report: Report;
   readonly onTaken: (bytes: number) => void;
+  /** Hears how long reading and storing took. */
+  readonly onRead?: ((ms: number) => void) | undefined;
 }
 
 const liveTries = 2;
+
+/** Counts a tree as it is now; what a base does not have would be read. Stores nothing. */
+export async function estimateTree(tree: Tree, { tools, pace }: LookContext): Promise<HomeEstimate> {
+  const { root, isExcluded } = tree;
+  const sum = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
+  for (const event of walk({ root, isExcluded, stat: tools.stat })) {
+    if (event.kind === 'found') {
+      const { stats } = event.entry;
+      const bytes = isFile(stats) ? stats.size : 0;
+      sum[isFolder(stats) ? 'folders' : 'files']++;
+      sum.bytes += bytes;
+      if (isFile(stats)) sum.changed++;
+      sum.changedBytes += bytes;
+    } else if (event.kind === 'vanished' && event.path === root) throw rootVanished(root);
+    else if (event.kind === 'unreadable' && event.path === root) throw rootUnreadable(root, event.error);
+    const resting = pace.rest();
+    if (resting) await resting;
+  }
+  return sum;
+}
 
 /** Reads and stores every file of a tree while the application may write to it. What it cannot read is left to the window. */
 export async function prescanTree(tree: Tree, context: LookContext): Promise<void> {
@@ -81,10 +104,13 @@ async function takeLive(
     table.shareContent(at, other);
     return;
   }
+  const { clock } = context.tools;
+  const startedMs = clock.monotonicMs();
   const taken = await takeFile(found.path, context.reader, {
     tries: liveTries,
     receive: stats => storing(stats, context),
   });
+  context.onRead?.(clock.monotonicMs() - startedMs);
   if (taken.kind !== 'taken') {
     table.setUntaken(at);
     return;

@@ -1,5 +1,13 @@
 import type { Cuts } from '../../chunker/index.ts';
-import type { ChunkSink, Clock, ListingRoot, Randomness } from '../../store/index.ts';
+import type {
+  ChunkClass,
+  ChunkId,
+  ChunkSink,
+  ChunkSource,
+  Clock,
+  ListingRoot,
+  Randomness,
+} from '../../store/index.ts';
 import type { FileSystemProbe } from './filesystem.ts';
 import type { LibcLoad } from './libc.ts';
 import type { ReadSeam } from './read.ts';
@@ -22,12 +30,25 @@ export interface HomeSettings {
    * or with 'reread', which opens every file and reads every ref again inside the window.
    */
   readonly networkHome?: 'refuse' | 'reread' | undefined;
+  /** The identity of the home's file systems, for those that have none of their own; change it when they are replaced. */
+  readonly fileSystem?: string | undefined;
+}
+
+/** An earlier snapshot of the same home, whose states and contents are taken over where they still hold. */
+export interface HomeBase {
+  readonly source: ChunkSource;
+  readonly roots: readonly HomeRoot[];
+  /** When it was taken, ms since 1970 UTC. */
+  readonly timeMs: number;
+  /** Whether a new snapshot may depend on a chunk. */
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
 }
 
 export interface HomeOptions extends HomeSettings {
   readonly sink: ChunkSink;
   readonly cuts: Cuts;
   readonly clock: Clock;
+  readonly base?: HomeBase | undefined;
   readonly randomness?: Randomness | undefined;
   /** Test seams: what the file system says of a file, which kind it is, what happens between reads, and the test itself. */
   readonly statSeam?: StatSeam | undefined;
@@ -44,9 +65,24 @@ export interface HomeProgress {
 }
 
 export interface HomeScan {
+  /** Everything that is no folder. */
   readonly files: number;
   readonly folders: number;
   readonly bytes: number;
+  /** What had to be read, because no earlier snapshot has it. */
+  readonly read: { readonly files: number; readonly bytes: number };
+  /** Time spent walking rather than reading: about what the window's walk will take. */
+  readonly walkMs: number;
+}
+
+/** What a backup would read, found without reading. */
+export interface HomeEstimate {
+  readonly files: number;
+  readonly folders: number;
+  readonly bytes: number;
+  /** Files whose content would be read, and their sizes. */
+  readonly changed: number;
+  readonly changedBytes: number;
 }
 
 export interface HomeCapture {
@@ -89,6 +125,8 @@ export interface HomeResult {
 
 /** The home of one run: `prescan` live, `capture` inside the window, `finish` after the unlock; each once, in this order. */
 export interface Home extends AsyncDisposable {
+  /** Walks and compares; reads and stores nothing. Instead of the three steps. HOME_UNREADABLE. */
+  estimate(options?: { signal?: AbortSignal | undefined }): Promise<HomeEstimate>;
   /** Walks, reads and stores everything while the application runs. HOME_UNREADABLE. */
   prescan(options?: {
     signal?: AbortSignal | undefined;
