@@ -143,6 +143,7 @@ async function finishDatabase(
   const { store, session, signal } = options;
   return database.finish({
     sink: session,
+    source: session,
     cuts: store.cuts,
     digestKey: store.rowDigestKey,
     signal,

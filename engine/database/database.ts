@@ -1,5 +1,13 @@
 import type { Cuts } from '../../chunker/index.ts';
-import type { ChunkSink, ChunkSource, Clock, ListingRoot, SnapshotId } from '../../store/index.ts';
+import type {
+  ChunkClass,
+  ChunkId,
+  ChunkSink,
+  ChunkSource,
+  Clock,
+  ListingRoot,
+  SnapshotId,
+} from '../../store/index.ts';
 
 /** Where a database is. `password` wins over the URL's; without either, PGPASSWORD and PGPASSFILE count. */
 export interface DatabaseAddress {
@@ -16,6 +24,33 @@ export interface ConnectOptions extends DatabaseAddress {
   /** The `pg_dump` to use; default: the best one found. `null`: never, read the catalogs instead. */
   readonly pgDump?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** For tests that must be able to fail: another transaction id than the base's xmin, from which on rows count as new. */
+  readonly weakenedThreshold?:
+    | ((base: { readonly xmin: bigint; readonly xmax: bigint }) => bigint)
+    | undefined;
+}
+
+/** An earlier snapshot's database, and what its manifest says about the view that it was read from. */
+export interface DatabaseBase {
+  readonly source: ChunkSource;
+  readonly root: ListingRoot;
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  readonly lsn: string;
+  /** False: nothing of it is used. */
+  readonly publishable: boolean;
+  /** Whether a new snapshot may depend on a chunk. */
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
+}
+
+/** Keeps what was learnt of stored rows: a row's id is a hash of what it describes, so none can be out of date. */
+export interface TableCache {
+  /** Undefined: not there, or damaged. Never rejects. */
+  get(kind: 'table', id: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Copies the bytes. */
+  put(kind: 'table', id: Uint8Array, bytes: Uint8Array): void;
+  /** The row will be wanted again, though not now. Where it is missing the row is read instead. */
+  keep?(kind: 'table', id: Uint8Array): void;
 }
 
 /** What is known before the lock. Sizes in bytes. */
@@ -68,10 +103,12 @@ export interface DatabaseResult {
   readonly tables: number;
   readonly rows: number;
   readonly segments: number;
-  /** Segments that were read from the server rather than taken from an earlier snapshot. */
+  /** Segments of which rows were read at or after the pin, rather than taken from an earlier snapshot or the pre-copy. */
   readonly changedSegments: number;
-  /** Row bytes, as COPY text. */
+  /** Bytes of COPY text that the segments refer to. */
   readonly bytes: number;
+  /** Bytes of COPY text that came from the server, the pre-copy's included. */
+  readonly readBytes: number;
   readonly largeObjects: number;
   readonly serverVersion: string;
   readonly systemIdentifier: string;
@@ -89,20 +126,57 @@ export interface DatabaseResult {
 
 export interface FinishOptions {
   readonly sink: ChunkSink;
+  /** Gives what the sink took, and what the base refers to. */
+  readonly source: ChunkSource;
   readonly cuts: Cuts;
   /** 16 bytes: the store's key for row digests. */
   readonly digestKey: Uint8Array;
+  readonly cache?: TableCache | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: DatabaseProgress) => void) | undefined;
 }
 
+export interface PrecopyOptions extends FinishOptions {
+  /** `new`: tables that no base gives; `all`: what changed in the others, too, so that the pin finds little left. */
+  readonly mode: 'new' | 'all';
+}
+
+/** What was read and stored before the lock. */
+export interface DatabasePrecopied {
+  readonly segments: number;
+  readonly rows: number;
+  /** Row bytes, as COPY text. */
+  readonly bytes: number;
+}
+
+/** What a backup would read now. */
+export interface DatabaseEstimate {
+  readonly tables: number;
+  /** Of blocks that changed since the base, and of tables without one. */
+  readonly bytes: number;
+  readonly changedTables: number;
+  readonly changedSegments: number;
+  readonly segments: number;
+}
+
 /**
- * One database, backed up once: connect → prepare → (lock) pin → holds → (unlock) finish → dispose.
+ * One database, backed up once: connect → prepare → [precopy] → (lock) pin → holds → (unlock) finish → dispose.
  * Errors: DATABASE_UNREACHABLE, DATABASE_UNSUPPORTED, DATABASE_RIGHTS, DATABASE_FAILED; the store's pass through.
  */
 export interface DatabaseSource extends AsyncDisposable {
-  /** Before the lock: rights, version, list of tables, definitions. */
-  prepare(options?: { readonly signal?: AbortSignal | undefined }): Promise<DatabaseFacts>;
+  /** Before the lock: rights, version, list of tables, definitions; what of the base can be used. */
+  prepare(options?: {
+    readonly base?: DatabaseBase | null | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<DatabaseFacts>;
+  /** Before the lock, live: reads and stores rows from a view of its own; finish then reads what changed since. */
+  precopy(options: PrecopyOptions): Promise<DatabasePrecopied>;
+  /** Counts what a backup would read. Reads no rows, stores nothing. */
+  estimate(options: {
+    readonly source: ChunkSource;
+    readonly cache?: TableCache | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<DatabaseEstimate>;
   /** In the window, milliseconds: holds the view that finish reads. */
   pin(options?: { readonly signal?: AbortSignal | undefined }): Promise<DatabasePin>;
   /** The fence: true if the very backends that pinned still hold that view. Never throws. */

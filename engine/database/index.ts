@@ -1,15 +1,20 @@
 export type {
   ConnectOptions,
   DatabaseAddress,
+  DatabaseBase,
+  DatabaseEstimate,
   DatabaseFacts,
   DatabasePin,
+  DatabasePrecopied,
   DatabaseProgress,
   DatabaseResult,
   DatabaseSource,
   DatabaseTarget,
   FinishOptions,
+  PrecopyOptions,
   RestoreDatabaseOptions,
   RestoredDatabase,
+  TableCache,
 } from './database.ts';
 export { type DatabaseCounts, readDatabaseCounts } from './postgres/counts.ts';
 export { type DumpTool, findDumpTool } from './postgres/ddl.ts';

@@ -5,7 +5,10 @@ import type { Collation } from './server.ts';
 /** The listing's version: what a reader must know to restore it. */
 export const databaseFormatVersion = 1;
 
-/** What a listing says about the database it came from, beside its relations. */
+/**
+ * What a listing says about the database it came from, beside its relations. Nothing that differs from one view of an
+ * unchanged database to the next: that is in the manifest.
+ */
 export interface DatabaseRecord {
   readonly type: 'postgresql';
   readonly serverVersion: string;
@@ -18,14 +21,8 @@ export interface DatabaseRecord {
   readonly timeline: number;
   /** When the server was started, µs since 1970-01-01 UTC. */
   readonly startedAtUs: bigint;
-  readonly exportedSnapshot: string;
-  readonly lsn: string;
-  readonly xmin: bigint;
-  readonly xmax: bigint;
   /** 32 bytes. */
   readonly catalogFingerprint: Uint8Array;
-  /** Everything up to the pin was on the server's disk: a later backup may build on this one. */
-  readonly isPublishable: boolean;
   /** Which tool wrote the definitions. */
   readonly ddlSource: string;
   /** Settings under which the rows' text was made, and must be read. */
@@ -51,18 +48,13 @@ const fields: FieldTable<keyof DatabaseRecord | 'version'> = {
   systemIdentifier: 8,
   timeline: 9,
   startedAtUs: 10,
-  exportedSnapshot: 11,
-  lsn: 12,
-  xmin: 13,
-  xmax: 14,
-  catalogFingerprint: 15,
-  isPublishable: 16,
-  ddlSource: 17,
-  settings: 18,
-  roles: 19,
-  comment: 20,
-  databaseSql: 21,
-  largeObjectSource: 22,
+  catalogFingerprint: 11,
+  ddlSource: 12,
+  settings: 13,
+  roles: 14,
+  comment: 15,
+  databaseSql: 16,
+  largeObjectSource: 17,
 };
 
 const collationFields: FieldTable<keyof Collation> = {
@@ -117,12 +109,7 @@ export function decodeFacts(value: CborValue): DatabaseRecord {
     systemIdentifier: record.bigint('systemIdentifier'),
     timeline: record.number('timeline'),
     startedAtUs: record.bigint('startedAtUs'),
-    exportedSnapshot: record.text('exportedSnapshot'),
-    lsn: record.text('lsn'),
-    xmin: record.bigint('xmin'),
-    xmax: record.bigint('xmax'),
     catalogFingerprint: record.bytes('catalogFingerprint'),
-    isPublishable: record.boolean('isPublishable'),
     ddlSource: record.text('ddlSource'),
     settings: textPairs(record.list('settings')),
     roles: record.texts('roles'),

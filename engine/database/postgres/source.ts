@@ -2,8 +2,11 @@ import { StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type {
   ConnectOptions,
+  DatabaseBase,
+  DatabaseEstimate,
   DatabaseFacts,
   DatabasePin,
+  DatabasePrecopied,
   DatabaseResult,
   DatabaseSource,
   FinishOptions,
@@ -42,7 +45,12 @@ class PostgresSource implements DatabaseSource {
     this.#connections = connections;
   }
 
-  async prepare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<DatabaseFacts> {
+  async prepare(
+    options: {
+      readonly base?: DatabaseBase | null | undefined;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<DatabaseFacts> {
     return this.#guarded(options.signal, async () => {
       const { pgDump } = this.#options;
       const prepared = await prepareBackup(this.#connections, { pgDump, signal: options.signal });
@@ -61,6 +69,14 @@ class PostgresSource implements DatabaseSource {
         ddlSource: ddl.source,
       };
     });
+  }
+
+  async precopy(): Promise<DatabasePrecopied> {
+    return { segments: 0, rows: 0, bytes: 0 };
+  }
+
+  async estimate(): Promise<DatabaseEstimate> {
+    return { tables: 0, bytes: 0, changedTables: 0, changedSegments: 0, segments: 0 };
   }
 
   async pin(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<DatabasePin> {

@@ -115,7 +115,7 @@ onServers(
       await source.prepare({ signal: abort.signal });
       await source.pin({ signal: abort.signal });
       await assert.rejects(
-        source.finish({ sink: chunks, cuts: chunks.cuts, digestKey, signal: abort.signal }),
+        source.finish({ sink: chunks, source: chunks, cuts: chunks.cuts, digestKey, signal: abort.signal }),
         reason,
       );
       await assert.rejects(connect(url, { signal: abort.signal }), reason);

@@ -81,7 +81,7 @@ export async function backUp(
   await options.beforePin?.();
   await source.pin();
   await options.afterPin?.();
-  return await source.finish({ sink: chunks, cuts: chunks.cuts, digestKey });
+  return await source.finish({ sink: chunks, source: chunks, cuts: chunks.cuts, digestKey });
 }
 
 export function restore(

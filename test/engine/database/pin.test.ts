@@ -61,7 +61,7 @@ onServers(server => {
     assert.equal(pin.tables, 2);
     assert.equal(pin.sequences, 1);
     assert.equal(await source.holds(), true);
-    const result = await source.finish({ sink: chunks, cuts: chunks.cuts, digestKey });
+    const result = await source.finish({ sink: chunks, source: chunks, cuts: chunks.cuts, digestKey });
     const target = server().url('growing_again');
     await restore(target, { chunks, result });
     assertDescriptionsEqual(await describeDatabase(url), await describeDatabase(target));
@@ -99,7 +99,7 @@ onServers(server => {
         await new Promise(resolve => setTimeout(resolve, 5));
       assert.equal(await source.holds(), false, purpose);
       const chunks = memoryChunks();
-      await assert.rejects(source.finish({ sink: chunks, cuts: chunks.cuts, digestKey }), {
+      await assert.rejects(source.finish({ sink: chunks, source: chunks, cuts: chunks.cuts, digestKey }), {
         code: 'DATABASE_FAILED',
       });
     }
