@@ -2,6 +2,7 @@ export type { Application, FenceKind } from './app/index.ts';
 export { bitbucket, noApplication } from './app/index.ts';
 export type { BackupOptions, BackupSeams, BackupSummary } from './backup.ts';
 export { backup } from './backup.ts';
+export { isTimeZone, localTimeZone } from './calendar.ts';
 export type { Finding } from './doctor.ts';
 export { checkApplication, checkNativeParts, checkTools, failed } from './doctor.ts';
 export type { EngineErrorCode } from './errors.ts';

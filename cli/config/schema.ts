@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTimeZone } from '../../engine/index.ts';
 import { parseDuration } from './units.ts';
 
 /** Text like 90s; a number is ms, as a manifest shows it. */
@@ -21,14 +22,20 @@ const count = z.number().int().min(0);
 
 /** Retention is checked here so that a mistake shows before the first prune. */
 const retention = z.strictObject({
-  timeZone: text.optional(),
+  timeZone: text
+    .refine(isTimeZone, { error: ({ input }) => `"${input}" is no time zone, like Europe/Berlin or UTC` })
+    .optional(),
   keepLast: count.optional(),
   keepHourly: count.optional(),
   keepDaily: count.optional(),
   keepWeekly: count.optional(),
   keepMonthly: count.optional(),
   keepYearly: count.optional(),
-  keepWithin: text.optional(),
+  keepWithin: text
+    .refine(value => (parseDuration(value) ?? 0) > 0, {
+      error: ({ input }) => `"${input}" is no duration, like 26h, 7d or 8w (m is minutes)`,
+    })
+    .optional(),
   keepTag: z.array(text).optional(),
 });
 

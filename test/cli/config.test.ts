@@ -95,3 +95,25 @@ test('a hold of less than a second is refused; a number is ms, as show --config 
   assert.equal(refusal('latch:\n  maxHold: 10\n').code, 'CONFIG_INVALID');
   assert.equal(parse('latch: { maxHold: 300000 }').latch.maxHold, 300_000);
 });
+
+test('retention is checked when it is read: time zone, counts, duration, with the line', () => {
+  const lines = (rule: string) => `store: /s\nretention:\n  keepDaily: 7\n  ${rule}\n`;
+  for (const rule of [
+    'timeZone: Europe/Belrin',
+    'timeZone: +02:00',
+    'keepHourly: -1',
+    'keepHourly: 1.5',
+    'keepHourly: many',
+    'keepWithin: 7',
+    'keepWithin: 6mo',
+    'keepWithin: 0d',
+    'keepTag: upgrade',
+    'keepDialy: 3',
+  ]) {
+    const error = refusal(lines(rule));
+    assert.equal(error.code, 'CONFIG_INVALID', rule);
+    assert.match(error.message, /config\.yaml:4/, rule);
+  }
+  const retention = { timeZone: 'UTC', keepLast: 0, keepWithin: '26h', keepTag: ['a'] };
+  assert.deepEqual(parse(`retention: ${JSON.stringify(retention)}`).retention, retention);
+});
