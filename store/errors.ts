@@ -11,7 +11,9 @@ export type StoreErrorCode =
   | 'STORE_READ_FAILED' // the medium failed to read (not: wrong bytes)
   | 'STORE_LOCKED' // another run holds what this one needs
   | 'STORE_UNPROVEN' // create-only writes could not be proven on this medium
+  | 'STORE_IMPLAUSIBLE' // what the medium lists cannot be all that there is
   | 'SNAPSHOT_UNKNOWN'
+  | 'SNAPSHOT_HELD' // a hold keeps it from being forgotten
   | 'SNAPSHOT_AMBIGUOUS';
 
 export interface ErrorDetails {

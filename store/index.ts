@@ -17,6 +17,8 @@ export { inlineBytesMax } from './content.ts';
 export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
+export { type ForgetOptions, forgetSnapshot } from './forget.ts';
+export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
 export type { Kdf } from './keys/index.ts';
@@ -31,6 +33,15 @@ export {
 export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
 export { describeNative, type NativePart } from './native.ts';
+export {
+  type BeginPruneOptions,
+  beginPrune,
+  type PruneSession,
+  type Reclaimed,
+  type ReclaimOptions,
+  type ReclaimPhase,
+  type ReclaimProgress,
+} from './prune.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { systemClock, systemSeams } from './seams.ts';
 export {

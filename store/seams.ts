@@ -11,6 +11,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after ms; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls back about every ms until what it returns is called. Never keeps a process alive. */
+  every(ms: number, work: () => void): () => void;
 }
 
 /** Randomness, passed in so that a test can replay it. */
@@ -34,6 +36,10 @@ export const systemClock: Clock = {
     } catch (error) {
       throw signal?.aborted ? signal.reason : error;
     }
+  },
+  every: (ms, work) => {
+    const timer = setInterval(work, ms).unref();
+    return () => clearInterval(timer);
   },
 };
 

@@ -18,7 +18,7 @@ export function seededRandomness(seed: string): Randomness {
   };
 }
 
-/** A clock that moves on by 1 ms a look, from 2026-01-01 UTC. Its sleep does not wait. */
+/** A clock that moves on by 1 ms a look, from 2026-01-01 UTC. Its sleep does not wait, and it never calls back. */
 export function steppingClock(startMs = Date.UTC(2026, 0, 1)): Clock {
   let elapsedMs = 0;
   const step = (): number => {
@@ -33,6 +33,7 @@ export function steppingClock(startMs = Date.UTC(2026, 0, 1)): Clock {
       signal?.throwIfAborted();
       elapsedMs += ms;
     },
+    every: () => () => undefined,
   };
 }
 

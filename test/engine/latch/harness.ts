@@ -28,6 +28,7 @@ export const fastClock: Clock = {
   nowNs: () => systemClock.nowNs(),
   monotonicMs: () => systemClock.monotonicMs() * speed,
   sleep: (ms, signal) => systemClock.sleep(ms / speed, signal),
+  every: (ms, work) => systemClock.every(ms / speed, work),
 };
 
 /** Real milliseconds: what hangs is given up on after 3 s of the fast clock. */
