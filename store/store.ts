@@ -31,6 +31,8 @@ export interface Store extends ChunkSource, AsyncDisposable {
   readonly cuts: Cuts;
   /** 16 bytes; equal in every store of one family. */
   readonly rowDigestKey: Uint8Array;
+  /** 32 bytes: for checks of what is kept near on a backing-up host. */
+  readonly cacheKey: Uint8Array;
   /** What could not be read so far and was done without: damaged index parts, replaced by the packs' own lists. */
   readonly problems: readonly StoreProblem[];
   /**
@@ -189,6 +191,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     location: backend.location,
     cuts: cutsFrom((label, length) => ring.domainKey(`chunker/${label}`, length), config.sizes),
     rowDigestKey: ring.domainKey('chunker/row-digest', 16),
+    cacheKey: ring.domainKey('store/cache'),
     get problems() {
       return [...problems];
     },
