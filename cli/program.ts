@@ -80,11 +80,15 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
       });
 
   command('init', 'make a store', async () => (await import('./commands/init.ts')).init);
-  command(
-    'backup',
-    'take one paired snapshot',
-    async () => (await import('./commands/backup.ts')).backup,
-  ).option('--tag <tag>', 'mark the snapshot; may be repeated', collect, []);
+  command('backup', 'take one paired snapshot', async () => (await import('./commands/backup.ts')).backup)
+    .option('--tag <tag>', 'mark the snapshot; may be repeated', collect, [])
+    .option('--dry-run', 'say what would be read; lock and write nothing')
+    .option('--wait <duration>', 'wait so long for another run, or for somebody else’s lock, to end')
+    .addOption(
+      new Option('--hold-until <moment>', 'unlock when the state is captured, or when all of it is durable')
+        .choices(['captured', 'durable'])
+        .default('captured'),
+    );
   command(
     'snapshots',
     'list the snapshots, newest last',

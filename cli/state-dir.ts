@@ -9,3 +9,12 @@ export function stateDir(env: NodeJS.ProcessEnv): string {
     join(env['HOME'] || homedir(), '.local/state/stillpoint')
   );
 }
+
+/** Where copies of what the store can give again lie; may be deleted at any time. */
+export function cacheDir(env: NodeJS.ProcessEnv): string {
+  return (
+    env['STILLPOINT_CACHE_DIR'] ||
+    env['CACHE_DIRECTORY']?.split(':', 1)[0] ||
+    join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'stillpoint')
+  );
+}

@@ -1,17 +1,30 @@
 import type { BackupSession, Clock, Seams, SnapshotId, Store } from '../store/index.ts';
 import type { Application } from './app/index.ts';
+import { openCache, throughCache } from './cache.ts';
 import {
   connectDatabase,
   type DatabaseAddress,
   type DatabaseResult,
   type DatabaseSource,
+  type FinishOptions,
 } from './database/index.ts';
 import { type Home, type HomeOptions, type HomeResult, type HomeSettings, openHome } from './home/index.ts';
-import { beginRun, type FenceRecord, type LatchToken, releaseLatches, withLatch } from './latch/index.ts';
-import type { PairedDatabase, PairedHome } from './pair.ts';
+import {
+  beginRun,
+  checkForecast,
+  type FenceRecord,
+  type Forecast,
+  forecast,
+  type LatchToken,
+  releaseLatches,
+  withLatch,
+} from './latch/index.ts';
+import type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 import { encodePair } from './pair-codec.ts';
+import { databaseBaseOf, findParent, homeBaseOf } from './parent.ts';
 import type { OnPhase, OnProgress } from './progress.ts';
 import { together } from './together.ts';
+import { whileLocked } from './while-locked.ts';
 
 /** Changed files up to this much are kept in memory in the window and stored after the unlock. */
 const captureBudgetBytes = 256 * 1024 * 1024;
@@ -21,6 +34,8 @@ export interface BackupSeams {
   readonly onPhase?: OnPhase;
   readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam'>>;
 }
+
+export type HoldUntil = 'captured' | 'durable';
 
 export interface BackupOptions {
   readonly store: Store;
@@ -36,6 +51,12 @@ export interface BackupOptions {
   readonly database: DatabaseAddress | null;
   readonly app: Application;
   readonly latch: { readonly stateDir: string; readonly drainTimeoutMs: number; readonly maxHoldMs: number };
+  /** When the application is unlocked: as soon as the state is captured, or not before all of it is durable. */
+  readonly holdUntil: HoldUntil;
+  /** How long another run, or somebody else's lock, is waited for. */
+  readonly waitMs: number;
+  /** Where the cache is; absent: none is used. */
+  readonly cacheDir?: string | undefined;
   readonly signal: AbortSignal;
   readonly onPhase: OnPhase;
   readonly onProgress: OnProgress;
@@ -49,6 +70,7 @@ export interface BackupSummary {
   readonly timeMs: number;
   readonly durationMs: number;
   readonly fence: FenceRecord;
+  readonly forecast: Forecast;
   readonly home: PairedHome | null;
   readonly database: PairedDatabase | null;
   readonly stored: BackupSession['written'];
@@ -56,14 +78,15 @@ export interface BackupSummary {
 }
 
 /**
- * One backup of the pair: everything is read live first, the latch holds the application only while what changed
- * meanwhile is captured and the database is pinned, and the rest is finished from the pin. Nothing is visible in the
- * store until the last step; on any failure the application is unlocked and no snapshot appears.
+ * One backup of the pair: what changed since the parent is read live first, the latch holds the application only while
+ * what changed meanwhile is captured and the database is pinned, and the rest is finished from the pin. Nothing is
+ * visible in the store until the last step; on any failure the application is unlocked and no snapshot appears.
  */
 export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const { store, app, instance, signal } = options;
   const { clock } = options.seams;
   const startedMs = clock.monotonicMs();
+  const waiting = { untilMs: startedMs + options.waitMs, clock, signal };
   const enter: OnPhase = async phase => {
     signal.throwIfAborted();
     options.onProgress({ phase });
@@ -72,83 +95,160 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
 
   await enter('open');
   const place = { stateDir: options.latch.stateDir, instance };
-  await using _run = await beginRun(place);
+  await using _run = await whileLocked(waiting, () => beginRun(place));
   if (app.fence === 'latched') await releaseLatches({ ...place, app, clock, signal });
   await using session = await store.beginBackup({ host: options.host, signal });
+  const parent = await findParent(store, { instance });
+  await using cache = await openCacheOf(options);
+  const chunks = throughCache(session, cache);
+  const access = { source: chunks, has: session.has };
 
   await enter('connect');
   if (app.fence === 'latched') await app.checkAccess({ signal });
   await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));
   await using home =
-    options.home && (await openHome({ ...options.home, sink: session, cuts: store.cuts, clock }));
+    options.home &&
+    (await openHome({
+      ...options.home,
+      sink: chunks,
+      cuts: store.cuts,
+      clock,
+      base: homeBaseOf(parent, access),
+    }));
+  const copy: CopyOptions = {
+    sink: chunks,
+    source: chunks,
+    cuts: store.cuts,
+    digestKey: store.rowDigestKey,
+    cache,
+  };
 
   await enter('pre-scan');
-  await together(
-    [s => prescan(home, { ...options, signal: s }), async s => database?.prepare({ signal: s })],
-    {
-      signal,
-    },
-  );
-
-  const latch = { ...options.latch, app, instance, clock, signal, onPhase: enter, onToken: options.onToken };
-  const { fence } = await withLatch(latch, async window => {
-    window.fence(async () => database === null || (await database.holds()));
-    await together(
-      [
-        async s => home?.capture({ signal: s, budgetBytes: captureBudgetBytes }),
-        async s => database?.pin({ signal: s }),
-      ],
-      { signal: window.signal },
-    );
-  });
-
-  await enter('finish');
-  const [homeResult, databaseResult] = await together(
+  const [scan, restMs] = await together(
     [
-      async s => home && (await home.finish({ signal: s })),
-      async s => database && (await finishDatabase(database, { ...options, session, signal: s })),
+      s => prescan(home, { ...options, signal: s }),
+      async s => {
+        await database?.prepare({ base: databaseBaseOf(parent, access), signal: s });
+        return database ? precopy(database, copy, { ...options, signal: s }) : 0;
+      },
     ],
     { signal },
   );
+  if (options.holdUntil === 'durable') await session.flush();
+  const expected = forecast({ ...scan, restMs, last: parent && { ...parent, entries: entriesOf(parent) } });
+  if (app.fence === 'latched') checkForecast(expected, options.latch);
+
+  const finish = (phaseSignal: AbortSignal) =>
+    together(
+      [
+        async s => home && (await home.finish({ signal: s })),
+        async s => database && (await finishDatabase(database, copy, { ...options, signal: s })),
+      ],
+      { signal: phaseSignal },
+    );
+  const latch = { ...options.latch, app, instance, clock, signal, onPhase: enter, onToken: options.onToken };
+  const { fence, result } = await whileLocked(waiting, () =>
+    withLatch(latch, async window => {
+      window.fence(async () => database === null || (await database.holds()));
+      await together(
+        [
+          async s => home?.capture({ signal: s, budgetBytes: captureBudgetBytes }),
+          async s => database?.pin({ signal: s }),
+        ],
+        { signal: window.signal },
+      );
+      if (options.holdUntil === 'captured') return undefined;
+      const finished = await finish(window.signal);
+      await session.flush();
+      return finished;
+    }),
+  );
+
+  await enter('finish');
+  const [homeResult, databaseResult] = result ?? (await finish(signal));
 
   await enter('commit');
   const found = {
     timeMs: Math.round(fence.capturedAtMs ?? clock.nowMs()),
     fence,
-    parent: null,
+    forecast: expected,
+    parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
     warnings: [...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? [])],
   };
   const durationMs = elapsedMs(clock, startedMs);
   const snapshot = await session.commit(encodePair({ ...options, ...found, durationMs }));
-  return { ...found, snapshot, durationMs: elapsedMs(clock, startedMs), stored: { ...session.written } };
+  await cache?.settle();
+  return {
+    ...found,
+    snapshot,
+    warnings: [...found.warnings, ...(cache?.notes ?? [])],
+    durationMs: elapsedMs(clock, startedMs),
+    stored: { ...session.written },
+  };
+}
+
+async function openCacheOf({ cacheDir, store, instance }: BackupOptions) {
+  if (cacheDir === undefined) return undefined;
+  return openCache({ folder: cacheDir, storeId: store.id, instance, key: store.cacheKey });
+}
+
+function entriesOf({ home }: Snapshot): number {
+  return home ? home.files + home.folders : 0;
 }
 
 function elapsedMs(clock: Clock, startedMs: number): number {
   return Math.round(clock.monotonicMs() - startedMs);
 }
 
-async function prescan(home: Home | null, options: BackupOptions): Promise<void> {
-  await home?.prescan({
-    signal: options.signal,
-    onProgress: progress => options.onProgress({ phase: 'pre-scan', ...progress }),
+/** What the window will look at again, and how long a look takes. */
+async function prescan(
+  home: Home | null,
+  { signal, onProgress }: BackupOptions,
+): Promise<{ entries: number; walkMs: number }> {
+  if (!home) return { entries: 0, walkMs: 0 };
+  const { files, folders, walkMs } = await home.prescan({
+    signal,
+    onProgress: progress => onProgress({ phase: 'pre-scan', ...progress }),
   });
+  return { entries: files + folders, walkMs };
+}
+
+type CopyOptions = Omit<FinishOptions, 'signal' | 'onProgress'>;
+
+/**
+ * Copies live what has no base, and everything where the application stays locked until all is durable. Returns how
+ * long the rest will take from the pin, as far as the window will last so long: one pass over what is then nearly
+ * unchanged, taken now to know.
+ */
+async function precopy(
+  database: DatabaseSource,
+  copy: CopyOptions,
+  { holdUntil, signal, seams, onProgress }: BackupOptions,
+): Promise<number> {
+  const isDurable = holdUntil === 'durable';
+  await database.precopy({
+    ...copy,
+    mode: isDurable ? 'all' : 'new',
+    signal,
+    onProgress: progress => onProgress({ phase: 'pre-scan', rows: progress.rows }),
+  });
+  if (!isDurable) return 0;
+  const startedMs = seams.clock.monotonicMs();
+  await database.estimate({ source: copy.source, signal });
+  return seams.clock.monotonicMs() - startedMs;
 }
 
 async function finishDatabase(
   database: DatabaseSource,
-  options: BackupOptions & { readonly session: BackupSession },
+  copy: CopyOptions,
+  { signal, onProgress }: BackupOptions,
 ): Promise<DatabaseResult> {
-  const { store, session, signal } = options;
   return database.finish({
-    sink: session,
-    source: session,
-    cuts: store.cuts,
-    digestKey: store.rowDigestKey,
+    ...copy,
     signal,
-    onProgress: ({ rows, bytes, bytesTotal }) =>
-      options.onProgress({ phase: 'finish', rows, bytes, bytesTotal }),
+    onProgress: ({ rows, bytes, bytesTotal }) => onProgress({ phase: 'finish', rows, bytes, bytesTotal }),
   });
 }
 

@@ -17,13 +17,15 @@ export interface Cache {
   get(kind: CacheKind, id: Uint8Array): Promise<Uint8Array | undefined>;
   /** Copies the bytes; they are written later, in batches. */
   put(kind: CacheKind, id: Uint8Array, bytes: Uint8Array): void;
+  /** The row will be wanted again, though this run does not read it. */
+  keep(kind: CacheKind, id: Uint8Array): void;
 }
 
 /** The cache of one run. */
 export interface OpenCache extends Cache, AsyncDisposable {
   /** Sentences about what was wrong with it. */
   readonly notes: readonly string[];
-  /** Writes what waits and drops every row that this run neither got nor put. After the commit. */
+  /** Writes what waits and drops every row that this run neither got, put nor kept. After the commit. */
   settle(): Promise<void>;
 }
 
@@ -87,7 +89,7 @@ class LevelCache implements OpenCache {
   async get(kind: CacheKind, id: Uint8Array): Promise<Uint8Array | undefined> {
     const name = nameOf(kind, id);
     const waiting = this.#waiting.get(name);
-    if (waiting) return waiting.subarray(0, waiting.length - checkBytes);
+    if (waiting) return withoutCheck(waiting);
     if (!this.#database || !this.#known.has(name)) return undefined;
     try {
       const row = await this.#database.get(Buffer.from(name, 'hex'));
@@ -110,6 +112,10 @@ class LevelCache implements OpenCache {
     this.#waiting.set(name, row);
     this.#waitingBytes += row.length;
     if (this.#waitingBytes >= batchBytesMax) this.#write();
+  }
+
+  keep(kind: CacheKind, id: Uint8Array): void {
+    this.#touched.add(nameOf(kind, id));
   }
 
   async settle(): Promise<void> {
@@ -149,7 +155,11 @@ class LevelCache implements OpenCache {
       try {
         const known = new Set([...this.#known, ...rows.keys()]);
         await database.batch([
-          ...[...rows].map(([name, value]) => ({ type: 'put' as const, key: Buffer.from(name, 'hex'), value })),
+          ...[...rows].map(([name, value]) => ({
+            type: 'put' as const,
+            key: Buffer.from(name, 'hex'),
+            value,
+          })),
           this.#namesRow(known), // with them: a run that is killed leaves no row that nobody knows
         ]);
         this.#known = known;
@@ -198,14 +208,24 @@ class LevelCache implements OpenCache {
   }
 
   #checkOf(name: string, bytes: Uint8Array): Uint8Array {
-    return createHmac('sha256', this.#key).update(name).update('\0').update(bytes).digest().subarray(0, checkBytes);
+    return createHmac('sha256', this.#key)
+      .update(name)
+      .update('\0')
+      .update(bytes)
+      .digest()
+      .subarray(0, checkBytes);
   }
 
   #checked(name: string, row: Uint8Array): Uint8Array | undefined {
     if (row.length < checkBytes) return undefined;
-    const bytes = row.subarray(0, row.length - checkBytes);
+    const bytes = withoutCheck(row);
     return timingSafeEqual(this.#checkOf(name, bytes), row.subarray(bytes.length)) ? bytes : undefined;
   }
+}
+
+/** A plain view, whatever kind of array the row is. */
+function withoutCheck(row: Uint8Array): Uint8Array {
+  return new Uint8Array(row.buffer, row.byteOffset, row.length - checkBytes);
 }
 
 async function openLevel(folder: string): Promise<Database> {

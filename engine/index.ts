@@ -1,14 +1,16 @@
 export type { Application, FenceKind } from './app/index.ts';
 export { bitbucket, noApplication } from './app/index.ts';
-export type { BackupOptions, BackupSeams, BackupSummary } from './backup.ts';
+export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup.ts';
 export { backup } from './backup.ts';
 export { isTimeZone, localTimeZone } from './calendar.ts';
 export type { Finding } from './doctor.ts';
 export { checkApplication, checkNativeParts, checkTools, failed } from './doctor.ts';
+export type { DryRun } from './dry-run.ts';
+export { dryRun } from './dry-run.ts';
 export type { EngineErrorCode } from './errors.ts';
 export { engineError } from './errors.ts';
 export { bitbucketExcludes } from './home/index.ts';
-export type { FenceRecord, LatchToken, UnresolvedLatch } from './latch/index.ts';
+export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';
 export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';

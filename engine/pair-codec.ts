@@ -13,7 +13,7 @@ import type { Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 /**
  * Each field of a record has its number for good; a reader passes over numbers that it does not know, so a later
  * version may add fields and never re-uses a number. In `pair`, 12 is kept for hook records and 13 for the exact losses
- * of a degraded snapshot. Durations of the fence are in µs.
+ * of a degraded snapshot. Durations of the fence and the forecast are in µs.
  */
 const numbers = {
   pair: {
@@ -28,6 +28,7 @@ const numbers = {
     database: 9,
     configuration: 10,
     warnings: 11,
+    forecast: 14,
   },
   fence: {
     kind: 1,
@@ -44,6 +45,7 @@ const numbers = {
     unlockMs: 12,
     heldMs: 13,
   },
+  forecast: { captureMs: 1, heldMs: 2 },
   application: { type: 1, version: 2, displayName: 3, identity: 4 },
   listing: { root: 1, level: 2, entries: 3 },
   root: { path: 1, listing: 2 },
@@ -92,6 +94,10 @@ export function encodePair(pair: Pair): { roots: ChunkRef[]; body: CborValue } {
     tags: [...pair.tags],
     warnings: [...pair.warnings],
     fence: encodeFence(pair.fence),
+    forecast: numbered(numbers.forecast, {
+      captureMs: us(pair.forecast.captureMs),
+      heldMs: us(pair.forecast.heldMs),
+    }),
     home:
       home &&
       numbered(numbers.home, {
@@ -151,6 +157,7 @@ export function decodePair(manifest: Manifest): Snapshot {
     parent: pair.has(n.parent) ? pair.text(n.parent) : null,
     program: pair.text(n.program),
     fence: decodeFence(pair.fields(n.fence), what),
+    forecast: decodeForecast(pair.fields(n.forecast)),
     home: pair.has(n.home) ? decodeHome(pair.fields(n.home), { what, listing }) : null,
     database: pair.has(n.database) ? decodeDatabase(pair.fields(n.database), listing) : null,
     configuration: pair.text(n.configuration),
@@ -207,6 +214,11 @@ function decodeFence(fence: Fields, what: string): FenceRecord {
     unlockMs: ms(n.unlockMs),
     heldMs: ms(n.heldMs),
   };
+}
+
+function decodeForecast(forecast: Fields): Snapshot['forecast'] {
+  const n = numbers.forecast;
+  return { captureMs: forecast.integer(n.captureMs) / 1000, heldMs: forecast.integer(n.heldMs) / 1000 };
 }
 
 function decodeHome(

@@ -1,5 +1,5 @@
 import type { ListingRoot, SnapshotId } from '../store/index.ts';
-import type { FenceRecord } from './latch/index.ts';
+import type { FenceRecord, Forecast } from './latch/index.ts';
 
 /** One folder tree of the home as it was stored. */
 export interface PairedRoot {
@@ -52,6 +52,8 @@ export interface Pair {
   readonly parent: string | null;
   readonly program: string;
   readonly fence: FenceRecord;
+  /** How long the latch should have taken by what was known before the lock. */
+  readonly forecast: Forecast;
   readonly home: PairedHome | null;
   readonly database: PairedDatabase | null;
   /** The configuration that made it, as JSON, without secrets. */

@@ -60,10 +60,24 @@ export function writeProperties(home: string, databaseUrl: string): void {
   writeFileSync(join(home, 'shared', 'bitbucket.properties'), `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-/** Appends a line to the application's log; the log is part of the home and changes at any time. */
-export function logTo(home: string, line: { readonly at: Clock; readonly text: string }): void {
-  const time = new Date(line.at.nowMs()).toISOString().replace('T', ' ').replace('Z', '');
-  appendFileSync(join(home, 'log', 'atlassian-bitbucket.log'), `${time} INFO  ${line.text}\n`);
+/** The application's log: part of the home, and written at any time while it is on. */
+export interface HomeLog {
+  isOn: boolean;
+  write(text: string): void;
+}
+
+export function homeLog(
+  home: string,
+  { clock, isOn }: { readonly clock: Clock; readonly isOn: boolean },
+): HomeLog {
+  return {
+    isOn,
+    write(text) {
+      if (!this.isOn) return;
+      const time = new Date(clock.nowMs()).toISOString().replace('T', ' ').replace('Z', '');
+      appendFileSync(join(home, 'log', 'atlassian-bitbucket.log'), `${time} INFO  ${text}\n`);
+    },
+  };
 }
 
 export async function countFiles(folder: string): Promise<number> {

@@ -4,7 +4,7 @@ import { readTip, type Tip, writeCommit } from './commits.ts';
 import type { Database, SideRow } from './database.ts';
 import type { Gate } from './gate.ts';
 import { git } from './git.ts';
-import { logTo, repositoryPath } from './home.ts';
+import { type HomeLog, repositoryPath } from './home.ts';
 import type { Dice } from './random.ts';
 import { moveRef, type RefMove, readRef, readRefs, zeroHash } from './refs.ts';
 
@@ -18,6 +18,7 @@ export interface PushRequest {
 
 interface Parts {
   readonly home: string;
+  readonly log: HomeLog;
   readonly database: Database;
   readonly gate: Gate;
   readonly acknowledged: AcknowledgementLog;
@@ -89,14 +90,14 @@ export class Hosting {
 
   /** What the application does by itself, beside the pushes. Throws LockedError while latched. */
   async repack(repositoryId: number): Promise<void> {
-    const { gate, home, clock } = this.#parts;
+    const { gate, home, log } = this.#parts;
     const ticket = gate.enter('background', ['scm']);
     try {
       const cwd = repositoryPath(home, repositoryId);
       // Unreachable commits are kept, as the application keeps those of merged pull requests.
       await git(['repack', '-adkq'], { cwd });
       await git(['pack-refs', '--all', '--prune'], { cwd });
-      logTo(home, { at: clock, text: `[gc] repacked repository ${repositoryId}` });
+      log.write(`[gc] repacked repository ${repositoryId}`);
     } finally {
       ticket.release();
     }
@@ -120,7 +121,7 @@ export class Hosting {
     request: PushRequest,
     moved: { readonly moves: readonly RefMove[]; readonly acceptedMs: number; readonly movedWallMs: number },
   ): Promise<Acknowledged[]> {
-    const { database, acknowledged, clock, home } = this.#parts;
+    const { database, acknowledged, clock, log } = this.#parts;
     const { repositoryId, also } = request;
     if (moved.moves.length === 0) return [];
     let rowIds: number[];
@@ -133,10 +134,7 @@ export class Hosting {
     const times = { acceptedMs: moved.acceptedMs, movedWallMs: moved.movedWallMs };
     const now = { acknowledgedMs: clock.monotonicMs(), acknowledgedWallMs: clock.nowMs() };
     return moved.moves.map((move, n) => {
-      logTo(home, {
-        at: clock,
-        text: `[push] repository ${repositoryId} ${move.ref} to ${move.to ?? zeroHash}`,
-      });
+      log.write(`[push] repository ${repositoryId} ${move.ref} to ${move.to ?? zeroHash}`);
       return acknowledged.add({ repositoryId, ...move, rowId: rowIds[n]!, ...times, ...now });
     });
   }

@@ -7,7 +7,7 @@ import { serveControl } from './control.ts';
 import { type Database, loadSchema, openDatabase } from './database.ts';
 import { Faults } from './faults.ts';
 import { Gate } from './gate.ts';
-import { isHome, logTo, seedHome, writeProperties } from './home.ts';
+import { type HomeLog, homeLog, isHome, seedHome, writeProperties } from './home.ts';
 import { Hosting, type PushRequest } from './hosting.ts';
 import { type LatchRecord, Maintenance } from './maintenance.ts';
 import type { Account, Call } from './maintenance-http.ts';
@@ -33,6 +33,8 @@ export interface InstanceOptions {
   readonly writer?: WriterOptions;
   /** Where to write the acknowledgements, line by line; outside the home. */
   readonly acknowledgements?: string;
+  /** Off: the application writes no log of its own; on unless told. */
+  readonly log?: 'on' | 'off';
   /** For content; 1 unless told. */
   readonly seed?: number;
   readonly seams?: Seams;
@@ -69,6 +71,8 @@ export interface Instance extends AsyncDisposable {
   endTask(state: 'FAILED' | 'CANCELED'): void;
   /** Every connection closes and the lock is forgotten; back on the same port after `downMs`. */
   restart(options?: { readonly downMs?: number }): Promise<void>;
+  /** Turns the application's own log on or off. */
+  setLog(log: 'on' | 'off'): void;
   /** Idempotent. The home stays unless it was a temporary one; the database stays. */
   stop(): Promise<void>;
 }
@@ -83,8 +87,9 @@ export async function createInstance(options: InstanceOptions): Promise<Instance
   try {
     if (!isHome(home)) await seed(options, { home, database });
     writeProperties(home, options.databaseUrl);
-    logTo(home, { at: clock, text: '[start] Bitbucket 8.19.1 has started' });
-    const running = new Running(options, { home, database, temporary });
+    const log = homeLog(home, { clock, isOn: options.log !== 'off' });
+    log.write('[start] Bitbucket 8.19.1 has started');
+    const running = new Running(options, { home, log, database, temporary });
     await running.open();
     return running;
   } catch (error) {
@@ -117,7 +122,8 @@ class Running implements Instance {
   readonly #database: Database;
   readonly #temporary: boolean;
   readonly #gate = new Gate();
-  readonly #log: AcknowledgementLog;
+  readonly #log: HomeLog;
+  readonly #acknowledged: AcknowledgementLog;
   readonly #maintenance: Maintenance;
   readonly #hosting: Hosting;
   readonly #slugs = new Map<string, number>();
@@ -129,7 +135,12 @@ class Running implements Instance {
 
   constructor(
     options: InstanceOptions,
-    made: { readonly home: string; readonly database: Database; readonly temporary: boolean },
+    made: {
+      readonly home: string;
+      readonly log: HomeLog;
+      readonly database: Database;
+      readonly temporary: boolean;
+    },
   ) {
     this.home = made.home;
     this.databaseUrl = options.databaseUrl;
@@ -137,12 +148,18 @@ class Running implements Instance {
     this.#seams = options.seams ?? systemSeams;
     this.#database = made.database;
     this.#temporary = made.temporary;
-    this.#log = new AcknowledgementLog(options.acknowledgements);
+    this.#log = made.log;
+    this.#acknowledged = new AcknowledgementLog(options.acknowledgements);
     const { clock, randomness } = this.#seams;
     this.#maintenance = new Maintenance({ gate: this.#gate, clock, randomness });
-    const shared = { home: this.home, gate: this.#gate, clock };
+    const shared = { home: this.home, log: this.#log, gate: this.#gate, clock };
     const dice = rollDice((options.seed ?? 1) + clock.nowMs());
-    this.#hosting = new Hosting({ ...shared, database: made.database, acknowledged: this.#log, dice });
+    this.#hosting = new Hosting({
+      ...shared,
+      database: made.database,
+      acknowledged: this.#acknowledged,
+      dice,
+    });
     this.#web = new Web({
       ...shared,
       admin: this.admin,
@@ -161,7 +178,7 @@ class Running implements Instance {
     return this.#web.port;
   }
   get acknowledged(): readonly Acknowledged[] {
-    return this.#log.entries;
+    return this.#acknowledged.entries;
   }
   get latches(): readonly Readonly<LatchRecord>[] {
     return this.#maintenance.latches;
@@ -206,6 +223,10 @@ class Running implements Instance {
 
   repack(repositoryId: number): Promise<void> {
     return this.#hosting.repack(repositoryId);
+  }
+
+  setLog(log: 'on' | 'off'): void {
+    this.#log.isOn = log === 'on';
   }
 
   startWriter(options: WriterOptions = {}): void {
@@ -253,8 +274,8 @@ class Running implements Instance {
     await this.stopWriter();
     await this.#web.close();
     await this.#database.close();
-    logTo(this.home, { at: this.#seams.clock, text: '[stop] Bitbucket has stopped' });
-    this.#log.close();
+    this.#log.write('[stop] Bitbucket has stopped');
+    this.#acknowledged.close();
     if (this.#temporary) rmSync(this.home, { recursive: true, force: true });
   }
 }

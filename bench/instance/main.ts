@@ -18,6 +18,7 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '1000' },
     'writes-per-second': { type: 'string', default: '0' },
     acknowledgements: { type: 'string' },
+    'no-log': { type: 'boolean', default: false },
     'until-eof': { type: 'boolean', default: false },
   },
 });
@@ -33,6 +34,7 @@ const instance = await createInstance({
   ...(values.home === undefined ? {} : { home: values.home }),
   ...(values.acknowledgements === undefined ? {} : { acknowledgements: values.acknowledgements }),
   port: Number(values.port),
+  log: values['no-log'] ? 'off' : 'on',
   repositories: Number(values.repositories),
   files: Number(values.files),
   rows: Number(values.rows),

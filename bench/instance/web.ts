@@ -5,7 +5,7 @@ import type { ControlRequest } from './control.ts';
 import type { Fault, Faults, Route } from './faults.ts';
 import { type Gate, LockedError } from './gate.ts';
 import { serveGit } from './git-http.ts';
-import { logTo } from './home.ts';
+import type { HomeLog } from './home.ts';
 import type { Hosting } from './hosting.ts';
 import type { Maintenance } from './maintenance.ts';
 import {
@@ -23,6 +23,7 @@ export const controlPrefix = '/stand-in/';
 
 interface Parts {
   readonly home: string;
+  readonly log: HomeLog;
   readonly admin: Account;
   readonly gate: Gate;
   readonly maintenance: Maintenance;
@@ -194,10 +195,10 @@ export class Web {
   }
 
   #note(route: Route, exchange: Exchange, path: string): void {
-    const { home, clock } = this.#parts;
+    const { log, clock } = this.#parts;
     const token = maintenanceToken(exchange.message);
     this.#calls.push({ route, method: exchange.method, path, token, atMs: clock.monotonicMs() });
-    logTo(home, { at: clock, text: `[access] ${exchange.method} ${path}` });
+    log.write(`[access] ${exchange.method} ${path}`);
   }
 }
 

@@ -1,35 +1,58 @@
 import { hostname } from 'node:os';
-import { type BackupSummary, backup as backUpPair, type LatchToken } from '../../engine/index.ts';
+import {
+  type BackupSummary,
+  backup as backUpPair,
+  type DryRun,
+  dryRun,
+  engineError,
+  type HoldUntil,
+  type LatchToken,
+} from '../../engine/index.ts';
 import { backupSettings, refuseStoreInHome } from '../backup-settings.ts';
+import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeFence, describeHalves } from '../render/pair.ts';
-import { counted, duration, localTime, size } from '../render/quantities.ts';
+import { count, counted, duration, localTime, size } from '../render/quantities.ts';
 import { warnOfProblems } from '../snapshot-named.ts';
-import { stateDir } from '../state-dir.ts';
+import { cacheDir, stateDir } from '../state-dir.ts';
 
 interface BackupOptions {
   readonly tag: readonly string[];
+  readonly dryRun?: boolean;
+  readonly wait?: string;
+  readonly holdUntil: HoldUntil;
 }
 
-/** Takes one paired snapshot. */
+/** Takes one paired snapshot, or says what it would do. */
 export const backup: Command<BackupOptions> = async (context, options) => {
+  const waitMs = options.wait === undefined ? 0 : waitOf(options.wait);
   const settings = backupSettings(context);
   refuseStoreInHome(settings.home, storePlace(context));
   await using store = await openConfiguredStore(context);
   const { app } = settings;
   await using _connections = { [Symbol.asyncDispose]: () => app.close() };
+  const { seams, signal } = context;
+  const home = settings.home && { ...settings.home, ...context.backupSeams?.home };
+  if (options.dryRun) {
+    const found = await dryRun({ ...settings, home, store, seams, signal });
+    context.output.result(estimateToJson(found, settings.instance), estimateToText(found, settings.instance));
+    return exitCodes.done;
+  }
   const summary = await backUpPair({
     ...settings,
-    home: settings.home && { ...settings.home, ...context.backupSeams?.home },
+    home,
     store,
-    seams: context.seams,
+    seams,
     host: hostname(),
     tags: options.tag,
     program: context.version,
     latch: { ...settings.latch, stateDir: stateDir(context.env) },
-    signal: context.signal,
+    holdUntil: options.holdUntil,
+    waitMs,
+    cacheDir: cacheDir(context.env),
+    signal,
     onPhase: async phase => {
       context.output.status({ phase });
       await context.backupSeams?.onPhase?.(phase);
@@ -44,6 +67,14 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   context.output.result(toJson(summary, settings.instance), toText(summary, settings.instance));
   return unreadable.length > 0 ? exitCodes.incomplete : exitCodes.done;
 };
+
+function waitOf(text: string): number {
+  const waitMs = parseDuration(text);
+  if (waitMs !== undefined) return waitMs;
+  throw engineError('USAGE', `Cannot wait for "${text}": it is no duration`, {
+    remedy: 'Write it as 90s, 10m or 2h.',
+  });
+}
 
 /** The tokens are printed on purpose: with them an administrator can end the maintenance by hand. */
 function tellToken(context: Context, { kind, token, command, page }: LatchToken): void {
@@ -69,6 +100,7 @@ function toJson(summary: BackupSummary, instance: string): Record<string, unknow
       drainMs: rounded(fence.drainMs),
       captureMs: rounded(fence.captureMs),
       unlockMs: rounded(fence.unlockMs),
+      forecastMs: rounded(summary.forecast.heldMs),
     },
     home: {
       files: home?.files ?? 0,
@@ -94,7 +126,39 @@ function toText(summary: BackupSummary, instance: string): string {
     `Snapshot ${summary.snapshot.slice(0, 8)} of ${instance}, ${localTime(summary.timeMs)}`,
     ...describeHalves(summary),
     `stored     ${counted(newChunks, 'new chunk')}, ${size(newBytes)}, packed to ${size(packedBytes)}`,
-    ...describeFence(summary.fence),
+    ...describeFence(summary),
     `took       ${duration(summary.durationMs)}`,
+  ].join('\n');
+}
+
+function estimateToJson(
+  { parent, home, database, durationMs }: DryRun,
+  instance: string,
+): Record<string, unknown> {
+  return {
+    messageType: 'summary',
+    dryRun: true,
+    snapshot: null,
+    parent,
+    instance,
+    durationMs,
+    home,
+    database,
+  };
+}
+
+function estimateToText({ parent, home, database }: DryRun, instance: string): string {
+  return [
+    `Nothing was locked or written. A backup of ${instance} would build on ${parent?.slice(0, 8) ?? 'nothing: it is the first'}`,
+    ...(home
+      ? [
+          `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${counted(home.changed, 'file')} to read, ${size(home.changedBytes)}`,
+        ]
+      : []),
+    ...(database
+      ? [
+          `database   ${counted(database.tables, 'table')}; ${count(database.changedTables)} changed: ${count(database.changedSegments)} of ${counted(database.segments, 'segment')}, about ${size(database.bytes)} to look at`,
+        ]
+      : []),
   ].join('\n');
 }

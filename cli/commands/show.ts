@@ -35,6 +35,7 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
     parent: snapshot.parent,
     program: snapshot.program,
     fence,
+    forecast: snapshot.forecast,
     home: home && {
       ...home,
       roots: home.roots.map(root => ({ path: pathText(root.path), entries: root.listing.entries })),
@@ -54,7 +55,7 @@ function toText(snapshot: Snapshot): string {
     ...(snapshot.tags.length > 0 ? [`tags       ${snapshot.tags.join(', ')}`] : []),
     ...describeHalves(snapshot),
     ...(home?.roots.map(root => `  root     ${pathText(root.path)}`) ?? []),
-    ...describeFence(snapshot.fence),
+    ...describeFence(snapshot),
     ...(home?.unreadable.map(name => `unreadable ${name}`) ?? []),
     ...snapshot.warnings.map(warning => `warning    ${warning}`),
   ].join('\n');

@@ -1,4 +1,4 @@
-import type { FenceRecord, PairedDatabase, PairedHome } from '../../engine/index.ts';
+import type { FenceRecord, Forecast, PairedDatabase, PairedHome } from '../../engine/index.ts';
 import { count, counted, duration, size } from './quantities.ts';
 
 /** The two halves of a pair, a line each. */
@@ -15,7 +15,7 @@ export function describeHalves(pair: { home: PairedHome | null; database: Paired
 }
 
 /** How long the application was held, phase by phase. */
-export function describeFence(fence: FenceRecord): string[] {
+export function describeFence({ fence, forecast }: { fence: FenceRecord; forecast: Forecast }): string[] {
   if (fence.kind === 'none') return ['fence      none: the application was not locked'];
   const phases = [
     `lock ${duration(fence.lockMs)}`,
@@ -23,5 +23,7 @@ export function describeFence(fence: FenceRecord): string[] {
     `capture ${duration(fence.captureMs)}`,
     `unlock ${duration(fence.unlockMs)}`,
   ];
-  return [`held       ${duration(fence.heldMs)}: ${phases.join(', ')}`];
+  return [
+    `held       ${duration(fence.heldMs)}: ${phases.join(', ')}; forecast ${duration(forecast.heldMs)}`,
+  ];
 }

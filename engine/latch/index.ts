@@ -1,5 +1,6 @@
 export type { ProcessIdentity } from '../process-identity.ts';
 export type { FenceRecord } from './fence.ts';
+export { checkForecast, type Expected, type Forecast, forecast } from './forecast.ts';
 export { withLatch } from './latch.ts';
 export type { LatchOptions, LatchPhase, LatchToken, Patience } from './options.ts';
 export type { LatchRecord } from './record.ts';

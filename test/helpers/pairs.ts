@@ -31,6 +31,7 @@ export const goldenPair: Pair = {
     unlockMs: 7,
     heldMs: 130.375,
   },
+  forecast: { captureMs: 90.5, heldMs: 120.25 },
   home: {
     roots: [{ path: new TextEncoder().encode('/srv/home'), listing: { id: id(1), level: 1, entries: 7 } }],
     files: 5,

@@ -1,0 +1,33 @@
+import type { ChunkClass, ChunkId, ChunkSource, Store } from '../store/index.ts';
+import type { DatabaseBase } from './database/index.ts';
+import type { HomeBase } from './home/index.ts';
+import type { Snapshot } from './pair.ts';
+import { listSnapshots } from './snapshots.ts';
+
+/** What both halves of an incremental backup need of the snapshot that they build on. */
+export interface ParentAccess {
+  readonly source: ChunkSource;
+  /** Whether a new snapshot may depend on a chunk. */
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
+}
+
+/** The snapshot whose states a new one may use again: the instance's newest that can be read. Null: there is none. */
+export async function findParent(
+  store: Store,
+  { instance }: { readonly instance: string },
+): Promise<Snapshot | null> {
+  // A damaged manifest is no parent; verify names it, and what it held is found by content.
+  const snapshots = await listSnapshots(store, { instance, onDamage: () => undefined });
+  return snapshots.at(-1) ?? null;
+}
+
+export function homeBaseOf(parent: Snapshot | null, access: ParentAccess): HomeBase | undefined {
+  if (!parent?.home) return undefined;
+  return { ...access, roots: parent.home.roots, timeMs: parent.timeMs };
+}
+
+export function databaseBaseOf(parent: Snapshot | null, access: ParentAccess): DatabaseBase | null {
+  if (parent?.database?.type !== 'postgresql') return null;
+  const { listing, xmin, xmax, lsn, publishable } = parent.database;
+  return { ...access, root: listing, xmin, xmax, lsn, publishable };
+}
