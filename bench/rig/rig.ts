@@ -116,6 +116,7 @@ function assemble({ folder, server, instance, running, dispose, configuration }:
   const env = {
     STILLPOINT_CONFIG: configFile,
     STILLPOINT_STATE_DIR: stateDir,
+    STILLPOINT_CACHE_DIR: join(folder, 'cache'),
     PGPASSWORD: decodeURIComponent(superuser.password),
   };
   const start: Rig['start'] = (args, extra) => {
