@@ -23,11 +23,15 @@ export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
 export type { Kdf } from './keys/index.ts';
 export {
+  type Difference,
+  diffListings,
   extentsOf,
   findEntry,
   ListingBuilder,
+  ListingCursor,
   type ReadListingOptions,
   readListing,
+  sameContent,
   storeExtents,
 } from './listing/index.ts';
 export type { Manifest } from './manifest.ts';

@@ -12,7 +12,7 @@ export interface ReadListingOptions {
 }
 
 /** What a node's parent says about it. */
-interface Promised {
+export interface Promised {
   readonly node: ChunkId;
   readonly level: number;
   readonly entries: number;
@@ -56,7 +56,7 @@ export async function findEntry(
   }
 }
 
-function promisedBy(root: ListingRoot): Promised {
+export function promisedBy(root: ListingRoot): Promised {
   return { node: root.id, level: root.level, entries: root.entries, key: undefined };
 }
 
@@ -75,7 +75,8 @@ async function* entriesFrom(
   }
 }
 
-async function readPromised(source: ChunkSource, promised: Promised): Promise<Node> {
+/** Reads a node; STORE_DAMAGED when it is not what its parent says. */
+export async function readPromised(source: ChunkSource, promised: Promised): Promise<Node> {
   const node = await readNode(source, promised.node, { kind: 'listing', level: promised.level });
   const { entries, key } = summary(node);
   if (entries !== promised.entries)
