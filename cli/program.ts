@@ -23,6 +23,12 @@ Exit codes:
   10 no store there, or a newer one   11 locked by another run   12 wrong passphrase
   20 damage found   21 the application could not be unlocked   130 interrupted   143 terminated`;
 
+const pathHelp = `
+A path is relative to the home, or absolute below the home or one of its data stores: as they lay when the snapshot was
+made. \`/\` is all that the snapshot holds. What is in the database begins with \`database:\`, as in
+database:tables/public/comment (rows as COPY writes them), database:sequences and database:definitions/pre-data; a file of
+such a name is ./database:…. Bytes that cannot be shown are written \\xHH, a backslash as two, and may be given so.`;
+
 /** The command line, ready to parse: gives the exit code. */
 export function buildProgram(options: ProgramOptions): (argv: readonly string[]) => Promise<number> {
   let exitCode = 0;
@@ -105,6 +111,24 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
       ['snapshot'],
     ),
   ).option('--config [file]', 'without a file: print the configuration that made the snapshot');
+  narrow(
+    command(
+      'ls <snapshot> [path]',
+      'list what a snapshot holds at a path',
+      async () => (await import('./commands/ls.ts')).ls,
+      ['snapshot', 'path'],
+    ),
+  )
+    .option('-r, --recursive', 'with all that is below')
+    .addHelpText('after', pathHelp);
+  narrow(
+    command(
+      'cat <snapshot> <path>',
+      'print the bytes of a file, or the rows of a table, of a snapshot',
+      async () => (await import('./commands/cat.ts')).cat,
+      ['snapshot', 'path'],
+    ),
+  ).addHelpText('after', pathHelp);
   narrow(
     command(
       'verify [snapshots...]',

@@ -12,6 +12,19 @@ export { engineError } from './errors.ts';
 export { bitbucketExcludes } from './home/index.ts';
 export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';
+export {
+  databaseMark,
+  exactText,
+  groupOf,
+  type Listed,
+  listPath,
+  nameOfItem,
+  nameOfRoot,
+  printable,
+  printableText,
+  readPath,
+} from './look/index.ts';
+export { nearest } from './nearest.ts';
 export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';
 export { phases } from './progress.ts';

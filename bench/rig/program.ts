@@ -86,9 +86,15 @@ export async function runHere(
   options: Pick<StartOptions, 'env' | 'cwd'> & { readonly seams?: Seams },
 ): Promise<Ended> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const pieces = [stdout, stderr].map(stream => {
+    const read: Buffer[] = [];
+    stream.on('data', (piece: Buffer) => read.push(piece));
+    return read;
+  });
   const env = { HOME: join(options.cwd, 'user'), ...options.env };
   const code = await run({ ...options, argv: args, env, stdout, stderr });
-  const [out, err] = [stdout, stderr].map(stream => String(stream.read() ?? '')) as [string, string];
+  await new Promise(resolve => setImmediate(resolve)); // what was written last is on its way
+  const [out, err] = pieces.map(read => Buffer.concat(read).toString('utf8')) as [string, string];
   return { code, stdout: out, stderr: err, json: jsonLines(out) };
 }
 

@@ -3,9 +3,8 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
-import { engineError } from '../../engine/index.ts';
+import { engineError, nearest } from '../../engine/index.ts';
 import { interpolate, UnsetVariable } from './interpolate.ts';
-import { nearest } from './nearest.ts';
 import { type ConfigFile, configSchema } from './schema.ts';
 
 /** A configuration that was found, read and checked. */

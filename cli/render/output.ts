@@ -7,6 +7,8 @@ export interface Output {
   readonly verbose: boolean;
   /** The command's result: text for a person, or one JSON document. */
   result(document: Readonly<Record<string, unknown>>, text: string): void;
+  /** Data as it comes, in pieces that the caller may use again once this resolves. False: nobody reads any more. */
+  data(bytes: Uint8Array | string): Promise<boolean>;
   /** A step of long work; shown in JSON only. */
   status(document: Readonly<Record<string, unknown>>): void;
   /** Something that a person should read and that is no failure. */
@@ -30,7 +32,7 @@ export interface OutputOptions {
 
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, json } = options;
-  const line = (document: Readonly<Record<string, unknown>>) => `${JSON.stringify(document, jsonValue)}\n`;
+  const line = (document: Readonly<Record<string, unknown>>) => `${toJsonText(document)}\n`;
   const message = (text: string) => {
     options.beforeMessage();
     stderr.write(`${text}\n`);
@@ -42,6 +44,16 @@ export function createOutput(options: OutputOptions): Output {
       options.beforeMessage();
       if (json) stdout.write(line(document));
       else if (text !== '') stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    },
+    data(bytes) {
+      options.beforeMessage();
+      return new Promise((resolve, reject) => {
+        stdout.write(bytes, error => {
+          if (!error) resolve(true);
+          else if (readerLeft.has((error as NodeJS.ErrnoException).code ?? '')) resolve(false);
+          else reject(error);
+        });
+      });
     },
     status(document) {
       if (json) stdout.write(line({ messageType: 'status', ...document }));
@@ -67,6 +79,16 @@ export function createOutput(options: OutputOptions): Output {
       }
     },
   };
+}
+
+const readerLeft = new Set(['EPIPE', 'ERR_STREAM_DESTROYED']);
+
+/** JSON that a terminal may show: control characters and marks of direction are escaped, too. */
+export function toJsonText(value: unknown): string {
+  return JSON.stringify(value, jsonValue).replace(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function jsonValue(_name: string, value: unknown): unknown {

@@ -36,3 +36,10 @@ export function localTime(ms: number): string {
 export function utcTime(ms: number): string {
   return new Date(ms).toISOString();
 }
+
+/** RFC 3339 UTC with nanoseconds. */
+export function utcTimeNs(ns: bigint): string {
+  const fraction = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const seconds = Number((ns - fraction) / 1_000_000_000n);
+  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${String(fraction).padStart(9, '0')}Z`;
+}

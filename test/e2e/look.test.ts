@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type Rig, runHere } from '../../bench/rig/index.ts';
+import { programs } from '../../bench/rig/program.ts';
+import { failureOf, smallRig } from '../helpers/small-rig.ts';
+
+type Item = Readonly<Record<string, unknown>>;
+
+describe('looking into a snapshot', () => {
+  let rig: Rig;
+  /** With nothing but the store and its passphrase. */
+  const bare = (...args: string[]) =>
+    runHere(args, {
+      cwd: rig.folder,
+      env: { STILLPOINT_STORE: rig.store, STILLPOINT_PASSPHRASE_FILE: join(rig.folder, 'passphrase') },
+    });
+  const entriesAt = async (...args: string[]): Promise<Item[]> => {
+    const { code, stdout, stderr } = await bare('ls', 'latest', ...args, '--json');
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.equal(stdout.split('\n').length, 2, 'one document');
+    return (JSON.parse(stdout) as { entries: Item[] }).entries;
+  };
+
+  before(async () => {
+    rig = await smallRig({ repositories: 2, files: 60, rows: 200 });
+    writeFileSync(join(rig.instance.home, 'shared', 'new\nline \x1b[31m'), 'odd');
+    writeFileSync(
+      Buffer.concat([Buffer.from(`${rig.instance.home}/shared/`), Buffer.from([0x66, 0xff])]),
+      'no text',
+    );
+    writeFileSync(join(rig.instance.home, 'shared', 'large.bin'), Buffer.alloc(3_000_000, 'stillpoint'));
+    await rig.summary(['backup', '--json']);
+  });
+  after(async () => {
+    await rig[Symbol.asyncDispose]();
+  });
+
+  test('ls shows a folder for people, and no control character reaches the terminal', async () => {
+    const { code, stdout, stderr } = await bare('ls', 'latest', 'shared');
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^-rw-r----- .* bitbucket\.properties$|^-rw------- .* bitbucket\.properties$/m);
+    assert.match(stdout, /^drwx.* data\/$/m);
+    assert.match(stdout, /new\\x0aline \\x1b\[31m$/m);
+    assert.match(stdout, /f\\xff$/m);
+    assert.doesNotMatch(stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  });
+
+  test('ls in JSON is one document with every field, names exact where they are text', async () => {
+    const entries = await entriesAt('shared');
+    const odd = entries.find(({ path }) => path === 'shared/new\nline \x1b[31m');
+    assert.deepEqual([odd?.['type'], odd?.['size']], ['file', 3]);
+    for (const name of ['mode', 'uid', 'gid', 'user', 'group', 'mtime']) assert.ok(odd && name in odd, name);
+    const bytes = entries.find(({ pathBytes }) => pathBytes !== undefined);
+    assert.deepEqual(bytes?.['path'], 'shared/f\\xff');
+    assert.deepEqual(Buffer.from(String(bytes?.['pathBytes']), 'base64').at(-1), 0xff);
+    const all = await entriesAt('-r');
+    const found = execFileSync('find', [join(rig.instance.home, 'shared/data')], { encoding: 'buffer' });
+    const lines = found.toString('latin1').trim().split('\n').length;
+    assert.equal(all.filter(({ path }) => /^shared\/data(\/|$)/.test(String(path))).length, lines);
+  });
+
+  test('the top of a snapshot, its tables, and each of their rows can be reached', async () => {
+    const top = await entriesAt('/');
+    assert.deepEqual(
+      top.map(({ path }) => path),
+      [rig.instance.home, 'database:'],
+    );
+    const groups = await entriesAt('database:');
+    assert.deepEqual(groups.length, 3);
+    const tables = await entriesAt('database:tables/public');
+    const project = tables.find(({ path }) => path === 'database:tables/public/project');
+    assert.equal(project?.['type'], 'table');
+    const { stdout } = await bare('cat', 'latest', 'database:tables/public/project');
+    assert.equal(stdout.trimEnd().split('\n').length, project?.['rows']);
+    const ddl = await bare('cat', 'latest', 'database:definitions/pre-data');
+    assert.match(ddl.stdout, /CREATE TABLE public\.project/);
+    const sequence = await bare('cat', 'latest', 'database:sequences/public/project_id_seq');
+    assert.match(sequence.stdout, /^\d+\t[tf]\n$/);
+    const missing = await bare('ls', 'latest', 'database:tables/public/projct', '--json');
+    assert.deepEqual(failureOf(missing), { exit: 1, code: 'PATH_UNKNOWN' });
+    assert.match(missing.stderr, /database:tables\/public\/project/);
+  });
+
+  test('cat gives the bytes as they are, and ends quietly when nobody reads on', async () => {
+    const env = { ...rig.env, PATH: process.env['PATH'] ?? '' };
+    const large = join(rig.instance.home, 'shared', 'large.bin');
+    const options = { cwd: rig.folder, env, maxBuffer: 1 << 24 };
+    const args = [programs.stillpoint, 'cat', 'latest', large];
+    const whole = spawnSync(process.execPath, args, options);
+    assert.deepEqual([whole.status, String(whole.stderr)], [0, '']);
+    assert.ok(whole.stdout.equals(readFileSync(large)));
+    const pipe = '{ "$@"; echo $? >&2; } | head -c 5';
+    const cut = spawnSync('sh', ['-c', pipe, '-', process.execPath, ...args], options);
+    assert.deepEqual([String(cut.stdout), String(cut.stderr)], ['still', '0\n']);
+  });
+
+  test('what is not there is 1, and a way up is a usage error', async () => {
+    const missing = await bare('cat', 'latest', 'shared/bitbucket.propertise', '--json');
+    assert.deepEqual(failureOf(missing), { exit: 1, code: 'PATH_UNKNOWN' });
+    assert.match(missing.stderr, /bitbucket\.properties\b/);
+    assert.equal(missing.stdout, '');
+    assert.deepEqual(failureOf(await bare('ls', 'latest', '../etc', '--json')), { exit: 2, code: 'USAGE' });
+  });
+});
