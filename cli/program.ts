@@ -148,6 +148,37 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
     .option('--home <folder>', 'restore the home into this empty or absent folder')
     .option('--database <url>', 'restore the database into this empty or absent database')
     .addOption(new Option('--only <half>', 'only one half').choices(['home', 'database']));
+  narrow(
+    command(
+      'forget <snapshots...>',
+      'drop snapshots; prune frees their space',
+      async () => (await import('./commands/forget.ts')).forget,
+      ['snapshots'],
+    ),
+  );
+  narrow(
+    command(
+      'hold <snapshot>',
+      'keep a snapshot from every policy',
+      async () => (await import('./commands/hold.ts')).hold,
+      ['snapshot'],
+    ),
+  ).option('--release', 'no longer');
+  command(
+    'prune',
+    'forget what the policy does not keep, and free space',
+    async () => (await import('./commands/prune.ts')).prune,
+  )
+    .option('--dry-run', 'say what would be forgotten and freed; lock and write nothing')
+    .option('--keep-last <count>', 'keep the newest so many')
+    .option('--keep-hourly <count>', 'keep the last of each of the newest so many hours that have one')
+    .option('--keep-daily <count>', 'likewise of days')
+    .option('--keep-weekly <count>', 'likewise of weeks')
+    .option('--keep-monthly <count>', 'likewise of months')
+    .option('--keep-yearly <count>', 'likewise of years')
+    .option('--keep-within <duration>', 'keep all that are at most so much older than the newest')
+    .option('--keep-tag <tag>', 'keep all with this tag; may be repeated', collect, [])
+    .option('--instance <name>', 'decide about the snapshots of this instance only');
   command(
     'unlock',
     'release the lock that a dead run left',

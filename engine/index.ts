@@ -28,6 +28,8 @@ export { nearest } from './nearest.ts';
 export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';
 export { phases } from './progress.ts';
+export type { PrunedSnapshot, PruneResult, Retention } from './prune.ts';
+export { prune } from './prune.ts';
 export type { RestoreOptions, RestoreResult } from './restore.ts';
 export { restore } from './restore.ts';
 export type { SnapshotFilter } from './snapshots.ts';

@@ -16,13 +16,23 @@ export type Phase = (typeof phases)[number];
 
 /** How far a phase has come. Absent numbers are unknown, not zero. */
 export interface Progress {
-  readonly phase: Phase | 'restore-home' | 'restore-database' | 'verify';
+  readonly phase:
+    | Phase
+    | 'restore-home'
+    | 'restore-database'
+    | 'verify'
+    | 'prune-mark'
+    | 'prune-rewrite'
+    | 'prune-delete';
   readonly files?: number;
   readonly filesTotal?: number;
   readonly rows?: number;
   readonly rowsTotal?: number;
   readonly bytes?: number;
   readonly bytesTotal?: number;
+  /** Whatever else a phase counts. */
+  readonly steps?: number;
+  readonly stepsTotal?: number;
 }
 
 /** Awaited at the start of each phase: what it throws ends the run there. */

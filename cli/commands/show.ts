@@ -1,4 +1,5 @@
 import type { Snapshot } from '../../engine/index.ts';
+import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { describeFence, describeHalves } from '../render/pair.ts';
@@ -18,7 +19,11 @@ export const show: Command<ShowOptions> = async (context, options) => {
     context.output.result({ snapshot: snapshot.id, configuration }, JSON.stringify(configuration, null, 2));
     return 0;
   }
-  context.output.result(toJson(snapshot, configuration), toText(snapshot));
+  const isHeld = (await readHolds(store, { signal: context.signal })).has(snapshot.id);
+  context.output.result(
+    { ...toJson(snapshot, configuration), held: isHeld },
+    [toText(snapshot), ...(isHeld ? ['hold       kept from every policy'] : [])].join('\n'),
+  );
   return 0;
 };
 

@@ -1,4 +1,5 @@
 import { listSnapshots, type Snapshot } from '../../engine/index.ts';
+import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
@@ -16,16 +17,17 @@ export const snapshots: Command<SnapshotsOptions> = async (context, options) => 
   const damaged: { readonly id: string; readonly message: string }[] = [];
   const onDamage = (id: string, { message }: Error) => void damaged.push({ id, message });
   const found = await listSnapshots(store, { ...options, onDamage });
+  const held = await readHolds(store, { signal: context.signal });
   context.output.result(
-    { snapshots: found.map(toJson), damaged },
-    found.length === 0 ? 'No snapshots.' : toTable(found),
+    { snapshots: found.map(snapshot => toJson(snapshot, held)), damaged },
+    found.length === 0 ? 'No snapshots.' : toTable(found, held),
   );
   if (damaged.length === 0) return exitCodes.done;
   if (!context.output.json) for (const { message } of damaged) context.output.warning(message);
   return exitCodes.damaged;
 };
 
-function toJson(snapshot: Snapshot): Record<string, unknown> {
+function toJson(snapshot: Snapshot, held: ReadonlySet<string>): Record<string, unknown> {
   return {
     id: snapshot.id,
     instance: snapshot.instance,
@@ -38,11 +40,11 @@ function toJson(snapshot: Snapshot): Record<string, unknown> {
     homeBytes: snapshot.home?.bytes ?? 0,
     databaseRows: snapshot.database?.rows ?? 0,
     verifiedAt: null,
-    held: false,
+    held: held.has(snapshot.id),
   };
 }
 
-function toTable(found: readonly Snapshot[]): string {
+function toTable(found: readonly Snapshot[], held: ReadonlySet<string>): string {
   return table(
     ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'tags'],
     found.map(snapshot => [
@@ -53,7 +55,7 @@ function toTable(found: readonly Snapshot[]): string {
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
       duration(snapshot.fence.heldMs),
-      snapshot.tags.join(', '),
+      [...snapshot.tags, ...(held.has(snapshot.id) ? ['(on hold)'] : [])].join(', '),
     ]),
   );
 }

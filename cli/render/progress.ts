@@ -63,6 +63,7 @@ function describe(progress: Progress, elapsedMs: number): string {
   };
   of(progress.files, progress.filesTotal, 'files');
   of(progress.rows, progress.rowsTotal, 'rows');
+  of(progress.steps, progress.stepsTotal, 'done');
   const { bytes, bytesTotal } = progress;
   if (bytes !== undefined) {
     parts.push(bytesTotal === undefined ? size(bytes) : `${size(bytes)} of ${size(bytesTotal)}`);

@@ -20,5 +20,5 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
   made.push(...rows.map(row => [...row]));
-  return made.toString();
+  return made.toString().replace(/ +$/gm, '');
 }
