@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { rollDice } from '../instance/random.ts';
@@ -29,16 +29,23 @@ export interface ChainResult {
 
 type Summary = Readonly<Record<string, unknown>>;
 
+/** A snapshot that was taken, and what was there then. */
+interface Taken {
+  readonly instance: string;
+  readonly reference: Reference;
+}
+
 /**
- * Backs the instance up many times with changes in between, forgets and prunes at random, and restores everything that
+ * Backs the stand-in up many times with changes in between, forgets and prunes at random, and restores everything that
  * is left. Each snapshot must be what the home and the database were when it was taken, whatever went before or since.
+ * Now and then it is backed up as another instance, into the same store.
  */
 export async function runChain(rig: Rig, options: ChainOptions): Promise<ChainResult> {
   const chain = new Chain(rig, options);
   for (let run = 1; run <= options.runs; run += 1) {
     if (run > 1) await chain.change();
     await chain.backUp(run);
-    if (run < options.runs) await chain.tidy();
+    if (run < options.runs) await chain.tidy(run);
   }
   await chain.prune([]);
   return await chain.check();
@@ -49,7 +56,8 @@ class Chain {
   readonly #options: ChainOptions;
   readonly #dice: ReturnType<typeof rollDice>;
   readonly #cacheDir: string;
-  readonly #references = new Map<string, Reference>();
+  readonly #otherConfig: string;
+  readonly #taken = new Map<string, Taken>();
   readonly #held = new Set<string>();
   readonly #changes: Counts = new Map();
   #forgotten = 0;
@@ -61,6 +69,9 @@ class Chain {
     this.#options = options;
     this.#dice = rollDice(options.seed);
     this.#cacheDir = join(rig.folder, 'chain-cache');
+    this.#otherConfig = join(rig.folder, 'other.yaml');
+    const own = readFileSync(rig.configFile, 'utf8');
+    writeFileSync(this.#otherConfig, own.replace(/^instance: .*$/m, 'instance: other'));
   }
 
   async change(): Promise<void> {
@@ -75,18 +86,23 @@ class Chain {
 
   async backUp(run: number): Promise<void> {
     const { home, databaseUrl } = this.#rig.instance;
+    const isOther = this.#dice.chance(0.2) || run % 5 === 3;
     const reference = await takeReference(home, databaseUrl);
-    const summary = await this.#run(['backup']);
-    this.#references.set(String(summary['snapshot']), reference);
-    this.#say(`backup ${String(run).padStart(2)} ${describeBackup(summary)}`);
+    const summary = await this.#run(['backup', ...(isOther ? ['--config', this.#otherConfig] : [])]);
+    const instance = String(summary['instance']);
+    const parent = this.#remaining(instance).at(-1) ?? null;
+    if (summary['parent'] !== parent)
+      throw new Error(`The parent is ${summary['parent']}, the newest of ${instance} is ${parent}`);
+    this.#taken.set(String(summary['snapshot']), { instance, reference });
+    this.#say(`backup ${String(run).padStart(2)} of ${instance} ${describeBackup(summary)}`);
   }
 
-  /** Now and then holds, forgets, prunes, or loses the cache. */
-  async tidy(): Promise<void> {
+  /** Now and then holds, forgets, prunes, or loses the cache; so that a short chain has it all, some of it by count. */
+  async tidy(run: number): Promise<void> {
     const dice = this.#dice;
     if (dice.chance(0.1)) await this.#hold();
-    if (dice.chance(0.45)) await this.#forget();
-    if (dice.chance(0.25)) await this.prune(dice.chance(0.4) ? [...this.#policy()] : []);
+    if (dice.chance(0.35) || run % 3 === 0) await this.#forget();
+    if (dice.chance(0.15) || run % 4 === 0) await this.prune(dice.chance(0.4) ? [...this.#policy()] : []);
     if (dice.chance(0.06)) {
       rmSync(this.#cacheDir, { recursive: true, force: true });
       this.#say('  the cache was removed');
@@ -98,7 +114,9 @@ class Chain {
     const forgotten = (summary['forgotten'] as { id: string }[]).map(({ id }) => id);
     for (const id of forgotten) {
       if (this.#held.has(id)) throw new Error(`prune forgot ${id}, which is held`);
-      this.#references.delete(id);
+      if (this.#taken.get(id)?.instance !== 'bitbucket')
+        throw new Error(`prune forgot ${id} of another instance`);
+      this.#taken.delete(id);
     }
     this.#forgotten += forgotten.length;
     this.#prunes += 1;
@@ -123,17 +141,19 @@ class Chain {
     if (wanted < 1) return;
     const ids = new Set(Array.from({ length: wanted }, () => this.#dice.pick(free)));
     await this.#run(['forget', ...ids]);
-    for (const id of ids) this.#references.delete(id);
+    for (const id of ids) this.#taken.delete(id);
     this.#forgotten += ids.size;
     this.#say(`  forgot ${[...ids].map(short).join(' ')}`);
   }
 
   #policy(): readonly string[] {
-    return ['--keep-last', String(Math.max(3, Math.ceil(this.#remaining().length * 0.8)))];
+    return ['--keep-last', String(Math.max(3, Math.ceil(this.#remaining('bitbucket').length * 0.8)))];
   }
 
-  #remaining(): string[] {
-    return [...this.#references.keys()];
+  /** Ids, oldest first. */
+  #remaining(instance?: string): string[] {
+    const all = [...this.#taken].filter(([, taken]) => instance === undefined || taken.instance === instance);
+    return all.map(([id]) => id);
   }
 
   /** Everything that is left, byte by byte: in the store, and restored. */
@@ -158,7 +178,7 @@ class Chain {
   async #restoreAndCompare(id: string): Promise<string[]> {
     const { home, databaseUrl, summary } = await restoreAside(this.#rig, id);
     const found = await takeReference(home, databaseUrl);
-    const lines = differences(this.#references.get(id)!, found);
+    const lines = differences(this.#taken.get(id)!.reference, found);
     this.#say(
       `restore ${short(id)} in ${summary['durationMs']} ms: ${lines.length === 0 ? 'exact' : `${lines.length} differences, first ${lines[0]}`}`,
     );
