@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { encodePair } from '../../engine/pair-codec.ts';
+import { type PruneOptions, prune } from '../../engine/prune.ts';
+import { listSnapshots } from '../../engine/snapshots.ts';
+import { readHolds, type SnapshotId, type Store, setHold } from '../../store/index.ts';
+import { somePair } from '../helpers/pairs.ts';
+import { seededSeams } from '../helpers/seeded.ts';
+import { makeStore } from '../helpers/stores.ts';
+
+interface Wish {
+  readonly instance: string;
+  readonly timeMs: number;
+  readonly host?: string;
+  readonly tags?: string[];
+}
+
+async function commit(store: Store, { host = 'alpha', ...wish }: Wish): Promise<SnapshotId> {
+  await using session = await store.beginBackup({ host });
+  return await session.commit(encodePair({ ...somePair, ...wish }));
+}
+
+const dayMs = 86_400_000;
+const day = (number: number) => Date.UTC(2025, 0, 1, 12) + number * dayMs;
+const seams = seededSeams('prune');
+
+function pruneBy(policy: NonNullable<PruneOptions['retention']>['policy'], store: Store, more: object = {}) {
+  return prune({
+    store,
+    host: 'alpha',
+    clock: seams.clock,
+    retention: { policy, timeZone: 'UTC' },
+    instance: undefined,
+    isDryRun: false,
+    onWait: () => {},
+    onProgress: () => {},
+    signal: AbortSignal.timeout(60_000),
+    ...more,
+  });
+}
+
+const idsOf = (snapshots: readonly { readonly snapshot: { readonly id: string } }[]) =>
+  snapshots.map(({ snapshot }) => snapshot.id);
+const listed = async (store: Store) => (await listSnapshots(store)).map(({ id }) => id);
+
+test('hosts within an instance share its policy, and hosts of two instances do not', async () => {
+  const store = await makeStore();
+  const ids: SnapshotId[] = [];
+  for (const [instance, host, number] of [
+    ['a', 'alpha', 1],
+    ['a', 'beta', 2],
+    ['b', 'alpha', 3],
+    ['a', 'alpha', 4],
+    ['b', 'beta', 5],
+  ] as const)
+    ids.push(await commit(store, { instance, host, timeMs: day(number) }));
+  const { kept, forgotten } = await pruneBy({ keepDaily: 2 }, store);
+  assert.deepEqual(idsOf(forgotten), [ids[0]]);
+  assert.deepEqual(idsOf(kept), ids.slice(1));
+  assert.deepEqual(await listed(store), ids.slice(1));
+});
+
+test('a dry run decides the same and leaves everything there', async () => {
+  const store = await makeStore();
+  const ids: SnapshotId[] = [];
+  for (let number = 0; number < 5; number++)
+    ids.push(await commit(store, { instance: 'a', timeMs: day(number) }));
+  const { forgotten } = await pruneBy({ keepLast: 2 }, store, { isDryRun: true });
+  assert.deepEqual(idsOf(forgotten), ids.slice(0, 3));
+  assert.deepEqual(await listed(store), ids);
+});
+
+test('whatever is committed, held and pruned: no instance loses its newest, what is held, or to another', async () => {
+  const act = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({ instance: fc.constantFrom('a', 'b'), days: fc.integer({ min: -2, max: 3 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ hold: fc.nat() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        only: fc.constantFrom('a', 'b', undefined),
+        keepLast: fc.integer({ min: 0, max: 2 }),
+        keepDaily: fc.integer({ min: 0, max: 3 }),
+      }),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { minLength: 4, maxLength: 14 }), async acts => {
+      const store = await makeStore();
+      const there: { id: SnapshotId; instance: string }[] = [];
+      let now = 0;
+      for (const wish of acts) {
+        if ('days' in wish) {
+          now += wish.days;
+          const { instance } = wish;
+          there.push({ id: await commit(store, { instance, timeMs: day(now) }), instance });
+        } else if ('hold' in wish) {
+          const some = there[wish.hold % Math.max(1, there.length)];
+          if (some) await setHold(store, some.id, { isHeld: true, reason: 'test' });
+        } else if (there.length > 0) {
+          const { only, ...policy } = wish;
+          const held = await readHolds(store);
+          const { kept, forgotten } = await pruneBy(policy, store, { instance: only });
+          const gone = new Set<string>(idsOf(forgotten));
+          for (const { id, instance } of there) {
+            if (held.has(id) || (only !== undefined && only !== instance)) assert.ok(!gone.has(id));
+          }
+          for (const instance of ['a', 'b']) {
+            const newest = there.findLast(one => one.instance === instance);
+            if (newest) assert.ok(!gone.has(newest.id));
+          }
+          const left = there.filter(({ id }) => !gone.has(id));
+          there.splice(0, there.length, ...left);
+          assert.deepEqual(
+            idsOf(kept),
+            there.map(({ id }) => id),
+          );
+          assert.deepEqual(
+            await listed(store),
+            there.map(({ id }) => id),
+          );
+        }
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
