@@ -1,0 +1,145 @@
+import {
+  connectDatabase,
+  type DatabaseBase,
+  type DatabasePin,
+  type DatabaseResult,
+  type TableCache,
+} from '../../engine/database/index.ts';
+import {
+  createStore,
+  encodeCbor,
+  hex,
+  type Kdf,
+  memoryBackend,
+  type Store,
+  systemClock,
+  systemSeams,
+} from '../../store/index.ts';
+import type { Round } from './events.ts';
+import { differences, readStored } from './stored.ts';
+import { readTruth } from './truth.ts';
+
+/** `xmin`: as the engine is. `xmax`: rows count as new from the base's xmax on, which must show as wrong rows. */
+export type Variant = 'xmin' | 'xmax';
+
+/** Costs about a millisecond; what is kept here is no secret. */
+const cheapKdf: Kdf = { type: 'scrypt', cost: 2, blockSize: 1, lanes: 1 };
+
+export function makeFuzzStore(): Promise<Store> {
+  return createStore(memoryBackend(), { passphrase: 'fuzz', seams: systemSeams, kdf: cheapKdf });
+}
+
+/** What one backup came to. */
+export interface BackupOutcome {
+  /** `abandoned` was let go after its pin; `refused` met definitions that changed before and after its pin. */
+  readonly kind: 'full' | 'incremental' | 'abandoned' | 'refused';
+  /** How it differs from a full copy at the same pin, or the engine's error; null where there is no result. */
+  readonly wrong: readonly string[] | null;
+  readonly segments: number;
+  readonly changedSegments: number;
+  readonly deltasMax: number;
+  readonly withDeltas: number;
+}
+
+export interface BackupHooks {
+  readonly betweenPrepareAndPin: () => Promise<void>;
+  readonly afterPin: () => Promise<void>;
+}
+
+const hostName = 'fuzz';
+const basesKept = 4;
+
+/** Backups of one database into one store, each on one of those before. */
+export class Chain {
+  readonly #url: string;
+  readonly #store: Store;
+  readonly #variant: Variant;
+  #bases: DatabaseResult[] = [];
+  #cache = new Map<string, Uint8Array>();
+
+  constructor(options: { readonly url: string; readonly store: Store; readonly variant: Variant }) {
+    this.#url = options.url;
+    this.#store = options.store;
+    this.#variant = options.variant;
+  }
+
+  /** One backup, compared with the truth at its own pin. */
+  async backUp(round: Round, hooks: BackupHooks): Promise<BackupOutcome> {
+    const base = this.#chooseBase(round);
+    const kind = base ? 'incremental' : 'full';
+    const nothing = { segments: 0, changedSegments: 0, deltasMax: 0, withDeltas: 0 };
+    const store = this.#store;
+    await using session = await store.beginBackup({ host: hostName });
+    let step = 'connect';
+    try {
+      await using source = await connectDatabase({
+        type: 'postgresql',
+        url: this.#url,
+        clock: systemClock,
+        pgDump: null,
+        ...(this.#variant === 'xmax' && {
+          weakenedThreshold: (base: { readonly xmax: bigint }) => base.xmax,
+        }),
+      });
+      step = 'prepare';
+      await source.prepare({ base: base && this.#baseOf(base, session) });
+      const cache = this.#cacheFor(round);
+      const job = { sink: session, source: session, cuts: store.cuts, digestKey: store.rowDigestKey, cache };
+      step = 'pre-copy';
+      if (round.precopy !== 'none') await source.precopy({ ...job, mode: round.precopy });
+      await hooks.betweenPrepareAndPin();
+      step = 'pin';
+      const pin: DatabasePin = await source.pin();
+      const truth = await readTruth(this.#url, pin.exportedSnapshot);
+      await hooks.afterPin();
+      if (round.isAbandoned) return { kind: 'abandoned', wrong: null, ...nothing };
+      step = 'finish';
+      const result = await source.finish(job);
+      step = 'reconstruct';
+      const stored = await readStored(session, result.root);
+      const wrong = differences(stored, truth, store.rowDigestKey);
+      await session.commit({
+        roots: [{ id: result.root.id, kind: 'node' }],
+        body: encodeCbor(hex(result.root.id)),
+      });
+      // What is wrong may not make the next one wrong, too: they are counted.
+      this.#bases = wrong.length > 0 ? [] : [result, ...this.#bases].slice(0, basesKept);
+      const { segments, changedSegments } = result;
+      return { kind, wrong, ...stored, segments, changedSegments };
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (error.message.includes('they changed again after the pin'))
+        return { kind: 'refused', wrong: null, ...nothing };
+      this.#bases = [];
+      return { kind, wrong: [`${step}: ${error.code} ${error.message}`], ...nothing };
+    }
+  }
+
+  #chooseBase(round: Round): DatabaseResult | undefined {
+    if (round.base === 'none') return undefined;
+    return this.#bases[round.base === 'older' ? round.number % Math.max(this.#bases.length, 1) : 0];
+  }
+
+  #baseOf(result: DatabaseResult, session: Pick<DatabaseBase, 'has'> & DatabaseBase['source']): DatabaseBase {
+    const { root, xmin, xmax, lsn, publishable } = result;
+    const has: DatabaseBase['has'] = (id, chunkClass) => session.has(id, chunkClass);
+    return { source: session, root, xmin, xmax, lsn, publishable, has };
+  }
+
+  #cacheFor(round: Round): TableCache | undefined {
+    if (round.cache === 'none') return undefined;
+    if (round.cache === 'lost') this.#cache.clear();
+    if (round.cache === 'in part')
+      for (const [i, key] of [...this.#cache.keys()].entries()) if (i % 2 === 0) this.#cache.delete(key);
+    const cache = this.#cache;
+    return {
+      get: async (kind, id) => cache.get(`${kind} ${hex(id)}`),
+      put: (kind, id, bytes) => void cache.set(`${kind} ${hex(id)}`, new Uint8Array(bytes)),
+    };
+  }
+}
+
+function isEngineError(error: unknown): error is Error & { readonly code: string } {
+  const { code } = error as { code?: unknown };
+  return error instanceof Error && typeof code === 'string' && /^(DATABASE|STORE|RESTORE)_/.test(code);
+}

@@ -1,0 +1,149 @@
+import type { Dice } from '../instance/random.ts';
+import { fuzzTables } from './tables.ts';
+
+/** When in a backup an event may happen: before it, while it prepares, between pin and unlock's other side. */
+export type Phase = 'before' | 'between' | 'after';
+
+/** Changes of rows; the sessions other than 0 keep a transaction open around them. */
+const rowKinds = {
+  insert: 10,
+  update: 10,
+  'update at random': 8,
+  delete: 6,
+  'delete at random': 4,
+  'delete the tail': 2,
+  touch: 6,
+  'lock rows': 4,
+  'roll back': 5,
+  savepoints: 8,
+  'many subtransactions': 3,
+  'copy in': 4,
+} as const;
+
+const transactionKinds = {
+  commit: 9,
+  'roll back all': 4,
+  'prepare transaction': 3,
+  'commit prepared': 3,
+  'roll back prepared': 2,
+} as const;
+
+const maintenanceKinds = {
+  vacuum: 6,
+  'vacuum freeze': 4,
+  'vacuum full': 2,
+  cluster: 2,
+  analyze: 1,
+  checkpoint: 2,
+  'use up ids': 2,
+  'large object': 4,
+} as const;
+
+/** What TRUNCATE and ALTER do also after the pin: they then wait for the backup's locks. */
+const definitionKinds = {
+  truncate: 1,
+  'copy freeze': 1,
+  'add column': 2,
+  'drop column': 2,
+  'change type': 1,
+  'change type, no rewrite': 1,
+  'rename table': 1,
+  'create table': 1,
+  'drop table': 1,
+} as const;
+
+/** Definitions that no table lock protects. */
+const typeKinds = { 'rename label': 1, 'add attribute': 1 } as const;
+const serverKinds = { restart: 1, crash: 2, 'commits asynchronous': 3 } as const;
+
+const weights = {
+  ...rowKinds,
+  ...transactionKinds,
+  ...maintenanceKinds,
+  ...definitionKinds,
+  ...typeKinds,
+  ...serverKinds,
+};
+export type EventKind = keyof typeof weights;
+export const eventKinds = Object.keys(weights) as readonly EventKind[];
+
+export function isRowKind(kind: EventKind): kind is keyof typeof rowKinds {
+  return kind in rowKinds;
+}
+export function isDefinitionKind(kind: EventKind): kind is keyof typeof definitionKinds {
+  return kind in definitionKinds;
+}
+
+/** Everything that it depends on was drawn beforehand: it does the same whatever other events are left out. */
+export interface FuzzEvent {
+  /** Its number in the plan; also the tag of its values. */
+  readonly id: number;
+  readonly kind: EventKind;
+  readonly table: string;
+  /** 0 commits at once; the others keep their transactions open. */
+  readonly session: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** One backup and what happens around it. */
+export interface Round {
+  readonly number: number;
+  readonly events: Readonly<Record<Phase, readonly FuzzEvent[]>>;
+  readonly precopy: 'none' | 'new' | 'all';
+  /** What it builds on: the newest backup, one before it, or nothing. */
+  readonly base: 'newest' | 'older' | 'none';
+  readonly cache: 'kept' | 'lost' | 'in part' | 'none';
+  /** It is let go after the pin. */
+  readonly isAbandoned: boolean;
+}
+
+export const openSessions = 2;
+
+/** The rounds that a seed stands for. */
+export function planRounds(dice: Dice, count: number): Round[] {
+  let id = 0;
+  const draw = (phase: Phase): FuzzEvent => {
+    const table = dice.pick(fuzzTables);
+    const kind = drawKind(dice, phase);
+    return {
+      id: id++,
+      kind,
+      table: isRowKind(kind) ? table.name : dice.pick(table.heaps),
+      session: dice.chance(0.6) ? 0 : 1 + dice.below(openSessions),
+      a: dice.below(1_000_000),
+      b: dice.below(1000),
+    };
+  };
+  const several = (phase: Phase, max: number): FuzzEvent[] =>
+    Array.from({ length: dice.below(max + 1) }, () => draw(phase));
+  return Array.from({ length: count }, (_, number) => ({
+    number,
+    events: {
+      before: several('before', dice.chance(0.1) ? 0 : 9),
+      between: dice.chance(0.5) ? several('between', 5) : [],
+      after: dice.chance(0.6) ? several('after', 4) : [],
+    },
+    precopy: dice.pick(['none', 'new', 'new', 'all'] as const),
+    base: number === 0 || dice.chance(0.02) ? 'none' : dice.chance(0.1) ? 'older' : 'newest',
+    cache: dice.pick(['kept', 'kept', 'kept', 'lost', 'in part', 'none'] as const),
+    isAbandoned: dice.chance(0.04),
+  }));
+}
+
+const manyOfEach = eventKinds.flatMap(kind => new Array<EventKind>(weights[kind]).fill(kind));
+
+function drawKind(dice: Dice, phase: Phase): EventKind {
+  for (;;) {
+    const kind = dice.pick(manyOfEach);
+    // The server may go only where no backup is under way; types may not change under one that has pinned.
+    if (phase !== 'before' && (kind === 'restart' || kind === 'crash')) continue;
+    if (phase === 'after' && kind in typeKinds) continue;
+    if (phase === 'before' || !isDefinitionKind(kind) || dice.chance(0.8)) return kind;
+  }
+}
+
+export function describeEvent(event: FuzzEvent): string {
+  const { id, kind, table, session, a, b } = event;
+  return `#${id} ${kind} ${table}${session === 0 ? '' : ` in open transaction ${session}`} (${a}, ${b})`;
+}

@@ -1,0 +1,92 @@
+import { DigestSum, equalDigests, type RowDigest } from '../../engine/database/postgres/digest.ts';
+import { decodeEntry } from '../../engine/database/postgres/entry.ts';
+import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
+import { RowSplitter } from '../../engine/database/postgres/rows.ts';
+import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
+import type { TableRows } from './truth.ts';
+
+/** A table as a listing has it. */
+export interface StoredTable {
+  readonly rows: Buffer;
+  /** Of the relation's entry, and the sum of its segments'. */
+  readonly digests: readonly RowDigest[];
+}
+
+export interface StoredRows {
+  readonly tables: ReadonlyMap<string, StoredTable>;
+  readonly segments: number;
+  /** Most deltas that one segment has, and how many segments have any. */
+  readonly deltasMax: number;
+  readonly withDeltas: number;
+}
+
+/** Every row that a listing stands for. */
+export async function readStored(source: ChunkSource, root: ListingRoot): Promise<StoredRows> {
+  const parts = new Map<string, Buffer[]>();
+  const sums = new Map<string, { rows: number; sum: bigint }>();
+  const tables = new Map<string, StoredTable>();
+  const counts = { segments: 0, deltasMax: 0, withDeltas: 0 };
+  for await (const entry of readListing(source, root)) {
+    const one = decodeEntry(entry);
+    if (one.entry === 'segment') {
+      const name = `${one.schema}.${one.name}`;
+      const rows = parts.get(name) ?? [];
+      parts.set(name, rows);
+      for await (const bytes of segmentRows(source, one)) rows.push(Buffer.from(bytes));
+      const sum = sums.get(name) ?? { rows: 0, sum: 0n };
+      sums.set(name, { rows: sum.rows + one.digest.rows, sum: BigInt.asUintN(64, sum.sum + one.digest.sum) });
+      counts.segments += 1;
+      counts.deltasMax = Math.max(counts.deltasMax, one.deltas.length);
+      if (one.deltas.length > 0) counts.withDeltas += 1;
+    } else if (one.entry === 'relation' && (one.kind === 'table' || one.kind === 'large-objects')) {
+      const name = `${one.schema}.${one.name}`;
+      tables.set(name, {
+        rows: Buffer.concat(parts.get(name) ?? []),
+        digests: [one.digest, sums.get(name) ?? { rows: 0, sum: 0n }],
+      });
+    }
+  }
+  return { tables, ...counts };
+}
+
+/** Where what was stored differs from the truth; empty where it does not. */
+export function differences(stored: StoredRows, truth: TableRows, digestKey: Uint8Array): string[] {
+  const found: string[] = [];
+  for (const [name, rows] of truth) {
+    const table = stored.tables.get(name);
+    if (!table) {
+      if (name !== 'pg_catalog.pg_largeobject' || rows.length > 0) found.push(`${name}: is not there`);
+      continue;
+    }
+    if (!table.rows.equals(rows)) found.push(`${name}: ${rowDifference(table.rows, rows)}`);
+    const digest = digestOf(rows, digestKey);
+    if (!table.digests.every(one => equalDigests(one, digest))) found.push(`${name}: the digest is wrong`);
+  }
+  for (const name of stored.tables.keys()) if (!truth.has(name)) found.push(`${name}: should not be there`);
+  return found;
+}
+
+function digestOf(rows: Buffer, key: Uint8Array): RowDigest {
+  const digest = new DigestSum(key);
+  new RowSplitter({ digest }).split(rows, new Uint8Array(rows.length));
+  return digest.result();
+}
+
+function rowDifference(stored: Buffer, truth: Buffer): string {
+  const lines = (bytes: Buffer): string[] => bytes.toString('latin1').split('\n').slice(0, -1);
+  const left = new Map<string, number>();
+  for (const line of lines(truth)) left.set(line, (left.get(line) ?? 0) + 1);
+  const extra = lines(stored).filter(line => {
+    const count = left.get(line) ?? 0;
+    left.set(line, count - 1);
+    return count <= 0;
+  });
+  const lacking = [...left].filter(([, count]) => count > 0).map(([line]) => line);
+  if (extra.length === 0 && lacking.length === 0) return 'the rows are in another order';
+  const sample = (some: readonly string[]): string =>
+    some
+      .slice(0, 3)
+      .map(line => JSON.stringify(line.slice(0, 80)))
+      .join(' ');
+  return `${lacking.length} rows are missing (${sample(lacking)}), ${extra.length} should not be there (${sample(extra)})`;
+}

@@ -1,0 +1,42 @@
+import pg from 'pg';
+import copyStreams from 'pg-copy-streams';
+
+/** All rows of a table in heap order, as COPY text. */
+export type TableRows = ReadonlyMap<string, Buffer>;
+
+// Written down once more, so that a setting which the engine forgets shows.
+const settings = `SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET extra_float_digits = 3;
+  SET bytea_output = 'hex'; SET search_path = ''; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;
+  SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off`;
+
+const tablesSql = `
+  SELECT n.nspname || '.' || c.relname AS name, format('%I.%I', n.nspname, c.relname) AS sql,
+    ARRAY(SELECT quote_ident(attname) FROM pg_catalog.pg_attribute
+      WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum) AS columns
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r' AND (n.nspname = 'public' OR c.relname = 'pg_largeobject') ORDER BY 1`;
+
+/** What a full copy reads at a snapshot that another session exported. */
+export async function readTruth(url: string, exportedSnapshot: string): Promise<TableRows> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(settings);
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await client.query(`SET TRANSACTION SNAPSHOT '${exportedSnapshot}'`);
+    const { rows } = await client.query<{ name: string; sql: string; columns: string[] }>(tablesSql);
+    const tables = new Map<string, Buffer>();
+    for (const { name, sql, columns } of rows) {
+      const parts: Buffer[] = [];
+      const stream = client.query(
+        copyStreams.to(`COPY (SELECT ${columns.join(', ')} FROM ONLY ${sql}) TO STDOUT`),
+      );
+      for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
+      tables.set(name, Buffer.concat(parts));
+    }
+    await client.query('COMMIT');
+    return tables;
+  } finally {
+    await client.end();
+  }
+}
