@@ -96,7 +96,7 @@ export class Chain {
       step = 'finish';
       const result = await source.finish(job);
       step = 'reconstruct';
-      const stored = await readStored(session, result.root);
+      const stored = await readStored(session, result.root, store.rowDigestKey);
       const wrong = differences(stored, truth, store.rowDigestKey);
       await session.commit({
         roots: [{ id: result.root.id, kind: 'node' }],

@@ -1,6 +1,13 @@
-import { DigestSum, equalDigests, type RowDigest } from '../../engine/database/postgres/digest.ts';
+import {
+  addDigests,
+  DigestSum,
+  emptyDigest,
+  equalDigests,
+  type RowDigest,
+} from '../../engine/database/postgres/digest.ts';
 import { decodeEntry } from '../../engine/database/postgres/entry.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
+import type { RelationEntry } from '../../engine/database/postgres/relation-entry.ts';
 import { RowSplitter } from '../../engine/database/postgres/rows.ts';
 import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
 import type { TableRows } from './truth.ts';
@@ -10,6 +17,8 @@ export interface StoredTable {
   readonly rows: Buffer;
   /** Of the relation's entry, and the sum of its segments'. */
   readonly digests: readonly RowDigest[];
+  /** First blocks of segments whose rows do not add up to what they say. */
+  readonly wrongSegments: readonly number[];
 }
 
 export interface StoredRows {
@@ -20,33 +29,46 @@ export interface StoredRows {
   readonly withDeltas: number;
 }
 
-/** Every row that a listing stands for. */
-export async function readStored(source: ChunkSource, root: ListingRoot): Promise<StoredRows> {
+/** Every row that a listing stands for; without those that are an extension's. */
+export async function readStored(
+  source: ChunkSource,
+  root: ListingRoot,
+  digestKey: Uint8Array,
+): Promise<StoredRows> {
   const parts = new Map<string, Buffer[]>();
-  const sums = new Map<string, { rows: number; sum: bigint }>();
+  const sums = new Map<string, RowDigest>();
+  const wrong = new Map<string, number[]>();
   const tables = new Map<string, StoredTable>();
   const counts = { segments: 0, deltasMax: 0, withDeltas: 0 };
   for await (const entry of readListing(source, root)) {
     const one = decodeEntry(entry);
     if (one.entry === 'segment') {
       const name = `${one.schema}.${one.name}`;
-      const rows = parts.get(name) ?? [];
-      parts.set(name, rows);
+      const rows: Buffer[] = [];
       for await (const bytes of segmentRows(source, one)) rows.push(Buffer.from(bytes));
-      const sum = sums.get(name) ?? { rows: 0, sum: 0n };
-      sums.set(name, { rows: sum.rows + one.digest.rows, sum: BigInt.asUintN(64, sum.sum + one.digest.sum) });
+      const whole = Buffer.concat(rows);
+      parts.set(name, [...(parts.get(name) ?? []), whole]);
+      sums.set(name, addDigests(sums.get(name) ?? emptyDigest, one.digest));
+      if (!equalDigests(digestOf(whole, digestKey), one.digest))
+        wrong.set(name, [...(wrong.get(name) ?? []), one.first]);
       counts.segments += 1;
       counts.deltasMax = Math.max(counts.deltasMax, one.deltas.length);
       if (one.deltas.length > 0) counts.withDeltas += 1;
-    } else if (one.entry === 'relation' && (one.kind === 'table' || one.kind === 'large-objects')) {
+    } else if (one.entry === 'relation' && hasRows(one)) {
       const name = `${one.schema}.${one.name}`;
       tables.set(name, {
         rows: Buffer.concat(parts.get(name) ?? []),
-        digests: [one.digest, sums.get(name) ?? { rows: 0, sum: 0n }],
+        digests: [one.digest, sums.get(name) ?? emptyDigest],
+        wrongSegments: wrong.get(name) ?? [],
       });
     }
   }
   return { tables, ...counts };
+}
+
+function hasRows(relation: RelationEntry): boolean {
+  if (relation.kind === 'large-objects') return relation.segmentBlocks > 0; // else they are made of calls
+  return relation.kind === 'table' && relation.condition === null;
 }
 
 /** Where what was stored differs from the truth; empty where it does not. */
@@ -61,6 +83,8 @@ export function differences(stored: StoredRows, truth: TableRows, digestKey: Uin
     if (!table.rows.equals(rows)) found.push(`${name}: ${rowDifference(table.rows, rows)}`);
     const digest = digestOf(rows, digestKey);
     if (!table.digests.every(one => equalDigests(one, digest))) found.push(`${name}: the digest is wrong`);
+    for (const first of table.wrongSegments)
+      found.push(`${name}: the digest of the segment from block ${first} is wrong`);
   }
   for (const name of stored.tables.keys()) if (!truth.has(name)) found.push(`${name}: should not be there`);
   return found;

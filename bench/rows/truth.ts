@@ -14,9 +14,12 @@ const tablesSql = `
     ARRAY(SELECT quote_ident(attname) FROM pg_catalog.pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum) AS columns
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind = 'r' AND (n.nspname = 'public' OR c.relname = 'pg_largeobject') ORDER BY 1`;
+  WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND (c.relname = 'pg_largeobject'
+    OR n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = c.oid AND deptype = 'e'))
+  ORDER BY 1`;
 
-/** What a full copy reads at a snapshot that another session exported. */
+/** What a full copy reads at a snapshot that another session exported; without the tables of extensions. */
 export async function readTruth(url: string, exportedSnapshot: string): Promise<TableRows> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
