@@ -147,7 +147,22 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
   )
     .option('--home <folder>', 'restore the home into this empty or absent folder')
     .option('--database <url>', 'restore the database into this empty or absent database')
-    .addOption(new Option('--only <half>', 'only one half').choices(['home', 'database']));
+    .addOption(new Option('--only <half>', 'only one half').choices(['home', 'database']))
+    .option(
+      '--path <path>',
+      'only this file or folder of the home; may be repeated; restores no database',
+      collect,
+      [],
+    )
+    .option(
+      '--repository <id>',
+      'only the folder of this repository, and of those that it borrows from; may be repeated',
+      collect,
+      [],
+    )
+    .option('--map <old=new>', 'where a data store goes; may be repeated', collect, [])
+    .option('--owner <rule>', 'whose the files are: keep (by number, the default), by-name, or UID:GID')
+    .addHelpText('after', pathHelp);
   narrow(
     command(
       'forget <snapshots...>',

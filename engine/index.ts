@@ -9,6 +9,7 @@ export type { DryRun } from './dry-run.ts';
 export { dryRun } from './dry-run.ts';
 export type { EngineErrorCode } from './errors.ts';
 export { engineError } from './errors.ts';
+export type { OwnerRule } from './home/index.ts';
 export { bitbucketExcludes } from './home/index.ts';
 export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';

@@ -1,17 +1,26 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type SnapshotId, writeDurably } from '../store/index.ts';
+import { type SnapshotId, syncFolderOf, writeDurably } from '../store/index.ts';
 import { engineError } from './errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
-/** Stands in a restored home until the restore is whole, so that nobody takes half a home for a whole one. */
+/** Stands in a restored folder until the restore is whole, so that nobody takes half a home for a whole one. */
 export const restoreMarkerName = '.stillpoint-restore-unfinished';
 
-/** What an earlier run of the same restore left. */
-export interface EarlierRun {
-  /** The database that was whole when only the marks were left to be taken off. */
-  readonly wholeDatabase: string | undefined;
+/** What a restore makes of a folder: only the same one may begin again there. */
+export interface RestoreMark {
+  readonly snapshot: SnapshotId;
+  /** Which part of it, in one line of text; all of it unless given. */
+  readonly selection?: string | undefined;
+  /** The database that is whole. */
+  readonly wholeDatabase?: string | undefined;
+  /** Further folders of the restore that are whole. */
+  readonly wholeFolders?: readonly string[] | undefined;
 }
+
+/** What an earlier run of the same restore left: what was whole when only the marks were left to be taken off. */
+export type EarlierRun = Pick<RestoreMark, 'wholeDatabase' | 'wholeFolders'>;
 
 /**
  * Makes the target ready: an empty or absent folder (`lost+found` counts as empty), or what an earlier run of the same
@@ -19,7 +28,7 @@ export interface EarlierRun {
  */
 export async function prepareHomeTarget(
   target: string,
-  snapshot: SnapshotId,
+  { snapshot, selection = '' }: RestoreMark,
 ): Promise<EarlierRun | undefined> {
   let lines: string[];
   try {
@@ -27,25 +36,43 @@ export async function prepareHomeTarget(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
-    await checkEmpty(target);
+    await checkEmpty(target, []);
     return undefined;
   }
-  const [unfinished = '', wholeDatabase, restorer = ''] = lines;
+  const [unfinished = '', wholeDatabase, restorer = '', part = '', folders = ''] = lines;
   await refuseWhileAlive(target, restorer);
-  if (unfinished !== snapshot) {
-    throw engineError(
-      'TARGET_NOT_EMPTY',
-      `Cannot restore into ${target}: it holds an unfinished restore of ${unfinished}`,
-      {
-        remedy: `Restore ${unfinished.slice(0, 8)} there to finish it, or name an empty folder.`,
-      },
-    );
-  }
+  if (unfinished !== snapshot || part !== selection) throw holdsAnother(target, { unfinished, snapshot });
   for (const name of await readdir(target)) {
     if (name !== 'lost+found' && name !== restoreMarkerName)
       await rm(join(target, name), { recursive: true, force: true });
   }
-  return { wholeDatabase: wholeDatabase || undefined };
+  return {
+    wholeDatabase: wholeDatabase || undefined,
+    wholeFolders: folders === '' ? [] : (JSON.parse(folders) as string[]),
+  };
+}
+
+function holdsAnother(
+  target: string,
+  { unfinished, snapshot }: { readonly unfinished: string; readonly snapshot: SnapshotId },
+): Error {
+  if (unfinished === '') {
+    // the run that made it ended before it wrote a line: nothing else of it is here
+    return engineError('TARGET_NOT_EMPTY', `Cannot restore into ${target}: a restore had just begun there`, {
+      remedy: `If none is running, remove ${join(target, restoreMarkerName)} and run this again.`,
+    });
+  }
+  const what = unfinished === snapshot ? 'another part of this snapshot' : unfinished;
+  return engineError(
+    'TARGET_NOT_EMPTY',
+    `Cannot restore into ${target}: it holds an unfinished restore of ${what}`,
+    {
+      remedy:
+        unfinished === snapshot
+          ? 'Give the paths that it was begun with to finish it, or name an empty folder.'
+          : `Restore ${unfinished.slice(0, 8)} there to finish it, or name an empty folder.`,
+    },
+  );
 }
 
 /** Two runs that restore into one folder would destroy each other's work. */
@@ -62,7 +89,7 @@ async function refuseWhileAlive(target: string, restorer: string): Promise<void>
   );
 }
 
-async function checkEmpty(target: string): Promise<void> {
+async function checkEmpty(target: string, allowed: readonly string[]): Promise<void> {
   let names: string[];
   try {
     names = await readdir(target);
@@ -74,27 +101,69 @@ async function checkEmpty(target: string): Promise<void> {
       cause: error,
     });
   }
-  const found = names.find(name => name !== 'lost+found');
+  const found = names.find(name => name !== 'lost+found' && !allowed.includes(name));
   if (found === undefined) return;
   throw engineError('TARGET_NOT_EMPTY', `Cannot restore into ${target}: it holds ${found}`, {
     remedy: 'Name an empty or absent folder.',
   });
 }
 
-/** Marks a home as half restored, beside a database that is whole if one is named. The folder must exist. */
-export async function markUnfinished(
-  target: string,
-  {
-    snapshot,
-    wholeDatabase = '',
-  }: { readonly snapshot: SnapshotId; readonly wholeDatabase?: string | undefined },
-): Promise<void> {
-  const restorer = JSON.stringify(await ownIdentity());
-  const lines = Buffer.from(`${snapshot}\n${wholeDatabase}\n${restorer}\n`);
-  await writeDurably(join(target, restoreMarkerName), lines, {
+/**
+ * Takes an empty or absent folder for a restore: of two runs that found it empty at the same time one gets it, the other
+ * TARGET_NOT_EMPTY.
+ */
+export async function takeHomeTarget(target: string, mark: RestoreMark): Promise<void> {
+  const marker = join(target, restoreMarkerName);
+  const lines = await linesOf(mark);
+  await mkdir(target, { recursive: true });
+  let fd: number;
+  try {
+    fd = openSync(marker, 'wx', 0o600);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') {
+      throw engineError(
+        'TARGET_NOT_EMPTY',
+        `Cannot restore into ${target}: another restore has begun there`,
+        {
+          remedy: 'Name an empty or absent folder.',
+        },
+      );
+    }
+    throw engineError('TARGET_FAILED', `Cannot restore into ${target}: ${message}`, {
+      remedy: 'Name a folder that may be written.',
+      cause: error,
+    });
+  }
+  try {
+    writeSync(fd, lines);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  await syncFolderOf(marker);
+  try {
+    await checkEmpty(target, [restoreMarkerName]); // one that was quicker may have come to its end
+  } catch (error) {
+    await rm(marker, { force: true });
+    throw error;
+  }
+}
+
+/** Marks a folder again that an earlier run had marked, or says what is whole by now. The folder must exist. */
+export async function markUnfinished(target: string, mark: RestoreMark): Promise<void> {
+  await writeDurably(join(target, restoreMarkerName), await linesOf(mark), {
     overwrite: 'replace',
     mode: 0o600,
   });
+}
+
+async function linesOf(mark: RestoreMark): Promise<Uint8Array> {
+  const { snapshot, wholeDatabase = '', selection = '', wholeFolders = [] } = mark;
+  const restorer = JSON.stringify(await ownIdentity());
+  return Buffer.from(
+    `${[snapshot, wholeDatabase, restorer, selection, JSON.stringify(wholeFolders)].join('\n')}\n`,
+  );
 }
 
 /** The restore is whole. */

@@ -1,19 +1,13 @@
-import { mkdir, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { type Clock, StillpointError, type Store } from '../store/index.ts';
 import { afterwards, databaseOf } from './afterwards.ts';
 import { checkDatabaseTarget, restoreDatabase } from './database/index.ts';
 import { engineError } from './errors.ts';
-import { restoreHome, spaceOf } from './home/index.ts';
-import type { PairedHome, Snapshot } from './pair.ts';
+import type { OwnerRule } from './home/index.ts';
+import type { Snapshot } from './pair.ts';
 import type { OnProgress } from './progress.ts';
-import {
-  type EarlierRun,
-  markUnfinished,
-  prepareHomeTarget,
-  removeMarker,
-  restoreMarkerName,
-} from './restore-marker.ts';
+import { checkHome, restoreParts } from './restore-home.ts';
+import type { EarlierRun } from './restore-marker.ts';
+import { type HomeWish, homeParts } from './restore-parts.ts';
 import { together } from './together.ts';
 import { abortOf, pending } from './waiting.ts';
 
@@ -23,6 +17,10 @@ export interface RestoreOptions {
   readonly snapshot: Snapshot;
   /** The folder to restore the home into; absent: the home is not restored. */
   readonly home?: string | undefined;
+  /** Only a part of the home, and where its data stores go. A part goes without the database. */
+  readonly part?: Omit<HomeWish, 'home'> | undefined;
+  /** Whose the restored files are; 'keep' unless given: owners by number. */
+  readonly owner?: OwnerRule | undefined;
   /** The database to restore into; absent: it is not restored. */
   readonly database?: { readonly url: string; readonly password?: string | undefined } | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -31,6 +29,8 @@ export interface RestoreOptions {
 
 export interface RestoreResult {
   readonly home: { readonly files: number; readonly bytes: number } | null;
+  /** Data stores that were not restored: they had no place. */
+  readonly notRestored: readonly string[];
   readonly database: { readonly tables: number; readonly rows: number } | null;
   readonly warnings: readonly string[];
   readonly afterwards: readonly string[];
@@ -45,9 +45,17 @@ export interface RestoreResult {
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { snapshot, clock, signal } = options;
   const startedMs = clock.monotonicMs();
-  const { home, database } = halvesOf(options);
-  const earlier = home ? await prepareHomeTarget(home.target, snapshot.id) : undefined;
-  if (home) await checkSpace(home.target, await spaceOfHome(options.store, home.paired));
+  const { home: target, database } = halvesOf(options);
+  const wish = { home: target ?? '', ...options.part };
+  const home = target === null ? null : await homeParts(options.store, { snapshot, wish });
+  const isPart = home !== null && home.selection !== '';
+  if (isPart && database) {
+    throw engineError('USAGE', 'Cannot restore the database: only a part of the home was asked for', {
+      remedy: 'Restore the database on its own, with --only database.',
+    });
+  }
+  const checked = home && (await checkHome(options.store, { ...home, snapshot: snapshot.id }));
+  const earlier = checked?.earlier;
   const isWhole = database ? await isWholeAlready(database, { ...options, earlier }) : true;
 
   // Neither half loses its mark before both are there, so that whatever moment ends this run, the next one knows.
@@ -57,20 +65,19 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const [homeResult, restoredDatabase] = await together(
     [
       async s => {
-        if (!home) return null;
+        if (!checked) return null;
         const onFilled = () => {
           homeFilled.resolve();
           return Promise.race([databaseWhole.promise, abortOf(s)]);
         };
         const wholeDatabase = isWhole ? earlier?.wholeDatabase : undefined;
-        return restoreMarkedHome(home, { ...options, signal: s, wholeDatabase, onFilled });
+        return restoreParts(checked, { ...options, signal: s, wholeDatabase, onFilled });
       },
       async s => {
         if (!database || isWhole) return null;
         const onFilled = async () => {
           await Promise.race([homeFilled.promise, abortOf(s)]);
-          if (!home) return;
-          await markUnfinished(home.target, { snapshot: snapshot.id, wholeDatabase: database.name });
+          await checked?.markWhole(database.name);
         };
         const result = await restoreOneDatabase(database, { ...options, signal: s, onFilled });
         databaseWhole.resolve();
@@ -83,8 +90,20 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   return {
     home: homeResult && { files: homeResult.files, bytes: homeResult.bytes },
     database: databaseResult && { tables: databaseResult.tables, rows: databaseResult.rows },
-    warnings: [...(homeResult?.warnings ?? []), ...(restoredDatabase?.warnings ?? [])],
-    afterwards: await afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url }),
+    notRestored: home?.left ?? [],
+    warnings: [
+      ...(homeResult?.warnings ?? []),
+      ...(home?.left.map(
+        root => `Data store ${root} was NOT restored: give it a place with --map ${root}=NEW`,
+      ) ?? []),
+      ...(restoredDatabase?.warnings ?? []),
+    ],
+    afterwards: [
+      ...(isPart
+        ? []
+        : await afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url })),
+      ...(home?.notes ?? []),
+    ],
     durationMs: Math.round(clock.monotonicMs() - startedMs),
   };
 }
@@ -98,8 +117,7 @@ function halvesOf(options: RestoreOptions) {
   if (options.home !== undefined && !snapshot.home) throw lacks('home');
   if (options.database && !snapshot.database) throw lacks('database');
   return {
-    home:
-      options.home !== undefined && snapshot.home ? { target: options.home, paired: snapshot.home } : null,
+    home: options.home ?? null,
     database:
       options.database && snapshot.database
         ? {
@@ -149,71 +167,4 @@ function restoreOneDatabase(
     onFilled,
     onProgress: ({ rows, bytes }) => options.onProgress?.({ phase: 'restore-database', rows, bytes }),
   });
-}
-
-async function restoreMarkedHome(
-  home: { target: string; paired: PairedHome },
-  {
-    wholeDatabase,
-    onFilled,
-    ...options
-  }: RestoreOptions & EarlierRun & { readonly onFilled: () => Promise<void> },
-) {
-  const [root, ...others] = home.paired.roots;
-  if (!root) {
-    throw engineError('USAGE', 'Cannot restore the home: the snapshot holds none', {
-      remedy: 'Restore the database with --only database.',
-    });
-  }
-  await mkdir(home.target, { recursive: true });
-  await markUnfinished(home.target, { snapshot: options.snapshot.id, wholeDatabase });
-  const result = await restoreHome({
-    source: options.store,
-    root,
-    target: home.target,
-    allowed: [restoreMarkerName],
-    onFilled: async () => {
-      await onFilled();
-      await removeMarker(home.target); // later it would change the folder's time
-    },
-    owner: 'keep',
-    signal: options.signal,
-    onProgress: progress => options.onProgress?.({ phase: 'restore-home', ...progress }),
-  });
-  const left = others.map(
-    ({ path }) =>
-      `Data store ${Buffer.from(path).toString('utf8')} was NOT restored: it needs a place of its own`,
-  );
-  return { ...result, warnings: [...result.warnings, ...left] };
-}
-
-async function spaceOfHome(store: Store, { roots }: PairedHome): Promise<number> {
-  let bytes = 0;
-  for (const { listing } of roots) bytes += await spaceOf(store, listing);
-  return bytes;
-}
-
-/** Refuses before the first byte is written when the file system cannot hold the home. */
-async function checkSpace(target: string, neededBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(await nearestFolder(target));
-  const freeBytes = bavail * bsize;
-  if (freeBytes >= neededBytes) return;
-  throw engineError(
-    'TARGET_FAILED',
-    `Cannot restore into ${target}: ${freeBytes} bytes are free, the home needs ${neededBytes}`,
-    {
-      remedy: 'Make room there or name a folder on a larger file system.',
-    },
-  );
-}
-
-async function nearestFolder(path: string): Promise<string> {
-  for (let folder = path; ; folder = dirname(folder)) {
-    try {
-      await statfs(folder);
-      return folder;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === dirname(folder)) throw error;
-    }
-  }
 }

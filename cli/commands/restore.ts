@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { engineError, restore as restorePair } from '../../engine/index.ts';
+import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, duration, size } from '../render/quantities.ts';
@@ -10,9 +10,13 @@ interface RestoreOptions extends SnapshotWish {
   readonly home?: string;
   readonly database?: string;
   readonly only?: 'home' | 'database';
+  readonly path: readonly string[];
+  readonly repository: readonly string[];
+  readonly map: readonly string[];
+  readonly owner?: string;
 }
 
-/** Restores the pair, or one half with --only. */
+/** Restores the pair, one half with --only, or a part of the home with --path and --repository. */
 export const restore: Command<RestoreOptions> = async (context, options) => {
   const targets = checkTargets(options, context.cwd);
   await using store = await openConfiguredStore(context);
@@ -35,6 +39,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       snapshot: snapshot.id,
       home,
       database,
+      notRestored: result.notRestored,
       verified: true,
       durationMs: result.durationMs,
       afterwards: result.afterwards,
@@ -54,8 +59,9 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
 
 function checkTargets(options: RestoreOptions, cwd: string) {
   const { home, database, only } = options;
+  const isPart = options.path.length + options.repository.length > 0;
   const wantsHome = only !== 'database';
-  const wantsDatabase = only !== 'home';
+  const wantsDatabase = only !== 'home' && !isPart;
   if (database) {
     refusePasswordInArgument(database, '--database');
     if (!/^postgres(ql)?:\/\//.test(database)) {
@@ -63,6 +69,11 @@ function checkTargets(options: RestoreOptions, cwd: string) {
         remedy: 'Give it as postgresql://user@host:5432/name.',
       });
     }
+  }
+  if (isPart && (database || only === 'database')) {
+    throw engineError('USAGE', 'Cannot restore: --path and --repository are parts of the home', {
+      remedy: 'Leave --database out; restore the database on its own, with --only database.',
+    });
   }
   if ((wantsHome && !home) || (wantsDatabase && !database)) {
     const missing = wantsHome && !home ? '--home' : '--database';
@@ -74,5 +85,25 @@ function checkTargets(options: RestoreOptions, cwd: string) {
   return {
     home: wantsHome && home ? resolve(cwd, home) : undefined,
     database: wantsDatabase && database ? { url: database } : undefined,
+    owner: ownerRule(options.owner),
+    part: {
+      paths: options.path,
+      repositories: options.repository,
+      map: options.map,
+      cwd,
+    },
   };
 }
+
+function ownerRule(text: string | undefined): OwnerRule | undefined {
+  if (text === undefined || text === 'keep' || text === 'by-name') return text;
+  const [, uid, gid] = /^(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];
+  const [user, group] = [Number(uid), Number(gid)];
+  if (user <= idMax && group <= idMax) return { uid: user, gid: group };
+  throw engineError('USAGE', `Cannot restore: --owner ${text} is no rule`, {
+    remedy: 'Give keep, by-name, or two numbers as 1000:1000.',
+  });
+}
+
+/** The last number stands for none. */
+const idMax = 0xfffffffe;

@@ -8,14 +8,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import {
-  type ChunkSource,
-  type Clock,
-  type Content,
-  readListing,
-  storeError,
-  systemClock,
-} from '../../store/index.ts';
+import { type ChunkSource, type Clock, type Content, storeError, systemClock } from '../../store/index.ts';
 import { readContent } from '../ingest/index.ts';
 import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
@@ -24,6 +17,7 @@ import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.
 import { makePace } from './pace.ts';
 import { type BytePath, bytesOf, shown } from './paths.ts';
 import { codeOf } from './read.ts';
+import { type Selected, selectedEntries } from './select.ts';
 import { kinds } from './stat.ts';
 import { at, type Identity, identityOfName, isSameThing, onTarget, TargetFolders } from './target.ts';
 import type { HomeProgress, HomeRoot } from './types.ts';
@@ -32,6 +26,8 @@ export interface RestoreHomeOptions {
   readonly source: ChunkSource;
   /** One of the manifest's home roots. */
   readonly root: Pick<HomeRoot, 'listing'>;
+  /** Only these of the root, with the folders above them; a linked file whose other names stay behind is one of its own. */
+  readonly selected?: readonly Selected[] | undefined;
   /** An empty or absent folder; `lost+found` counts as nothing. */
   readonly target: string;
   /** 'keep' unless given: owners by number. Needs root; without it owners stay, and one warning counts them. */
@@ -64,7 +60,8 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
   const { libc } = options.libc ?? (await loadLibc());
   const metadata = metadataWriter({ libc, owner: options.owner ?? 'keep' });
   const pace = makePace({ clock, sliceMs: 10, signal });
-  const entries = readListing(source, root.listing)[Symbol.asyncIterator]();
+  const { selected } = options;
+  const entries = selectedEntries(source, { listing: root.listing, selected })[Symbol.asyncIterator]();
   const top = await nextEntry(entries);
   if (top?.path !== '') throw damaged('its first entry is not the root folder');
   metadata.learnNames(top.owners);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Rig, runHere } from '../../bench/rig/index.ts';
@@ -103,5 +103,40 @@ describe('looking into a snapshot', () => {
     assert.match(missing.stderr, /bitbucket\.properties\b/);
     assert.equal(missing.stdout, '');
     assert.deepEqual(failureOf(await bare('ls', 'latest', '../etc', '--json')), { exit: 2, code: 'USAGE' });
+  });
+
+  test('a part of the home is restored with nothing but store and passphrase, and owned as asked', async () => {
+    const { home } = rig.target('part');
+    const odd = 'shared/new\\x0aline \\x1b[31m';
+    const args = ['restore', 'latest', '--home', home, '--path', 'shared/config', '--path', odd];
+    const ended = await bare(...args, '--repository', '2', '--owner', '123:456', '--json');
+    const { home: done, database, afterwards } = ended.json.at(-1) ?? {};
+    assert.deepEqual([ended.code, ended.stderr, database, afterwards], [0, '', null, []]);
+    assert.ok(Number((done as Item)['files']) > 2);
+    assert.deepEqual(readdirSync(home), ['shared']);
+    assert.deepEqual(readdirSync(join(home, 'shared')).sort(), ['config', 'data', 'new\nline \x1b[31m']);
+    assert.deepEqual(readdirSync(join(home, 'shared/data/repositories')), ['2']);
+    if (process.geteuid?.() === 0) assert.equal(statSync(join(home, 'shared')).uid, 123);
+    const repository = join(home, 'shared/data/repositories/2');
+    execFileSync('git', ['-c', 'safe.directory=*', '-C', repository, 'fsck', '--full'], { stdio: 'pipe' });
+    assert.deepEqual(failureOf(await bare(...args, '--json')), { exit: 1, code: 'TARGET_NOT_EMPTY' });
+  });
+
+  test('parts with the database, strange owners, and places for nothing are usage errors', async () => {
+    const target = rig.target('never');
+    const part = ['restore', 'latest', '--home', target.home, '--path', 'shared'];
+    for (const more of [
+      ['--database', target.databaseArgument],
+      ['--only', 'database'],
+      ['--owner', 'root'],
+      ['--owner', '1:99999999999'],
+      ['--map', 'a=b'],
+    ])
+      assert.deepEqual(
+        failureOf(await bare(...part, ...more, '--json')),
+        { exit: 2, code: 'USAGE' },
+        more.join(' '),
+      );
+    assert.equal(existsSync(target.home), false);
   });
 });

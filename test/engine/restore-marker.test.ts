@@ -4,7 +4,12 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isAlive, type ProcessIdentity } from '../../engine/process-identity.ts';
-import { markUnfinished, prepareHomeTarget, restoreMarkerName } from '../../engine/restore-marker.ts';
+import {
+  markUnfinished,
+  prepareHomeTarget,
+  restoreMarkerName,
+  takeHomeTarget,
+} from '../../engine/restore-marker.ts';
 import type { SnapshotId } from '../../store/index.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 
@@ -30,7 +35,7 @@ test('a folder that a living run restores into is left alone', async () => {
   const target = `${scratch.path}/target`;
   const other = await halfRestored(target);
   try {
-    await assert.rejects(prepareHomeTarget(target, snapshot), { code: 'RUN_ACTIVE' });
+    await assert.rejects(prepareHomeTarget(target, { snapshot }), { code: 'RUN_ACTIVE' });
     assert.equal(readFileSync(`${target}/half`, 'utf8'), 'half of a file');
     assert.ok(existsSync(`${target}/${restoreMarkerName}`));
   } finally {
@@ -45,7 +50,7 @@ test('what a dead run of the same restore left is cleared', async () => {
   const other = await halfRestored(target);
   other.kill('SIGKILL');
   await once(other, 'exit');
-  await prepareHomeTarget(target, snapshot);
+  await prepareHomeTarget(target, { snapshot });
   assert.deepEqual(readdirSync(target), [restoreMarkerName]);
 });
 
@@ -55,8 +60,47 @@ test('what a dead run of another restore left is not touched', async () => {
   const other = await halfRestored(target);
   other.kill('SIGKILL');
   await once(other, 'exit');
-  await assert.rejects(prepareHomeTarget(target, 'cd'.repeat(32) as SnapshotId), {
+  await assert.rejects(prepareHomeTarget(target, { snapshot: 'cd'.repeat(32) as SnapshotId }), {
     code: 'TARGET_NOT_EMPTY',
   });
   assert.ok(existsSync(`${target}/half`));
+});
+
+test('of two runs that find a folder empty at the same time one gets it', async () => {
+  using scratch = scratchFolder();
+  const target = `${scratch.path}/target`;
+  const other = 'cd'.repeat(32) as SnapshotId;
+  const runs = [snapshot, other].map(async wanted => {
+    await prepareHomeTarget(target, { snapshot: wanted });
+    await takeHomeTarget(target, { snapshot: wanted });
+    return wanted;
+  });
+  const ended = await Promise.allSettled(runs);
+  const [winner, ...others] = ended.flatMap(end => (end.status === 'fulfilled' ? [end.value] : []));
+  const losers = ended.flatMap(end =>
+    end.status === 'rejected' ? [(end.reason as { code: string }).code] : [],
+  );
+  assert.deepEqual([others, losers], [[], ['TARGET_NOT_EMPTY']]);
+  assert.deepEqual(readdirSync(target), [restoreMarkerName]);
+  assert.ok(readFileSync(`${target}/${restoreMarkerName}`, 'utf8').startsWith(`${winner}\n`));
+});
+
+test('a folder that another run has filled and left meanwhile is not taken, and not marked', async () => {
+  using scratch = scratchFolder();
+  const target = `${scratch.path}/target`;
+  await prepareHomeTarget(target, { snapshot });
+  mkdirSync(target);
+  writeFileSync(`${target}/whole`, '');
+  await assert.rejects(takeHomeTarget(target, { snapshot }), { code: 'TARGET_NOT_EMPTY' });
+  assert.deepEqual(readdirSync(target), ['whole']);
+});
+
+test('a part of a snapshot and all of it are different restores', async () => {
+  using scratch = scratchFolder();
+  const target = `${scratch.path}/target`;
+  const selection = '{"paths":["a"]}';
+  await takeHomeTarget(target, { snapshot, selection });
+  for (const another of [{ snapshot }, { snapshot, selection: '{"paths":["b"]}' }])
+    await assert.rejects(prepareHomeTarget(target, another), { code: 'TARGET_NOT_EMPTY' });
+  await prepareHomeTarget(target, { snapshot, selection });
 });

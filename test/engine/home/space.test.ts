@@ -22,5 +22,5 @@ test('a home takes whole blocks, and its holes take none', async () => {
       ],
     },
   ]);
-  assert.equal(await spaceOf(chunks, await builder.finish()), 4096 + 8192);
+  assert.equal(await spaceOf(chunks, { listing: await builder.finish() }), 4096 + 8192);
 });
