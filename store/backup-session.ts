@@ -1,20 +1,18 @@
 import type { CborValue } from './cbor.ts';
 import type { LoadedIndex } from './chunk-index/load.ts';
-import { encodeIndexPart } from './chunk-index/parts.ts';
+import { putIndexPart } from './chunk-index/put-part.ts';
 import { chunkMissing, readChunk } from './chunk-reader.ts';
 import { commitManifest } from './commit.ts';
 import type { ChunkClass, ChunkRef, ChunkSink, ChunkSource } from './content.ts';
 import type { StoreContext } from './context.ts';
-import { storeError } from './errors.ts';
-import { type ChunkId, hex, type SessionId, type SnapshotId } from './ids.ts';
+import { secureDependencies } from './dependencies.ts';
+import { isStoreError, storeError } from './errors.ts';
+import type { ChunkId, SessionId, SnapshotId } from './ids.ts';
 import { FrameReader } from './pack/reader.ts';
 import type { PackRow } from './pack/row.ts';
 import { PackWriter } from './pack/writer.ts';
-import { refuseGenerations } from './protocol/generations.ts';
 import { createIntent, removeIntent } from './protocol/intent.ts';
-import { closeSession } from './protocol/session.ts';
-import { putOwn } from './put-own.ts';
-import { sealRecord } from './record.ts';
+import type { LiveSession } from './protocol/session.ts';
 
 export interface NewManifest {
   /** Everything that the snapshot needs must be reachable from these. Stored already, or put in this session. */
@@ -48,10 +46,12 @@ export interface BackupSession extends ChunkSink, ChunkSource, AsyncDisposable {
 
 export interface SessionParts {
   readonly context: StoreContext;
-  readonly id: SessionId;
+  readonly live: LiveSession;
   readonly host: string;
   /** For this session alone: it adds what it publishes. */
   readonly loaded: LoadedIndex;
+  /** Reads a chunk by the newest index there is. */
+  readonly readAnew: ChunkSource['get'];
   /** Called after the commit. */
   readonly onCommitted: () => void;
   readonly signal: AbortSignal | undefined;
@@ -63,7 +63,8 @@ const cacheBytesMax = 16 * 1024 * 1024;
 
 /** Wires chunks, packs, index parts and protocol together for one backup. */
 export function backupSession(parts: SessionParts): BackupSession {
-  const { context, id, host, loaded, signal } = parts;
+  const { context, live, host, loaded, signal } = parts;
+  const { id } = live;
   const { index } = loaded;
   const frames = new FrameReader(context, { cacheBytesMax });
   // What this session depends on must be found by everyone, also after a power cut: it lists again what is uncertain.
@@ -110,11 +111,7 @@ export function backupSession(parts: SessionParts): BackupSession {
       const listed = rows;
       rows = [];
       if (listed.length === 0) return;
-      await context.backend.sync(signal ? { signal } : {});
-      const name = `index/${id.slice(0, 32)}${hex(context.seams.randomness.bytes(16))}`;
-      const place = { kind: 'index', session: id, name, randomness: context.seams.randomness } as const;
-      const bytes = sealRecord(context.ring, place, encodeIndexPart({ rows: listed, replaces: [] }));
-      await putOwn(context.backend, { name, parts: [bytes] }, { signal });
+      await putIndexPart(context, { session: id, rows: listed, replaces: [] }, { signal });
     });
     partsWritten.catch(() => undefined); // whoever waits for it hears of it
     return partsWritten;
@@ -126,6 +123,13 @@ export function backupSession(parts: SessionParts): BackupSession {
     await writeIndexPart();
   }
 
+  /** What only sessions that have not ended list may be lost with them: this one lists it too. */
+  async function listAgain({ unlisted }: LoadedIndex): Promise<void> {
+    const own = id.slice(0, 32);
+    rows.push(...unlisted.filter(({ pack }) => !pack.startsWith(own)));
+    await writeIndexPart();
+  }
+
   async function commit(manifest: NewManifest): Promise<SnapshotId> {
     await flush();
     for (const root of manifest.roots) {
@@ -134,7 +138,9 @@ export function backupSession(parts: SessionParts): BackupSession {
       throw chunkMissing({ id: root.id, chunkClass }, context);
     }
     await createIntent(context, { session: id, record: { host, roots: manifest.roots } }, { signal });
-    await refuseGenerations(context, { signal });
+    const { roots } = manifest;
+    const { generations } = loaded;
+    await secureDependencies(context, { session: id, roots, generations, onFound: listAgain }, { signal });
     const snapshot = await commitManifest(
       context,
       { session: id, host, ...manifest, onUnknown: () => (isOutcomeUnknown = true) },
@@ -143,7 +149,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     state = 'committed';
     parts.onCommitted();
     await removeIntent(context, id);
-    await closeSession(context, id);
+    await live.end();
     return snapshot;
   }
 
@@ -153,15 +159,15 @@ export function backupSession(parts: SessionParts): BackupSession {
     await writer.stop(storeError('STORE_WRITE_FAILED', `Cannot write in session ${id}: it was abandoned`));
     await partsWritten.catch(() => undefined); // what failed there was thrown to whoever asked for it
     // A manifest that may yet turn out to exist keeps its intent: a root for whoever prunes.
-    if (isOutcomeUnknown) return;
+    if (isOutcomeUnknown) return live.rest();
     await removeIntent(context, id);
     // While the session is there nobody counts on packs that no index part lists; afterwards they must be durable.
     const isDurable = await context.backend.sync().then(
       () => true,
       () => false,
     );
-    if (!isDurable) return;
-    await closeSession(context, id);
+    if (isDurable) await live.end();
+    else await live.rest();
   }
 
   return {
@@ -176,7 +182,10 @@ export function backupSession(parts: SessionParts): BackupSession {
       if (pending !== undefined) return pending;
       const answer = await readChunk({ context, frames, index }, { id: chunk, chunkClass });
       if ('bytes' in answer) return answer.bytes;
-      throw answer.error ?? chunkMissing({ id: chunk, chunkClass }, context);
+      // A prune that runs beside may have moved it.
+      return parts.readAnew(chunk, chunkClass).catch((error: unknown) => {
+        throw isStoreError(error) ? (answer.error ?? error) : error;
+      });
     },
     flush,
     commit,

@@ -40,6 +40,7 @@ export { describeNative, type NativePart } from './native.ts';
 export {
   type BeginPruneOptions,
   beginPrune,
+  type OtherSession,
   type PruneSession,
   type Reclaimed,
   type ReclaimOptions,

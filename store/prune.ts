@@ -1,95 +1,83 @@
 import { forget } from './forget.ts';
-import type { SessionId, SnapshotId } from './ids.ts';
-import { closeSession, openSession } from './protocol/session.ts';
+import type { SnapshotId } from './ids.ts';
+import { readGenerations } from './protocol/generations.ts';
+import { beginSession, type LiveSession } from './protocol/session.ts';
+import { endSilentSessions, type OtherSession } from './prune/fence.ts';
+import { estimateReclaim, type Reclaimed, type ReclaimOptions, reclaim } from './prune/reclaim.ts';
 import { insideOf, type Store } from './store.ts';
+
+export type { OtherSession } from './prune/fence.ts';
+export type { Reclaimed, ReclaimOptions, ReclaimPhase, ReclaimProgress } from './prune/reclaim.ts';
 
 export interface BeginPruneOptions {
   readonly host: string;
-  /** Writes nothing, not even a session: for reclaim with dryRun alone. */
+  /** Writes nothing, not even a session, and waits for nobody: then nothing is forgotten and reclaim only estimates. */
   readonly dryRun?: boolean;
-  /** How long another session may be silent before it counts as dead: on this machine's own clock. Default 20 s. */
+  /** How long another session may be silent before it counts as dead, on this machine's own clock. Default 20 s. */
   readonly silenceMs?: number;
-  /** Told of each other session once, when the wait begins. */
-  readonly onWait?: (session: { readonly host: string; readonly purpose: string }) => void;
+  /** Told of each other session when the wait for a sign of life begins. */
+  readonly onWait?: (session: OtherSession) => void;
   readonly signal?: AbortSignal;
 }
 
-export type ReclaimPhase = 'mark' | 'rewrite' | 'delete';
-
-export interface ReclaimProgress {
-  readonly phase: ReclaimPhase;
-  /** Snapshots walked, packs rewritten, objects deleted. */
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface ReclaimOptions {
-  /** Computes what would be, and writes nothing. */
-  readonly dryRun?: boolean;
-  /** With dryRun: snapshots that are treated as if they were forgotten. */
-  readonly forgetting?: Iterable<SnapshotId>;
-  /** The caller knows that no snapshot is left; without it an empty list is STORE_IMPLAUSIBLE. */
-  readonly mayBeEmpty?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: ReclaimProgress) => void;
-}
-
-/** What reclaim came to, or would. Bytes are those of packs as they lie in the store. */
-export interface Reclaimed {
-  /** The packs that went, less those that were written for what was still needed of them. */
-  readonly freedBytes: number;
-  /** Needed by no snapshot, and still there: in packs that are mostly needed, or that a running backup may use. */
-  readonly pendingBytes: number;
-  /** All packs afterwards. */
-  readonly storedBytes: number;
-  /** Every pack that went. */
-  readonly deletedPacks: number;
-  /** Those of them of which something was still needed. */
-  readonly rewrittenPacks: number;
-  /** Those of them that dead runs left behind and no index listed. */
-  readonly orphanPacks: number;
-  /** Packs made of what was still needed. */
-  readonly writtenPacks: number;
-}
-
-/** The one who may forget and delete. */
+/** The one who may delete. */
 export interface PruneSession extends AsyncDisposable {
   /** As forgetSnapshot. */
   forget(
     snapshot: SnapshotId,
     options: { readonly reason: string; readonly signal?: AbortSignal },
   ): Promise<void>;
-  /** Deletes what no snapshot needs. Interrupted at any point it leaves the store whole; the next one goes on. */
+  /**
+   * Deletes what no snapshot needs. Interrupted at any point it leaves the store whole, and the next one goes on.
+   * STORE_DAMAGED where a snapshot cannot be walked, STORE_IMPLAUSIBLE where snapshots that must be there are not listed:
+   * then nothing is deleted.
+   */
   reclaim(options?: ReclaimOptions): Promise<Reclaimed>;
 }
 
+const defaultSilenceMs = 20_000;
+
 /**
  * Begins a prune. Waits for a sign of life of every other session: one that lives is STORE_LOCKED, a silent one is dead
- * and is cleaned up. A backup that begins later does no harm. STORE_NEWER where a newer program prunes.
+ * and is cleaned up; without others there is no wait. A backup that begins later does no harm. STORE_NEWER where a newer
+ * program prunes.
  */
 export async function beginPrune(store: Store, options: BeginPruneOptions): Promise<PruneSession> {
   const { context } = insideOf(store);
-  const { host, dryRun = false, signal } = options;
-  let session: SessionId | undefined;
+  const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
+  const { last } = await readGenerations(context, { signal });
+  let live: LiveSession | undefined;
   if (!dryRun) {
     const record = { purpose: 'prune', host, startedMs: context.seams.clock.nowMs(), snapshots: [] } as const;
-    session = await openSession(context, record, { signal });
+    live = await beginSession(context, record, { signal });
+    try {
+      const generation = last + 1;
+      await endSilentSessions(context, { own: live.id, silenceMs, generation, onWait, signal });
+    } catch (error) {
+      await live.end();
+      throw error;
+    }
   }
+  let isOpen = true;
+  const session = (): LiveSession | undefined => {
+    if (!isOpen) throw new TypeError('Cannot use a prune session: it has ended');
+    return live;
+  };
   return {
-    forget: (id, how) => forget(context, id, how),
-    async reclaim() {
-      return {
-        freedBytes: 0,
-        pendingBytes: 0,
-        storedBytes: 0,
-        deletedPacks: 0,
-        rewrittenPacks: 0,
-        orphanPacks: 0,
-        writtenPacks: 0,
-      };
+    async forget(id, how) {
+      if (session() === undefined) throw new TypeError('Cannot forget in a dry run');
+      await forget(context, id, how);
+    },
+    async reclaim(how = {}) {
+      const own = session();
+      if (how.forgetting !== undefined && own !== undefined && !how.dryRun)
+        throw new TypeError('Cannot treat snapshots as forgotten but in a dry run: forget them');
+      if (own === undefined || how.dryRun) return estimateReclaim(context, how);
+      return reclaim(context, { session: own.id }, how);
     },
     async [Symbol.asyncDispose]() {
-      if (session !== undefined) await closeSession(context, session);
+      isOpen = false;
+      await live?.end();
     },
   };
 }

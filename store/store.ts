@@ -19,8 +19,7 @@ import {
   type SnapshotsOptions,
 } from './manifests.ts';
 import { FrameReader } from './pack/reader.ts';
-import { refuseGenerations } from './protocol/generations.ts';
-import { closeSession, openSession } from './protocol/session.ts';
+import { beginSession } from './protocol/session.ts';
 import type { Seams } from './seams.ts';
 
 /** An open store. Reading needs no right to write. Any number of calls may be under way at once. */
@@ -148,18 +147,16 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     readonly host: string;
     readonly signal?: AbortSignal;
   }): Promise<BackupSession> {
-    await refuseGenerations(context, { signal });
     const record = { purpose: 'backup', host, startedMs: seams.clock.nowMs(), snapshots: [] } as const;
-    const id = await openSession(context, record, { signal });
+    const live = await beginSession(context, record, { signal });
     try {
-      await refuseGenerations(context, { signal });
       const loaded = await load({ purpose: 'write', signal });
       const onCommitted = () => {
         loading = Promise.resolve(loaded);
       };
-      return backupSession({ context, id, host, loaded, onCommitted, signal });
+      return backupSession({ context, live, host, loaded, readAnew: get, onCommitted, signal });
     } catch (error) {
-      await closeSession(context, id);
+      await live.end();
       throw error;
     }
   }

@@ -85,6 +85,7 @@ export class ChunkIndex {
     this.#byName.set(row.pack, this.#packs.length);
     const { pack, chunkClass } = row;
     this.#packs.push({ pack, chunkClass, firstFrame: this.#frameCount, bytes: packBytesOf(row) });
+    const isDoomed = this.#masks?.isTombstoned(pack) === true;
     const frames = viewOf(row.frames);
     const chunks = viewOf(row.chunks);
     let position = 0;
@@ -95,7 +96,7 @@ export class ChunkIndex {
         rawBytes: frames.getUint32(at + 4, true),
         isZstd: frames.getUint8(at + 8) === 1,
       });
-      if (this.#masks?.isDamaged(row.pack, ordinal)) this.#badFrames.add(frame);
+      if (isDoomed || this.#masks?.isDamaged(row.pack, ordinal)) this.#badFrames.add(frame);
       sealedOffset += frames.getUint32(at, true);
       let offset = 0;
       for (let left = frames.getUint32(at + 9, true); left > 0; left--, position++) {
@@ -112,6 +113,22 @@ export class ChunkIndex {
   has(id: Uint8Array): boolean {
     if (this.#badFrames.size === 0) return this.#chunks.has(id);
     return this.#chunks.copies(id).some(slot => !this.#badFrames.has(slot.frame));
+  }
+
+  /** Numbers of chunks are below it, until a pack is added. */
+  get numbersEnd(): number {
+    return this.#chunks.capacity;
+  }
+
+  /** A number that stands for a chunk until a pack is added; -1 when no pack has it. */
+  numberOf(id: Uint8Array): number {
+    return this.#chunks.find(id);
+  }
+
+  /** The first 16 bytes of the id of a chunk; undefined for a number that stands for none. */
+  keyOf(number: number): Uint8Array | undefined {
+    const key = this.#chunks.keyAt(number);
+    return key !== undefined && this.#chunks.find(key) === number ? key : undefined;
   }
 
   /** Every copy, those in frames known bad last. */
@@ -152,7 +169,7 @@ export class ChunkIndex {
   }
 
   /** Every pack that is listed, and how large it is if it is whole. */
-  packSizes(): readonly { readonly pack: PackId; readonly bytes: number }[] {
+  packSizes(): readonly { readonly pack: PackId; readonly chunkClass: ChunkClass; readonly bytes: number }[] {
     return this.#packs;
   }
 

@@ -1,33 +1,48 @@
 import type { StoreContext } from '../context.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, type StillpointError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { type PackRow, packName } from '../pack/row.ts';
 import { packBytesOf } from '../pack/trailer.ts';
+import { type Generations, readGenerations } from '../protocol/generations.ts';
 import { openRecord } from '../record.ts';
 import { ChunkIndex } from './chunk-index.ts';
 import { callOf, namesOf, readMasks, type StoreProblem, tolerate } from './masks.ts';
-import { decodeIndexPart } from './parts.ts';
+import { decodeIndexPart, type IndexPart } from './parts.ts';
 
 /** Everything that is known about where chunks are. */
 export interface LoadedIndex {
   readonly index: ChunkIndex;
-  /** Names under index/ when it was loaded. */
-  readonly parts: ReadonlySet<string>;
+  /** What gc/ said before the index was read. */
+  readonly generations: Generations;
+  /** By their names, the parts that were there. */
+  readonly parts: ReadonlyMap<string, PartFacts>;
   readonly problems: readonly StoreProblem[];
   /** Rows that no part lists that is readable and durable for certain: who depends on them lists them again. */
   readonly unlisted: readonly PackRow[];
   /** Packs that no part lists were asked themselves. */
   readonly hasTrailers: boolean;
+  /** The packs that are there, by size; empty for a reader. */
+  readonly sizes: ReadonlyMap<PackId, number>;
+  /** Ids (hex) of chunks that are recorded as lost. */
+  readonly lost: ReadonlySet<string>;
 }
 
-interface LoadOptions {
+/** What a part of the index names. For a reader without packs. */
+export interface PartFacts {
+  readonly isReadable: boolean;
+  readonly replaces: readonly string[];
+  readonly packs: readonly PackId[];
+}
+
+export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * 'write': what new snapshots may depend on. Packs that are not there, or have another size than listed, count as
-   * damaged, so that their chunks are stored again.
+   * 'write': what new snapshots may depend on. Packs that are not there, that have another size than listed, or that a
+   * generation names count as damaged, so that their chunks are stored again. 'prune': what is there, tombstones or not,
+   * and what the packs that no part lists say themselves.
    */
-  readonly purpose?: 'read' | 'write';
+  readonly purpose?: 'read' | 'write' | 'prune';
   /** Ask the packs that no part lists, even if every part is whole. */
   readonly trailers?: 'always' | 'when damaged';
 }
@@ -41,34 +56,102 @@ const packPattern = /^packs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
  * part are asked themselves.
  */
 export async function loadIndex(context: StoreContext, options: LoadOptions = {}): Promise<LoadedIndex> {
+  const { purpose = 'read' } = options;
   const problems: StoreProblem[] = [];
-  const isWriting = options.purpose === 'write';
+  const isReading = purpose === 'read';
   // Sessions before all else: one that ends meanwhile has then made durable what it wrote, or is taken for alive still.
-  const isUnfinished = isWriting ? await listUnfinished(context, options) : () => false;
-  const index = new ChunkIndex(await readMasks(context, problems, options));
-  const parts = new Set<string>();
+  const isUnfinished = isReading ? () => false : await listUnfinished(context, options);
+  const generations = await readGenerations(context, {
+    ...callOf(options),
+    reading: isReading ? 'lenient' : 'strict',
+    onProblem: (object, error) => problems.push({ object, error }),
+  });
+  const tombstoned = purpose === 'write' ? generations.tombstoned : new Set<PackId>();
+  const { masks, lost } = await readMasks(
+    context,
+    { ...generations, tombstoned },
+    { ...callOf(options), problems },
+  );
+  const index = new ChunkIndex(masks);
   const uncertain = new UncertainRows();
-  for (const name of await namesOf(context, { prefix: 'index/', pattern: indexPattern }, options)) {
-    parts.add(name);
-    await tolerate(problems, name, async () => {
-      const bytes = await context.backend.get(name, callOf(options));
-      const { fields } = openRecord(context.ring, bytes, { kind: 'index', name });
-      const { rows } = decodeIndexPart(fields, name);
-      for (const row of rows) index.addPack(row);
-      if (isWriting) uncertain.add(rows, { isCertain: !isUnfinished(name.slice('index/'.length)) });
-    });
-  }
-  const isDamaged = problems.some(problem => parts.has(problem.object));
-  const asksTrailers = isDamaged || options.trailers === 'always';
+  const parts = await readParts(context, { problems }, options, (name, { rows }) => {
+    for (const row of rows) index.addPack(row);
+    if (!isReading) uncertain.add(rows, { isCertain: !isUnfinished(name.slice('index/'.length)) });
+  });
+  const isDamaged = [...parts.values()].some(part => !part.isReadable);
+  const asksTrailers = isDamaged || purpose === 'prune' || options.trailers === 'always';
+  const loaded = { index, generations, parts, problems, hasTrailers: asksTrailers, lost };
+  if (isReading && !asksTrailers) return { ...loaded, unlisted: [], sizes: new Map() };
+  const sizes = await listPacks(context, options);
+  if (!isReading) await markAbsent(context, { index, sizes, problems }, options);
   const unlisted: PackRow[] = [];
-  if (asksTrailers || isWriting) {
-    const sizes = await listPacks(context, options);
-    if (isWriting) markAbsent(index, sizes, problems);
-    if (asksTrailers)
-      unlisted.push(...(await recoverRows(context, { index, sizes, problems, isUnfinished }, options)));
-    unlisted.push(...uncertain.rows().filter(row => sizes.get(row.pack) === packBytesOf(row)));
+  if (asksTrailers)
+    unlisted.push(...(await recoverRows(context, { index, sizes, problems, isUnfinished }, options)));
+  unlisted.push(...uncertain.rows().filter(row => sizes.get(row.pack) === packBytesOf(row)));
+  return {
+    ...loaded,
+    sizes,
+    unlisted: unlisted.filter(({ pack }) => index.hasPack(pack) && !tombstoned.has(pack)),
+  };
+}
+
+/**
+ * Reads every part. One that went while it was read was replaced: what it said is in another, so the list is made again;
+ * one that stays listed and cannot be read is a problem.
+ */
+async function readParts(
+  context: StoreContext,
+  { problems }: { readonly problems: StoreProblem[] },
+  options: LoadOptions,
+  take: (name: string, part: IndexPart) => void,
+): Promise<Map<string, PartFacts>> {
+  const parts = new Map<string, PartFacts>();
+  const missing = new Map<string, Error>();
+  for (let names = await listParts(context, options); names.length > 0; ) {
+    let hasMissed = false;
+    for (const name of names) {
+      const part = await readPart(context, name, options);
+      if ('rows' in part) {
+        take(name, part);
+        missing.delete(name);
+        const packs = options.purpose === 'prune' ? part.rows.map(({ pack }) => pack) : [];
+        parts.set(name, { isReadable: true, replaces: part.replaces, packs });
+      } else if (part.code === 'STORE_OBJECT_MISSING' && !missing.has(name)) {
+        missing.set(name, part);
+        hasMissed = true;
+      } else {
+        missing.delete(name);
+        problems.push({ object: name, error: part });
+        parts.set(name, { isReadable: false, replaces: [], packs: [] });
+      }
+    }
+    if (!hasMissed) break;
+    names = (await listParts(context, options)).filter(name => !parts.has(name));
   }
-  return { index, parts, problems, unlisted, hasTrailers: asksTrailers };
+  return parts;
+}
+
+/** Names of the parts of the index. */
+export async function listParts(
+  context: StoreContext,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<string[]> {
+  return namesOf(context, { prefix: 'index/', pattern: indexPattern }, options);
+}
+
+/** A part of the index, or why it cannot be read. STORE_NEWER. */
+export async function readPart(
+  { backend, ring }: StoreContext,
+  name: string,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<IndexPart | StillpointError> {
+  try {
+    const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'index', name });
+    return decodeIndexPart(fields, name);
+  } catch (error) {
+    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    return error;
+  }
 }
 
 /** Tells by an id of a pack or index part whether its session has not ended: then it may not be durable yet. */
@@ -105,11 +188,19 @@ async function listPacks(context: StoreContext, options: LoadOptions): Promise<M
   return sizes;
 }
 
-function markAbsent(index: ChunkIndex, sizes: ReadonlyMap<PackId, number>, problems: StoreProblem[]): void {
-  for (const { pack, bytes } of index.packSizes()) {
-    const found = sizes.get(pack);
-    if (found === bytes) continue;
+/** Marks what is not there as it should be. A pack that a prune took since the generations were read is no problem. */
+async function markAbsent(
+  context: StoreContext,
+  { index, sizes, problems }: Pick<Recovery, 'index' | 'sizes' | 'problems'>,
+  options: LoadOptions,
+): Promise<void> {
+  const absent = index.packSizes().filter(({ pack, bytes }) => sizes.get(pack) !== bytes);
+  if (absent.length === 0) return;
+  const { swept } = await readGenerations(context, callOf(options));
+  for (const { pack, bytes } of absent) {
     for (const { frame } of index.framesOf(pack)) index.markBad(frame);
+    if (swept.has(pack)) continue;
+    const found = sizes.get(pack);
     const object = packName(pack);
     const state = found === undefined ? 'it is not there' : `it has ${found} bytes, the index says ${bytes}`;
     const code = found === undefined ? 'STORE_OBJECT_MISSING' : 'STORE_DAMAGED';

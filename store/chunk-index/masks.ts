@@ -1,7 +1,8 @@
 import type { StoreContext } from '../context.ts';
 import { isStoreError } from '../errors.ts';
-import type { PackId } from '../ids.ts';
-import { type DamageRecord, damageRecord, doneRecord, sweepRecord } from '../protocol/records.ts';
+import { hex, type PackId } from '../ids.ts';
+import type { Generations } from '../protocol/generations.ts';
+import { type DamageRecord, damageRecord } from '../protocol/records.ts';
 import { openRecord } from '../record.ts';
 
 /** An object that could not be read, and what was done without it. */
@@ -14,6 +15,8 @@ export interface StoreProblem {
 export interface Masks {
   /** Packs that a prune has swept: gone, or about to go. */
   isSwept(pack: PackId): boolean;
+  /** Packs that may go: nothing new may depend on them. */
+  isTombstoned(pack: PackId): boolean;
   /** Frames that are recorded as damaged. */
   isDamaged(pack: PackId, ordinal: number): boolean;
 }
@@ -23,47 +26,37 @@ interface CallOptions {
 }
 
 const damagePattern = /^damage\/[0-9a-f]{64}$/;
-const sweepPattern = /^gc\/[1-9][0-9]*\.sweep$/;
-const donePattern = /^gc\/[1-9][0-9]*\.done$/;
 
-/** Reads what damage records, sweeps and what they left say; what cannot be read is a problem. */
-export async function readMasks(
-  context: StoreContext,
-  problems: StoreProblem[],
-  options: CallOptions,
-): Promise<Masks> {
-  const { backend, ring } = context;
-  const swept = new Set<PackId>();
-  for (const name of await namesOf(context, { prefix: 'gc/', pattern: sweepPattern }, options))
-    await tolerate(problems, name, async () => {
-      const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'sweep', name });
-      for (const pack of sweepRecord.decode(fields, name).packs) swept.add(pack);
-    });
-  for (const name of await namesOf(context, { prefix: 'gc/', pattern: donePattern }, options))
-    await tolerate(problems, name, async () => {
-      const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'done', name });
-      for (const pack of doneRecord.decode(fields, name).allSwept ?? []) swept.add(pack);
-    });
-  const damage: DamageRecord[] = [];
-  for (const name of await namesOf(context, { prefix: 'damage/', pattern: damagePattern }, options))
-    await tolerate(problems, name, async () => {
-      const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'damage', name });
-      damage.push(damageRecord.decode(fields, name));
-    });
-  return masksOf(swept, damage);
+export interface MaskFacts {
+  readonly masks: Masks;
+  /** Ids (hex) of chunks that are recorded as lost. */
+  readonly lost: ReadonlySet<string>;
 }
 
-function masksOf(swept: ReadonlySet<PackId>, damage: readonly DamageRecord[]): Masks {
+/** Joins what the generations and the damage records say; a damage record that cannot be read is a problem. */
+export async function readMasks(
+  context: StoreContext,
+  { swept, tombstoned }: Pick<Generations, 'swept' | 'tombstoned'>,
+  options: CallOptions & { readonly problems?: StoreProblem[] },
+): Promise<MaskFacts> {
+  const { backend, ring } = context;
   const whole = new Set<PackId>();
   const frames = new Set<string>();
-  for (const { pack, ordinals } of damage) {
-    if (ordinals === undefined) whole.add(pack);
-    else for (const ordinal of ordinals) frames.add(`${pack}/${ordinal}`);
-  }
-  return {
+  const lost = new Set<string>();
+  for (const name of await namesOf(context, { prefix: 'damage/', pattern: damagePattern }, options))
+    await tolerate(options.problems ?? [], name, async () => {
+      const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'damage', name });
+      const record: DamageRecord = damageRecord.decode(fields, name);
+      if (record.ordinals === undefined) whole.add(record.pack);
+      else for (const ordinal of record.ordinals) frames.add(`${record.pack}/${ordinal}`);
+      for (const id of record.lost) lost.add(hex(id));
+    });
+  const masks: Masks = {
     isSwept: pack => swept.has(pack),
+    isTombstoned: pack => tombstoned.has(pack),
     isDamaged: (pack, ordinal) => whole.has(pack) || frames.has(`${pack}/${ordinal}`),
   };
+  return { masks, lost };
 }
 
 /** Names under a prefix that look as the format says; others are left alone. */

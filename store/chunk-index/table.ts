@@ -58,6 +58,29 @@ export class ChunkTable {
     return false;
   }
 
+  /** Slots in all: every number that `find` answers is below it, until the table grows. */
+  get capacity(): number {
+    return this.#mask + 1;
+  }
+
+  /** The number of a key's first slot, which stands for the key until the table grows; -1 when it is not there. */
+  find(key: Uint8Array): number {
+    const words = this.#words;
+    const first = word(key, 0);
+    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at)) return at / slotWords;
+    return -1;
+  }
+
+  /** The key of a slot, for `find` and `copies`; undefined when the slot is free. */
+  keyAt(number: number): Uint8Array | undefined {
+    const at = number * slotWords;
+    if (this.#words[at + 4] === 0) return undefined;
+    const key = Buffer.allocUnsafe(16);
+    for (let i = 0; i < 4; i++) key.writeUInt32LE(this.#words[at + i]!, 4 * i);
+    return key;
+  }
+
   /** All copies, in the order in which they were added. */
   copies(key: Uint8Array): Slot[] {
     const words = this.#words;

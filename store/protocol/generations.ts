@@ -1,18 +1,218 @@
 import type { StoreContext } from '../context.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
+import type { PackId } from '../ids.ts';
+import { openRecord } from '../record.ts';
+import type { ObjectKind } from '../seal/index.ts';
+import {
+  type DoneRecord,
+  doneRecord,
+  type GenerationRecord,
+  generationRecord,
+  type RecordCodec,
+  type SweepRecord,
+  sweepRecord,
+} from './records.ts';
 
-/**
- * This program writes no generations and does not know what they ask of a writer; so it never runs beside a program that
- * does. Any name under gc/ is STORE_NEWER.
- */
-export async function refuseGenerations(
+/** What `gc/` says. Its names are never freed, so whatever is said once stays true. */
+export interface Generations {
+  /** The highest number; 0 without any. */
+  readonly last: number;
+  /** The one that is not done. The next begins only when it is, so there is one at most. */
+  readonly open: OpenGeneration | undefined;
+  /** Packs that went or are about to go. */
+  readonly swept: ReadonlySet<PackId>;
+  /** Packs of an open generation that nobody has decided about yet. */
+  readonly tombstoned: ReadonlySet<PackId>;
+  /** Two texts that are equal: nothing happened in between. */
+  readonly state: string;
+}
+
+export interface OpenGeneration {
+  readonly number: number;
+  readonly record: GenerationRecord | undefined;
+  readonly sweep: SweepRecord | undefined;
+}
+
+export interface GenerationOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * 'strict' (default), for whoever writes: a name that the format does not have is STORE_NEWER, and an open generation
+   * that cannot be read is STORE_DAMAGED. 'lenient', for readers: what they cannot read they do without.
+   */
+  readonly reading?: 'strict' | 'lenient';
+  /** Told of records that could not be read and were not needed for certain. */
+  readonly onProblem?: (object: string, error: Error) => void;
+}
+
+/** Every so many generations the done record lists all packs ever swept, so that nobody reads all of history. */
+export const unionEvery = 32;
+
+const namePattern = /^gc\/([1-9][0-9]{0,14})(\.sweep|\.done)?$/;
+
+export function generationName(number: number, part: '' | '.sweep' | '.done' = ''): string {
+  return `gc/${number}${part}`;
+}
+
+/** Reads the generations. STORE_NEWER, STORE_DAMAGED. */
+export async function readGenerations(
+  context: StoreContext,
+  options: GenerationOptions = {},
+): Promise<Generations> {
+  const names = await listNames(context, options);
+  const numbers = [...names].map(name => Number(namePattern.exec(name)![1]));
+  const last = numbers.reduce((most, number) => Math.max(most, number), 0);
+  const isDone = last === 0 || names.has(generationName(last, '.done'));
+  const swept = new Set<PackId>();
+  const union = await lastUnion(context, { names, last }, options);
+  for (const pack of union.packs) swept.add(pack);
+  // By their names, not as listed: a list is no instant, and may show a generation whose predecessors it had passed.
+  for (let number = union.number + 1; number < last || (isDone && number === last); number++) {
+    const sweep = await readFinished(context, number, options);
+    for (const pack of sweep?.packs ?? []) swept.add(pack);
+  }
+  const open = isDone ? undefined : await readOpen(context, { names, number: last }, options);
+  for (const pack of open?.sweep?.packs ?? []) swept.add(pack);
+  return {
+    last,
+    open,
+    swept,
+    tombstoned: new Set(open?.sweep === undefined ? tombstonesOf(open?.record) : []),
+    state: `${last} ${isDone ? 'done' : open?.sweep ? 'swept' : 'open'}`,
+  };
+}
+
+export function tombstonesOf(record: GenerationRecord | undefined): PackId[] {
+  return record === undefined ? [] : [...record.dead, ...record.rewritten, ...record.orphans];
+}
+
+async function listNames(
   { backend }: StoreContext,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<void> {
-  for await (const { name } of backend.list('gc/', signal ? { signal } : {}))
-    throw storeError(
-      'STORE_NEWER',
-      `Cannot back up to ${backend.location}: ${name} is there, and this program does not know prune generations`,
-      { remedy: 'Use the newer Stillpoint that pruned this store.', context: { object: name } },
-    );
+  { signal, reading = 'strict' }: GenerationOptions,
+): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const { name } of backend.list('gc/', signal ? { signal } : {})) {
+    if (namePattern.test(name)) names.add(name);
+    else if (reading === 'strict')
+      throw storeError(
+        'STORE_NEWER',
+        `Cannot write to ${backend.location}: ${name} is there, and this program does not know what it says`,
+        { remedy: 'Use the newer Stillpoint that pruned this store.', context: { object: name } },
+      );
+  }
+  return names;
+}
+
+/** The newest list of all packs ever swept that can be read; what came after it is read one by one. */
+async function lastUnion(
+  context: StoreContext,
+  { names, last }: { readonly names: ReadonlySet<string>; readonly last: number },
+  options: GenerationOptions,
+): Promise<{ readonly number: number; readonly packs: readonly PackId[] }> {
+  for (let number = last - (last % unionEvery); number > 0; number -= unionEvery) {
+    const name = generationName(number, '.done');
+    if (!names.has(name)) continue;
+    const done = await unlessDamaged(name, options, () => readDone(context, number, options));
+    if (done?.allSwept !== undefined) return { number, packs: done.allSwept };
+  }
+  return { number: 0, packs: [] };
+}
+
+/** Everything that a finished generation swept is gone, so who looks at what is there can do without its list. */
+function readFinished(
+  context: StoreContext,
+  number: number,
+  options: GenerationOptions,
+): Promise<SweepRecord | undefined> {
+  const name = generationName(number, '.sweep');
+  return unlessDamaged(name, options, () => readSweep(context, number, options));
+}
+
+async function readOpen(
+  context: StoreContext,
+  { names, number }: { readonly names: ReadonlySet<string>; readonly number: number },
+  options: GenerationOptions,
+): Promise<OpenGeneration> {
+  const { reading = 'strict' } = options;
+  const careful = async <T>(name: string, read: () => Promise<T>): Promise<T | undefined> => {
+    if (!names.has(name)) return undefined;
+    return reading === 'strict' ? read() : unlessDamaged(name, options, read);
+  };
+  const sweep = await careful(generationName(number, '.sweep'), () => readSweep(context, number, options));
+  // Once it is swept, what had been proposed does not matter.
+  const record =
+    sweep === undefined
+      ? await careful(generationName(number), () => readRecord(context, number, options))
+      : undefined;
+  return { number, record, sweep };
+}
+
+async function unlessDamaged<T>(
+  name: string,
+  { onProblem, reading = 'strict' }: GenerationOptions,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (reading === 'strict' && error.code === 'STORE_READ_FAILED') throw error; // it may be whole
+    onProblem?.(name, error);
+    return undefined;
+  }
+}
+
+export function readRecord(
+  context: StoreContext,
+  number: number,
+  options: GenerationOptions = {},
+): Promise<GenerationRecord> {
+  return readOne(context, { number, part: '', kind: 'generation', codec: generationRecord }, options);
+}
+
+export async function readSweep(
+  context: StoreContext,
+  number: number,
+  options: GenerationOptions = {},
+): Promise<SweepRecord> {
+  return readOne(context, { number, part: '.sweep', kind: 'sweep', codec: sweepRecord }, options);
+}
+
+export function readDone(
+  context: StoreContext,
+  number: number,
+  options: GenerationOptions = {},
+): Promise<DoneRecord> {
+  return readOne(context, { number, part: '.done', kind: 'done', codec: doneRecord }, options);
+}
+
+async function readOne<T extends { readonly number: number }>(
+  { backend, ring }: StoreContext,
+  {
+    number,
+    part,
+    kind,
+    codec,
+  }: {
+    readonly number: number;
+    readonly part: '' | '.sweep' | '.done';
+    readonly kind: ObjectKind;
+    readonly codec: RecordCodec<T>;
+  },
+  { signal }: GenerationOptions,
+): Promise<T> {
+  const name = generationName(number, part);
+  const { fields, signedBy } = openRecord(ring, await backend.get(name, signal ? { signal } : {}), {
+    kind,
+    name,
+  });
+  const record = codec.decode(fields, name);
+  if (record.number !== number)
+    throw storeError('STORE_DAMAGED', `Cannot read ${name}: it is of generation ${record.number}`);
+  // A host without the passphrase may veto, and nothing else.
+  const isVeto = 'packs' in record && Array.isArray(record.packs) && record.packs.length === 0;
+  if (signedBy !== undefined && signedBy !== 'key holder' && !isVeto)
+    throw storeError('STORE_DAMAGED', `Cannot trust ${name}: ${signedBy} may veto only`, {
+      context: { object: name },
+    });
+  return record;
 }

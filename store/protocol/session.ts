@@ -3,6 +3,7 @@ import { storeError } from '../errors.ts';
 import { hex, type SessionId } from '../ids.ts';
 import { holds } from '../put-own.ts';
 import { sealRecord } from '../record.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { type SessionRecord, sessionRecord } from './records.ts';
 
 interface CallOptions {
@@ -13,12 +14,39 @@ export function sessionName(id: SessionId): string {
   return `sessions/${id}`;
 }
 
+/** Somebody at work. While it is not ended it tells others so, every few seconds. */
+export interface LiveSession {
+  readonly id: SessionId;
+  /** Stops telling, without removing the session: it keeps what it named. */
+  rest(): Promise<void>;
+  /** Removes the session. Idempotent, never throws: what cannot be removed costs a later prune time, never safety. */
+  end(): Promise<void>;
+}
+
+/** Opens a session that shows signs of life until it ends. STORE_UNPROVEN. */
+export async function beginSession(
+  context: StoreContext,
+  record: SessionRecord,
+  options: CallOptions = {},
+): Promise<LiveSession> {
+  const id = await openSession(context, record, options);
+  const heart = startHeartbeat(context, { session: id, snapshots: record.snapshots });
+  return {
+    id,
+    rest: () => heart.stop(),
+    async end() {
+      await heart.stop();
+      await closeSession(context, id);
+    },
+  };
+}
+
 /**
  * Says that somebody works with the store, and proves on the way that the medium never overwrites: the object is created
  * a second time, sealed anew so that its bytes differ; a refusal, and the first bytes read back, are the proof. It is
  * made in every session and never stored, since a medium may change behind its name. STORE_UNPROVEN.
  */
-export async function openSession(
+async function openSession(
   context: StoreContext,
   record: SessionRecord,
   { signal }: CallOptions = {},
@@ -51,7 +79,7 @@ function sealSession({ ring, seams }: StoreContext, session: SessionId, record: 
 }
 
 /** Removes the session. What cannot be removed is left to a later prune: it costs waiting time, never safety. */
-export async function closeSession({ backend }: StoreContext, id: SessionId): Promise<void> {
+async function closeSession({ backend }: StoreContext, id: SessionId): Promise<void> {
   await backend.delete(sessionName(id)).catch(() => undefined);
 }
 

@@ -5,6 +5,7 @@ import { storeError } from '../errors.ts';
 import { hex, type PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { framesStartBytes, type PackRow, packName } from '../pack/row.ts';
+import { readGenerations } from '../protocol/generations.ts';
 import { openRecord } from '../record.ts';
 import { headerBytes, openSeal } from '../seal/index.ts';
 import { callOf, checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
@@ -13,7 +14,9 @@ import { callOf, checked, type Inventory, readObject, type VerifiedIndex, type V
 export async function verifyIndex(run: VerifyRun, inventory: Inventory): Promise<VerifiedIndex> {
   const { context } = run;
   // Records that cannot be read are reported with the other records.
-  const index = new ChunkIndex(await readMasks(context, [], callOf(run)));
+  const generations = await readGenerations(context, { ...callOf(run), reading: 'lenient' });
+  const { masks } = await readMasks(context, { ...generations, tombstoned: new Set() }, callOf(run));
+  const index = new ChunkIndex(masks);
   const rows = new Map<PackId, { part: string; digest: string }>();
   for (const part of inventory.indexParts) {
     await checked(run, { kind: 'index', object: part }, async () => {

@@ -11,7 +11,8 @@ import { insideOf } from '../../store/store.ts';
 import { collect } from '../helpers/collect.ts';
 import { buildGoldenStore, goldenNodes, goldenPassphrase } from '../helpers/golden-store.ts';
 import { projectRoot } from '../helpers/project.ts';
-import { readFiles } from '../helpers/small-store.ts';
+import { drop } from '../helpers/prune-rig.ts';
+import { commitFiles, readFiles } from '../helpers/small-store.ts';
 
 // The files are format v1: kept for good. STILLPOINT_UPDATE_GOLDEN=1 writes them anew, which a reviewer must see as what
 // it is, a change of the format.
@@ -143,7 +144,11 @@ test('every kind of node is read as it was written', () => {
     assert.deepEqual(plain(decodeNode(files.get(`nodes/${name}.bin`)!)), plain(node), name);
 });
 
-test('a store that a newer program has pruned is read and not written', async () => {
+test('a store with generations and what a dead run left takes another backup, and is pruned', async () => {
   const store = await openGolden();
-  await assert.rejects(store.beginBackup({ host: 'alpha' }), { code: 'STORE_NEWER' });
+  const added = new Map([['etc/motd', Buffer.from('welcome\n')]]);
+  const snapshot = await commitFiles(store, added, { host: 'alpha' });
+  await drop(store, built.snapshots[1]!); // the first is held
+  assert.deepEqual(await readFiles(store, snapshot.root), added);
+  assert.deepEqual((await verifyStore(store, { readData: 1 })).damage, []);
 });

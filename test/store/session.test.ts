@@ -222,7 +222,7 @@ test('a store that a newer program prunes is not written to', async () => {
   const backend = memoryBackend();
   const store = await makeStore({ backend });
   const session = await store.beginBackup({ host: 'alpha' });
-  await backend.put('gc/1', text('whatever it is'));
+  await backend.put('gc/1.shred', text('whatever it is'));
   await assert.rejects(store.beginBackup({ host: 'alpha' }), { code: 'STORE_NEWER' });
   await assert.rejects(commitOne(session, 'x'), { code: 'STORE_NEWER' });
   await session.abandon();

@@ -96,6 +96,7 @@ test('an index finds every copy of a chunk and where it lies', () => {
 test('a copy in a frame that is known bad is no copy to count on, and the last to be tried', () => {
   const index = new ChunkIndex({
     isSwept: () => false,
+    isTombstoned: () => false,
     isDamaged: (pack, ordinal) => pack === packId('b') && ordinal === 0,
   });
   for (const each of rows) index.addPack(each);
@@ -109,7 +110,11 @@ test('a copy in a frame that is known bad is no copy to count on, and the last t
 });
 
 test('a pack that was swept is not in the index', () => {
-  const index = new ChunkIndex({ isSwept: pack => pack === packId('b'), isDamaged: () => false });
+  const index = new ChunkIndex({
+    isSwept: pack => pack === packId('b'),
+    isTombstoned: () => false,
+    isDamaged: () => false,
+  });
   for (const each of rows) index.addPack(each);
   assert.deepEqual(
     index.packSizes().map(({ pack }) => pack),

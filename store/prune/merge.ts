@@ -1,0 +1,131 @@
+import { listParts, readPart } from '../chunk-index/load.ts';
+import type { IndexPart } from '../chunk-index/parts.ts';
+import { putIndexPart } from '../chunk-index/put-part.ts';
+import type { StoreContext } from '../context.ts';
+import { storeError } from '../errors.ts';
+import { hex, type PackId, type SessionId } from '../ids.ts';
+import type { PackRow } from '../pack/row.ts';
+import { readGenerations } from '../protocol/generations.ts';
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Parts with fewer rows are many small reads at the start of every run. */
+const smallPartRowsMax = 16;
+const smallPartsMax = 32;
+/** A merged part is closed when it reaches either. */
+const rowsPerPart = 512;
+const bytesPerPart = 8 * 1024 * 1024;
+
+interface Facts {
+  readonly name: string;
+  readonly rows: number;
+  readonly hasSwept: boolean;
+}
+
+/**
+ * Writes parts anew that list swept packs, or that are small and many, without what was swept; then compares: every pack
+ * that was listed and not swept must be in the parts that stay, with the same row. STORE_DAMAGED, before anything is
+ * deleted. The parts that were replaced go with the next generation.
+ */
+export async function mergeParts(
+  context: StoreContext,
+  { session, going }: { readonly session: SessionId; readonly going: ReadonlySet<string> },
+  { signal }: CallOptions = {},
+): Promise<void> {
+  const { swept } = await readGenerations(context, { signal });
+  const before = new Map<PackId, string>();
+  const facts: Facts[] = [];
+  const replaced = new Set<string>();
+  for await (const [name, { rows, replaces }] of readParts(context, { signal })) {
+    for (const row of rows) if (!swept.has(row.pack)) before.set(row.pack, digestOf(context, row));
+    for (const id of replaces) replaced.add(id);
+    facts.push({ name, rows: rows.length, hasSwept: rows.some(({ pack }) => swept.has(pack)) });
+  }
+  const isCurrent = ({ name }: Facts): boolean => !going.has(idOf(name)) && !replaced.has(idOf(name));
+  const current = facts.filter(isCurrent);
+  const small = current.filter(({ rows }) => rows < smallPartRowsMax);
+  const chosen = current.filter(
+    part => part.hasSwept || (small.length > smallPartsMax && part.rows < smallPartRowsMax),
+  );
+  if (chosen.length === 0 && going.size === 0) return;
+  await writeMerged(context, { session, names: chosen.map(({ name }) => name), swept }, { signal });
+  await compare(context, { before, going }, { signal });
+}
+
+async function writeMerged(
+  context: StoreContext,
+  {
+    session,
+    names,
+    swept,
+  }: {
+    readonly session: SessionId;
+    readonly names: readonly string[];
+    readonly swept: ReadonlySet<PackId>;
+  },
+  { signal }: CallOptions,
+): Promise<void> {
+  let rows = new Map<PackId, PackRow>();
+  let replaces: string[] = [];
+  let bytes = 0;
+  const close = async (): Promise<void> => {
+    if (replaces.length === 0) return;
+    await putIndexPart(context, { session, rows: [...rows.values()], replaces }, { signal });
+    rows = new Map();
+    replaces = [];
+    bytes = 0;
+  };
+  for (const name of names) {
+    const part = await readPart(context, name, { signal });
+    if (!('rows' in part)) throw part;
+    for (const row of part.rows) {
+      if (swept.has(row.pack) || rows.has(row.pack)) continue;
+      rows.set(row.pack, row);
+      bytes += row.frames.length + row.chunks.length;
+    }
+    replaces.push(idOf(name));
+    if (rows.size >= rowsPerPart || bytes >= bytesPerPart) await close();
+  }
+  await close();
+}
+
+async function compare(
+  context: StoreContext,
+  { before, going }: { readonly before: ReadonlyMap<PackId, string>; readonly going: ReadonlySet<string> },
+  { signal }: CallOptions,
+): Promise<void> {
+  const left = new Map(before);
+  for await (const [name, { rows }] of readParts(context, { signal }))
+    if (!going.has(idOf(name)))
+      for (const row of rows) if (left.get(row.pack) === digestOf(context, row)) left.delete(row.pack);
+  const [lost] = left.keys();
+  if (lost === undefined) return;
+  throw storeError(
+    'STORE_DAMAGED',
+    `Cannot prune ${context.backend.location}: the new index would not list pack ${lost}`,
+    { remedy: 'Run `stillpoint verify`; nothing was deleted.', context: { packs: left.size } },
+  );
+}
+
+async function* readParts(
+  context: StoreContext,
+  { signal }: CallOptions,
+): AsyncGenerator<readonly [string, IndexPart]> {
+  for (const name of await listParts(context, { signal })) {
+    const part = await readPart(context, name, { signal });
+    if ('rows' in part) yield [name, part];
+    // Damaged parts stay, and what they listed was asked of the packs; gone ones another run has replaced.
+    else if (part.code !== 'STORE_DAMAGED' && part.code !== 'STORE_OBJECT_MISSING') throw part;
+  }
+}
+
+function idOf(name: string): string {
+  return name.slice('index/'.length);
+}
+
+function digestOf({ ring }: StoreContext, { chunkClass, frames, chunks }: PackRow): string {
+  const hash = ring.blake3.hash([Buffer.from(`${chunkClass} ${frames.length} `), frames, chunks]);
+  return hex(hash.subarray(0, 8));
+}

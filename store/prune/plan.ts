@@ -1,0 +1,141 @@
+import type { ChunkIndex, ChunkPlace } from '../chunk-index/chunk-index.ts';
+import type { LoadedIndex } from '../chunk-index/load.ts';
+import type { ChunkClass } from '../content.ts';
+import type { PackId } from '../ids.ts';
+import type { PackRow } from '../pack/row.ts';
+import type { Marked } from './mark.ts';
+
+/** What is to become of the packs. Pure: looks at an index and a list, and decides. */
+export interface PrunePlan {
+  /** Nothing in them is needed. */
+  readonly dead: readonly PackId[];
+  /** What is needed of them is copied first. */
+  readonly rewritten: readonly RewrittenPack[];
+  /** In no part of the index, and nothing in them is needed. */
+  readonly orphans: readonly PackId[];
+  /** Swept before, and there again or still. */
+  readonly leftovers: readonly PackId[];
+  /** Packs that stay and that are not listed for certain. */
+  readonly toList: readonly PackRow[];
+  /** In packs that stay: what nobody needs. */
+  readonly pendingBytes: number;
+}
+
+export interface RewrittenPack {
+  readonly pack: PackId;
+  readonly chunkClass: ChunkClass;
+  readonly bytes: number;
+  /** About what will be left of it. */
+  readonly liveBytes: number;
+}
+
+export interface PlanParts {
+  readonly loaded: LoadedIndex;
+  readonly marked: Marked;
+  /** Of a session that is there: its packs are its own business. */
+  isAlive(pack: PackId): boolean;
+}
+
+/**
+ * A pack is worth copying when more than this part of it is dead. A byte that is freed costs (1 − share) / share bytes
+ * that are copied, 2.3 at 0.3, and a store holds at most 1 / (1 − share), 1.43 times what is needed; at 0.1 it would be 9
+ * copied bytes for each one freed.
+ */
+export const rewriteShareMin = 0.3;
+/** A quarter of what a pack is filled to. */
+const smallPackBytesMax = 4 * 1024 * 1024;
+/** Each backup that changes little leaves one small pack of each class: so many are read as fast as one, more are not. */
+const smallPacksMax = 32;
+
+/** What lies in one pack. Bytes as they lie in it. */
+interface PackUse {
+  readonly pack: PackId;
+  readonly chunkClass: ChunkClass;
+  readonly bytes: number;
+  /** Of its frames. */
+  readonly framesBytes: number;
+  readonly liveBytes: number;
+  /** It has the last copies, damaged ones, of something that is needed. */
+  readonly isPinned: boolean;
+}
+
+export function planPrune({ loaded, marked, isAlive }: PlanParts): PrunePlan {
+  const { index, sizes, generations, unlisted } = loaded;
+  const listed = new Set<PackId>();
+  for (const { packs } of loaded.parts.values()) for (const pack of packs) listed.add(pack);
+  const dead: PackId[] = [];
+  const orphans: PackId[] = [];
+  const partly: PackUse[] = [];
+  const needed = new Set<PackId>();
+  let pendingBytes = 0;
+  for (const use of usesOf(index, marked)) {
+    const { pack, liveBytes, isPinned } = use;
+    if (liveBytes > 0 || isPinned) needed.add(pack);
+    if (isAlive(pack) || isPinned) pendingBytes += wasteOf(use);
+    else if (liveBytes > 0) partly.push(use);
+    else if (listed.has(pack)) dead.push(pack);
+    else orphans.push(pack);
+  }
+  const leftovers: PackId[] = [];
+  for (const [pack, bytes] of sizes) {
+    if (index.hasPack(pack) || isAlive(pack)) continue;
+    if (generations.swept.has(pack)) leftovers.push(pack);
+    // Nobody knows what it holds. While something that is needed is nowhere to be found, it may be there.
+    else if (marked.missing > 0) pendingBytes += bytes;
+    else orphans.push(pack);
+  }
+  const worthCopying = chooseRewritten(partly);
+  for (const use of partly) if (!worthCopying.has(use.pack)) pendingBytes += wasteOf(use);
+  const rewritten = partly.filter(use => worthCopying.has(use.pack));
+  const toList = unlisted.filter(row => needed.has(row.pack) && !worthCopying.has(row.pack));
+  return { dead, rewritten, orphans, leftovers, toList, pendingBytes };
+}
+
+/** What a pack would be smaller by without what is dead in it. */
+function wasteOf({ framesBytes, liveBytes }: PackUse): number {
+  return Math.max(0, framesBytes - Math.round(liveBytes));
+}
+
+function chooseRewritten(partly: readonly PackUse[]): ReadonlySet<PackId> {
+  const chosen = new Set<PackId>();
+  for (const use of partly) if (wasteOf(use) > rewriteShareMin * use.framesBytes) chosen.add(use.pack);
+  for (const chunkClass of ['data', 'metadata'] as const) {
+    const small = partly.filter(
+      use => use.chunkClass === chunkClass && use.bytes < smallPackBytesMax && !chosen.has(use.pack),
+    );
+    if (small.length > smallPacksMax) for (const { pack } of small) chosen.add(pack);
+  }
+  return chosen;
+}
+
+function usesOf(index: ChunkIndex, marked: Marked): PackUse[] {
+  const live = new Map<PackId, number>();
+  const pinned = new Set<PackId>();
+  for (let number = 0; number < index.numbersEnd; number++) {
+    const key = index.keyOf(number);
+    if (key === undefined || !marked.isLiveNumber(number)) continue;
+    const keeper = keeperOf(index, key);
+    if (keeper === undefined) for (const { pack } of index.places(key)) pinned.add(pack);
+    else live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
+  }
+  return index.packSizes().map(({ pack, chunkClass, bytes }) => ({
+    pack,
+    chunkClass,
+    bytes,
+    framesBytes: index.framesOf(pack).reduce((sum, { sealedBytes }) => sum + sealedBytes, 0),
+    liveBytes: live.get(pack) ?? 0,
+    isPinned: pinned.has(pack),
+  }));
+}
+
+/** The copy that stays where a chunk has several: that in the smallest pack id, so that whoever asks keeps the same. */
+export function keeperOf(index: ChunkIndex, key: Uint8Array): ChunkPlace | undefined {
+  let keeper: ChunkPlace | undefined;
+  for (const place of index.places(key))
+    if (!index.isBad(place.frame) && (keeper === undefined || place.pack < keeper.pack)) keeper = place;
+  return keeper;
+}
+
+function sealedShare({ sealedBytes, length, rawBytes }: ChunkPlace): number {
+  return (sealedBytes * length) / rawBytes;
+}

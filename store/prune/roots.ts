@@ -1,0 +1,154 @@
+import type { ChunkRef } from '../content.ts';
+import type { StoreContext } from '../context.ts';
+import { storeError } from '../errors.ts';
+import type { SessionId, SnapshotId } from '../ids.ts';
+import type { Manifest } from '../manifest.ts';
+import { listForgottenIds, listManifestIds, readAhead, readManifest } from '../manifests.ts';
+import { listIntents, readIntent } from '../protocol/intent.ts';
+import { listSessions, readHeartbeat, readSession, unlessMissing } from '../protocol/sessions.ts';
+
+/** What must stay, with all that can be reached from it. */
+export interface Root {
+  readonly id: SnapshotId;
+  /** 'intent': of a run that has not committed; it may yet find that it cannot. */
+  readonly kind: 'manifest' | 'intent';
+  readonly refs: readonly ChunkRef[];
+}
+
+export interface Roots {
+  readonly roots: readonly Root[];
+  /** Snapshots that are there, forgotten or not: their manifests can go once nobody names them. */
+  readonly leftovers: readonly SnapshotId[];
+}
+
+export interface RootOptions {
+  /** Treated as if they were forgotten. */
+  readonly forgetting?: ReadonlySet<SnapshotId> | undefined;
+  /** No snapshot at all is what the caller expects. */
+  readonly mayBeEmpty?: boolean | undefined;
+  /** Walked already; not read again. */
+  readonly known?: ReadonlySet<SnapshotId> | undefined;
+  /** Of the session that asks: it depends on nothing. */
+  readonly own?: SessionId | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Intents, then manifests, then what sessions name: a run that commits meanwhile is seen as one or the other. A manifest
+ * that cannot be read is the end, since nobody knows what it needs: STORE_DAMAGED. A list that cannot be all there is:
+ * STORE_IMPLAUSIBLE.
+ */
+export async function readRoots(context: StoreContext, options: RootOptions = {}): Promise<Roots> {
+  const { known = new Set<SnapshotId>(), forgetting = new Set<SnapshotId>(), signal } = options;
+  const roots: Root[] = [];
+  for (const session of await listIntents(context, { signal })) {
+    const id = session as string as SnapshotId;
+    if (known.has(id)) continue;
+    const intent = await readIntent(context, session, { signal });
+    if (intent !== undefined) roots.push({ id, kind: 'intent', refs: intent.roots });
+  }
+  const ids = await listManifestIds(context, { signal });
+  const forgotten = await listForgottenIds(context, { signal });
+  const named = await namedSnapshots(context, options);
+  const isWanted = (id: SnapshotId) => named.has(id) || !(forgotten.has(id) || forgetting.has(id));
+  const aborted = new Set<SnapshotId>();
+  const manifests: Manifest[] = [];
+  const wanted = ids.filter(id => isWanted(id) && !known.has(id));
+  for await (const [id, reading] of readAhead(wanted, id => readManifest(context, id, { signal }))) {
+    const manifest = await unlessForgotten(context, { id, reading }, options);
+    if (manifest === null) aborted.add(id);
+    else if (manifest !== undefined) manifests.push(manifest);
+  }
+  checkPlausible(context, { manifests, ids, forgotten });
+  checkNamed(context, { named, ids });
+  for (const { id, roots: refs } of manifests) roots.push({ id, kind: 'manifest', refs });
+  const stays = roots.filter(({ id, kind }) => kind === 'manifest' || !aborted.has(id));
+  const isEmpty = stays.length === 0 && !ids.some(id => known.has(id));
+  if (isEmpty && !options.mayBeEmpty && forgetting.size === 0) throw nothingLeft(context, forgotten.size);
+  return { roots: stays, leftovers: ids.filter(id => forgotten.has(id) && !named.has(id)) };
+}
+
+/** Null for a run that was aborted, undefined for what was forgotten while it was read. */
+async function unlessForgotten(
+  context: StoreContext,
+  { id, reading }: { readonly id: SnapshotId; readonly reading: Promise<Manifest | undefined> },
+  { signal }: RootOptions,
+): Promise<Manifest | null | undefined> {
+  let isMissing = false;
+  const manifest = await unlessMissing(async () => (await reading) ?? null);
+  isMissing = manifest === undefined;
+  if (!isMissing) return manifest;
+  if ((await listForgottenIds(context, { signal })).has(id)) return undefined;
+  throw storeError('STORE_OBJECT_MISSING', `Cannot prune: manifests/${id} was listed, and is not there`, {
+    remedy: 'Look at the medium; nothing was deleted.',
+  });
+}
+
+/** Snapshots that sessions depend on while they live. */
+async function namedSnapshots(
+  context: StoreContext,
+  { own, signal }: RootOptions,
+): Promise<ReadonlyMap<SnapshotId, SessionId>> {
+  const named = new Map<SnapshotId, SessionId>();
+  for (const { id, isThere, beats } of (await listSessions(context, { signal })).values()) {
+    if (id === own || !isThere) continue;
+    const session = await readSession(context, id, { signal });
+    for (const snapshot of session?.snapshots ?? []) named.set(snapshot, id);
+    for (const beat of beats)
+      for (const snapshot of (await readHeartbeat(context, { id, beat }, { signal }))?.snapshots ?? [])
+        named.set(snapshot, id);
+  }
+  return named;
+}
+
+/**
+ * A list that leaves things out must not cost what they need. Every manifest says how many names there were under
+ * manifests/ when it was made, and which came before it on its host; names go only when forgotten/ has them.
+ */
+function checkPlausible(
+  { backend }: StoreContext,
+  {
+    manifests,
+    ids,
+    forgotten,
+  }: {
+    readonly manifests: readonly Manifest[];
+    readonly ids: readonly SnapshotId[];
+    readonly forgotten: ReadonlySet<SnapshotId>;
+  },
+): void {
+  const names = new Set<SnapshotId>([...ids, ...forgotten]);
+  for (const { id, seen, previous } of manifests) {
+    if (seen.count > names.size)
+      throw implausible(
+        backend.location,
+        `snapshot ${id} saw ${seen.count} manifests, and with all that was forgotten there are ${names.size}`,
+      );
+    if (previous !== null && !names.has(previous))
+      throw implausible(backend.location, `snapshot ${previous} is neither there nor forgotten`);
+  }
+}
+
+function checkNamed(
+  { backend }: StoreContext,
+  { named, ids }: { readonly named: ReadonlyMap<SnapshotId, SessionId>; readonly ids: readonly SnapshotId[] },
+): void {
+  const there = new Set(ids);
+  for (const [snapshot, session] of named)
+    if (!there.has(snapshot))
+      throw storeError(
+        'STORE_LOCKED',
+        `Cannot prune ${backend.location}: session ${session} reads snapshot ${snapshot}, which was forgotten`,
+        { remedy: 'Run prune again when it has ended.' },
+      );
+}
+
+function nothingLeft({ backend }: StoreContext, forgotten: number): Error {
+  return implausible(backend.location, `no snapshot is there, and ${forgotten} were forgotten`);
+}
+
+function implausible(location: string, state: string): Error {
+  return storeError('STORE_IMPLAUSIBLE', `Cannot prune ${location}: ${state}`, {
+    remedy: 'Check that the medium lists everything (mounts, permissions). Nothing was deleted.',
+  });
+}
