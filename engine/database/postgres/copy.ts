@@ -3,9 +3,10 @@ import type { ChunkSink, Content } from '../../../store/index.ts';
 import { contentWriter, rowsWriter } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { copyOut } from './copy-stream.ts';
-import { CtidEncoder } from './ctids.ts';
+import { type BlockList, CtidEncoder } from './ctids.ts';
 import { DigestSum, type RowDigest } from './digest.ts';
 import { RowSplitter } from './rows.ts';
+import { type SegmentMap, SegmentMapBuilder } from './segment-map.ts';
 import { identifier, literal, qualified } from './sql.ts';
 import type { Relation } from './tables.ts';
 
@@ -20,14 +21,18 @@ export interface CopiedSegment extends SegmentRange {
   readonly digest: RowDigest;
   readonly rows: Content;
   readonly ctids: Content;
+  /** Undefined where the rows have no places. */
+  readonly map: SegmentMap | undefined;
 }
 
 const segmentBlocksMax = 1024;
+/** A table below this is one segment, whatever it may become. */
+const smallTableBytes = 8 * 1024 * 1024;
 
 /** Blocks a segment: about 8 MiB with its TOAST, so that a table of large values has more segments. Sizes in bytes. */
 export function segmentBlocks(size: { readonly heapBytes: number; readonly tableBytes: number }): number {
   const { heapBytes, tableBytes } = size;
-  if (tableBytes <= 0) return segmentBlocksMax;
+  if (tableBytes <= smallTableBytes) return segmentBlocksMax;
   return Math.min(segmentBlocksMax, Math.max(1, Math.round((segmentBlocksMax * heapBytes) / tableBytes)));
 }
 
@@ -37,7 +42,7 @@ export function rowsSql(
   options: { readonly encoding: string; readonly range?: SegmentRange },
 ): string {
   const { range } = options;
-  const columns = [...(range ? ['t.ctid'] : []), ...relation.columns.map(name => `t.${identifier(name)}`)];
+  const columns = [...(range ? ['t.ctid'] : []), ...columnsOf(relation)];
   // The extension wrote its condition against the bare table.
   const from = relation.condition
     ? `(SELECT ctid, * FROM ONLY ${qualified(relation)} ${relation.condition}) t`
@@ -45,7 +50,15 @@ export function rowsSql(
   const where = range
     ? ` WHERE t.ctid >= '(${range.first},0)'::pg_catalog.tid AND t.ctid < '(${range.first + range.blocks},0)'::pg_catalog.tid`
     : '';
-  return `COPY (SELECT ${columns.join(', ')} FROM ${from}${where}) TO STDOUT (FORMAT text, ENCODING ${literal(options.encoding)})`;
+  return copyOutSql(`SELECT ${columns.join(', ')} FROM ${from}${where}`, options);
+}
+
+export function columnsOf(relation: Pick<Relation, 'columns'>): string[] {
+  return relation.columns.map(name => `t.${identifier(name)}`);
+}
+
+export function copyOutSql(select: string, options: { readonly encoding: string }): string {
+  return `COPY (${select}) TO STDOUT (FORMAT text, ENCODING ${literal(options.encoding)})`;
 }
 
 export interface CopyTarget {
@@ -54,29 +67,62 @@ export interface CopyTarget {
   readonly digestKey: Uint8Array;
 }
 
+/** What reads rows of a relation, and where they go. */
+export interface ReadRows {
+  readonly relation: Relation;
+  readonly encoding: string;
+  readonly target: CopyTarget;
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
 /** Reads one segment from the pinned view and stores it. After a failure the connection is of no use: it was cut. */
 export async function copySegment(
   connection: Connection,
-  task: {
-    readonly relation: Relation;
+  task: ReadRows & {
     readonly range: SegmentRange;
-    readonly encoding: string;
-    readonly target: CopyTarget;
     /** Instead of the relation's rows in the range: a statement whose rows carry no places. */
     readonly sql?: string | undefined;
-    readonly onBytes?: (bytes: number) => void;
   },
 ): Promise<CopiedSegment> {
-  const { relation, range, encoding, target } = task;
-  const places = new CtidEncoder(range);
-  const digest = new DigestSum(target.digestKey);
+  const { relation, range, encoding, target, sql } = task;
+  const map = new SegmentMapBuilder(range);
+  const stored = await storeRows(connection, {
+    ...task,
+    sql: sql ?? rowsSql(relation, { encoding, range }),
+    blocks: range,
+    onPlace: sql === undefined ? (block, offset) => map.place(block, offset) : undefined,
+    onHash: sql === undefined ? (low, high) => map.hash(low, high) : undefined,
+  });
+  const ctids = await storeBytes(target, stored.places);
+  return { ...range, ...stored, ctids, map: sql === undefined ? map.finish() : undefined };
+}
+
+/** Runs a COPY and stores its rows apart from their places, which it encodes. */
+export async function storeRows(
+  connection: Connection,
+  task: ReadRows & {
+    readonly sql: string;
+    readonly blocks: BlockList;
+    /** Undefined: the rows carry no places. */
+    readonly onPlace: ((block: number, offset: number) => void) | undefined;
+    readonly onHash?: ((low: number, high: number) => void) | undefined;
+  },
+): Promise<{ readonly rows: Content; readonly places: Uint8Array; readonly digest: RowDigest }> {
+  const { target, onPlace } = task;
+  const encoder = new CtidEncoder(task.blocks);
+  const digest = new DigestSum(target.digestKey, task.onHash);
   const writer = rowsWriter(target.sink, target.cuts);
   await copyOut(connection, {
-    action: actionOn(relation),
-    sql: task.sql ?? rowsSql(relation, { encoding, range }),
+    action: actionOn(task.relation),
+    sql: task.sql,
     splitter: new RowSplitter({
       digest,
-      onPlace: task.sql === undefined ? (block, offset) => places.add(block, offset) : undefined,
+      onPlace:
+        onPlace &&
+        ((block, offset) => {
+          encoder.add(block, offset);
+          onPlace(block, offset);
+        }),
     }),
     digest,
     onRows: async rows => {
@@ -84,10 +130,13 @@ export async function copySegment(
       task.onBytes?.(rows.length);
     },
   });
-  const rows = await writer.finish();
-  const ctidsWriter = contentWriter(target.sink, target.cuts);
-  await ctidsWriter.write(places.finish());
-  return { ...range, digest: digest.result(), rows, ctids: await ctidsWriter.finish() };
+  return { rows: await writer.finish(), places: encoder.finish(), digest: digest.result() };
+}
+
+export async function storeBytes(target: CopyTarget, bytes: Uint8Array): Promise<Content> {
+  const writer = contentWriter(target.sink, target.cuts);
+  await writer.write(bytes);
+  return writer.finish();
 }
 
 /** The digest of a whole relation, as the server has it now. */
@@ -107,6 +156,6 @@ export async function readDigest(
   return digest.result();
 }
 
-function actionOn(relation: Pick<Relation, 'schema' | 'name'>): string {
+export function actionOn(relation: Pick<Relation, 'schema' | 'name'>): string {
   return `read ${relation.schema}.${relation.name}`;
 }

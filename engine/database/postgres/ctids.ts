@@ -7,29 +7,36 @@ const bitmapBytes = 37;
 /** u32 block, bitmap. */
 export const liveRecordBytes = 4 + bitmapBytes;
 
+/** Blocks in ascending order, not all of which need follow each other. */
+export type BlockList = { readonly first: number; readonly blocks: number } | readonly number[];
+
 /**
- * Where rows were in the heap, apart from the rows themselves. For each block of a range in turn, empty ones included:
+ * Where rows were in the heap, apart from the rows themselves. For each of some blocks in turn, empty ones included:
  * varint count, then for each row a varint of its offset less the one before (the first: less 0). Unsigned LEB128.
  */
 export class CtidEncoder {
-  readonly #lastBlock: number;
-  /** The block whose rows are being collected. */
-  #block: number;
+  readonly #blockAt: (place: number) => number;
+  readonly #blocks: number;
+  /** The place among the blocks of the one whose rows are being collected. */
+  #at = 0;
   #offsets: number[] = [];
   #bytes = new Uint8Array(4096);
   #length = 0;
 
-  constructor(range: { readonly first: number; readonly blocks: number }) {
-    this.#block = range.first;
-    this.#lastBlock = range.first + range.blocks - 1;
+  constructor(blocks: BlockList) {
+    if ('first' in blocks) {
+      this.#blockAt = place => blocks.first + place;
+      this.#blocks = blocks.blocks;
+    } else {
+      this.#blockAt = place => blocks[place] ?? Number.POSITIVE_INFINITY;
+      this.#blocks = blocks.length;
+    }
   }
 
-  /** Rows in ascending order. RangeError outside the range, or out of order: the server did not read as asked. */
+  /** Rows in ascending order. RangeError outside the blocks, or out of order: the server did not read as asked. */
   add(block: number, offset: number): void {
-    if (block !== this.#block) {
-      if (block < this.#block || block > this.#lastBlock) throw outOfOrder(block, offset);
-      while (this.#block < block) this.#endBlock();
-    }
+    while (this.#at < this.#blocks && this.#blockAt(this.#at) < block) this.#endBlock();
+    if (this.#at >= this.#blocks || this.#blockAt(this.#at) !== block) throw outOfOrder(block, offset);
     const before = this.#offsets.at(-1) ?? 0;
     if (offset <= before || offset > rowsPerBlockMax) throw outOfOrder(block, offset);
     this.#offsets.push(offset);
@@ -37,7 +44,7 @@ export class CtidEncoder {
 
   /** The bytes of all blocks. The encoder is of no use afterwards. */
   finish(): Uint8Array {
-    while (this.#block <= this.#lastBlock) this.#endBlock();
+    while (this.#at < this.#blocks) this.#endBlock();
     return this.#bytes.subarray(0, this.#length);
   }
 
@@ -49,7 +56,7 @@ export class CtidEncoder {
       before = offset;
     }
     this.#offsets.length = 0;
-    this.#block += 1;
+    this.#at += 1;
   }
 
   /** Values up to rowsPerBlockMax: two bytes at most. */
@@ -70,7 +77,7 @@ export class CtidEncoder {
 
 function outOfOrder(block: number, offset: number): RangeError {
   return new RangeError(
-    `Cannot place row (${block},${offset}): not after the one before, or not in the range`,
+    `Cannot place row (${block},${offset}): not after the one before, or in no block that was asked for`,
   );
 }
 

@@ -88,6 +88,10 @@ export interface ReadDdlOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export function ddlSourceOf(tool: DumpTool | undefined): string {
+  return tool ? `pg_dump ${tool.version}` : 'catalog';
+}
+
 /** Reads the definitions of a database as of a snapshot; the connection must be in that snapshot's transaction. */
 export async function readDdl(connection: Connection, options: ReadDdlOptions): Promise<Ddl> {
   const ddl = await readDefinitions(connection, options);
@@ -101,13 +105,14 @@ export async function readDdl(connection: Connection, options: ReadDdlOptions): 
 
 async function readDefinitions(connection: Connection, options: ReadDdlOptions): Promise<Ddl> {
   const { tool } = options;
-  if (!tool) return { source: 'catalog', ...(await readCatalogDdl(connection.client)), warnings: [] };
+  const source = ddlSourceOf(tool);
+  if (!tool) return { source, ...(await readCatalogDdl(connection.client)), warnings: [] };
   const [pre, post] = await Promise.all([
     dumpSection(connection, { ...options, tool, section: 'pre-data' }),
     dumpSection(connection, { ...options, tool, section: 'post-data' }),
   ]);
   return {
-    source: `pg_dump ${tool.version}`,
+    source,
     preData: pre.sql,
     postData: post.sql,
     warnings: [...new Set([...pre.warnings, ...post.warnings])],

@@ -28,17 +28,22 @@ interface TypeRow {
   oid: number;
   name: string;
   refs: number[];
+  builtin: boolean;
   detail: unknown;
 }
 
+/** Of pg_largeobject, whose columns are the same everywhere. */
+export const largeObjectDefinition = new Uint8Array(createHash('sha256').update('pg_largeobject').digest());
+
 const columnsSql = `
-SELECT a.attrelid AS relation,
+SELECT c.oid AS relation,
   pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated,
     CASE WHEN a.atthasmissing THEN a.attmissingval::text END) ORDER BY a.attnum) AS columns,
-  pg_catalog.array_agg(DISTINCT a.atttypid) AS types
-FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace
-GROUP BY a.attrelid`;
+  pg_catalog.array_remove(pg_catalog.array_agg(DISTINCT a.atttypid), NULL) AS types
+FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_attribute a
+  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind = 'r' AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace
+GROUP BY c.oid`;
 
 // What a type's text depends on: its parts, its labels, the function that writes it, the extension that brings it.
 const typesSql = `
@@ -48,6 +53,8 @@ SELECT t.oid, t.typname AS name,
       (SELECT g.rngtypid FROM pg_catalog.pg_range g WHERE g.rngmultitypid = t.oid)]
     || ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)) r WHERE r <> 0) AS refs,
+  COALESCE((SELECT l.lanname = 'internal' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE p.oid = t.typoutput), false) AS builtin,
   pg_catalog.json_build_array(t.typnamespace::pg_catalog.regnamespace::text, t.typname, t.typtype, t.typdelim,
     t.typoutput::pg_catalog.regprocedure::text,
     (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(e.oid, e.enumlabel) ORDER BY e.enumsortorder)
@@ -63,6 +70,7 @@ FROM pg_catalog.pg_type t`;
 /**
  * 32 bytes for every table, by oid: two equal ones mean that a stored row that did not change reads the same. They take
  * in the columns with their missing values and, to any depth, enums, composites, domains, ranges and extension versions.
+ * A table has none where a type is written by a function that is not the server's own: nobody knows what that looks at.
  */
 export async function readDefinitionFingerprints(
   connection: Connection,
@@ -72,13 +80,14 @@ export async function readDefinitionFingerprints(
   const columns = await connection.rows<ColumnRow>(action, columnsSql);
   const types = new Map((await connection.rows<TypeRow>(action, typesSql)).map(row => [row.oid, row]));
   return new Map(
-    columns.map(row => {
+    columns.flatMap(row => {
       const used = [...closure(row.types, types)].sort((a, b) => a - b).map(oid => types.get(oid));
+      if (used.some(type => !type?.builtin)) return [];
       const hash = createHash('sha256').update(
         JSON.stringify([row.columns, used.map(type => [type?.oid, type?.detail])]),
       );
       if (used.some(type => type && namingTypes.has(type.name))) hash.update(catalogFingerprint);
-      return [row.relation, new Uint8Array(hash.digest())];
+      return [[row.relation, new Uint8Array(hash.digest())]];
     }),
   );
 }

@@ -40,9 +40,12 @@ export class DigestSum {
   #unfolded = 0;
   #sum = 0n;
   #pieces: number[] = [];
+  readonly #onHash: ((low: number, high: number) => void) | undefined;
 
-  constructor(key: Uint8Array) {
+  /** `onHash` is told each row's hash, in halves of 32 bits. */
+  constructor(key: Uint8Array, onHash?: (low: number, high: number) => void) {
     this.#hash = sipHash24(key);
+    this.#onHash = onHash;
   }
 
   /** A whole row of at most 1 MiB: bytes[from, to). */
@@ -70,6 +73,7 @@ export class DigestSum {
   }
 
   #count({ low, high }: { readonly low: number; readonly high: number }): void {
+    this.#onHash?.(low, high);
     this.#rows += 1;
     this.#low += low;
     this.#high += high;

@@ -1,95 +1,124 @@
-import { type Clock, hex, ListingBuilder } from '../../../store/index.ts';
+import { type Clock, type Content, type Entry, hex } from '../../../store/index.ts';
 import { contentWriter } from '../../ingest/index.ts';
 import type { DatabaseResult, FinishOptions } from '../database.ts';
+import { advanceTables } from './advance.ts';
+import type { LoadedBase } from './base.ts';
 import { readLargeObjectDdl } from './catalog-ddl/index.ts';
 import type { Connection } from './connection.ts';
-import { type Copied, copyAll, readSizes, type Sized } from './copy-all.ts';
-import type { Ddl } from './ddl.ts';
-import { readDefinitionFingerprints } from './definition.ts';
-import { emptyDigest } from './digest.ts';
+import { addDigests, emptyDigest, type RowDigest } from './digest.ts';
 import { encodeDefinitions, encodeRecordOfDatabase, encodeSequence } from './entry.ts';
 import { keyPrefix } from './entry-parts.ts';
 import { largeObjectCalls, readLargeObjectIds } from './large-objects.ts';
 import type { Pinned } from './pin.ts';
-import { readDatabaseProperties } from './properties.ts';
-import { encodeRelation, type RelationEntry } from './relation-entry.ts';
+import type { PreparedDdl } from './prepare.ts';
+import { type DatabaseProperties, readDatabaseProperties } from './properties.ts';
+import { encodeRelation } from './relation-entry.ts';
 import type { ServerFacts } from './server.ts';
 import { rowSettings } from './settings.ts';
+import { storeListing } from './store-listing.ts';
+import type { TableState, ViewedTable } from './table-state.ts';
 import { listed, type Relation } from './tables.ts';
+import { tablesOfOtherTypes, typesChanged, viewTables } from './view.ts';
 import { waitUntilFlushed } from './wal.ts';
 
 export interface FinishJob extends FinishOptions {
   readonly clock: Clock;
   readonly facts: ServerFacts;
   readonly pinned: Pinned;
-  readonly ddl: Ddl;
+  readonly ddl: PreparedDdl;
+  readonly fingerprintSql: string;
   readonly watch: Connection;
   readonly readers: readonly Connection[];
+  readonly loaded: LoadedBase | undefined;
+  /** What is known of a table's rows; undefined: all of them are read. */
+  readonly stateOf: (table: ViewedTable) => TableState | undefined;
 }
 
-/** Reads everything from the pinned view into one listing. */
+/** What is stored of one table. */
+interface TableRows {
+  readonly entries: Entry[];
+  digest: RowDigest;
+  /** Where its last segment ends. */
+  blocks: number;
+  segmentBlocks: number;
+}
+
+/** Brings everything up to the pinned view, into one listing; the base's own where nothing changed. */
 export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
-  const { pinned, facts, ddl, readers, sink, cuts } = job;
+  const { pinned, facts, ddl, readers } = job;
   const flushed = waitUntilFlushed(job.watch, pinned.lsn, job);
   flushed.catch(() => {}); // awaited below, unless something else fails first
-  const [reader] = readers;
-  const objects = await readLargeObjectIds(reader!);
+  const reader = readers[0]!;
+  const objects = await readLargeObjectIds(reader);
   const source = largeObjectSource(pinned.relations, objects.count);
   const relations = inKeyOrder([
     ...pinned.relations.filter(one => one.kind !== 'large-objects' || source === 'pages'),
     ...(source === 'calls' ? [largeObjectCalls] : []),
   ]);
-  const sizes = await readSizes(reader!, relations, facts.encoding);
-  const definitions = await readDefinitionFingerprints(reader!, pinned.fingerprint);
-  const properties = await readDatabaseProperties(reader!, facts);
+  const { fingerprint } = pinned;
+  const tables = await viewTables(reader, { ...job, relations, fingerprint, encoding: facts.encoding });
+  const properties = await readDatabaseProperties(reader, facts);
 
-  const builder = new ListingBuilder(sink, cuts.nodes);
-  const copied = await copyAll({ ...job, encoding: facts.encoding }, sizes, entry => builder.add(entry));
-  for (const entry of relationEntries(relations, {
-    sizes,
-    copied,
-    definitions,
-    order: properties.refreshOrder,
-  }))
-    await builder.add(encodeRelation(entry));
-  for (const sequence of inKeyOrder(pinned.sequences)) await builder.add(encodeSequence(sequence));
-  const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader!.client);
-  for (const [section, sql] of [
-    ['globals', [properties.globals]],
-    ['large-objects', objects.sql],
-    ['large-objects-owners', ownersOfObjects],
-    ['post-data', [ddl.postData]],
-    ['pre-data', [ddl.preData]],
-  ] as const) {
-    if (sql.length === 0) continue;
-    const writer = contentWriter(sink, cuts);
-    await writer.write(Buffer.from(sql.join('\0'), 'utf8'));
-    await builder.add(encodeDefinitions({ section, sql: await writer.finish() }));
-  }
-  await builder.add(
+  const rows = new Map<number, TableRows>();
+  const counts = { segments: 0, changed: 0, bytes: 0 };
+  const states = tables.map(table => ({ table, state: job.stateOf(table) }));
+  for (const { table, state } of states)
+    rows.set(table.relation.oid, {
+      ...{ entries: [], digest: emptyDigest, blocks: 0 },
+      segmentBlocks: state?.segmentBlocks ?? table.segmentBlocks,
+    });
+  const read = await advanceTables(
+    {
+      ...job,
+      encoding: facts.encoding,
+      xmax: pinned.xmax,
+      onSegment: ({ relation }, { segment, entry, isRead }) => {
+        const one = rows.get(relation.oid)!;
+        one.entries.push(entry);
+        one.digest = addDigests(one.digest, segment.digest);
+        one.blocks = segment.first + segment.blocks;
+        counts.segments += 1;
+        if (isRead) counts.changed += 1;
+        counts.bytes += segment.deltas.reduce((sum, delta) => sum + delta.rows.length, segment.rows.length);
+      },
+    },
+    states,
+  );
+  const changed = await tablesOfOtherTypes({ watch: job.watch, reader }, job);
+  if (changed.length > 0) throw typesChanged(changed);
+
+  const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader.client);
+  const root = await storeListing(job, [
+    ...tables.flatMap(({ relation }) => rows.get(relation.oid)!.entries),
+    ...relationEntries(relations, { tables, rows, order: properties.refreshOrder }),
+    ...inKeyOrder(pinned.sequences).map(encodeSequence),
+    ...(await definitionEntries(job, [
+      ['globals', properties.globals],
+      ['large-objects', objects.sql.length === 0 ? undefined : objects.sql.join('\0')],
+      ['large-objects-owners', ownersOfObjects.length === 0 ? undefined : ownersOfObjects.join('\0')],
+      ['post-data', ddl.postData],
+      ['pre-data', ddl.preData],
+    ])),
     encodeRecordOfDatabase({
       type: 'postgresql',
       ...facts,
-      catalogFingerprint: pinned.fingerprint,
+      catalogFingerprint: fingerprint,
       ddlSource: ddl.source,
       settings: rowSettings,
-      roles: properties.roles,
-      comment: properties.comment,
-      databaseSql: properties.databaseSql,
+      ...properties,
       largeObjectSource: source,
     }),
-  );
-  const root = await builder.finish();
-  const tables = relations.filter(one => one.kind === 'table');
+  ]);
+  const kept = relations.filter(one => one.kind === 'table');
   return {
     root,
     database: facts.database,
-    tables: tables.length,
-    rows: tables.reduce((sum, one) => sum + (copied.digests.get(one.oid)?.rows ?? 0), 0),
-    segments: copied.segments,
-    changedSegments: copied.segments,
-    bytes: copied.bytes,
-    readBytes: copied.bytes,
+    tables: kept.length,
+    rows: kept.reduce((sum, one) => sum + (rows.get(one.oid)?.digest.rows ?? 0), 0),
+    segments: counts.segments,
+    changedSegments: counts.changed,
+    bytes: counts.bytes,
+    readBytes: read.bytes,
     largeObjects: objects.count,
     serverVersion: facts.serverVersion,
     systemIdentifier: String(facts.systemIdentifier),
@@ -98,7 +127,7 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
     lsn: pinned.lsn,
     xmin: pinned.xmin,
     xmax: pinned.xmax,
-    catalogFingerprint: hex(pinned.fingerprint),
+    catalogFingerprint: hex(fingerprint),
     ddlSource: ddl.source,
     publishable: await flushed,
     warnings: warningsOf(job, relations),
@@ -128,28 +157,45 @@ function inKeyOrder<T extends { readonly schema: string; readonly name: string }
   return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(one => one.item);
 }
 
+async function definitionEntries(
+  job: FinishJob,
+  sections: readonly (readonly [string, string | Content | undefined])[],
+): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (const [section, sql] of sections) {
+    if (sql === undefined) continue;
+    if (typeof sql !== 'string') {
+      entries.push(encodeDefinitions({ section, sql }));
+      continue;
+    }
+    const writer = contentWriter(job.sink, job.cuts);
+    await writer.write(Buffer.from(sql, 'utf8'));
+    entries.push(encodeDefinitions({ section, sql: await writer.finish() }));
+  }
+  return entries;
+}
+
 function* relationEntries(
   relations: readonly Relation[],
   known: {
-    readonly sizes: readonly Sized[];
-    readonly copied: Copied;
-    readonly definitions: ReadonlyMap<number, Uint8Array>;
-    readonly order: ReadonlyMap<number, number>;
+    readonly tables: readonly ViewedTable[];
+    readonly rows: ReadonlyMap<number, TableRows>;
+    readonly order: DatabaseProperties['refreshOrder'];
   },
-): Generator<RelationEntry> {
-  const sizes = new Map(known.sizes.map(one => [one.relation.oid, one]));
+): Generator<Entry> {
+  const tables = new Map(known.tables.map(one => [one.relation.oid, one]));
   for (const relation of relations) {
-    const { kind } = relation;
+    const { kind, oid } = relation;
     if (kind === 'sequence') continue;
-    const size = sizes.get(relation.oid);
-    yield {
+    const rows = known.rows.get(oid);
+    yield encodeRelation({
       ...relation,
       kind,
-      digest: known.copied.digests.get(relation.oid) ?? emptyDigest,
-      definition: known.definitions.get(relation.oid) ?? new Uint8Array(),
-      segmentBlocks: size?.segmentBlocks ?? 0,
-      heapBlocks: size?.heapBlocks ?? 0,
-      refreshOrder: known.order.get(relation.oid) ?? null,
-    };
+      digest: rows?.digest ?? emptyDigest,
+      definition: tables.get(oid)?.definition ?? new Uint8Array(),
+      segmentBlocks: rows?.segmentBlocks ?? 0,
+      heapBlocks: rows?.blocks ?? 0,
+      refreshOrder: known.order.get(oid) ?? null,
+    });
   }
 }

@@ -1,5 +1,6 @@
 import { StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import type { Position } from './base.ts';
 import type { Connection } from './connection.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { type SequenceValue, sequenceStatements, sequenceValues } from './sequences.ts';
@@ -99,6 +100,15 @@ export async function stillHolds(
   }
 }
 
+/** Where the server is: the position of its log, and the transaction ids of the snapshot. */
+export const positionSql = `pg_catalog.pg_current_wal_insert_lsn()::text,
+  pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text,
+  pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text`;
+
+export function positionFrom([lsn, xmin, xmax]: readonly string[]): Position {
+  return { lsn: lsn!, xmin: BigInt(xmin!), xmax: BigInt(xmax!) };
+}
+
 const transactionSql = 'pg_catalog.transaction_timestamp()::text';
 const snapshotSql = `pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text,
   pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text`;
@@ -145,18 +155,15 @@ async function takeView(connection: Connection, plan: PinPlan): Promise<View> {
   const results = await connection.script('pin the database', [
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
     ...locks,
-    `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_wal_insert_lsn()::text,
-      ${transactionSql}, ${snapshotSql}`,
+    `SELECT pg_catalog.pg_export_snapshot(), ${transactionSql}, ${positionSql}`,
     ...(plan.isWarm ? asked.map((_, i) => `EXECUTE ${preparedName}_${i}`) : asked),
   ]);
   const [facts, ...answers] = results.slice(1 + locks.length);
-  const [exportedSnapshot, lsn, transaction, xmin, xmax] = facts![0] as readonly string[];
+  const [exportedSnapshot, transaction, ...position] = facts![0] as readonly string[];
   return {
     exportedSnapshot: exportedSnapshot!,
-    lsn: lsn!,
     transaction: transaction!,
-    xmin: BigInt(xmin!),
-    xmax: BigInt(xmax!),
+    ...positionFrom(position),
     sequences: sequenceValues(answers.slice(0, -1).flat(), plan.relations),
     fingerprint: fingerprintOf(answers.at(-1)!),
   };

@@ -1,8 +1,11 @@
+import type { Content } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import type { DatabaseBase } from '../database.ts';
+import { type LoadedBase, loadBase, mayDepend } from './base.ts';
 import type { Connection } from './connection.ts';
-import { type Ddl, type DumpTool, findDumpTool, inspect, readDdl } from './ddl.ts';
+import { type DumpTool, ddlSourceOf, findDumpTool, inspect, type ReadDdlOptions, readDdl } from './ddl.ts';
 import { fingerprintOf, fingerprintSql } from './fingerprint.ts';
-import { type Pinned, type PinPlan, warmView } from './pin.ts';
+import { type Pinned, type PinPlan, positionFrom, positionSql, warmView } from './pin.ts';
 import { readServerFacts, type ServerFacts } from './server.ts';
 import { listRelations } from './tables.ts';
 
@@ -14,12 +17,22 @@ export interface Connections {
   readonly readers: readonly Connection[];
 }
 
+/** The definitions: read, or those of the base, which are the same. */
+export interface PreparedDdl {
+  readonly source: string;
+  readonly preData: string | Content;
+  readonly postData: string | Content;
+  readonly warnings: readonly string[];
+}
+
 /** What was learnt before the lock. */
 export interface Prepared {
   readonly facts: ServerFacts;
   readonly plan: PinPlan;
   readonly tool: DumpTool | undefined;
-  readonly ddl: Ddl;
+  readonly ddl: PreparedDdl;
+  /** What of an earlier snapshot may be used again. */
+  readonly loaded: LoadedBase | undefined;
   /** Of the whole database. */
   readonly bytes: number;
 }
@@ -27,6 +40,7 @@ export interface Prepared {
 export interface PrepareOptions {
   /** As in ConnectOptions. */
   readonly pgDump?: string | null | undefined;
+  readonly base?: DatabaseBase | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,15 +53,19 @@ export async function prepareBackup(connections: Connections, options: PrepareOp
   const action = 'read definitions';
   const [, exported, prints, size] = await pin.script(action, [
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
-    'SELECT pg_catalog.pg_export_snapshot()',
+    `SELECT pg_catalog.pg_export_snapshot(), ${positionSql}`,
     sql,
     'SELECT pg_catalog.pg_database_size(pg_catalog.current_database())',
   ]);
+  const [exportedSnapshot, ...position] = exported![0] as readonly string[];
+  const fingerprint = fingerprintOf(prints!);
+  const loaded = options.base
+    ? await loadBase(options.base, { facts, position: positionFrom(position) })
+    : undefined;
   const relations = await listRelations(pin, facts.user);
-  const ddl = await readDdl(pin, {
-    tool,
-    encoding: facts.encoding,
-    exportedSnapshot: exported![0]![0] as string,
+  const ddl = await ddlOf(pin, {
+    ...{ tool, loaded, fingerprint, encoding: facts.encoding },
+    exportedSnapshot: exportedSnapshot!,
     signal: options.signal,
   });
   await pin.script(action, ['ROLLBACK']);
@@ -56,12 +74,32 @@ export async function prepareBackup(connections: Connections, options: PrepareOp
       user: facts.user,
       relations,
       fingerprintSql: sql,
-      fingerprint: fingerprintOf(prints!),
+      fingerprint,
       isWarm: false,
     },
     readers,
   });
-  return { facts, tool, plan, ddl, bytes: Number(size![0]![0]) };
+  return { facts, tool, plan, ddl, loaded, bytes: Number(size![0]![0]) };
+}
+
+/** Equal catalogs, seen by the same tool, give the same definitions. */
+async function ddlOf(
+  connection: Connection,
+  options: ReadDdlOptions & { readonly loaded: LoadedBase | undefined; readonly fingerprint: Uint8Array },
+): Promise<PreparedDdl> {
+  const { loaded, tool } = options;
+  const source = ddlSourceOf(tool);
+  const preData = loaded?.definitions.get('pre-data');
+  const postData = loaded?.definitions.get('post-data');
+  if (
+    loaded?.record.ddlSource === source &&
+    Buffer.compare(loaded.record.catalogFingerprint, options.fingerprint) === 0 &&
+    preData &&
+    postData &&
+    (await mayDepend(loaded.base, [preData, postData]))
+  )
+    return { source, preData, postData, warnings: [] };
+  return readDdl(connection, options);
 }
 
 async function chooseTool(version: number, options: PrepareOptions): Promise<DumpTool | undefined> {
@@ -85,7 +123,7 @@ async function chooseTool(version: number, options: PrepareOptions): Promise<Dum
 export async function readPinnedDefinitions(
   connections: Connections,
   job: { readonly prepared: Prepared; readonly pinned: Pinned; readonly signal?: AbortSignal | undefined },
-): Promise<Ddl> {
+): Promise<PreparedDdl> {
   const { prepared, pinned, signal } = job;
   const ddl = await readDdl(connections.pin, {
     tool: prepared.tool,

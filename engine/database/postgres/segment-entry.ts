@@ -18,7 +18,10 @@ export interface SegmentDelta {
 /** Rows of one block range of a table. */
 export interface SegmentEntry extends RelationName {
   readonly first: number;
+  /** That it stands for; the heap may end before. */
   readonly blocks: number;
+  /** The first ones, whose rows are in the base: the heap has grown since, or the same number. */
+  readonly baseBlocks: number;
   /** Of the rows that it stands for: those of the base and the deltas that are still live. */
   readonly digest: RowDigest;
   readonly rows: Content;
@@ -33,11 +36,12 @@ export function segmentKey(segment: RelationName & { readonly first: number }): 
   return Buffer.concat([keyPrefix('segment', segment), first]);
 }
 
-const segmentFields: FieldTable<'blocks' | 'rowCount' | 'digest' | 'deltas'> = {
+const segmentFields: FieldTable<'blocks' | 'rowCount' | 'digest' | 'deltas' | 'baseBlocks'> = {
   blocks: 0,
   rowCount: 1,
   digest: 2,
   deltas: 3,
+  baseBlocks: 4,
 };
 const deltaFields: FieldTable<'baseXmin' | 'blocks' | 'rowCount'> = { baseXmin: 0, blocks: 1, rowCount: 2 };
 
@@ -56,6 +60,7 @@ export function encodeSegment(segment: SegmentEntry): Entry {
             rowCount: delta.rowCount,
           }),
         ),
+        baseBlocks: segment.baseBlocks === segment.blocks ? null : segment.baseBlocks,
       }),
     ),
     contents: [
@@ -74,10 +79,14 @@ export function decodeSegment(entry: Entry): SegmentEntry {
   const [rows, ctids, ...rest] = entry.contents;
   const deltas = fields.list('deltas');
   if (!rows || !ctids || rest.length !== 3 * deltas.length) throw damaged(what, 'contents do not match');
+  const blocks = fields.number('blocks');
+  const baseBlocks = fields.numberOrNull('baseBlocks') ?? blocks;
+  if (baseBlocks > blocks) throw damaged(what, 'its base is longer than itself');
   return {
     ...name,
     first: new DataView(entry.key.buffer, entry.key.byteOffset + at, 4).getUint32(0),
-    blocks: fields.number('blocks'),
+    blocks,
+    baseBlocks,
     digest: { rows: fields.number('rowCount'), sum: sumFrom(fields.bytes('digest'), what) },
     rows,
     ctids,

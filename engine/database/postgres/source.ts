@@ -1,4 +1,4 @@
-import { StillpointError } from '../../../store/index.ts';
+import { type ChunkSource, StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type {
   ConnectOptions,
@@ -10,12 +10,18 @@ import type {
   DatabaseResult,
   DatabaseSource,
   FinishOptions,
+  PrecopyOptions,
+  TableCache,
 } from '../database.ts';
 import { listBlockers } from './blockers.ts';
 import { type Connection, openConnection } from './connection.ts';
+import { estimateCopy } from './estimate.ts';
 import { finishCopy } from './finish.ts';
 import { joinView, type Pinned, type PinPlan, pinView, stillHolds } from './pin.ts';
+import { isToPrecopy, type Precopied, precopiedState, precopyTables } from './precopy.ts';
 import { type Connections, type Prepared, prepareBackup, readPinnedDefinitions } from './prepare.ts';
+import { stateFromBase, type TableState, type ViewedTable } from './table-state.ts';
+import { viewTables } from './view.ts';
 
 const readersDefault = 2;
 
@@ -39,6 +45,7 @@ class PostgresSource implements DatabaseSource {
   readonly #connections: Connections;
   #prepared: Prepared | undefined;
   #pinned: Pinned | undefined;
+  #precopied: Precopied = new Map();
 
   constructor(options: ConnectOptions, connections: Connections) {
     this.#options = options;
@@ -53,7 +60,7 @@ class PostgresSource implements DatabaseSource {
   ): Promise<DatabaseFacts> {
     return this.#guarded(options.signal, async () => {
       const { pgDump } = this.#options;
-      const prepared = await prepareBackup(this.#connections, { pgDump, signal: options.signal });
+      const prepared = await prepareBackup(this.#connections, { ...options, pgDump });
       this.#prepared = prepared;
       const { facts, plan, ddl, bytes } = prepared;
       return {
@@ -71,12 +78,52 @@ class PostgresSource implements DatabaseSource {
     });
   }
 
-  async precopy(): Promise<DatabasePrecopied> {
-    return { segments: 0, rows: 0, bytes: 0 };
+  async precopy(options: PrecopyOptions): Promise<DatabasePrecopied> {
+    const prepared = this.#prepared;
+    if (!prepared || this.#pinned) throw new TypeError('Cannot pre-copy: not prepared, or pinned already');
+    return this.#guarded(options.signal, async () => {
+      const { watch, readers } = this.#connections;
+      const { plan, loaded } = prepared;
+      const { encoding } = prepared.facts;
+      const { fingerprintSql } = plan;
+      const planned = await viewTables(watch, { ...plan, encoding, loaded });
+      // A view only where there is something to read in it: it holds back the clean-up of the whole server.
+      const stateOf = (table: ViewedTable) => this.#stateOf(table, {});
+      if (!planned.some(table => isToPrecopy(table, { ...options, stateOf })))
+        return { segments: 0, rows: 0, bytes: 0 };
+      return this.#inView(prepared, async pinned => {
+        const { precopied, result } = await precopyTables({
+          ...options,
+          ...{ pinned, fingerprintSql, encoding, watch, readers, loaded },
+          threshold: this.#thresholdOf(pinned),
+          stateOf: table => this.#stateOf(table, pinned),
+        });
+        this.#precopied = precopied;
+        return result;
+      });
+    });
   }
 
-  async estimate(): Promise<DatabaseEstimate> {
-    return { tables: 0, bytes: 0, changedTables: 0, changedSegments: 0, segments: 0 };
+  async estimate(options: {
+    readonly source: ChunkSource;
+    readonly cache?: TableCache | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<DatabaseEstimate> {
+    const prepared = this.#prepared;
+    if (!prepared || this.#pinned) throw new TypeError('Cannot estimate: not prepared, or pinned already');
+    return this.#guarded(options.signal, () =>
+      this.#inView(prepared, async pinned => {
+        const { readers } = this.#connections;
+        const { loaded } = prepared;
+        const tables = await viewTables(readers[0]!, {
+          ...pinned,
+          loaded,
+          encoding: prepared.facts.encoding,
+        });
+        const stateOf = (table: ViewedTable) => this.#stateOf(table, pinned);
+        return estimateCopy({ ...options, readers, tables, stateOf });
+      }),
+    );
   }
 
   async pin(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<DatabasePin> {
@@ -121,10 +168,15 @@ class PostgresSource implements DatabaseSource {
       const ddl = pinned.isAsPlanned
         ? prepared.ddl
         : await readPinnedDefinitions(this.#connections, { prepared, pinned, signal });
-      const { facts } = prepared;
+      const { facts, loaded } = prepared;
+      const { fingerprintSql } = prepared.plan;
       const { clock } = this.#options;
       const { watch, readers } = this.#connections;
-      const result = await finishCopy({ ...options, clock, facts, pinned, ddl, watch, readers });
+      const result = await finishCopy({
+        ...options,
+        ...{ clock, facts, pinned, ddl, fingerprintSql, watch, readers, loaded },
+        stateOf: table => precopiedState(this.#precopied, table, pinned) ?? this.#stateOf(table, pinned),
+      });
       if (await this.holds()) return result;
       throw engineError('DATABASE_FAILED', 'Cannot finish the copy: the pinned view was lost on the way', {
         remedy: 'Find out who ended the sessions named stillpoint on the server, then run it again.',
@@ -140,6 +192,28 @@ class PostgresSource implements DatabaseSource {
   get #all(): readonly Connection[] {
     const { pin, watch, readers } = this.#connections;
     return [pin, watch, ...readers];
+  }
+
+  /** What the base gives of a table. */
+  #stateOf(table: ViewedTable, view: { readonly xmax?: bigint }): TableState | undefined {
+    const loaded = this.#prepared?.loaded;
+    if (!loaded) return undefined;
+    const threshold = this.#thresholdOf(loaded.base);
+    return stateFromBase(loaded, table, { threshold, xmax: view.xmax ?? loaded.base.xmax });
+  }
+
+  /** From this transaction on, rows are newer than a view. */
+  #thresholdOf(view: { readonly xmin: bigint; readonly xmax: bigint }): bigint {
+    return this.#options.weakenedThreshold?.(view) ?? view.xmin;
+  }
+
+  /** Something that is read live, from a view that is let go. */
+  async #inView<T>(prepared: Prepared, body: (pinned: Pinned) => Promise<T>): Promise<T> {
+    const { pin, readers } = this.#connections;
+    const pinned = await this.#takePin(prepared.plan);
+    const result = await body(pinned);
+    for (const one of [pin, ...readers]) await one.script('let go of a view', ['ROLLBACK']);
+    return result;
   }
 
   /** All of it or none: after a failure nothing is held, and another try may follow. */

@@ -84,6 +84,7 @@ const segment: SegmentEntry = {
   name: 'Größe',
   first: 2048,
   blocks: 3,
+  baseBlocks: 3,
   digest: digestOf(base.map(([, , text]) => text)),
   rows: inline(contents.rows),
   ctids: inline(contents.ctids),

@@ -90,7 +90,14 @@ async function makeSegment(chunks: MemoryChunks, history: readonly Step[]) {
       live: await writer.finish(),
     });
   }
-  const segment: SegmentEntry = { schema: 's', name: 't', ...range, digest: emptyDigest, ...base, deltas };
+  const segment: SegmentEntry = {
+    ...{ schema: 's', name: 't' },
+    ...range,
+    baseBlocks: blocks,
+    digest: emptyDigest,
+    ...base,
+    deltas,
+  };
   const expected = placesOf(heap)
     .map(row => `${row.text}\n`)
     .join('');

@@ -1,0 +1,201 @@
+import type { FinishOptions } from '../database.ts';
+import { advanceSegment, copyAgain, type KnownSegment } from './advance-segment.ts';
+import type { Connection } from './connection.ts';
+import type { SegmentRange } from './copy.ts';
+import { SegmentMemory } from './segment-memory.ts';
+import { readSignature, type Signature } from './signature.ts';
+import type { TableState, ViewedTable } from './table-state.ts';
+import { allOrCut, InOrder } from './workers.ts';
+
+/** Tables as of a view, each with the state that it is advanced from; without one it is read as a whole. */
+export interface TableToAdvance {
+  readonly table: ViewedTable;
+  readonly state: TableState | undefined;
+}
+
+export interface AdvanceJob extends FinishOptions {
+  readonly encoding: string;
+  /** They see the view. */
+  readonly readers: readonly Connection[];
+  /** Of the view: all transaction ids that it knows are below. */
+  readonly xmax: bigint;
+  /** Told every segment that has rows, table by table in the order given, by first block. */
+  readonly onSegment: (table: ViewedTable, segment: KnownSegment) => void;
+}
+
+export interface Advanced {
+  readonly rows: number;
+  /** Rows' bytes that came from the server. */
+  readonly bytes: number;
+  /** Segments that were read. */
+  readonly segments: number;
+}
+
+/** Blocks that one question is about: some 10 ms of the server's time. */
+const blocksPerQuestion = 2048;
+
+interface Task {
+  readonly number: number;
+  readonly table: ViewedTable;
+  readonly state: TableState | undefined;
+  /** Neighbours; those without a state come one by one. */
+  readonly pieces: readonly Piece[];
+  readonly isLast: boolean;
+}
+
+/** A block range of a table, and the segment that is known of it. */
+export interface Piece {
+  readonly range: SegmentRange;
+  readonly known: KnownSegment | undefined;
+}
+
+/**
+ * Every reader takes the next few segments of the tables when it is done with some; what comes of them is handed on in
+ * order. The first failure cuts all readers.
+ */
+export async function shareOut<T>(
+  readers: readonly Connection[],
+  tables: readonly TableToAdvance[],
+  step: {
+    readonly work: (reader: Connection, task: Task) => Promise<T>;
+    readonly take: (task: Task, result: T) => void;
+  },
+): Promise<void> {
+  const inOrder = new InOrder<{ task: Task; result: T }>(async ({ task, result }) => step.take(task, result));
+  const tasks = tasksOf(tables);
+  const work = async (reader: Connection): Promise<void> => {
+    for (;;) {
+      const { value: task, done } = await tasks.next();
+      if (done) return;
+      await inOrder.room(task.number);
+      await inOrder.put(task.number, { task, result: await step.work(reader, task) });
+    }
+  };
+  await allOrCut(readers, work, error => inOrder.fail(error));
+}
+
+/** Brings tables up to a view. */
+export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdvance[]): Promise<Advanced> {
+  const memory = new SegmentMemory(job);
+  const total = { segments: 0, bytes: 0, rows: 0, done: 0, tables: 0 };
+  const bytesTotal = tables.reduce((sum, { table }) => sum + table.bytes, 0);
+  const onBytes = (bytes: number): void => {
+    total.bytes += bytes;
+    total.done += bytes;
+  };
+  await shareOut(job.readers, tables, {
+    work: (reader, task) => advancePieces(reader, { ...job, memory, onBytes, task }),
+    take: (task, results) => {
+      for (const { segment, isUnchanged } of results) {
+        if (isUnchanged) total.done += segment.segment.rows.length;
+        else total.segments += 1;
+        total.rows += segment.segment.digest.rows;
+        if (segment.segment.digest.rows > 0) job.onSegment(task.table, segment);
+      }
+      if (task.isLast) total.tables += 1;
+      job.onProgress?.({
+        tablesDone: total.tables,
+        tablesTotal: tables.length,
+        rows: total.rows,
+        bytes: total.done,
+        bytesTotal,
+      });
+    },
+  });
+  return { rows: total.rows, bytes: total.bytes, segments: total.segments };
+}
+
+async function* tasksOf(tables: readonly TableToAdvance[]): AsyncGenerator<Task, undefined> {
+  let number = 0;
+  for (const { table, state } of tables) {
+    const make = (pieces: Task['pieces'], isLast: boolean): Task => ({
+      ...{ number: number++, table, state, pieces, isLast },
+    });
+    let pieces: Piece[] = [];
+    for await (const piece of piecesOf(table, state)) {
+      const gathered = pieces.reduce((sum, one) => sum + one.range.blocks, piece.range.blocks);
+      const isApart = !piece.known || !pieces[0]?.known || gathered > blocksPerQuestion;
+      if (isApart && pieces.length > 0) {
+        yield make(pieces, false);
+        pieces = [];
+      }
+      pieces.push(piece);
+    }
+    yield make(pieces, true);
+  }
+  return undefined;
+}
+
+async function* piecesOf(table: ViewedTable, state: TableState | undefined): AsyncGenerator<Piece> {
+  if (table.sql !== undefined) yield { range: { first: 0, blocks: 0 }, known: undefined };
+  const step = state?.segmentBlocks ?? table.segmentBlocks;
+  const known = knownSegments(state);
+  let next = await known.next();
+  for (let first = 0; first < table.heapBlocks; first += step) {
+    while (!next.done && next.value.segment.first < first) next = await known.next();
+    const found = !next.done && next.value.segment.first === first ? next.value : undefined;
+    yield {
+      range: { first, blocks: Math.min(step, table.heapBlocks - first) },
+      known: found && found.segment.blocks <= step ? found : undefined,
+    };
+  }
+}
+
+async function* knownSegments(state: TableState | undefined): AsyncGenerator<KnownSegment, undefined> {
+  if (state) yield* state.segments();
+  return undefined;
+}
+
+interface Result {
+  readonly segment: KnownSegment;
+  readonly isUnchanged: boolean;
+}
+
+async function advancePieces(
+  reader: Connection,
+  job: AdvanceJob & { memory: SegmentMemory; task: Task; onBytes: (bytes: number) => void },
+): Promise<Result[]> {
+  const { task, memory, xmax } = job;
+  const { table, state, pieces } = task;
+  const read = {
+    relation: table.relation,
+    encoding: job.encoding,
+    target: job,
+    onBytes: job.onBytes,
+    memory,
+  };
+  const results: Result[] = [];
+  if (!state || !pieces[0]?.known) {
+    for (const { range } of pieces)
+      results.push({
+        segment: await copyAgain(reader, { ...read, range, sql: table.sql }),
+        isUnchanged: false,
+      });
+    return results;
+  }
+  const { threshold } = state;
+  const signature = await signatureOf(reader, { table, state, pieces });
+  for (const { range, known } of pieces) {
+    const isUsable = known && (await state.isDependable(known));
+    const segment = isUsable
+      ? await advanceSegment(reader, {
+          ...read,
+          ...{ source: job.source, xmax, threshold, state: known, range, signature },
+        })
+      : await copyAgain(reader, { ...read, range });
+    results.push({ segment, isUnchanged: segment.entry === known?.entry });
+  }
+  return results;
+}
+
+/** One question about all of the pieces, which are neighbours. */
+export function signatureOf(
+  reader: Connection,
+  task: { readonly table: ViewedTable; readonly state: TableState; readonly pieces: readonly Piece[] },
+): Promise<Signature> {
+  const { first } = task.pieces[0]!.range;
+  const last = task.pieces.at(-1)!.range;
+  const { threshold } = task.state;
+  const blocks = last.first + last.blocks - first;
+  return readSignature(reader, { relation: task.table.relation, first, blocks, threshold });
+}

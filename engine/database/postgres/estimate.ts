@@ -1,0 +1,56 @@
+import type { ChunkSource } from '../../../store/index.ts';
+import type { DatabaseEstimate, TableCache } from '../database.ts';
+import { shareOut, signatureOf } from './advance.ts';
+import { changedBlocks } from './advance-segment.ts';
+import type { Connection } from './connection.ts';
+import { SegmentMemory } from './segment-memory.ts';
+import type { TableState, ViewedTable } from './table-state.ts';
+
+export interface EstimateJob {
+  readonly source: ChunkSource;
+  readonly cache?: TableCache | undefined;
+  readonly readers: readonly Connection[];
+  readonly tables: readonly ViewedTable[];
+  readonly stateOf: (table: ViewedTable) => TableState | undefined;
+}
+
+const blockBytes = 8192;
+/** Hashes are not looked at here. */
+const noKey = new Uint8Array(16);
+
+/** Counts what changed by signatures alone. */
+export async function estimateCopy(job: EstimateJob): Promise<DatabaseEstimate> {
+  const memory = new SegmentMemory({ ...job, digestKey: noKey });
+  const total = { bytes: 0, segments: 0, changedSegments: 0 };
+  const changedTables = new Set<number>();
+  const change = (table: ViewedTable, bytes: number): void => {
+    changedTables.add(table.relation.oid);
+    total.changedSegments += 1;
+    total.bytes += bytes;
+  };
+  await shareOut(
+    job.readers,
+    job.tables.map(table => ({ table, state: job.stateOf(table) })),
+    {
+      async work(reader, { table, state, pieces }) {
+        if (!state || !pieces[0]?.known) return pieces.map(({ range }) => range.blocks);
+        const signature = await signatureOf(reader, { table, state, pieces });
+        const changed: number[] = [];
+        for (const { range, known } of pieces) {
+          const counts = known && (await memory.counts(known));
+          if (!counts) changed.push(range.blocks);
+          else changed.push(changedBlocks(known.segment, counts, { range, signature }).length);
+        }
+        return changed;
+      },
+      take({ table, pieces }, changed) {
+        const bytesPerBlock = table.heapBlocks === 0 ? blockBytes : table.bytes / table.heapBlocks;
+        total.segments += pieces.length;
+        for (const blocks of changed)
+          if (blocks > 0 || table.sql !== undefined) change(table, Math.round(blocks * bytesPerBlock));
+      },
+    },
+  );
+  const { length: tables } = job.tables.filter(one => one.relation.kind === 'table');
+  return { tables, changedTables: changedTables.size, ...total };
+}

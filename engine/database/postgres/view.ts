@@ -1,0 +1,71 @@
+import { engineError } from '../../errors.ts';
+import type { LoadedBase } from './base.ts';
+import type { Connection } from './connection.ts';
+import { largeObjectDefinition, readDefinitionFingerprints } from './definition.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { Pinned } from './pin.ts';
+import { readSizes } from './sizes.ts';
+import type { ViewedTable } from './table-state.ts';
+import { listed, type Relation } from './tables.ts';
+
+/** What decides, beside its blocks, how each table's rows read: in the order of the relations. */
+export async function viewTables(
+  reader: Connection,
+  view: {
+    readonly relations: readonly Relation[];
+    readonly fingerprint: Uint8Array;
+    readonly encoding: string;
+    readonly loaded: LoadedBase | undefined;
+  },
+): Promise<ViewedTable[]> {
+  const definitions = await definitionsOf(reader, view);
+  const sizes = await readSizes(reader, view.relations, view.encoding);
+  return sizes.map(sized => ({
+    ...sized,
+    definition:
+      sized.relation.kind === 'large-objects'
+        ? largeObjectDefinition
+        : (definitions.get(sized.relation.oid) ?? new Uint8Array()),
+  }));
+}
+
+/** Equal catalogs: those of the base. */
+async function definitionsOf(
+  reader: Connection,
+  { loaded, fingerprint }: { readonly loaded: LoadedBase | undefined; readonly fingerprint: Uint8Array },
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  if (loaded && Buffer.compare(loaded.record.catalogFingerprint, fingerprint) === 0)
+    return new Map([...loaded.relations].map(([oid, { definition }]) => [oid, definition]));
+  return readDefinitionFingerprints(reader, fingerprint);
+}
+
+const noCatalogs = new Uint8Array();
+
+/**
+ * The server writes a value by the definition of its type as it is now, whatever the view. So, after rows were read:
+ * tables whose types are no longer what the view has, by name. No lock of ours keeps anybody from renaming a label.
+ */
+export async function tablesOfOtherTypes(
+  connections: { readonly watch: Connection; readonly reader: Connection },
+  view: { readonly pinned: Pinned; readonly fingerprintSql: string },
+): Promise<readonly Relation[]> {
+  const { watch, reader } = connections;
+  const { pinned } = view;
+  const [now] = await watch.script('compare definitions', [view.fingerprintSql]);
+  if (Buffer.compare(fingerprintOf(now!), pinned.fingerprint) === 0) return [];
+  const before = await readDefinitionFingerprints(reader, noCatalogs);
+  const after = await readDefinitionFingerprints(watch, noCatalogs);
+  return pinned.relations.filter(({ oid }) => {
+    const definition = before.get(oid);
+    const later = after.get(oid);
+    return definition && later && Buffer.compare(definition, later) !== 0;
+  });
+}
+
+export function typesChanged(tables: readonly Relation[]): Error {
+  return engineError(
+    'DATABASE_FAILED',
+    `Cannot read the rows of ${listed(tables.map(one => `${one.schema}.${one.name}`))}: a type was changed meanwhile`,
+    { remedy: 'Run it again when nobody changes types.' },
+  );
+}
