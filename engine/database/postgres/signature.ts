@@ -77,5 +77,5 @@ export function blockRangesSql(blocks: readonly number[]): string {
     else ranges.push([block, block + 1]);
   }
   const array = (end: 0 | 1): string => `'{${ranges.map(range => `"(${range[end]},0)"`).join(',')}}'::tid[]`;
-  return `pg_catalog.unnest(${array(0)}, ${array(1)}) u (a, b)`;
+  return `ROWS FROM (pg_catalog.unnest(${array(0)}), pg_catalog.unnest(${array(1)})) u (a, b)`;
 }

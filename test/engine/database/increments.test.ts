@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { memoryChunks } from '../../helpers/memory-chunks.ts';
+import { assertUnchanged, type Increment, increment, memoryCache, segmentsOf } from './increments.ts';
+import { onServers, openSession, sql } from './on-servers.ts';
+
+/** 4,000 rows in some 60 blocks. */
+const table = `
+CREATE TABLE public.t (id int PRIMARY KEY, k text, n int) WITH (fillfactor = 80, autovacuum_enabled = off);
+INSERT INTO public.t SELECT i, repeat('v', i * 7 % 60) || i, 0 FROM generate_series(1, 4000) i;`;
+
+onServers(server => {
+  const databases = { count: 0 };
+  const make = async (text: string): Promise<string> => {
+    databases.count += 1;
+    const url = await server().createDatabase(`increment_${databases.count}`);
+    await sql(url, text);
+    return url;
+  };
+
+  test('nothing changed: the listing is the base, nothing is read or stored', async () => {
+    const url = await make(`${table}
+      CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE TABLE moods (m mood, c text[], p point);
+      INSERT INTO moods VALUES ('good', '{a}', '(1,2)');
+      CREATE TABLE empty (a int); CREATE TABLE columnless (); INSERT INTO columnless SELECT FROM generate_series(1, 3);
+      CREATE UNLOGGED TABLE unlogged AS SELECT 1 AS a; CREATE SEQUENCE s; SELECT nextval('s');
+      CREATE MATERIALIZED VIEW m AS SELECT count(*) FROM t; CREATE TABLE big AS SELECT repeat(md5(i::text), 3000) b FROM generate_series(1, 30) i;
+      CREATE TABLE parent (a int) PARTITION BY RANGE (a); CREATE TABLE leaf PARTITION OF parent FOR VALUES FROM (0) TO (9);
+      INSERT INTO parent VALUES (1); CREATE TABLE named (r regclass); INSERT INTO named VALUES ('t');
+      SELECT lo_from_bytea(0, repeat('x', 9000)::bytea)`);
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    const first = await increment(url, chunks, null, { cache });
+    assert.equal(first.result.changedSegments, first.result.segments);
+    const before = { data: chunks.count('data'), metadata: chunks.count('metadata') };
+    await sql(url, 'ALTER SYSTEM SET log_statement = all; SELECT pg_reload_conf()'.split(';')[1]!);
+    const second = await increment(url, chunks, first, { cache, compare: false });
+    assertUnchanged(second, first);
+    const third = await increment(url, chunks, second, { precopy: 'all' });
+    assertUnchanged(third, first);
+    assert.deepEqual(third.precopied, { segments: 0, rows: third.precopied!.rows, bytes: 0 });
+    assert.deepEqual({ data: chunks.count('data'), metadata: chunks.count('metadata') }, before);
+  });
+
+  test('whatever happens to rows, an increment is the whole', async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    let last = await increment(url, chunks, null, { cache });
+    for (const [statement, most] of [
+      ['UPDATE t SET n = 1 WHERE id = 17', 400],
+      ['UPDATE t SET id = -id WHERE id = 18', 400],
+      ['DELETE FROM t WHERE id BETWEEN 200 AND 210', 0],
+      ['INSERT INTO t SELECT i, i, 0 FROM generate_series(5000, 5005) i', 800],
+      ['SELECT * FROM t WHERE id = 5 FOR UPDATE', 0],
+      ['VACUUM t', 0],
+      ['VACUUM (FREEZE) t', 0],
+      ['INSERT INTO t SELECT i, i, 0 FROM generate_series(6000, 6100) i', 4000],
+      [
+        'BEGIN; SAVEPOINT a; UPDATE t SET n = 2 WHERE id = 30; ROLLBACK TO a; UPDATE t SET n = 3 WHERE id = 31; COMMIT',
+        400,
+      ],
+      ['BEGIN; UPDATE t SET n = 9; ROLLBACK', 0],
+      ['DELETE FROM t WHERE id > 3000', 0],
+      ['VACUUM t', 0],
+      ['INSERT INTO t VALUES (9000, NULL, NULL)', 400],
+    ] as const) {
+      await sql(url, statement);
+      last = await increment(url, chunks, last, { cache });
+      assert.ok(last.result.readBytes <= most, `${statement}: ${last.result.readBytes} bytes were read`);
+    }
+    const [segment] = await segmentsOf(chunks, last, 'public.t');
+    assert.ok(segment!.deltas.length > 5);
+  });
+
+  test('what gives rows another meaning or another place is read again', async () => {
+    const url =
+      await make(`${table} CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE TYPE pair AS (m mood, n int);
+      CREATE TABLE moods AS SELECT i, 'good'::mood AS m, ARRAY['bad'::mood] AS a, ROW('good', i)::pair AS p FROM generate_series(1, 2000) i;`);
+    const chunks = memoryChunks();
+    let last = await increment(url, chunks, null);
+    for (const statement of [
+      'VACUUM FULL t',
+      'CLUSTER t USING t_pkey',
+      "ALTER TABLE t ADD COLUMN late text DEFAULT 'was not there'",
+      'ALTER TABLE t DROP COLUMN n',
+      'ALTER TABLE t ALTER COLUMN k TYPE varchar',
+      'ALTER TABLE t RENAME TO other',
+      'ALTER TABLE other RENAME TO t',
+      "ALTER TYPE mood RENAME VALUE 'bad' TO 'worse'",
+      'ALTER TYPE pair ADD ATTRIBUTE more text',
+      'TRUNCATE t',
+      "INSERT INTO t SELECT i, 'x' FROM generate_series(1, 100) i",
+      'DROP TABLE moods; CREATE TABLE moods (a int)',
+      'BEGIN; CREATE TABLE u AS SELECT * FROM t; TRUNCATE t; INSERT INTO t SELECT * FROM u; COMMIT',
+      'VACUUM FULL pg_catalog.pg_class',
+    ]) {
+      await sql(url, statement);
+      last = await increment(url, chunks, last);
+    }
+  });
+
+  test('transactions that are open across the pin are in the next increment', async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    const session = await openSession(url);
+    try {
+      const first = await increment(url, chunks, null);
+      await session.query("BEGIN; INSERT INTO t VALUES (7000, 'open', 1); UPDATE t SET n = 5 WHERE id = 40");
+      await sql(url, 'UPDATE t SET n = 6 WHERE id = 41');
+      const second = await increment(url, chunks, first);
+      await session.query("SAVEPOINT a; INSERT INTO t VALUES (7001, 'sub', 1); RELEASE a; COMMIT");
+      const third = await increment(url, chunks, second);
+      assert.equal(third.rows, 4002);
+    } finally {
+      await session.end();
+    }
+  });
+
+  test("with the base's xmax instead of its xmin rows would be wrong", async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    const session = await openSession(url);
+    const weakenedThreshold = (base: { readonly xmax: bigint }) => base.xmax;
+    try {
+      const first = await increment(url, chunks, null);
+      await session.query('BEGIN; UPDATE t SET n = 5 WHERE id = 40');
+      await sql(url, 'UPDATE t SET n = 6 WHERE id = 41');
+      const second = await increment(url, chunks, first, { weakenedThreshold });
+      // Its row comes without a sign of it, and the one that it replaces goes: as many rows as before.
+      await session.query('COMMIT');
+      await assert.rejects(increment(url, chunks, second, { weakenedThreshold }), { code: 'ERR_ASSERTION' });
+    } finally {
+      await session.end();
+    }
+  });
+
+  test('a long chain is joined, restores the same, and is copied again in the end', async t => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    let last = await increment(url, chunks, null, { cache });
+    const lengths: number[] = [];
+    for (let i = 0; i < 40; i += 1) {
+      await sql(
+        url,
+        `UPDATE t SET n = n + 1 WHERE id % 400 = ${i * 9}; UPDATE t SET k = k || 'x' WHERE id = ${i}`,
+      );
+      if (i % 5 === 4) await sql(url, 'VACUUM t');
+      last = await increment(url, chunks, last, { cache });
+      lengths.push((await segmentsOf(chunks, last, 'public.t'))[0]!.deltas.length);
+    }
+    t.diagnostic(lengths.join(' '));
+    assert.equal(Math.max(...lengths), 16);
+    assert.ok(lengths.includes(1) && lengths.lastIndexOf(1) > 15);
+    await sql(url, 'UPDATE t SET n = 77 WHERE id % 3 = 0');
+    last = await increment(url, chunks, last, { cache });
+    assert.equal((await segmentsOf(chunks, last, 'public.t'))[0]!.deltas.length, 0);
+  });
+
+  test('a heap that grows and shrinks', async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    let last: Increment = await increment(url, chunks, null);
+    for (const statement of [
+      "INSERT INTO t SELECT i, repeat('z', 700), 1 FROM generate_series(10001, 10100) i",
+      'DELETE FROM t WHERE id > 10050',
+      'VACUUM t',
+      'DELETE FROM t WHERE id > 10000',
+      'VACUUM t',
+      "INSERT INTO t SELECT i, 'y', 1 FROM generate_series(10001, 10003) i",
+      "INSERT INTO t SELECT i, repeat('z', 900), 1 FROM generate_series(20001, 30000) i",
+      'DELETE FROM t WHERE id > 20100',
+      'VACUUM t',
+      'DELETE FROM t',
+      'VACUUM t',
+      "INSERT INTO t VALUES (1, 'again', 1)",
+    ]) {
+      await sql(url, statement);
+      last = await increment(url, chunks, last);
+    }
+  });
+
+  test('without a cache, with a damaged one, or with one of another key it is the same', async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    const first = await increment(url, chunks, null, { cache });
+    const change = async (n: number) => sql(url, `UPDATE t SET n = ${n} WHERE id % 100 = ${n}`);
+    await change(1);
+    const second = await increment(url, chunks, first);
+    assert.ok(second.result.readBytes < 5000);
+    for (const bytes of cache.rows.values()) bytes.fill(3, 20);
+    await change(2);
+    const third = await increment(url, chunks, second, { cache });
+    assert.ok(third.result.readBytes < 5000);
+    assert.equal((await segmentsOf(chunks, third, 'public.t'))[0]!.deltas.length, 2);
+  });
+
+  test('what the store has lost or is about to lose is no base', async () => {
+    const url = await make(
+      `${table} CREATE TABLE other AS SELECT i, repeat('o', 90) FROM generate_series(1, 3000) i`,
+    );
+    const chunks = memoryChunks();
+    const first = await increment(url, chunks, null);
+    const [segment] = await segmentsOf(chunks, first, 'public.t');
+    const [extent] = 'extents' in segment!.rows ? segment!.rows.extents : [];
+    assert.equal(extent?.kind, 'chunk');
+    const gone = extent.id;
+    const has = (id: Uint8Array) => Buffer.compare(id, gone) !== 0;
+    const second = await increment(url, chunks, first, { base: { has } });
+    assert.equal(second.result.changedSegments, 1);
+    await sql(url, 'UPDATE t SET n = 1 WHERE id = 4');
+    const lost = {
+      ...chunks,
+      get: async (id: Parameters<typeof chunks.get>[0], kind: 'data' | 'metadata') => {
+        if (has(id)) return chunks.get(id, kind);
+        throw Object.assign(
+          new (await import('../../../store/index.ts')).StillpointError('STORE_DAMAGED', 'gone'),
+        );
+      },
+    };
+    const third = await increment(url, chunks, first, { source: lost });
+    assert.equal((await segmentsOf(chunks, third, 'public.t'))[0]!.deltas.length, 0);
+    const roots = (id: Uint8Array) => Buffer.compare(id, first.result.root.id) !== 0;
+    await increment(url, chunks, first, { base: { has: roots } });
+  });
+
+  test('another life of the server, a base that is not published, a set-back server: all is read', async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    const first = await increment(url, chunks, null);
+    for (const base of [
+      { publishable: false },
+      { lsn: 'FF/0' },
+      { xmin: first.result.xmin + 1000n, xmax: first.result.xmax + 1000n },
+    ]) {
+      const next = await increment(url, chunks, first, { base });
+      assert.equal(next.result.changedSegments, next.result.segments);
+    }
+    await server().restart();
+    const next = await increment(url, chunks, first);
+    assert.equal(next.result.changedSegments, next.result.segments);
+  });
+
+  test('what was read before the lock is brought up to the pin', async () => {
+    const url = await make(`${table} CREATE TABLE other AS SELECT i FROM generate_series(1, 3000) i`);
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    const busy = async () =>
+      sql(
+        url,
+        'UPDATE t SET n = n + 1 WHERE id % 50 = 3; DELETE FROM t WHERE id = 9; CREATE TABLE made AS SELECT 1 AS a; INSERT INTO other VALUES (-1)',
+      );
+    const first = await increment(url, chunks, null, { cache, precopy: 'new', beforePin: busy });
+    assert.ok(first.precopied!.rows >= 7000);
+    assert.ok(first.result.readBytes < first.precopied!.bytes + 20_000);
+    await sql(url, 'DROP TABLE made; UPDATE t SET n = 0 WHERE id = 77');
+    const second = await increment(url, chunks, first, { precopy: 'new', beforePin: busy });
+    assert.equal(second.precopied!.rows, 0);
+    await sql(
+      url,
+      'DROP TABLE made; TRUNCATE other; INSERT INTO other SELECT i FROM generate_series(1, 1000) i',
+    );
+    const third = await increment(url, chunks, second, { precopy: 'all', beforePin: busy });
+    await sql(url, 'DROP TABLE made');
+    await increment(url, chunks, third, {
+      precopy: 'all',
+      beforePin: () => sql(url, 'TRUNCATE t; ALTER TABLE other ADD COLUMN x int DEFAULT 4'),
+    });
+  });
+
+  test('large objects advance like a table', async () => {
+    const url = await make(
+      'SELECT lo_from_bytea(9000 + i, repeat(i::text, 4000)::bytea) FROM generate_series(1, 60) i',
+    );
+    const chunks = memoryChunks();
+    const first = await increment(url, chunks, null);
+    assertUnchanged(await increment(url, chunks, first), first);
+    await sql(
+      url,
+      "SELECT lo_put(9001, 5000, 'changed'); SELECT lo_unlink(9002); SELECT lo_from_bytea(9999, 'new')",
+    );
+    const second = await increment(url, chunks, first);
+    assert.ok(second.result.readBytes < 100_000);
+    await sql(url, 'VACUUM FULL pg_largeobject');
+    await increment(url, chunks, second);
+  });
+
+  test('a type that is changed after the pin ends the run', async () => {
+    const url = await make("CREATE TYPE mood AS ENUM ('a'); CREATE TABLE moods AS SELECT 'a'::mood AS m");
+    const chunks = memoryChunks();
+    const afterPin = () => sql(url, "ALTER TYPE mood RENAME VALUE 'a' TO 'z'");
+    await assert.rejects(increment(url, chunks, null, { afterPin }), { code: 'DATABASE_FAILED' });
+  });
+});
