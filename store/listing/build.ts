@@ -2,6 +2,7 @@ import type { NodeCutParams } from '../../chunker/index.ts';
 import { type ChunkSink, type Content, type Entry, inlineBytesMax, type ListingRoot } from '../content.ts';
 import { extentWeightBytes } from './extents.ts';
 import { type Branch, compareBytes, extentsInPlaceMax, keyBytesMax } from './node.ts';
+import type { ListedNode } from './read.ts';
 import { NodeTree, type TreeShape } from './tree.ts';
 
 const shape: TreeShape<Entry, Branch> = {
@@ -49,6 +50,23 @@ export class ListingBuilder {
     await this.#tree.add(entry);
   }
 
+  /** Whether `reuse` would take this node now. */
+  canReuse(node: ListedNode): boolean {
+    return node.isCut && this.#tree.isCutUpTo(node.level);
+  }
+
+  /**
+   * Takes over a whole node of an earlier listing, which must be stored, instead of adding the entries below it. The root
+   * is the same either way. Keys ascending as in `add`, and only where `canReuse`: RangeError.
+   */
+  async reuse(node: ListedNode): Promise<void> {
+    if (!node.isCut) throw new RangeError('Cannot reuse node: it may not have ended with a cut');
+    checkOrder(node.first, this.#lastKey);
+    await this.#tree.take({ key: node.key, node: node.node, entries: node.entries }, node.level);
+    this.#lastKey = node.key;
+    this.#entries += node.entries;
+  }
+
   async finish(): Promise<ListingRoot> {
     return { ...(await this.#tree.finish()), entries: this.#entries };
   }
@@ -56,8 +74,7 @@ export class ListingBuilder {
 
 function checkEntry({ key, contents }: Entry, lastKey: Uint8Array | undefined): void {
   if (key.length > keyBytesMax) throw new RangeError(`Cannot add entry: key of ${key.length} bytes`);
-  if (lastKey !== undefined && compareBytes(lastKey, key) >= 0)
-    throw new RangeError(`Cannot add entry ${Buffer.from(key)}: keys are not in ascending order`);
+  checkOrder(key, lastKey);
   for (const content of contents) {
     if ('list' in content) continue;
     if (content.extents.length > extentsInPlaceMax)
@@ -65,4 +82,9 @@ function checkEntry({ key, contents }: Entry, lastKey: Uint8Array | undefined): 
     if (content.extents.some(extent => extent.kind === 'inline' && extent.bytes.length > inlineBytesMax))
       throw new RangeError('Cannot add entry: too many inline bytes');
   }
+}
+
+function checkOrder(key: Uint8Array, lastKey: Uint8Array | undefined): void {
+  if (lastKey !== undefined && compareBytes(lastKey, key) >= 0)
+    throw new RangeError(`Cannot add entry ${Buffer.from(key)}: keys are not in ascending order`);
 }

@@ -6,4 +6,11 @@ export { encodeNode } from './encode.ts';
 export { extentsOf, storeExtents } from './extents.ts';
 export type { Branch, Node, Span } from './node.ts';
 export { extentLength } from './node.ts';
-export { findEntry, type ReadListingOptions, readListing } from './read.ts';
+export {
+  findEntry,
+  type ListedNode,
+  type ListingStep,
+  type ReadListingOptions,
+  readListing,
+  readListingNodes,
+} from './read.ts';

@@ -23,19 +23,27 @@ export async function readNode(source: ChunkSource, id: ChunkId, expected: Expec
 }
 
 /**
- * Children in order, each with a source that has it already: the next one is read while the caller works on this one.
+ * Children in order, each with a source that has it already: the next ones are read while the caller works on this one.
  */
 export async function* childrenOf<Child extends { readonly node: ChunkId }>(
   source: ChunkSource,
   children: readonly Child[],
+  { ahead = 1 }: { ahead?: number } = {},
 ): AsyncGenerator<[Child, ChunkSource]> {
-  let ahead = children[0] && source.get(children[0].node, 'metadata');
+  const reads: Promise<Uint8Array>[] = [];
+  const readUpTo = (end: number): void => {
+    for (let i = reads.length; i < Math.min(end, children.length); i++) {
+      const read = source.get(children[i]!.node, 'metadata');
+      // A caller that stops early never awaits the reads that are under way; their failure then concerns nobody.
+      read.catch(() => undefined);
+      reads.push(read);
+    }
+  };
   for (const [i, child] of children.entries()) {
-    const bytes = await ahead!;
-    const next = children[i + 1];
-    ahead = next && source.get(next.node, 'metadata');
-    // A caller that stops early never awaits the read that is under way; its failure then concerns nobody.
-    ahead?.catch(() => undefined);
+    readUpTo(i + 1);
+    const bytes = await reads[i]!;
+    delete reads[i];
+    readUpTo(i + 1 + ahead);
     yield [
       child,
       { get: (id, chunkClass) => (id === child.node ? Promise.resolve(bytes) : source.get(id, chunkClass)) },

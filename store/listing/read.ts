@@ -30,8 +30,7 @@ export async function* readListing(
   const from = options.from !== undefined && compareBytes(options.from, prefix) > 0 ? options.from : prefix;
   let last: Uint8Array | undefined;
   for await (const entry of entriesFrom(source, promisedBy(root), from)) {
-    if (last !== undefined && compareBytes(last, entry.key) >= 0)
-      throw storeError('STORE_DAMAGED', 'Cannot read listing: keys of neighbouring nodes are not in order');
+    if (last !== undefined && compareBytes(last, entry.key) >= 0) throw outOfOrder();
     last = entry.key;
     if (compareBytes(entry.key, from) < 0) continue;
     if (compareBytes(entry.key.subarray(0, prefix.length), prefix) !== 0) return;
@@ -54,6 +53,69 @@ export async function findEntry(
     if (branch === undefined) return undefined;
     promised = { ...branch, level: node.level - 1 };
   }
+}
+
+/** A whole node of a listing, as `ListingBuilder.reuse` takes it. */
+export interface ListedNode {
+  readonly node: ChunkId;
+  /** 0 = leaf. */
+  readonly level: number;
+  /** The first and the last key below it. */
+  readonly first: Uint8Array;
+  readonly key: Uint8Array;
+  /** Below it. */
+  readonly entries: number;
+  /** True when another node of its level follows: then it ended with a cut, and so did all that is below it. */
+  readonly isCut: boolean;
+}
+
+/** A leaf with its entries; or an inner node, after everything below it. */
+export interface ListingStep {
+  readonly node: ListedNode;
+  readonly entries: readonly Entry[] | undefined;
+}
+
+/**
+ * Reads a whole listing node by node, some ahead. Entries are views of a node that later pulls do not change; what is
+ * said of a node is a copy of its own. STORE_DAMAGED.
+ */
+export async function* readListingNodes(
+  source: ChunkSource,
+  root: ListingRoot,
+  { ahead = 8 }: { ahead?: number } = {},
+): AsyncGenerator<ListingStep> {
+  let last: Uint8Array | undefined;
+  for await (const step of stepsBelow(source, { ...promisedBy(root), isCut: false }, ahead)) {
+    if (step.entries && step.node.entries > 0) {
+      if (last !== undefined && compareBytes(last, step.node.first) >= 0) throw outOfOrder();
+      last = step.node.key;
+    }
+    yield step;
+  }
+}
+
+async function* stepsBelow(
+  source: ChunkSource,
+  promised: Promised & { readonly isCut: boolean },
+  ahead: number,
+): AsyncGenerator<ListingStep, Uint8Array> {
+  const { node: id, level, entries: count, isCut } = promised;
+  const node = await readPromised(source, promised);
+  let first = new Uint8Array();
+  if ('branches' in node) {
+    let at = 0;
+    for await (const [branch, load] of childrenOf(source, node.branches, { ahead })) {
+      const isLast = at === node.branches.length - 1;
+      const below = { ...branch, level: node.level - 1, isCut: isCut || !isLast };
+      const firstBelow = yield* stepsBelow(load, below, ahead);
+      if (at++ === 0) first = new Uint8Array(firstBelow);
+    }
+  }
+  const entries = 'entries' in node ? node.entries : undefined;
+  if (entries?.[0]) first = new Uint8Array(entries[0].key);
+  const key = new Uint8Array(summary(node).key ?? []);
+  yield { node: { node: new Uint8Array(id) as ChunkId, level, first, key, entries: count, isCut }, entries };
+  return first;
 }
 
 export function promisedBy(root: ListingRoot): Promised {
@@ -99,3 +161,6 @@ function summary(node: Node): { entries: number; key: Uint8Array | undefined } {
   for (const branch of node.branches) entries += branch.entries;
   return { entries, key: node.branches.at(-1)?.key };
 }
+
+const outOfOrder = (): Error =>
+  storeError('STORE_DAMAGED', 'Cannot read listing: keys of neighbouring nodes are not in order');

@@ -51,6 +51,22 @@ export class NodeTree<Leaf, Inner> {
     if (this.#isCut(layer, this.#shape.weighLeaf(item), 0)) await this.#closeLeaf();
   }
 
+  /** Whether everything added so far ended with a cut on every level up to this one. */
+  isCutUpTo(level: number): boolean {
+    if (this.#leaves.items.length > 0) return false;
+    return this.#inner.slice(0, level).every(layer => layer.items.length === 0);
+  }
+
+  /**
+   * Adds a node of this level that is stored already, as if its items had been added: it must have ended with a cut, and
+   * what was added so far too.
+   */
+  async take(node: Inner, level: number): Promise<void> {
+    if (!this.isCutUpTo(level)) throw new RangeError('Cannot take over node: the one before it has no end');
+    while (this.#inner.length < level) this.#inner.push({ items: [], sizeBytes: 0 });
+    await this.#addInner(node, level + 1);
+  }
+
   /** Stores what is left; the root's id and level. Without items the root is an empty leaf. */
   async finish(): Promise<{ id: ChunkId; level: number }> {
     if (this.#inner.length === 0)
