@@ -31,9 +31,10 @@ export {
   ListingBuilder,
   ListingCursor,
   type ListingStep,
+  type ReadListingOptions,
   readListing,
   readListingNodes,
-  type ReadListingOptions,
+  refsOfNode,
   sameContent,
   storeExtents,
 } from './listing/index.ts';

@@ -1,43 +1,49 @@
-import { closeSync } from 'node:fs';
 import { type Content, inlineBytesMax } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
-import { isRefLike } from './leftovers.ts';
 import { LinkedNames } from './links.ts';
-import { lookNow } from './look.ts';
-import { type BytePath, join, shown } from './paths.ts';
+import { type ClockWatch, lookAt } from './look.ts';
+import { shown } from './paths.ts';
 import type { LookContext } from './prescan.ts';
-import { codeOf, openForReading, type Receiver, takeFile } from './read.ts';
+import { codeOf, type Receiver, takeFile } from './read.ts';
 import { noteLeftOut, rootUnreadable, rootVanished, sentence } from './report.ts';
+import { origins } from './sequence.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
-import type { IsSame, Look } from './states.ts';
-import { isSame as isProvablySame, isSettled } from './states.ts';
+import { isSettled, type Look } from './states.ts';
 import { storing } from './storing.ts';
+import type { EntryTable } from './table.ts';
 import { inlineContent, type KeptPart, rowOf, type Tree } from './tree.ts';
+import { trustIn } from './trust.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 
 export interface CaptureContext extends LookContext {
-  readonly isSame: IsSame;
   /** Bytes that may still be kept in memory; shared by all roots. */
   readonly budget: { left: number };
+}
+
+export interface Captured {
+  /** What was taken: changed, or new. */
+  readonly taken: number;
+  /** Files that were read here and not by the pre-scan. */
+  readonly read: number;
 }
 
 const windowTries = 3;
 
 /**
  * Looks at a whole tree again inside the window. What is provably the same is only counted; the rest is read again, into
- * memory while the budget lasts. Returns how many files were taken.
+ * memory while the budget lasts.
  */
-export async function captureTree(tree: Tree, context: CaptureContext): Promise<number> {
+export async function captureTree(tree: Tree, context: CaptureContext): Promise<Captured> {
   const { tools, pace, report, watch } = context;
-  const { again, order } = tree;
+  const { again, order, scanned } = tree;
   const names = new LinkedNames();
-  const folders: number[] = [];
-  let taken = 0;
+  const startedMs = tools.clock.monotonicMs();
+  const counts = { taken: 0, read: 0 };
   watch.check();
   for (const event of walk(walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
-        order.push({ again: false, from: event.from, to: event.to });
+        for (const { origin, from, to } of scanned.runs(event.from, event.to)) order.push(origin, from, to);
         break;
       case 'found': {
         const { entry } = event;
@@ -48,19 +54,20 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
           if (!isFolder(row.stats)) break;
         }
         const at = again.add(row);
-        order.push({ again: true, from: at, to: at + 1 });
-        if (isFolder(row.stats)) folders.push(at);
-        else taken++;
-        if (isFile(row.stats)) await takeInWindow({ found: entry, at, names }, { ...context, tree });
-        settle(tree, at, context);
+        order.push(origins.again, at, at + 1);
+        if (!isFolder(row.stats)) counts.taken++;
+        if (isFile(row.stats)) {
+          const isRead = await takeInWindow({ found: entry, at, names }, { ...context, tree });
+          if (isRead && !(entry.first !== undefined && scanned.isRead(entry.first))) counts.read++;
+        }
+        settle(again, at, { tree, watch, startedMs });
         break;
       }
       case 'leave':
-        again.endFolder(folders.pop()!);
         break;
       case 'left-out':
         // the pre-scan counted what the rules leave out; in folders that changed it is met a second time
-        if (event.why !== 'excluded' || tree.first.count === 0) noteLeftOut(report, event);
+        if (event.why !== 'excluded' || scanned.count === 0) noteLeftOut(report, event);
         break;
       case 'vanished':
         if (event.path === tree.root) throw rootVanished(tree.root);
@@ -79,15 +86,14 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
       watch.check();
     }
   }
-  return taken;
+  return counts;
 }
 
 /** A volume that came or went between the looks would show as a home that lost most of its files. */
-function checkMount({ first, fileSystems }: Tree, { path, stats, first: at, depth }: Found): void {
+function checkMount({ scanned, fileSystems }: Tree, { path, stats, first: at, depth }: Found): void {
   if (at === undefined || !isFolder(stats)) return;
-  const isSameVolume =
-    fileSystems.has(stats.dev) && fileSystems.ordinalOf(path, stats) === first.fileSystem(at);
-  if (isSameVolume && (depth > 0 || first.state(at).ino === stats.ino)) return;
+  const isSameVolume = fileSystems.ordinalOfDevice(stats.dev) === scanned.fileSystem(at);
+  if (isSameVolume && (depth > 0 || scanned.state(at).ino === stats.ino)) return;
   throw engineError(
     'HOME_UNREADABLE',
     `Cannot read ${shown(path)}: another folder is there than at the pre-scan`,
@@ -98,43 +104,16 @@ function checkMount({ first, fileSystems }: Tree, { path, stats, first: at, dept
 }
 
 function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {
-  const { tools, watch } = context;
-  const { first, fileSystems, root, isExcluded } = tree;
-  const isSame: WalkOptions['isSame'] = (at, now, where) => {
-    if (first.isUntaken(at) || watch.wentBack) return false;
-    const fileSystem = fileSystems.get(first.fileSystem(at));
-    if (!fileSystem.trusted) return false;
-    let seen: Stats | undefined = now;
-    if (fileSystem.cached) {
-      if (isFolder(now) || isRefLike(where.place, first.name(at))) return false;
-      if (isFile(now)) seen = seenThroughOpen(join(where.path, first.name(at)), context);
-      if (!seen) return false;
-    }
-    const state = { ...seen, size: isFile(seen) ? seen.size : 0 };
-    const decide = isFile(seen) ? context.isSame : isProvablySame;
-    return decide(first.state(at), state, fileSystem.look);
-  };
-  return { root, isExcluded, stat: tools.stat, first: first.count > 0 ? first : undefined, isSame };
+  const { scanned, root, isExcluded } = tree;
+  const plain = { root, isExcluded, stat: context.tools.stat };
+  return scanned.count > 0 ? { ...plain, first: scanned, isSame: trustIn(scanned, tree, context) } : plain;
 }
 
-/** Opening a file makes a network file system ask its server. */
-function seenThroughOpen(path: BytePath, { tools }: CaptureContext): Stats | undefined {
-  try {
-    const fd = openForReading(path);
-    try {
-      return tools.stat.open(fd, path);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return undefined; // taking it again will say what is wrong with it
-  }
-}
-
+/** Returns whether its bytes were read. */
 async function takeInWindow(
   { found, at, names }: { found: Found; at: number; names: LinkedNames },
   context: CaptureContext & { tree: Tree },
-): Promise<void> {
+): Promise<boolean> {
   const { tree, report, reader } = context;
   const { again, kept, order } = tree;
   const other = names.other(found.stats, { table: again, at, kept });
@@ -143,7 +122,7 @@ async function takeInWindow(
     const parts = kept.get(other);
     if (parts) kept.set(at, parts);
     else again.shareContent(at, other);
-    return;
+    return false;
   }
   const taken = await takeFile(found.path, reader, {
     tries: windowTries,
@@ -154,7 +133,7 @@ async function takeInWindow(
     const what =
       taken.kind === 'gone' ? 'vanished inside the window' : `cannot be read (${codeOf(taken.error)})`;
     report.unreadable.push(sentence(found.path, what));
-    return;
+    return false;
   }
   again.setStats(at, taken.stats);
   again.setXattrs(at, taken.xattrs);
@@ -169,6 +148,7 @@ async function takeInWindow(
     again.setUnsettled(at);
     report.notes.add(sentence(found.path, 'kept changing while it was read'));
   }
+  return true;
 }
 
 /** What taking a file in the window gave: its place in the store, or its bytes. */
@@ -203,11 +183,16 @@ function keepingOrStoring(stats: Stats, context: CaptureContext): Receiver<Recei
 const bytesIn = (parts: readonly KeptPart[]): number =>
   parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 0 : part.length), 0);
 
-/** Marks a row that a later run must not trust: it changed so shortly before that another change would not show. */
-function settle(tree: Tree, at: number, { tools, watch }: CaptureContext): void {
-  const fileSystem = tree.fileSystems.get(tree.again.fileSystem(at));
-  const look: Look = fileSystem.cached ? fileSystem.look : lookNow(fileSystem.look, tools.clock);
-  if (!fileSystem.trusted || watch.wentBack || !isSettled(tree.again.state(at), look)) {
-    tree.again.setUnsettled(at);
-  }
+/**
+ * Marks a row that a later run must not trust: it changed so shortly before the window, or in it, that another change
+ * might not show. Counts from the window's start, which is before anything in it was looked at.
+ */
+function settle(
+  table: EntryTable,
+  at: number,
+  { tree, watch, startedMs }: { tree: Tree; watch: ClockWatch; startedMs: number },
+): void {
+  const fileSystem = tree.fileSystems.get(table.fileSystem(at))!;
+  const look: Look = fileSystem.cached ? fileSystem.look : lookAt(fileSystem.look, startedMs);
+  if (!fileSystem.trusted || watch.wentBack || !isSettled(table.state(at), look)) table.setUnsettled(at);
 }

@@ -62,6 +62,8 @@ export interface HomeEntry {
   /** Of the root folder. */
   readonly fileSystems?: readonly EntryFileSystem[] | undefined;
   readonly owners?: OwnerNames | undefined;
+  /** Fingerprint of the rules that left things out of this root. */
+  readonly rules?: Uint8Array | undefined;
 }
 
 /**
@@ -80,6 +82,7 @@ export interface HomeEntry {
  *    12 device       [major, minor]; devices only
  *    13 file systems [[type text, id text or null] …]; root folder only
  *    14 owners       [[[uid, name] …], [[gid, name] …]] by number; root folder only
+ *    15 rules        bytes, opaque: equal for two snapshots means that both left out by the same rules; root folder only
  *
  * The key is '/' and the path below the root; a folder's ends in '/', so the root folder is '/'. A file has one content,
  * whose length is its size; nothing else has one. Every name of a linked
@@ -101,6 +104,7 @@ const field = {
   device: 12,
   fileSystems: 13,
   owners: 14,
+  rules: 15,
 } as const;
 
 export const keyOf = (path: BytePath, kind: EntryKind): Uint8Array =>
@@ -134,6 +138,7 @@ export function encodeHomeEntry(entry: HomeEntry): Entry {
     );
   }
   if (entry.owners) body.set(field.owners, [pairs(entry.owners.users), pairs(entry.owners.groups)]);
+  if (entry.rules) body.set(field.rules, entry.rules);
   return {
     key: keyOf(entry.path, entry.kind),
     body: encodeCbor(body),
@@ -185,6 +190,7 @@ export function decodeHomeEntry({ key, body, contents }: Entry): HomeEntry {
     content: contents[0],
     fileSystems: fields.has(field.fileSystems) ? fileSystemsOf() : undefined,
     owners: fields.has(field.owners) ? ownersOf() : undefined,
+    rules: fields.has(field.rules) ? rulesOf() : undefined,
   };
 
   function numberOf(number: number, max = Number.MAX_SAFE_INTEGER): number {
@@ -222,6 +228,11 @@ export function decodeHomeEntry({ key, body, contents }: Entry): HomeEntry {
         throw fail('a file system is malformed');
       return { type, id };
     });
+  }
+  function rulesOf(): Uint8Array {
+    const value = fields.get(field.rules);
+    if (!(value instanceof Uint8Array)) throw fail('its rules are no bytes');
+    return new Uint8Array(value);
   }
   function ownersOf(): OwnerNames {
     const [users, groups] = listOf(field.owners).map(list => {

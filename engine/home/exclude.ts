@@ -1,5 +1,5 @@
+import { createHash } from 'node:crypto';
 import type { Ignore } from 'ignore';
-import { probePrefix } from './look.ts';
 import { type BytePath, bytePathOfText, textOf } from './paths.ts';
 
 /** Bitbucket's caches, indexes, exports and scratch: made again by the application, or unfit to restore. */
@@ -35,7 +35,7 @@ const answersMax = 8192;
 /** Compiles .gitignore rules for one root. An excluded folder is not entered, so a rule cannot bring back what is in it. */
 export async function compileExcludes({ rules, repositories, isHome }: ExcludeRules): Promise<IsExcluded> {
   const { default: ignore } = await import('ignore');
-  const applied = isHome ? rules : rules.filter(rule => !isAnchored(rule));
+  const applied = appliedRules({ rules, isHome });
   const stores = isHome
     ? ['shared/data/repositories', 'data/repositories']
     : ['repositories', 'data/repositories'];
@@ -45,7 +45,6 @@ export async function compileExcludes({ rules, repositories, isHome }: ExcludeRu
   let matcher: Ignore | undefined;
   let answers = 0;
   return (relative, folder) => {
-    if (relative.startsWith(probePrefix, relative.lastIndexOf('/') + 1)) return true;
     if (excluded.has(relative)) return true;
     if (applied.length === 0) return false;
     if (!matcher || ++answers > answersMax) {
@@ -55,6 +54,18 @@ export async function compileExcludes({ rules, repositories, isHome }: ExcludeRu
     const text = textOf(relative);
     return matcher.ignores(folder ? `${text}/` : text);
   };
+}
+
+const appliedRules = ({ rules, isHome }: Pick<ExcludeRules, 'rules' | 'isHome'>): readonly string[] =>
+  isHome ? rules : rules.filter(rule => !isAnchored(rule));
+
+/** Raised when what is left out without a rule changes: what Git leaves behind, sockets. */
+const leftOutVersion = 1;
+
+/** Differs whenever two sets of rules could leave out different things. 16 bytes. */
+export function fingerprintOf({ rules, repositories, isHome }: ExcludeRules): Uint8Array {
+  const said = [leftOutVersion, appliedRules({ rules, isHome }), repositories.map(String), isHome];
+  return new Uint8Array(createHash('sha256').update(JSON.stringify(said)).digest().subarray(0, 16));
 }
 
 /** In a .gitignore a slash that is not the last character ties the rule to the root, unless it begins with two stars. */

@@ -1,4 +1,13 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { makeDevice, partsOf } from './device.ts';
 import type { Libc } from './libc.ts';
 import { type BytePath, bytesOf } from './paths.ts';
@@ -9,7 +18,7 @@ export interface FileSystemFacts {
   readonly type: string;
   /** True when another client's changes may show late: attributes come from a cache. */
   readonly cached: boolean;
-  /** Stays the same across mounts and machines; null when the file system has none. Never st_dev. */
+  /** Stays the same across mounts; another file system in its place has another. Null when there is none. Never st_dev. */
   readonly id: string | null;
 }
 
@@ -30,23 +39,34 @@ const types = new Map([
 ]);
 const networkTypes = new Set(['nfs', 'cifs', 'smb2']);
 
+/** True where times are a server's. */
+export const isRemote = (type: string): boolean => networkTypes.has(type);
+
+export interface FileSystemQuestion {
+  readonly dev: number;
+  readonly libc: Libc | undefined;
+  readonly seam?: FileSystemProbe | undefined;
+  /** What the administrator calls it: its identity, whatever it says of itself. */
+  readonly name?: string | undefined;
+}
+
 /** Asks which file system holds path, which may be a folder or a file. */
-export function fileSystemOf(
-  path: BytePath,
-  { dev, libc, seam }: { dev: number; libc: Libc | undefined; seam?: FileSystemProbe | undefined },
-): FileSystemFacts {
+export function fileSystemOf(path: BytePath, { dev, libc, seam, name }: FileSystemQuestion): FileSystemFacts {
   const magic = Number(BigInt.asUintN(32, BigInt(statfsSync(bytesOf(path)).type)));
   const type = types.get(magic) ?? `0x${magic.toString(16)}`;
   const mount = networkTypes.has(type) ? mountOf(dev) : undefined;
   const facts = {
     type,
     cached: networkTypes.has(type) && !(mount && isCoherent(mount.options)),
-    id: identityOf(path, { type, dev, libc }),
+    id: name === undefined ? identityOf(path, { type, dev, libc }) : `name:${name}`,
   };
   return seam ? seam(bytesOf(path), facts) : facts;
 }
 
-/** A UUID that is not zero, else none. Btrfs adds its fsid: inode numbers are a subvolume's own. */
+/**
+ * A UUID that is not zero (btrfs adds its fsid: inode numbers are a subvolume's own). Else, as in many containers, when the
+ * folder was made at which the file system was met, and its inode: no call sets that, and a folder made anew has another.
+ */
 function identityOf(
   path: BytePath,
   { type, dev, libc }: { type: string; dev: number; libc: Libc | undefined },
@@ -60,11 +80,17 @@ function identityOf(
   }
   try {
     const uuid = libc.uuid(fd) ?? uuidOfDevice(dev);
-    if (!uuid) return null;
+    if (!uuid) return birthOf(fd, libc);
     return type === 'btrfs' ? `${uuid}/${libc.fsid(fd)}` : uuid;
   } finally {
     closeSync(fd);
   }
+}
+
+function birthOf(fd: number, libc: Libc): string | null {
+  if (!fstatSync(fd).isDirectory()) return null;
+  const birth = libc.birth(fd);
+  return birth ? `birth:${birth.inode}:${birth.birthNs}` : null;
 }
 
 /** The name under /dev/disk/by-uuid of the device that holds a file system; older kernels have no other way. */

@@ -1,14 +1,22 @@
 import type { Cuts } from '../../chunker/index.ts';
-import { type ChunkSink, type Content, ListingBuilder, type ListingRoot } from '../../store/index.ts';
+import {
+  type ChunkSink,
+  type Content,
+  type Entry,
+  ListingBuilder,
+  type ListingRoot,
+} from '../../store/index.ts';
 import { contentWriter } from '../ingest/index.ts';
+import type { TreeBase } from './base.ts';
 import { major, minor } from './device.ts';
-import { type EntryKind, encodeHomeEntry, type HomeEntry } from './entry.ts';
+import { type EntryKind, encodeHomeEntry, type HomeEntry, type OwnerNames } from './entry.ts';
 import { LinkGroups } from './links.ts';
 import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
-import type { BytePath } from './paths.ts';
+import { type BytePath, bytePath } from './paths.ts';
+import { origins } from './sequence.ts';
 import { kindMask, kinds } from './stat.ts';
-import type { EntryTable } from './table.ts';
+import type { EntryTable, RowSums } from './table.ts';
 import type { KeptPart, Tree } from './tree.ts';
 
 interface FinishContext {
@@ -34,53 +42,114 @@ export async function storeKept(tree: Tree, { sink, cuts, pace }: FinishContext)
   }
 }
 
-export interface TreeListing {
+export interface TreeListing extends RowSums {
   readonly listing: ListingRoot;
-  readonly files: number;
-  readonly folders: number;
-  readonly bytes: number;
 }
 
-/** Builds the listing of a tree: every row of the snapshot in order. */
+/**
+ * Builds the listing of a tree. Where whole nodes of the base are as they were they are taken over without encoding an
+ * entry; when all of it is, the listing is the base's own.
+ */
 export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext): Promise<TreeListing> {
+  const { order, base } = tree;
+  const work = encoding(tree);
+  const isRootKept = base !== undefined && work.isRootKept;
+  if (isRootKept && isWholeBase(tree, base, work.groups)) {
+    return { listing: base.listing, ...base.table.sums(0, base.table.count) };
+  }
   const builder = new ListingBuilder(sink, cuts.nodes);
+  const sums = { files: 0, folders: 0, bytes: 0 };
+  for (const run of order.runs()) {
+    for (let at = run.from; at < run.to; ) {
+      const kept = run.origin === origins.base && isRootKept ? base.nodes.get(at) : undefined;
+      const whole = kept?.find(
+        ({ node, to }) =>
+          to <= run.to && builder.canReuse(node) && areGroupsKept(run.table, at, { to, groups: work.groups }),
+      );
+      const end = whole?.to ?? at + 1;
+      if (whole) {
+        await builder.reuse(whole.node);
+        work.enter(whole.node.key);
+      } else {
+        await builder.add(work.entryOf(run.table, at));
+      }
+      addSums(sums, run.table.sums(at, end));
+      at = end;
+      const resting = pace.rest();
+      if (resting) await resting;
+    }
+  }
+  return { listing: await builder.finish(), ...sums };
+}
+
+function addSums(sums: { files: number; folders: number; bytes: number }, more: RowSums): void {
+  sums.files += more.files;
+  sums.folders += more.folders;
+  sums.bytes += more.bytes;
+}
+
+/** True when the snapshot is the base's rows and no others, as the base lists them. */
+function isWholeBase({ order }: Tree, { table, isWhole }: TreeBase, groups: LinkGroups): boolean {
+  const [run, more] = [...order.runs()];
+  if (!isWhole || !run || more || run.origin !== origins.base) return false;
+  return run.to - run.from === table.count && areGroupsKept(table, 0, { to: table.count, groups });
+}
+
+/** True when names that were one file still are: the base's entries say so already. */
+function areGroupsKept(
+  table: EntryTable,
+  from: number,
+  { to, groups }: { to: number; groups: LinkGroups },
+): boolean {
+  let areKept = true;
+  for (let at = from; at < to; at++) if (table.isLinked(at) && !groups.has(table, at)) areKept = false;
+  return areKept;
+}
+
+/** Makes entries of rows in listing order. */
+function encoding(tree: Tree) {
   const groups = new LinkGroups();
+  const { fileSystems, numbers } = tree.fileSystems.listed();
+  const root = { fileSystems, owners: ownersOf(tree), rules: tree.rules };
+  /** The folders above the next row, by depth. */
   const folders: BytePath[] = [];
-  const counts = { files: 0, folders: 0, bytes: 0 };
-  let isTop = true;
-  for (const { table, at } of rowsOf(tree)) {
+  const entryOf = (table: EntryTable, at: number): Entry => {
     const depth = table.depth(at);
     const path = depth <= 1 ? table.name(at) : (`${folders[depth - 1]}/${table.name(at)}` as BytePath);
-    const entry = entryOf(table, at, { path, groups });
+    const entry = homeEntryOf(table, at, { path, groups, numbers });
     if (entry.kind === 'folder') folders[depth] = path;
-    counts[entry.kind === 'folder' ? 'folders' : 'files']++;
-    counts.bytes += entry.content?.length ?? 0;
-    await builder.add(encodeHomeEntry(isTop ? { ...entry, ...rootFacts(tree) } : entry));
-    isTop = false;
-    const resting = pace.rest();
-    if (resting) await resting;
-  }
-  return { listing: await builder.finish(), ...counts };
+    return encodeHomeEntry(depth === 0 ? { ...entry, ...root } : entry);
+  };
+  const [top] = tree.order.runs();
+  return {
+    groups,
+    entryOf,
+    /** True when the root folder's entry would be the base's, and with it the meaning of every other. */
+    isRootKept:
+      numbers === undefined &&
+      tree.base !== undefined &&
+      top?.origin === origins.base &&
+      Buffer.compare(entryOf(top.table, top.from).body, tree.base.rootBody) === 0,
+    /** Goes on after the entry with this key. */
+    enter(key: Uint8Array): void {
+      const names = bytePath(key).split('/').slice(1, -1);
+      for (const [i, name] of names.entries())
+        folders[i + 1] = (i === 0 ? name : `${folders[i]}/${name}`) as BytePath;
+    },
+  };
 }
 
-function* rowsOf({ order, first, again }: Tree): Generator<{ table: EntryTable; at: number }> {
-  for (const run of order.runs) {
-    const table = run.again ? again : first;
-    for (let at = run.from; at < run.to; at++) yield { table, at };
-  }
-}
-
-function rootFacts(tree: Tree): Pick<HomeEntry, 'fileSystems' | 'owners'> {
+function ownersOf({ order }: Tree): OwnerNames {
   const uids = new Set<number>();
   const gids = new Set<number>();
-  for (const { table, at } of rowsOf(tree)) {
-    uids.add(table.uid(at));
-    gids.add(table.gid(at));
+  for (const { table, from, to } of order.runs()) {
+    for (let at = from; at < to; at++) {
+      // neighbours mostly have one owner
+      if (at === from || table.uid(at) !== table.uid(at - 1)) uids.add(table.uid(at));
+      if (at === from || table.gid(at) !== table.gid(at - 1)) gids.add(table.gid(at));
+    }
   }
-  return {
-    fileSystems: tree.fileSystems.all.map(({ type, id }) => ({ type, id })),
-    owners: ownerNames({ uids, gids }),
-  };
+  return ownerNames({ uids, gids });
 }
 
 const kindOf = new Map<number, EntryKind>([
@@ -92,11 +161,13 @@ const kindOf = new Map<number, EntryKind>([
   [kinds.blockDevice, 'blockDevice'],
 ]);
 
-function entryOf(
-  table: EntryTable,
-  at: number,
-  { path, groups }: { path: BytePath; groups: LinkGroups },
-): HomeEntry {
+interface EntryContext {
+  readonly path: BytePath;
+  readonly groups: LinkGroups;
+  readonly numbers: ReadonlyMap<number, number> | undefined;
+}
+
+function homeEntryOf(table: EntryTable, at: number, { path, groups, numbers }: EntryContext): HomeEntry {
   const kind = kindOf.get(table.mode(at) & kindMask)!;
   const { mtimeNs, ctimeNs, ino } = table.state(at);
   const device = table.device(at);
@@ -109,7 +180,7 @@ function entryOf(
     mtimeNs,
     ctimeNs,
     inode: ino,
-    fileSystem: table.fileSystem(at),
+    fileSystem: numbers?.get(table.fileSystem(at)) ?? table.fileSystem(at),
     xattrs: table.xattrs(at),
     unsettled: table.isUnsettled(at),
     linked: groups.has(table, at),

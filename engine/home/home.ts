@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { realpathSync, statSync } from 'node:fs';
-import { systemSeams } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
+import { loadBase } from './base.ts';
 import { type CaptureContext, captureTree } from './capture.ts';
-import { compileExcludes } from './exclude.ts';
+import { compileExcludes, fingerprintOf } from './exclude.ts';
 import { listTree, storeKept } from './finish.ts';
 import { loadLibc } from './libc.ts';
 import { type ClockWatch, watchClock } from './look.ts';
+import type { Tools } from './met-file-systems.ts';
 import { makePace } from './pace.ts';
 import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
 import { estimateTree, type LookContext, prescanTree } from './prescan.ts';
@@ -15,8 +16,17 @@ import { makeReport, type Report } from './report.ts';
 import { expandDataStores } from './roots.ts';
 import { statCalls } from './stat.ts';
 import { isSame } from './states.ts';
-import { FileSystems, makeTree, type Tools, type Tree } from './tree.ts';
-import type { Home, HomeEstimate, HomeOptions, HomeProgress, HomeResult, HomeRoot } from './types.ts';
+import { makeTree, type RootPlan, type Tree } from './tree.ts';
+import type {
+  Home,
+  HomeBase,
+  HomeEstimate,
+  HomeOptions,
+  HomeProgress,
+  HomeResult,
+  HomeRoot,
+  HomeScan,
+} from './types.ts';
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */
 const readBytesMax = 1 << 20;
@@ -26,31 +36,30 @@ const sliceMs = { live: 10, window: 2 };
 /** Prepares to read a home. Touches nothing but the names of its roots. HOME_UNREADABLE. */
 export async function openHome(options: HomeOptions): Promise<Home> {
   const roots = [bytePathOfText(options.root), ...(await expandDataStores(options.dataStores ?? []))];
-  const { clock, randomness = systemSeams.randomness } = options;
   const loaded = options.libc ?? (await loadLibc());
   const tools: Tools = {
     stat: statCalls({ libc: loaded.libc, seam: options.statSeam }),
     libc: loaded.libc,
-    clock,
-    randomness,
+    clock: options.clock,
     fileSystemSeam: options.fileSystemSeam,
+    fileSystemName: options.fileSystem,
     readsAgain: options.networkHome === 'reread',
   };
-  const trees: Tree[] = [];
+  const plans: RootPlan[] = [];
   for (const [place, configured] of roots.entries()) {
     const root = resolveRoot(configured);
-    if (trees.some(tree => tree.root === root)) continue;
-    const isExcluded = await compileExcludes({
+    if (plans.some(plan => plan.root === root)) continue;
+    const rules = {
       rules: [...(options.appExcludes ?? []), ...(options.exclude ?? [])],
       repositories: options.excludeRepositories ?? [],
       isHome: place === 0,
-    });
-    trees.push(makeTree(root, { isExcluded, fileSystems: new FileSystems(tools) }));
+    };
+    plans.push({ root, isExcluded: await compileExcludes(rules), rules: fingerprintOf(rules) });
   }
   const report = makeReport();
   if (!loaded.libc)
     report.notes.add(`Extended attributes, holes and FIFOs are not handled here: ${loaded.reason}`);
-  return new OpenHome(options, { trees, tools, report });
+  return new OpenHome(options, { plans, tools, report });
 }
 
 /** The folder behind the configured path, which may be a link. */
@@ -75,17 +84,20 @@ function resolveRoot(configured: BytePath): BytePath {
 
 class OpenHome implements Home {
   #options: HomeOptions;
-  #trees: readonly Tree[];
+  #plans: readonly RootPlan[];
+  #trees: readonly Tree[] = [];
   #tools: Tools;
   #report: Report;
   #watch: ClockWatch | undefined;
   #stage: 'open' | 'scanned' | 'captured' | 'finished' = 'open';
   #buffer: Buffer | undefined = Buffer.allocUnsafeSlow(readBytesMax);
+  /** Files whose content was read. */
+  #read = 0;
   #changedInLatch = 0;
 
-  constructor(options: HomeOptions, parts: { trees: readonly Tree[]; tools: Tools; report: Report }) {
+  constructor(options: HomeOptions, parts: { plans: readonly RootPlan[]; tools: Tools; report: Report }) {
     this.#options = options;
-    this.#trees = parts.trees;
+    this.#plans = parts.plans;
     this.#tools = parts.tools;
     this.#report = parts.report;
   }
@@ -96,15 +108,17 @@ class OpenHome implements Home {
   }: {
     signal?: AbortSignal | undefined;
     onProgress?: ((progress: HomeProgress) => void) | undefined;
-  } = {}) {
+  } = {}): Promise<HomeScan> {
     assert(this.#stage === 'open', `Cannot pre-scan home: it is ${this.#stage}`);
     this.#stage = 'scanned';
-    const done = { files: 0, bytes: 0 };
+    const { clock } = this.#tools;
+    await this.#plant({ base: this.#options.base, signal });
+    const read = { files: 0, bytes: 0 };
     let readMs = 0;
-    const startedMs = this.#tools.clock.monotonicMs();
+    const startedMs = clock.monotonicMs();
     const context = this.#context({ signal, sliceMs: sliceMs.live }, bytes => {
-      done.files++;
-      done.bytes += bytes;
+      read.files++;
+      read.bytes += bytes;
     });
     const { pace } = context;
     const telling = {
@@ -115,50 +129,45 @@ class OpenHome implements Home {
       pace: {
         rest() {
           const resting = pace.rest();
-          if (resting) onProgress?.({ ...done });
+          if (resting) onProgress?.({ ...read });
           return resting;
         },
       },
     };
-    for (const tree of this.#trees) await prescanTree(tree, telling);
-    onProgress?.({ ...done });
-    const sum = (of: (tree: Tree) => number): number =>
-      this.#trees.reduce((total, tree) => total + of(tree), 0);
-    const folders = sum(tree => tree.first.folders);
-    const walkMs = Math.max(0, this.#tools.clock.monotonicMs() - startedMs - readMs);
-    return {
-      files: sum(tree => tree.first.count) - folders,
-      folders,
-      bytes: done.bytes,
-      read: done,
-      walkMs,
-    };
+    const sums = { files: 0, folders: 0, bytes: 0 };
+    for (const tree of this.#trees) {
+      await prescanTree(tree, telling);
+      for (const { table, from, to } of tree.scanned.runs()) addTo(sums, table.sums(from, to));
+    }
+    onProgress?.({ ...read });
+    this.#read = read.files;
+    return { ...sums, read, walkMs: Math.max(0, clock.monotonicMs() - startedMs - readMs) };
   }
 
   async estimate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<HomeEstimate> {
     assert(this.#stage === 'open', `Cannot estimate home: it is ${this.#stage}`);
     this.#stage = 'finished';
+    await this.#plant({ base: this.#options.base, signal });
     const context = this.#context({ signal, sliceMs: sliceMs.live }, () => {});
-    const sum = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
-    for (const tree of this.#trees) {
-      const one = await estimateTree(tree, context);
-      for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += one[name];
-    }
-    return sum;
+    const sums = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
+    for (const tree of this.#trees) addTo(sums, await estimateTree(tree, context));
+    return sums;
   }
 
   async capture({ signal, budgetBytes }: { signal?: AbortSignal | undefined; budgetBytes: number }) {
     assert(this.#stage === 'scanned' || this.#stage === 'open', `Cannot capture home: it is ${this.#stage}`);
+    if (this.#stage === 'open') await this.#plant({ base: undefined, signal });
     this.#stage = 'captured';
     const budget = { left: budgetBytes };
     const context: CaptureContext = {
       ...this.#context({ signal, sliceMs: sliceMs.window }, () => {}),
-      isSame: this.#options.isSame ?? isSame,
       budget,
     };
     for (const tree of this.#trees) {
       tree.fileSystems.checkClocks();
-      this.#changedInLatch += await captureTree(tree, context);
+      const { taken, read } = await captureTree(tree, context);
+      this.#changedInLatch += taken;
+      this.#read += read;
     }
     signal?.throwIfAborted();
     return { changedInLatch: this.#changedInLatch, keptBytes: budgetBytes - budget.left };
@@ -173,21 +182,19 @@ class OpenHome implements Home {
     const sums = { files: 0, folders: 0, bytes: 0 };
     for (const tree of this.#trees) {
       await storeKept(tree, context);
-      const { listing, files, folders, bytes } = await listTree(tree, context);
+      const { listing, ...counted } = await listTree(tree, context);
       roots.push({ path: bytesOf(tree.root), listing });
-      sums.files += files;
-      sums.folders += folders;
-      sums.bytes += bytes;
+      addTo(sums, counted);
     }
     const { excluded, sockets, gitLeftOvers, unreadable } = this.#report;
     return {
       roots,
       ...sums,
-      changed: sums.files,
+      changed: this.#read,
       changedInLatch: this.#changedInLatch,
       skipped: { excluded, sockets: sockets.size, gitLeftOvers: gitLeftOvers.size },
       unreadable,
-      notes: notesOf(this.#report),
+      notes: [...this.#trees.flatMap(tree => [...tree.fileSystems.notes]), ...notesOf(this.#report)],
     };
   }
 
@@ -196,6 +203,25 @@ class OpenHome implements Home {
     this.#stage = 'finished';
     this.#trees = [];
     this.#buffer = undefined;
+  }
+
+  /** Loads what is known of each root. The order in memory: an earlier look must be there before this one begins. */
+  async #plant({
+    base,
+    signal,
+  }: {
+    base: HomeBase | undefined;
+    signal: AbortSignal | undefined;
+  }): Promise<void> {
+    const pace = this.#pace({ signal, sliceMs: sliceMs.live });
+    const { clock } = this.#tools;
+    const onNote = (note: string) => this.#report.notes.add(note);
+    const trees: Tree[] = [];
+    for (const plan of this.#plans) {
+      const loaded = base && (await loadBase(base, plan, { clock, pace, onNote }));
+      trees.push(makeTree(plan, { tools: this.#tools, base: loaded }));
+    }
+    this.#trees = trees;
   }
 
   #pace(options: { signal?: AbortSignal | undefined; sliceMs: number }) {
@@ -226,10 +252,16 @@ class OpenHome implements Home {
       cuts,
       pace,
       watch: this.#watch,
+      isSame: this.#options.isSame ?? isSame,
       report: this.#report,
       onTaken,
     };
   }
+}
+
+function addTo<Sums extends object>(sums: Sums, more: Sums): void {
+  const total = sums as Record<string, number>;
+  for (const [name, value] of Object.entries(more)) total[name] = (total[name] ?? 0) + (value as number);
 }
 
 const namedMax = 10;

@@ -27,6 +27,8 @@ export interface Libc {
   readonly statx: Statx | undefined;
   /** The file system's own id: 32 hex digits of its UUID; undefined when it has none or says zero. */
   uuid(fd: number): string | undefined;
+  /** When a file or folder was made, which nobody can set, and its inode; undefined where that is not recorded. */
+  birth(fd: number): { readonly inode: bigint; readonly birthNs: bigint } | undefined;
   /** f_fsid of statfs, as 16 hex digits. */
   fsid(fd: number): string;
 }
@@ -67,6 +69,7 @@ const atEmpty = 0x1000;
 const atNoFollow = 0x100;
 const getUuid = 0x80111500; // FS_IOC_GETFSUUID, Linux 6.9 and newer; others answer ENOTTY
 const statxBasic = 0x7ff;
+const statxBirth = 0x800;
 /** Stands for a folder where the path is absolute. */
 export const anyFolder = -100;
 const seek = { data: 3, hole: 4 };
@@ -129,6 +132,8 @@ function bindCalls(koffi: Koffi): Libc {
     }
   };
 
+  const statx = bindOne('statx', 'int', ['int', 'const void *', 'int', 'uint32_t', 'void *']);
+
   return {
     setTimeAt: (folder, name, mtimeNs) =>
       check(
@@ -162,6 +167,13 @@ function bindCalls(koffi: Koffi): Libc {
       const id = Buffer.from(answered.subarray(1, 1 + Math.min(answered[0] ?? 0, 16)));
       return id.some(byte => byte !== 0) ? id.toString('hex') : undefined;
     },
+    birth(fd) {
+      const answered = Buffer.alloc(256); // struct statx: stx_mask at 0, stx_ino at 32, stx_btime at 80
+      if (statx(fd, new Uint8Array(1), atEmpty, statxBasic | statxBirth, answered) !== 0) return undefined;
+      if ((answered.readUInt32LE(0) & statxBirth) === 0) return undefined;
+      const birthNs = answered.readBigInt64LE(80) * second + BigInt(answered.readUInt32LE(88));
+      return birthNs === 0n ? undefined : { inode: answered.readBigUInt64LE(32), birthNs };
+    },
     fsid(fd) {
       const answered = Buffer.alloc(256); // struct statfs is 120 bytes on 64-bit Linux, f_fsid at 56
       check('fstatfs', fstatfs(fd, answered));
@@ -170,7 +182,6 @@ function bindCalls(koffi: Koffi): Libc {
   };
 
   function bindStatx(): Statx | undefined {
-    const statx = bindOne('statx', 'int', ['int', 'const void *', 'int', 'uint32_t', 'void *']);
     const answered = new ArrayBuffer(256);
     const answer = new Uint8Array(answered);
     const asked = Buffer.allocUnsafeSlow(pathMax + 1);

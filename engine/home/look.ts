@@ -1,16 +1,15 @@
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
-import { type Clock, hex, type Randomness } from '../../store/index.ts';
+import { closeSync, constants, openSync } from 'node:fs';
+import type { Clock } from '../../store/index.ts';
 import { type BytePath, bytesOf, join } from './paths.ts';
 import type { StatCalls } from './stat.ts';
 import type { Look } from './states.ts';
-
-/** Names of probe files begin so; they are never part of a backup. */
-export const probePrefix = '.stillpoint-probe-';
 
 const ms = 1_000_000n;
 /** A kernel's coarse clock ticks at least every 10 ms. */
 const marginNsMin = 20n * ms;
 const marginNsUnknown = 2_000n * ms;
+/** A server's clock may be so far from ours. */
+const marginNsRemote = 30_000n * ms;
 
 /** A look together with the monotonic time at which it began, so that the file system's clock can be told later. */
 export interface TimedLook extends Look {
@@ -18,32 +17,41 @@ export interface TimedLook extends Look {
 }
 
 /**
- * Learns a file system's clock and granularity from the times of a file made for this. Where none can be made, takes
- * the wall clock and two seconds. Changes the folder's own times.
+ * Learns a file system's clock and granularity from the times of a file made for this, which never gets a name: nothing in
+ * the home changes by it. Where none can be made (a home that may only be read, NFS, an old kernel) takes the wall clock
+ * with room to spare, and more of it where the times are another machine's.
  */
 export function probeLook(
   folder: BytePath,
-  { clock, randomness, stat }: { clock: Clock; randomness: Randomness; stat: StatCalls },
+  { clock, stat, remote = false }: { clock: Clock; stat: StatCalls; remote?: boolean },
 ): TimedLook {
   const startedMonotonicMs = clock.monotonicMs();
-  const path = join(folder, (probePrefix + hex(randomness.bytes(8))) as BytePath);
-  let fd: number;
-  try {
-    fd = openSync(
-      bytesOf(path),
-      constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW,
-      0o600,
-    );
-  } catch {
-    // a home that may only be read is fine: the wall clock serves, with room to spare
-    return { startedMonotonicMs, startedNs: clock.nowNs(), marginNs: marginNsUnknown };
+  const fd = openNameless(folder);
+  if (fd === undefined) {
+    return {
+      startedMonotonicMs,
+      startedNs: clock.nowNs(),
+      marginNs: remote ? marginNsRemote : marginNsUnknown,
+    };
   }
   try {
-    const { mtimeNs } = stat.open(fd, path);
+    const { mtimeNs } = stat.open(fd, join(folder, probeName));
     return { startedMonotonicMs, startedNs: mtimeNs, marginNs: marginOf(mtimeNs) };
   } finally {
     closeSync(fd);
-    unlinkSync(bytesOf(path));
+  }
+}
+
+/** What a stat seam is told of a file that has no name. */
+export const probeName = '#probe' as BytePath;
+const temporary = 0o20000000 | constants.O_DIRECTORY; // O_TMPFILE, which Node does not name
+
+function openNameless(folder: BytePath): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    return openSync(bytesOf(folder), temporary | constants.O_WRONLY, 0o600);
+  } catch {
+    return undefined;
   }
 }
 
@@ -54,11 +62,14 @@ export function marginOf(mtimeNs: bigint): bigint {
   return marginNs < marginNsMin ? marginNsMin : marginNs;
 }
 
-/** The same look as if it began now, told by the monotonic clock: the wall clock may be set meanwhile. */
-export function lookNow(first: TimedLook, clock: Clock): TimedLook {
-  const startedMonotonicMs = clock.monotonicMs();
-  const elapsedNs = BigInt(Math.floor((startedMonotonicMs - first.startedMonotonicMs) * 1e6));
-  return { startedMonotonicMs, startedNs: first.startedNs + elapsedNs, marginNs: first.marginNs };
+/** The same look as if it began at another time, told by the monotonic clock: the wall clock may be set meanwhile. */
+export function lookAt(look: TimedLook, monotonicMs: number): TimedLook {
+  const elapsedNs = BigInt(Math.floor((monotonicMs - look.startedMonotonicMs) * 1e6));
+  return {
+    startedMonotonicMs: monotonicMs,
+    startedNs: look.startedNs + elapsedNs,
+    marginNs: look.marginNs,
+  };
 }
 
 /** Tells whether the wall clock was ever set back while it was watched. */

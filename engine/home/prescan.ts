@@ -2,15 +2,19 @@ import type { Cuts } from '../../chunker/index.ts';
 import type { ChunkSink } from '../../store/index.ts';
 import { LinkedNames } from './links.ts';
 import type { ClockWatch } from './look.ts';
+import type { Tools } from './met-file-systems.ts';
 import type { Pace } from './pace.ts';
 import { type FileReader, takeFile } from './read.ts';
 import { noteLeftOut, type Report, rootUnreadable, rootVanished } from './report.ts';
+import { origins } from './sequence.ts';
 import { isFile, isFolder } from './stat.ts';
+import type { IsSame } from './states.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
-import { rowOf, type Tools, type Tree } from './tree.ts';
+import { rowOf, type Tree } from './tree.ts';
+import { trustInBase } from './trust.ts';
 import type { HomeEstimate } from './types.ts';
-import { type Found, walk } from './walk.ts';
+import { type Found, type WalkOptions, walk } from './walk.ts';
 
 /** What both looks at a tree work with. */
 export interface LookContext {
@@ -20,6 +24,7 @@ export interface LookContext {
   readonly cuts: Cuts;
   readonly pace: Pace;
   readonly watch: ClockWatch;
+  readonly isSame: IsSame;
   readonly report: Report;
   readonly onTaken: (bytes: number) => void;
   /** Hears how long reading and storing took. */
@@ -28,44 +33,75 @@ export interface LookContext {
 
 const liveTries = 2;
 
-/** Counts a tree as it is now; what a base does not have would be read. Stores nothing. */
-export async function estimateTree(tree: Tree, { tools, pace }: LookContext): Promise<HomeEstimate> {
-  const { root, isExcluded } = tree;
+/** Counts a tree as it is now, and what a backup of it would read. Stores nothing. */
+export async function estimateTree(tree: Tree, context: LookContext): Promise<HomeEstimate> {
+  const { root, base } = tree;
+  const { pace } = context;
   const sum = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
-  for (const event of walk({ root, isExcluded, stat: tools.stat })) {
-    if (event.kind === 'found') {
-      const { stats } = event.entry;
-      const bytes = isFile(stats) ? stats.size : 0;
-      sum[isFolder(stats) ? 'folders' : 'files']++;
-      sum.bytes += bytes;
-      if (isFile(stats)) sum.changed++;
-      sum.changedBytes += bytes;
-    } else if (event.kind === 'vanished' && event.path === root) throw rootVanished(root);
-    else if (event.kind === 'unreadable' && event.path === root) throw rootUnreadable(root, event.error);
+  const linked = new Set<string>();
+  for (const event of walk(walkOptions(tree, context))) {
+    switch (event.kind) {
+      case 'found': {
+        const { stats } = event.entry;
+        sum[isFolder(stats) ? 'folders' : 'files']++;
+        if (!isFile(stats)) break;
+        sum.bytes += stats.size;
+        const name = `${stats.dev}:${stats.ino}`;
+        if (stats.nlink > 1 && linked.size === linked.add(name).size) break;
+        sum.changed++;
+        sum.changedBytes += stats.size;
+        break;
+      }
+      case 'same': {
+        const { files, folders, bytes } = base!.table.sums(event.from, event.to);
+        sum.files += files;
+        sum.folders += folders;
+        sum.bytes += bytes;
+        break;
+      }
+      case 'vanished':
+        if (event.path === root) throw rootVanished(root);
+        break;
+      case 'unreadable':
+        if (event.path === root) throw rootUnreadable(root, event.error);
+        break;
+      case 'leave':
+      case 'left-out':
+        break;
+      default:
+        event satisfies never;
+    }
     const resting = pace.rest();
     if (resting) await resting;
   }
   return sum;
 }
 
-/** Reads and stores every file of a tree while the application may write to it. What it cannot read is left to the window. */
+/**
+ * Compares a tree with its base while the application may write to it, and reads and stores every file that is not
+ * provably the same. What it cannot read is left to the window.
+ */
 export async function prescanTree(tree: Tree, context: LookContext): Promise<void> {
   const { tools, pace, report, watch } = context;
-  const { first, root, isExcluded } = tree;
+  const { base, first, root, scanned } = tree;
   const names = new LinkedNames();
   const folders: number[] = [];
-  for (const event of walk({ root, isExcluded, stat: tools.stat })) {
+  for (const event of walk(walkOptions(tree, context))) {
     switch (event.kind) {
+      case 'same':
+        scanned.push(origins.base, event.from, event.to);
+        break;
       case 'found': {
         const row = rowOf(event.entry, { tree, tools, onNote: note => report.notes.add(note) });
         const at = first.add(row);
+        scanned.push(origins.first, at, at + 1);
         if (row.broken) first.setUntaken(at);
         if (isFolder(row.stats)) folders.push(at);
         else if (isFile(row.stats)) await takeLive({ found: event.entry, at, names, table: first }, context);
         break;
       }
       case 'leave':
-        first.endFolder(folders.pop()!);
+        folders.pop();
         break;
       case 'left-out':
         noteLeftOut(report, event);
@@ -78,11 +114,10 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         if (event.path === root) throw rootUnreadable(root, event.error);
         // the window asks again; until then nothing may be taken for known about this folder
         const folder = folders.at(-1);
-        if (folder !== undefined) first.setUntaken(folder);
+        if (event.inside !== undefined) base!.table.setUntaken(event.inside);
+        else if (folder !== undefined) first.setUntaken(folder);
         break;
       }
-      case 'same':
-        break;
       default:
         event satisfies never;
     }
@@ -92,6 +127,13 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
       watch.check();
     }
   }
+  scanned.endFolders();
+}
+
+function walkOptions(tree: Tree, context: LookContext): WalkOptions {
+  const { base, root, isExcluded } = tree;
+  const plain = { root, isExcluded, stat: context.tools.stat };
+  return base ? { ...plain, first: base.table, isSame: trustInBase(base, tree, context) } : plain;
 }
 
 async function takeLive(
@@ -100,6 +142,7 @@ async function takeLive(
 ): Promise<void> {
   const other = names.other(found.stats, { table, at });
   if (other !== undefined) {
+    table.setRead(at);
     table.setXattrs(at, table.xattrs(other));
     table.shareContent(at, other);
     return;
@@ -118,6 +161,7 @@ async function takeLive(
   table.setStats(at, taken.stats);
   table.setXattrs(at, taken.xattrs);
   table.setContent(at, taken.received);
+  table.setRead(at);
   if (!taken.steady) table.setUntaken(at);
   context.onTaken(taken.received.length);
 }

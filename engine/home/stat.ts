@@ -51,6 +51,8 @@ export interface StatCalls {
 export interface FolderHints {
   /** About how many there will be. */
   readonly questions: number;
+  /** True: it must not be opened, unless there is no folder above it. An unchanged home is looked at from its top. */
+  readonly isKnown?: boolean | undefined;
   /** The folder above it and its name there, when that is at hand. */
   readonly above?: { readonly stat: FolderStat; readonly name: BytePath } | undefined;
 }
@@ -156,8 +158,9 @@ function callsOfStatx({ ask, words, longs }: Statx): StatCalls {
       ask(fd, '' as BytePath);
       return answer();
     },
-    folder(path, { questions, above }) {
-      const fd = questions < questionsMin || open >= openMax ? undefined : openFolder(path);
+    folder(path, { questions, above, isKnown = false }) {
+      const isKeptShut = questions < questionsMin || open >= openMax || (isKnown && above !== undefined);
+      const fd = isKeptShut ? undefined : openFolder(path);
       if (fd === undefined) {
         const from = above?.stat.base;
         const base = from && { fd: from.fd, way: join(from.way, above.name) };

@@ -2,7 +2,7 @@ import type { Content } from '../../store/index.ts';
 import { ByteArena, ContentArena, XattrSets } from './arena.ts';
 import type { GitPlace } from './leftovers.ts';
 import type { BytePath } from './paths.ts';
-import { isFolder, kindMask, kinds, type Stats } from './stat.ts';
+import { kindMask, kinds, type Stats } from './stat.ts';
 import type { State } from './states.ts';
 import type { Xattr } from './xattrs.ts';
 
@@ -20,9 +20,16 @@ export interface Row {
   readonly target?: BytePath | undefined;
 }
 
+export interface RowSums {
+  /** Everything that is no folder. */
+  readonly files: number;
+  readonly folders: number;
+  readonly bytes: number;
+}
+
 const rowsFirst = 1024;
 const noDetail = 0xffffffff;
-const flags = { untaken: 1, unsettled: 2, placeShift: 2 };
+const flags = { untaken: 1, unsettled: 2, placeShift: 2, placeMask: 0b1100, read: 16 };
 const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
 
 /**
@@ -31,40 +38,53 @@ const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
  */
 export class EntryTable {
   #count = 0;
-  #folders = 0;
   #names = new ByteArena();
   #contents = new ContentArena();
   #xattrs = new XattrSets();
   #devices = new Map<number, bigint>();
-  #mode = new Uint16Array(rowsFirst);
-  #depth = new Uint16Array(rowsFirst);
-  #fileSystem = new Uint16Array(rowsFirst);
-  #flags = new Uint8Array(rowsFirst);
-  #uid = new Uint32Array(rowsFirst);
-  #gid = new Uint32Array(rowsFirst);
-  #nlink = new Uint8Array(rowsFirst);
-  #xattrSet = new Uint32Array(rowsFirst);
-  #nameAt = new Uint32Array(rowsFirst);
+  #mode: Uint16Array;
+  #depth: Uint16Array;
+  #fileSystem: Uint16Array;
+  #flags: Uint8Array;
+  #uid: Uint32Array;
+  #gid: Uint32Array;
+  #nlink: Uint8Array;
+  #xattrSet: Uint32Array;
+  #nameAt: Uint32Array;
   /** Files: where the content is. Links: where the target is. Folders: the row after their last one. */
-  #detail = new Uint32Array(rowsFirst);
-  #size = new Float64Array(rowsFirst);
-  #mtimeNs = new BigInt64Array(rowsFirst);
-  #ctimeNs = new BigInt64Array(rowsFirst);
-  #ino = new BigUint64Array(rowsFirst);
+  #detail: Uint32Array;
+  #size: Float64Array;
+  #mtimeNs: BigInt64Array;
+  #ctimeNs: BigInt64Array;
+  #ino: BigUint64Array;
+
+  /** With room for so many rows; it grows by half when they are not enough. */
+  constructor(rows = rowsFirst) {
+    const length = Math.max(rows, 1);
+    this.#mode = new Uint16Array(length);
+    this.#depth = new Uint16Array(length);
+    this.#fileSystem = new Uint16Array(length);
+    this.#flags = new Uint8Array(length);
+    this.#uid = new Uint32Array(length);
+    this.#gid = new Uint32Array(length);
+    this.#nlink = new Uint8Array(length);
+    this.#xattrSet = new Uint32Array(length);
+    this.#nameAt = new Uint32Array(length);
+    this.#detail = new Uint32Array(length);
+    this.#size = new Float64Array(length);
+    this.#mtimeNs = new BigInt64Array(length);
+    this.#ctimeNs = new BigInt64Array(length);
+    this.#ino = new BigUint64Array(length);
+  }
 
   get count(): number {
     return this.#count;
-  }
-
-  get folders(): number {
-    return this.#folders;
   }
 
   add(row: Row): number {
     const at = this.#count++;
     if (at === this.#mode.length) this.#grow();
     const { stats } = row;
-    if (isFolder(stats)) this.#folders++;
     this.#flags[at] = places.indexOf(row.place ?? 'none') << flags.placeShift;
     this.#depth[at] = row.depth;
     this.#fileSystem[at] = row.fileSystem;
@@ -129,9 +149,18 @@ export class EntryTable {
     return (this.#flags[at]! & flags.unsettled) !== 0;
   }
 
-  /** Called when all rows below a folder have been added. */
-  endFolder(at: number): void {
-    this.#detail[at] = this.#count;
+  /** Marks a file whose content was read, under this name or another one. */
+  setRead(at: number): void {
+    this.#flags[at]! |= flags.read;
+  }
+
+  isRead(at: number): boolean {
+    return (this.#flags[at]! & flags.read) !== 0;
+  }
+
+  /** Says where the rows below a folder end: in this table, or in the sequence that it is walked in. */
+  endFolder(at: number, end = this.#count): void {
+    this.#detail[at] = end;
   }
 
   /** The row after everything below this one. */
@@ -191,13 +220,27 @@ export class EntryTable {
   place(at: number): GitPlace {
     return places[(this.#flags[at]! >> flags.placeShift) & 3]!;
   }
+  setPlace(at: number, place: GitPlace): void {
+    this.#flags[at] = (this.#flags[at]! & ~flags.placeMask) | (places.indexOf(place) << flags.placeShift);
+  }
   /** True for a file with more than one name. */
   isLinked(at: number): boolean {
     return this.#nlink[at]! > 1 && !this.isFolder(at);
   }
 
+  /** What the rows from one up to and without another amount to. */
+  sums(from: number, to: number): RowSums {
+    const sums = { files: 0, folders: 0, bytes: 0 };
+    for (let at = from; at < to; at++) {
+      if (this.isFolder(at)) sums.folders++;
+      else sums.files++;
+      sums.bytes += this.#size[at]!;
+    }
+    return sums;
+  }
+
   #grow(): void {
-    const length = Math.ceil(this.#mode.length * 1.5);
+    const length = Math.ceil(this.#mode.length * 1.5) + 1;
     this.#mode = grown(this.#mode, new Uint16Array(length));
     this.#depth = grown(this.#depth, new Uint16Array(length));
     this.#fileSystem = grown(this.#fileSystem, new Uint16Array(length));
@@ -212,35 +255,6 @@ export class EntryTable {
     this.#mtimeNs = grown(this.#mtimeNs, new BigInt64Array(length));
     this.#ctimeNs = grown(this.#ctimeNs, new BigInt64Array(length));
     this.#ino = grown(this.#ino, new BigUint64Array(length));
-  }
-}
-
-export interface RowRun {
-  /** True for rows of the second look. */
-  readonly again: boolean;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Rows of two tables in listing order: what is still the same, by its first look, and what was taken again. */
-export class RowOrder {
-  #runs: { again: boolean; from: number; to: number }[] = [];
-
-  get runs(): readonly RowRun[] {
-    return this.#runs;
-  }
-
-  push(run: RowRun): void {
-    const last = this.#runs.at(-1);
-    if (last && last.again === run.again && last.to === run.from) last.to = run.to;
-    else this.#runs.push({ ...run });
-  }
-
-  /** Forgets the newest row. */
-  dropLast(): void {
-    const last = this.#runs.at(-1)!;
-    last.to--;
-    if (last.to === last.from) this.#runs.pop();
   }
 }
 

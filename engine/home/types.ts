@@ -1,13 +1,5 @@
 import type { Cuts } from '../../chunker/index.ts';
-import type {
-  ChunkClass,
-  ChunkId,
-  ChunkSink,
-  ChunkSource,
-  Clock,
-  ListingRoot,
-  Randomness,
-} from '../../store/index.ts';
+import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
 import type { FileSystemProbe } from './filesystem.ts';
 import type { LibcLoad } from './libc.ts';
 import type { ReadSeam } from './read.ts';
@@ -49,7 +41,6 @@ export interface HomeOptions extends HomeSettings {
   readonly cuts: Cuts;
   readonly clock: Clock;
   readonly base?: HomeBase | undefined;
-  readonly randomness?: Randomness | undefined;
   /** Test seams: what the file system says of a file, which kind it is, what happens between reads, and the test itself. */
   readonly statSeam?: StatSeam | undefined;
   readonly fileSystemSeam?: FileSystemProbe | undefined;

@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs';
 import type { IsExcluded } from './exclude.ts';
 import { type GitPlace, isGitLeftOver, placeBelow, repositoryMarks } from './leftovers.ts';
 import { type BytePath, bytesOf, compareSiblings, join } from './paths.ts';
+import type { KnownRows } from './sequence.ts';
 import { SiblingStream } from './siblings.ts';
 import { type FolderStat, isFolder, kindMask, kinds, type StatCalls, type Stats } from './stat.ts';
-import type { EntryTable } from './table.ts';
 
 /** Something the walk met that its caller has to act upon. Paths are absolute. */
 export type WalkEvent =
@@ -17,7 +17,13 @@ export type WalkEvent =
   | { readonly kind: 'left-out'; readonly path: BytePath; readonly why: 'excluded' | 'socket' | 'git' }
   /** Was listed, and is gone. */
   | { readonly kind: 'vanished'; readonly path: BytePath }
-  | { readonly kind: 'unreadable'; readonly path: BytePath; readonly error: unknown };
+  | {
+      readonly kind: 'unreadable';
+      readonly path: BytePath;
+      readonly error: unknown;
+      /** The row of its folder, when that is one of the first look's that still holds. */
+      readonly inside?: number | undefined;
+    };
 
 export interface Found {
   readonly path: BytePath;
@@ -41,7 +47,7 @@ export interface WalkOptions {
   readonly stat: StatCalls;
   readonly isExcluded: IsExcluded;
   /** An earlier look; without one everything is found. */
-  readonly first?: EntryTable | undefined;
+  readonly first?: KnownRows | undefined;
   /** Decides whether a row of the first look still holds. Never asked about a thing of another kind. */
   readonly isSame?: ((at: number, now: Stats, where: Where) => boolean) | undefined;
 }
@@ -53,6 +59,8 @@ interface Frame extends Where {
   /** Undefined: the folder is as it was, so its children are those of the first look. */
   readonly live: SiblingStream | undefined;
   readonly stat: FolderStat;
+  /** Its row of the first look, where `live` is undefined. */
+  readonly row?: number | undefined;
   /** The rows of the first look below this folder that have not been met yet. */
   next: number;
   readonly end: number;
@@ -167,13 +175,16 @@ function openKnown(
   const at = child.first!;
   const end = first!.endOf(at);
   const frame = framed(child, above, options);
-  const place = first!.place(at);
+  const inherited = placeBelow(above?.place ?? 'none', child.name);
+  const place = inherited === 'none' && first!.place(at) === 'repository' ? 'repository' : inherited;
   const opened = {
     ...frame,
     place,
     live: undefined,
+    row: at,
     stat: stat.folder(frame.path, {
       questions: end - at - 1,
+      isKnown: true,
       above: above && { stat: above.stat, name: child.name },
     }),
     next: at + 1,
@@ -237,7 +248,7 @@ function whyLeftOut(
 function matchKnown(
   frame: Frame,
   child: { name: BytePath; folder: boolean },
-  first: EntryTable | undefined,
+  first: KnownRows | undefined,
 ): number | undefined {
   while (first && frame.next < frame.end) {
     const at = frame.next;
@@ -260,6 +271,6 @@ function nextKnown(frame: Frame, { first }: WalkOptions): Child | WalkEvent | un
     if (stats && isFolder(stats) === first.isFolder(at)) return { kind: 'child', name, stats, first: at };
     return { kind: 'vanished', path: join(frame.path, name) }; // gone, or another thing since its folder was looked at
   } catch (error) {
-    return { kind: 'unreadable', path: join(frame.path, name), error };
+    return { kind: 'unreadable', path: join(frame.path, name), error, inside: frame.row };
   }
 }

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { type Cuts, cutsFrom } from '../../chunker/index.ts';
-import type { ChunkClass, ChunkId, ChunkSink, ChunkSource } from '../../store/index.ts';
+import {
+  type ChunkClass,
+  type ChunkId,
+  type ChunkSink,
+  type ChunkSource,
+  storeError,
+} from '../../store/index.ts';
+
+const nameOf = (id: ChunkId): string => Buffer.from(id).toString('hex');
 
 /** Chunks in memory: for tests of what stands above the store. */
 export interface MemoryChunks extends ChunkSink, ChunkSource {
@@ -8,6 +16,9 @@ export interface MemoryChunks extends ChunkSink, ChunkSource {
   /** Distinct chunks of a class, and their bytes. */
   count(chunkClass: ChunkClass): number;
   bytes(chunkClass: ChunkClass): number;
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
+  /** As after a sweep, or damage. */
+  lose(id: ChunkId, chunkClass: ChunkClass): void;
   /** Called before each put. */
   onPut: (bytes: Uint8Array) => void;
 }
@@ -20,6 +31,8 @@ export function memoryChunks(): MemoryChunks {
     cuts: cutsFrom(xof),
     count: chunkClass => chunks[chunkClass].size,
     bytes: chunkClass => [...chunks[chunkClass].values()].reduce((sum, bytes) => sum + bytes.length, 0),
+    has: (id, chunkClass) => chunks[chunkClass].has(nameOf(id)),
+    lose: (id, chunkClass) => void chunks[chunkClass].delete(nameOf(id)),
     onPut: () => {},
     async put(bytes, chunkClass) {
       made.onPut(bytes);
@@ -29,8 +42,8 @@ export function memoryChunks(): MemoryChunks {
       return new Uint8Array(id) as ChunkId;
     },
     async get(id, chunkClass) {
-      const bytes = chunks[chunkClass].get(Buffer.from(id).toString('hex'));
-      if (!bytes) throw new Error('no such chunk');
+      const bytes = chunks[chunkClass].get(nameOf(id));
+      if (!bytes) throw storeError('STORE_OBJECT_MISSING', 'Cannot read chunk: it is not there');
       return bytes;
     },
   };

@@ -1,8 +1,10 @@
 import {
   decodeHomeEntry,
+  type HomeBase,
   type HomeEntry,
   type HomeOptions,
   type HomeResult,
+  type HomeScan,
   openHome,
 } from '../../engine/home/index.ts';
 import { type ChunkSource, type ListingRoot, readListing, systemClock } from '../../store/index.ts';
@@ -19,6 +21,9 @@ export interface Meanwhile {
 export interface CapturedHome {
   readonly chunks: MemoryChunks;
   readonly result: HomeResult;
+  readonly scan: HomeScan;
+  /** What a later run may build on. */
+  readonly base: HomeBase;
   /** Entries by path, of the first root. */
   readonly entries: ReadonlyMap<string, HomeEntry>;
   /** A small file's bytes as Latin-1. */
@@ -30,14 +35,21 @@ export async function captureHome(
   root: string,
   options: Partial<HomeOptions> & Meanwhile = {},
 ): Promise<CapturedHome> {
-  const { beforeWindow, budgetBytes = 1 << 24, chunks = memoryChunks(), ...rest } = options;
-  await using home = await openHome({ root, sink: chunks, cuts: chunks.cuts, clock: systemClock, ...rest });
-  await home.prescan();
+  const {
+    beforeWindow,
+    budgetBytes = 1 << 24,
+    chunks = memoryChunks(),
+    clock = systemClock,
+    ...rest
+  } = options;
+  await using home = await openHome({ root, sink: chunks, cuts: chunks.cuts, clock, ...rest });
+  const scan = await home.prescan();
   await beforeWindow?.();
   await home.capture({ budgetBytes });
   const result = await home.finish();
   const entries = await entriesOf(chunks, result.roots[0]!.listing);
-  return { chunks, result, entries, text: path => textOf(chunks, entries.get(path)) };
+  const base = { source: chunks, roots: result.roots, timeMs: clock.nowMs(), has: chunks.has };
+  return { chunks, result, scan, base, entries, text: path => textOf(chunks, entries.get(path)) };
 }
 
 export async function entriesOf(source: ChunkSource, listing: ListingRoot): Promise<Map<string, HomeEntry>> {

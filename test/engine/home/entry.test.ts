@@ -53,6 +53,7 @@ const absent = {
   content: undefined,
   fileSystems: undefined,
   owners: undefined,
+  rules: undefined,
 };
 const content: Content = {
   length: 9,
@@ -87,6 +88,7 @@ const entry = fc.oneof(
         { type: 'nfs', id: null },
       ],
       owners: { users: new Map([[0, 'root']]), groups: new Map([[5, 'grüße']]) },
+      rules: new Uint8Array([1, 2, 3]),
     }),
   ),
 );

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { FileSystemProbe, StatSeam, Stats } from '../../../engine/home/index.ts';
+import { probeName } from '../../../engine/home/look.ts';
 import { systemClock } from '../../../store/index.ts';
 import { captureHome } from '../../helpers/one-home.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
@@ -99,7 +100,7 @@ test('a server whose clock went back is not trusted', async () => {
     fileSystemSeam: onNfs,
     networkHome: 'reread',
     statSeam: (path, stats) =>
-      late && path.includes('.stillpoint-probe-')
+      late && path.toString().endsWith(probeName)
         ? { ...stats, mtimeNs: stats.mtimeNs - 10_000_000_000n }
         : stats,
     beforeWindow: () => {

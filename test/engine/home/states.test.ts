@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type IsSame, isSame, type Stats } from '../../../engine/home/index.ts';
-import { lookNow, marginOf, probeLook, watchClock } from '../../../engine/home/look.ts';
+import { lookAt, marginOf, probeLook, watchClock } from '../../../engine/home/look.ts';
 import { bytePathOfText } from '../../../engine/home/paths.ts';
 import { statCalls } from '../../../engine/home/stat.ts';
 import type { Look, State } from '../../../engine/home/states.ts';
@@ -82,8 +82,9 @@ test('no two writes that one rounded time cannot tell apart are taken for one', 
   );
 });
 
-test('a probe leaves nothing behind and tells the file system’s clock', () => {
+test('a probe changes nothing in the folder, not even its times, and tells the file system’s clock', () => {
   using scratch = scratchFolder();
+  const folder = statSync(scratch.path, { bigint: true });
   const before = systemClock.nowNs();
   const found = probeLook(bytePathOfText(scratch.path), {
     ...systemSeams,
@@ -92,17 +93,26 @@ test('a probe leaves nothing behind and tells the file system’s clock', () => 
   const tickNs = 20n * ms;
   assert.equal(found.startedNs > before - tickNs && found.startedNs < systemClock.nowNs() + tickNs, true);
   assert.deepEqual(readdirSync(scratch.path), []);
+  assert.notEqual(found.marginNs, 2_000n * ms, 'the clock is the file system’s, not ours');
+  const { mtimeNs, ctimeNs } = statSync(scratch.path, { bigint: true });
+  assert.deepEqual([mtimeNs, ctimeNs], [folder.mtimeNs, folder.ctimeNs]);
 });
 
 test('where no probe can be made the wall clock serves with two seconds to spare', () => {
   const found = probeLook(bytePathOfText('/proc'), { ...systemSeams, stat: statCalls({ libc: undefined }) });
   assert.equal(found.marginNs, 2_000n * ms);
+  const remote = probeLook(bytePathOfText('/proc'), {
+    ...systemSeams,
+    stat: statCalls({ libc: undefined }),
+    remote: true,
+  });
+  assert.equal(remote.marginNs, 30_000n * ms, 'another machine’s clock may be further from ours');
 });
 
 test('a look is told by the monotonic clock, whatever the wall clock says meanwhile', () => {
   const first = { startedNs: 5n, marginNs: 1n, startedMonotonicMs: 700 };
-  const later: Clock = { ...systemClock, monotonicMs: () => 2_200, nowMs: () => 0, nowNs: () => 0n };
-  assert.equal(lookNow(first, later).startedNs, 5n + 1_500n * ms);
+  assert.equal(lookAt(first, 2_200).startedNs, 5n + 1_500n * ms);
+  assert.equal(lookAt(first, 600).startedNs, 5n - 100n * ms, 'also as if it had begun before');
 });
 
 test('a wall clock that is set back is noticed; slewing, standing still for a moment and jumping ahead are not', () => {

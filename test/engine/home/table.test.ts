@@ -4,8 +4,9 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { BytePath } from '../../../engine/home/paths.ts';
+import { origins, RowSequence } from '../../../engine/home/sequence.ts';
 import type { Stats } from '../../../engine/home/stat.ts';
-import { EntryTable, RowOrder } from '../../../engine/home/table.ts';
+import { EntryTable } from '../../../engine/home/table.ts';
 import type { ChunkId, Content } from '../../../store/index.ts';
 
 const stats: Stats = {
@@ -110,11 +111,47 @@ test('contents of every shape come back: none, in place, one chunk, holes, a lis
 });
 
 test('an unchanged home is one run of rows', () => {
-  const order = new RowOrder();
-  for (let from = 0; from < 1000; from += 100) order.push({ again: false, from, to: from + 100 });
-  assert.deepEqual(order.runs, [{ again: false, from: 0, to: 1000 }]);
-  order.push({ again: true, from: 0, to: 1 });
-  order.push({ again: false, from: 1001, to: 1002 });
+  const order = new RowSequence([new EntryTable(), new EntryTable(), new EntryTable()]);
+  const plain = () => [...order.runs()].map(({ origin, from, to }) => ({ origin, from, to }));
+  for (let from = 0; from < 1000; from += 100) order.push(origins.base, from, from + 100);
+  assert.deepEqual(plain(), [{ origin: origins.base, from: 0, to: 1000 }]);
+  order.push(origins.again, 0, 1);
+  order.push(origins.base, 1001, 1002);
   order.dropLast();
-  assert.deepEqual(order.runs.at(-1), { again: true, from: 0, to: 1 });
+  assert.deepEqual(plain().at(-1), { origin: origins.again, from: 0, to: 1 });
+  assert.equal(order.count, 1001);
+  order.push(origins.again, 1, 2);
+  assert.deepEqual(plain().at(-1), { origin: origins.again, from: 0, to: 2 });
+});
+
+test('positions of a sequence are rows of its tables, wherever its runs begin and end', () => {
+  const tables = [new EntryTable(1), new EntryTable(1), new EntryTable(1)];
+  const expected: string[] = [];
+  const order = new RowSequence(tables);
+  for (let i = 0; i < 500; i++) {
+    const origin = ([origins.base, origins.first, origins.again] as const)[(i * i) % 3]!;
+    const at = tables[origin]!.add({ name: nameOf(i), depth: 1, stats, fileSystem: 0, xattrs: [] });
+    if (i % 7 === 0) continue; // a row that is in no run
+    order.push(origin, at, at + 1);
+    expected.push(nameOf(i));
+  }
+  assert.equal(order.count, expected.length);
+  const backwards = expected.map((_, i) => order.name(expected.length - 1 - i)).reverse();
+  assert.deepEqual(backwards, expected);
+  assert.deepEqual(
+    expected.map((_, i) => order.name(i)),
+    expected,
+  );
+  for (const [from, to] of [
+    [0, 0],
+    [3, 90],
+    [100, 101],
+    [17, expected.length],
+  ] as const) {
+    const names: string[] = [];
+    for (const run of order.runs(from, to)) {
+      for (let at = run.from; at < run.to; at++) names.push(run.table.name(at));
+    }
+    assert.deepEqual(names, expected.slice(from, to));
+  }
 });

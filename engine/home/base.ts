@@ -1,0 +1,247 @@
+import {
+  type ChunkId,
+  type Clock,
+  type Content,
+  type Entry,
+  isStoreError,
+  type ListedNode,
+  type ListingRoot,
+  readListingNodes,
+  refsOfNode,
+  storeError,
+} from '../../store/index.ts';
+import { makeDevice } from './device.ts';
+import { decodeHomeEntry, type EntryFileSystem, type EntryKind, type HomeEntry } from './entry.ts';
+import type { IsExcluded } from './exclude.ts';
+import { repositoryMarks } from './leftovers.ts';
+import type { Pace } from './pace.ts';
+import { type BytePath, bytePath, bytesOf, join, shown } from './paths.ts';
+import { kinds } from './stat.ts';
+import { EntryTable } from './table.ts';
+import type { RootPlan } from './tree.ts';
+import type { HomeBase } from './types.ts';
+
+/** A whole node of the base's listing and the row after its last one. */
+export interface BaseNode {
+  readonly node: ListedNode;
+  readonly to: number;
+}
+
+/** What an earlier snapshot had under one root, as rows. Those that must not be trusted are untaken. */
+export interface TreeBase {
+  readonly listing: ListingRoot;
+  readonly table: EntryTable;
+  readonly fileSystems: readonly EntryFileSystem[];
+  /** Fingerprint of the rules that left things out. */
+  readonly rules: Uint8Array | undefined;
+  /** The newest change of a trusted row, by file system. */
+  readonly newestNs: readonly (bigint | undefined)[];
+  /** The root folder's entry as it is stored. */
+  readonly rootBody: Uint8Array;
+  /** Nodes that a new listing may take over, by their first row, the largest first. */
+  readonly nodes: ReadonlyMap<number, readonly BaseNode[]>;
+  /** True when a new snapshot may depend on every node. */
+  readonly isWhole: boolean;
+}
+
+interface LoadContext {
+  readonly clock: Clock;
+  readonly pace: Pace;
+  readonly onNote: (note: string) => void;
+}
+
+/** Loads what the base has under a root of the same path; undefined when there is nothing that may be built upon. */
+export async function loadBase(
+  base: HomeBase,
+  plan: RootPlan,
+  { clock, pace, onNote }: LoadContext,
+): Promise<TreeBase | undefined> {
+  const root = base.roots.find(({ path }) => Buffer.compare(path, bytesOf(plan.root)) === 0);
+  if (!root) return undefined;
+  if (clock.nowMs() < base.timeMs) {
+    onNote('The clock went back since the snapshot before: every file is read again');
+    return undefined;
+  }
+  try {
+    const loader = new BaseLoader(base, root.listing, plan.isExcluded);
+    for await (const { node, entries } of readListingNodes(base.source, root.listing)) {
+      for (const entry of entries ?? []) await loader.add(entry);
+      loader.endNode(node);
+      await pace.rest();
+    }
+    return loader.finish();
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    onNote(`The snapshot before cannot be built upon for ${shown(plan.root)}: ${error.message}`);
+    return undefined;
+  }
+}
+
+const isUnreadable = (error: unknown): error is Error =>
+  isStoreError(error) && (error.code === 'STORE_DAMAGED' || error.code === 'STORE_OBJECT_MISSING');
+
+const kindBits: Record<EntryKind, number> = {
+  file: kinds.file,
+  folder: kinds.folder,
+  link: kinds.link,
+  fifo: kinds.fifo,
+  characterDevice: kinds.characterDevice,
+  blockDevice: kinds.blockDevice,
+};
+const allMarks = (1 << repositoryMarks.length) - 1;
+
+class BaseLoader {
+  readonly #base: HomeBase;
+  readonly #listing: ListingRoot;
+  readonly #isExcluded: IsExcluded;
+  readonly #table: EntryTable;
+  /** Which of the names that make a repository each folder holds. */
+  readonly #marks: Uint8Array;
+  /** Folders whose rows are not complete, outermost first, with their keys. */
+  readonly #open: { at: number; key: BytePath }[] = [];
+  readonly #nodes = new Map<number, BaseNode[]>();
+  readonly #newestNs: (bigint | undefined)[] = [];
+  #root: { entry: HomeEntry; body: Uint8Array } | undefined;
+  /** First row of the newest node that must be stored again. */
+  #deniedFrom = -1;
+
+  constructor(base: HomeBase, listing: ListingRoot, isExcluded: IsExcluded) {
+    this.#base = base;
+    this.#listing = listing;
+    this.#isExcluded = isExcluded;
+    this.#table = new EntryTable(listing.entries);
+    this.#marks = new Uint8Array(listing.entries);
+  }
+
+  async add(stored: Entry): Promise<void> {
+    const key = bytePath(stored.key);
+    const entry = decodeHomeEntry(stored);
+    const name = this.#enter(key, entry.kind);
+    const at = this.#addRow(entry, name);
+    if (entry.kind === 'folder') this.#open.push({ at, key });
+    if (at === 0) this.#root = { entry, body: new Uint8Array(stored.body) };
+    const isThere = entry.content === undefined || (await this.#isThere(entry.content));
+    if (entry.unsettled || !isThere) this.#table.setUntaken(at);
+    else this.#noteTime(entry);
+  }
+
+  /** Called after the entries of a leaf, and after everything below an inner node. */
+  endNode(node: ListedNode): void {
+    const to = this.#table.count;
+    const from = to - node.entries;
+    if (!this.#base.has(node.node, 'metadata')) {
+      this.#deniedFrom = from;
+    }
+    if (!node.isCut || node.entries === 0 || this.#deniedFrom >= from) return;
+    const here = this.#nodes.get(from);
+    if (here) here.unshift({ node, to });
+    else this.#nodes.set(from, [{ node, to }]);
+  }
+
+  finish(): TreeBase {
+    this.#leaveTo(0);
+    if (!this.#root) throw malformed('it has no root folder');
+    return {
+      listing: this.#listing,
+      table: this.#table,
+      fileSystems: this.#root.entry.fileSystems ?? [],
+      rules: this.#root.entry.rules,
+      newestNs: this.#newestNs,
+      rootBody: this.#root.body,
+      nodes: this.#nodes,
+      isWhole: this.#deniedFrom < 0,
+    };
+  }
+
+  /** Leaves the folders that end before this key; the name in the one that holds it. */
+  #enter(key: BytePath, kind: EntryKind): BytePath {
+    const open = this.#open;
+    let depth = open.length;
+    while (depth > 0 && !key.startsWith(open[depth - 1]!.key)) depth--;
+    this.#leaveTo(depth);
+    const folder = open.at(-1);
+    if (!folder) {
+      if (key !== '/' || this.#table.count > 0) throw malformed('an entry is in no folder');
+      return '' as BytePath;
+    }
+    const name = key.slice(folder.key.length, kind === 'folder' ? -1 : undefined) as BytePath;
+    if (name.includes('/')) throw malformed('a folder has no entry');
+    const mark = repositoryMarks.indexOf(name as (typeof repositoryMarks)[number]);
+    if (mark >= 0) this.#marks[folder.at]! |= 1 << mark;
+    return name;
+  }
+
+  #leaveTo(depth: number): void {
+    while (this.#open.length > depth) {
+      const { at, key } = this.#open.pop()!;
+      this.#table.endFolder(at);
+      if (this.#marks[at] === allMarks) this.#table.setPlace(at, 'repository');
+      if (this.#mayBeRepository(at, key)) this.#table.setUntaken(at);
+    }
+  }
+
+  /** True when rules hide from the listing whether a folder is a repository: then it must be listed again. */
+  #mayBeRepository(at: number, key: BytePath): boolean {
+    const found = this.#marks[at]!;
+    if (found === 0 || found === allMarks) return false;
+    const relative = key.slice(1, -1) as BytePath;
+    return repositoryMarks.every(
+      (mark, place) =>
+        (found & (1 << place)) !== 0 || this.#isExcluded(join(relative, mark as BytePath), mark !== 'HEAD'),
+    );
+  }
+
+  #addRow(entry: HomeEntry, name: BytePath): number {
+    const { device, content } = entry;
+    const at = this.#table.add({
+      name,
+      depth: this.#open.length,
+      fileSystem: entry.fileSystem,
+      xattrs: entry.xattrs,
+      target: entry.target,
+      stats: {
+        dev: 0,
+        ino: entry.inode,
+        mode: kindBits[entry.kind] | entry.mode,
+        nlink: entry.linked ? 2 : 1,
+        uid: entry.uid,
+        gid: entry.gid,
+        rdev: device ? makeDevice(device) : 0n,
+        size: 0,
+        blocks: 0,
+        mtimeNs: entry.mtimeNs,
+        ctimeNs: entry.ctimeNs,
+      },
+    });
+    if (content) this.#table.setContent(at, content);
+    return at;
+  }
+
+  #noteTime({ fileSystem, ctimeNs }: HomeEntry): void {
+    const newest = this.#newestNs[fileSystem];
+    if (newest === undefined || newest < ctimeNs) this.#newestNs[fileSystem] = ctimeNs;
+  }
+
+  async #isThere(content: Content): Promise<boolean> {
+    if ('list' in content) return this.#isListThere(content.list);
+    return content.extents.every(extent => extent.kind !== 'chunk' || this.#base.has(extent.id, 'data'));
+  }
+
+  async #isListThere(node: ChunkId): Promise<boolean> {
+    if (!this.#base.has(node, 'metadata')) return false;
+    try {
+      for (const ref of refsOfNode(await this.#base.source.get(node, 'metadata'))) {
+        const isThere =
+          ref.kind === 'data' ? this.#base.has(ref.id, 'data') : await this.#isListThere(ref.id);
+        if (!isThere) return false;
+      }
+      return true;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      return false; // the file is read again
+    }
+  }
+}
+
+const malformed = (state: string): Error =>
+  storeError('STORE_DAMAGED', `Cannot read listing of a home: ${state}`);

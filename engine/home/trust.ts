@@ -1,0 +1,79 @@
+import { closeSync } from 'node:fs';
+import type { TreeBase } from './base.ts';
+import { isRefLike } from './leftovers.ts';
+import type { ClockWatch } from './look.ts';
+import type { Tools } from './met-file-systems.ts';
+import { join } from './paths.ts';
+import { openForReading } from './read.ts';
+import type { KnownRows } from './sequence.ts';
+import { isFile, isFolder, type Stats } from './stat.ts';
+import { type IsSame, isSame as isProvablySame } from './states.ts';
+import type { Tree } from './tree.ts';
+import type { WalkOptions, Where } from './walk.ts';
+
+export interface TrustContext {
+  readonly tools: Tools;
+  readonly watch: ClockWatch;
+  readonly isSame: IsSame;
+}
+
+type StillHolds = NonNullable<WalkOptions['isSame']>;
+
+/** Whether a row of an earlier look still holds, by what its file system says now. */
+export function trustIn(rows: KnownRows, tree: Tree, context: TrustContext): StillHolds {
+  const { watch, isSame } = context;
+  const { fileSystems } = tree;
+  return (at, now, where) => {
+    if (rows.isUntaken(at) || watch.wentBack) return false;
+    const ordinal = rows.fileSystem(at);
+    const fileSystem = fileSystems.get(ordinal);
+    if (!fileSystem?.trusted || fileSystems.ordinalOfDevice(now.dev) !== ordinal) return false;
+    let seen: Stats | undefined = now;
+    if (fileSystem.cached) {
+      if (isFolder(now) || isRefLike(where.place, rows.name(at))) return false;
+      if (isFile(now)) seen = seenThroughOpen(rows, at, { where, tools: context.tools });
+      if (!seen) return false;
+    }
+    const state = { ...seen, size: isFile(seen) ? seen.size : 0 };
+    const decide = isFile(seen) ? isSame : isProvablySame;
+    return decide(rows.state(at), state, fileSystem.look);
+  };
+}
+
+/** Whether a row of the base still holds: it must also be of the same file system, and found by the same rules. */
+export function trustInBase(base: TreeBase, tree: Tree, context: TrustContext): StillHolds {
+  const { table } = base;
+  const { fileSystems, root, rules } = tree;
+  const holds = trustIn(table, tree, context);
+  const isSameRules = base.rules !== undefined && Buffer.compare(base.rules, rules) === 0;
+  return (at, now, where) => {
+    // a folder that is not listed again shows nothing that other rules would let in
+    if (table.isUntaken(at) || (isFolder(now) && !isSameRules)) return false;
+    if (fileSystems.ordinalOfDevice(now.dev) === undefined) {
+      fileSystems.ordinalOf(at === 0 ? root : join(where.path, table.name(at)), now);
+    }
+    if (!fileSystems.get(table.fileSystem(at))?.isBases) return false;
+    // names that once did not agree are compared again
+    if (!isFolder(now) && now.nlink > 1 !== table.isLinked(at)) return false;
+    return holds(at, now, where);
+  };
+}
+
+/** Opening a file makes a network file system ask its server. */
+function seenThroughOpen(
+  rows: KnownRows,
+  at: number,
+  { where, tools }: { where: Where; tools: Tools },
+): Stats | undefined {
+  const path = join(where.path, rows.name(at));
+  try {
+    const fd = openForReading(path);
+    try {
+      return tools.stat.open(fd, path);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined; // taking it again will say what is wrong with it
+  }
+}

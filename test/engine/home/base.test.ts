@@ -1,0 +1,697 @@
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { test } from 'node:test';
+import {
+  type FileSystemProbe,
+  type HomeBase,
+  type HomeEntry,
+  type HomeOptions,
+  type IsSame,
+  isSame,
+  openHome,
+  type Stats,
+} from '../../../engine/home/index.ts';
+import { type ChunkId, type Content, findEntry, systemClock } from '../../../store/index.ts';
+import { everyKind, needLibc, pseudoRandom, takesXattrs } from '../../helpers/home-tree.ts';
+import { memoryChunks } from '../../helpers/memory-chunks.ts';
+import { type CapturedHome, captureHome, type Meanwhile } from '../../helpers/one-home.ts';
+import { scratchFolder } from '../../helpers/scratch.ts';
+
+const libc = await needLibc();
+const ms = 1_000_000n;
+
+/** Waits until what was just written is clearly old. */
+const age = (): Promise<void> => systemClock.sleep(60);
+
+interface Next extends CapturedHome {
+  /** Paths below the root whose content was read, by either look. */
+  readonly read: readonly string[];
+  readonly puts: number;
+}
+
+/** Backs up again on top of an earlier run. */
+async function next(
+  root: string,
+  before: CapturedHome,
+  options: Partial<HomeOptions> & Meanwhile = {},
+): Promise<Next> {
+  const read: string[] = [];
+  let puts = 0;
+  before.chunks.onPut = () => puts++;
+  const captured = await captureHome(root, {
+    base: before.base,
+    chunks: before.chunks,
+    readSeam: (path, moment) => {
+      if (moment === 'opened') read.push(path.toString('latin1').slice(root.length + 1));
+    },
+    ...options,
+  });
+  before.chunks.onPut = () => {};
+  return { ...captured, read, puts };
+}
+
+/** Fails unless a run without a base gives the very same listing. */
+async function assertAsIfWhole(
+  root: string,
+  found: CapturedHome,
+  options: Partial<HomeOptions> = {},
+): Promise<void> {
+  const whole = await captureHome(root, options);
+  assert.deepEqual(found.entries, whole.entries);
+  assert.deepEqual(found.result.roots, whole.result.roots);
+  for (const count of ['files', 'folders', 'bytes'] as const)
+    assert.equal(found.result[count], whole.result[count], count);
+}
+
+function plant(root: string): void {
+  mkdirSync(`${root}/b/c`, { recursive: true });
+  mkdirSync(`${root}/gone`);
+  writeFileSync(`${root}/a`, 'a');
+  writeFileSync(`${root}/b/c/deep`, 'deep');
+  writeFileSync(`${root}/b/long`, 'long '.repeat(1000));
+  writeFileSync(`${root}/gone/file`, 'gone');
+  writeFileSync(`${root}/log`, 'log '.repeat(100));
+  writeFileSync(`${root}/ref`, '1'.repeat(41));
+  // enough for a listing of several leaves
+  for (let folder = 0; folder < 20; folder++) {
+    mkdirSync(`${root}/many/${String(folder).padStart(2, '0')}`, { recursive: true });
+    for (let i = 0; i < 40; i++)
+      writeFileSync(`${root}/many/${String(folder).padStart(2, '0')}/${i}`, 'x'.repeat(100));
+  }
+}
+
+/** A planted home and its first backup. */
+async function started(root: string, options: Partial<HomeOptions> = {}): Promise<CapturedHome> {
+  plant(root);
+  await age();
+  return captureHome(root, options);
+}
+
+test('an unchanged home is the base’s listing: nothing is read, encoded or stored', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  const { result, scan, read, puts } = await next(scratch.path, before);
+  assert.deepEqual([read, puts], [[], 0]);
+  assert.deepEqual(result.roots, before.result.roots);
+  assert.deepEqual([result.changed, result.changedInLatch, result.notes], [0, 0, []]);
+  assert.deepEqual(scan.read, { files: 0, bytes: 0 });
+  for (const count of ['files', 'folders', 'bytes'] as const) {
+    assert.equal(result[count], before.result[count]);
+    assert.equal(scan[count], before.result[count]);
+  }
+});
+
+test('an unchanged home of every kind of file keeps its listing, and so does the run after it', async () => {
+  using scratch = scratchFolder();
+  const root = `${scratch.path}/home`;
+  await everyKind(root);
+  await age();
+  const before = await captureHome(root);
+  const second = await next(root, before);
+  assert.deepEqual([second.read, second.result.roots], [[], before.result.roots]);
+  const third = await next(root, second);
+  assert.deepEqual([third.read, third.result.roots], [[], before.result.roots]);
+  await assertAsIfWhole(root, third);
+});
+
+for (const [what, { change, reads }] of Object.entries<{
+  change: (root: string) => void;
+  reads: readonly string[];
+}>({
+  'one file changed': { change: root => appendFileSync(`${root}/log`, 'more'), reads: ['log'] },
+  'a file replaced by one of its size and time': {
+    change: root => {
+      utimesSync(`${root}/ref`, 1_000, 1_000);
+      writeFileSync(`${root}/new`, '2'.repeat(41));
+      utimesSync(`${root}/new`, 1_000, 1_000);
+      renameSync(`${root}/new`, `${root}/ref`);
+    },
+    reads: ['ref'],
+  },
+  'a file renamed': { change: root => renameSync(`${root}/b/long`, `${root}/b/longer`), reads: ['b/longer'] },
+  'a file moved between folders': {
+    change: root => renameSync(`${root}/b/c/deep`, `${root}/gone/deep`),
+    reads: ['gone/deep'],
+  },
+  'a folder renamed, and one made in its place': {
+    change: root => {
+      renameSync(`${root}/many/03`, `${root}/many/3`);
+      mkdirSync(`${root}/many/03`);
+      writeFileSync(`${root}/many/03/0`, 'other');
+    },
+    reads: ['many/03/0'],
+  },
+  'a file that became a folder, and a folder that became a file': {
+    change: root => {
+      unlinkSync(`${root}/a`);
+      mkdirSync(`${root}/a`);
+      writeFileSync(`${root}/a/inner`, 'inner');
+      rmSync(`${root}/gone`, { recursive: true });
+      writeFileSync(`${root}/gone`, 'no folder');
+    },
+    reads: ['a/inner', 'gone'],
+  },
+  'a file that became a link': {
+    change: root => {
+      unlinkSync(`${root}/ref`);
+      symlinkSync('1'.repeat(41), `${root}/ref`);
+    },
+    reads: [],
+  },
+  'a folder gone and one added': {
+    change: root => {
+      rmSync(`${root}/b`, { recursive: true });
+      mkdirSync(`${root}/fresh/inner`, { recursive: true });
+      writeFileSync(`${root}/fresh/inner/file`, 'fresh');
+    },
+    reads: ['fresh/inner/file'],
+  },
+  'an empty folder added in an unchanged one': { change: root => mkdirSync(`${root}/b/c/empty`), reads: [] },
+  'the first and the last file changed': {
+    change: root => {
+      appendFileSync(`${root}/a`, '+');
+      appendFileSync(`${root}/ref`, '+');
+    },
+    reads: ['a', 'ref'],
+  },
+  'every other folder touched': {
+    change: root => {
+      for (let i = 0; i < 20; i += 2) utimesSync(`${root}/many/${String(i).padStart(2, '0')}`, 5, 5);
+    },
+    reads: [],
+  },
+  'modes alone': {
+    change: root => {
+      chmodSync(`${root}/b/c`, 0o711);
+      chmodSync(`${root}/log`, 0o600);
+    },
+    reads: ['log'],
+  },
+  'a hard link added': {
+    change: root => linkSync(`${root}/b/long`, `${root}/linked`),
+    reads: ['b/long'],
+  },
+  nothing: { change: () => {}, reads: [] },
+})) {
+  test(`${what}: only that is read, and the listing is that of a whole run`, async () => {
+    using scratch = scratchFolder();
+    const root = `${scratch.path}/home`;
+    const before = await started(root);
+    change(root);
+    await age();
+    const found = await next(root, before);
+    const expected = what.startsWith('a folder renamed')
+      ? [...reads, ...Array.from({ length: 40 }, (_, i) => `many/3/${i}`)]
+      : reads;
+    // a folder that moved brings files with their old states, but under names that nobody knew
+    assert.deepEqual([...found.read].sort(), [...expected].sort());
+    assert.equal(found.result.changed, expected.length);
+    await assertAsIfWhole(root, found);
+    const again = await next(root, found);
+    assert.deepEqual([again.read, again.puts, again.result.roots], [[], 0, found.result.roots]);
+  });
+}
+
+test('a changed file stores its own leaf and the nodes above it, and no other', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  assert.equal(before.result.roots[0]!.listing.level, 1);
+  assert.ok(before.chunks.count('metadata') > 4);
+  appendFileSync(`${scratch.path}/many/10/20`, '+');
+  const { puts } = await next(scratch.path, before);
+  assert.ok(puts <= 1 + 3, `${puts}: the chunk, its leaf, the last leaf and the root`);
+});
+
+test('a change between the looks is found on top of a base too', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const before = await started(root);
+  appendFileSync(`${root}/log`, 'live');
+  mkdirSync(`${root}/made`);
+  writeFileSync(`${root}/made/live`, 'live');
+  await age();
+  const found = await next(root, before, {
+    beforeWindow: async () => {
+      appendFileSync(`${root}/log`, 'again');
+      writeFileSync(`${root}/ref`, '3'.repeat(41));
+      rmSync(`${root}/gone`, { recursive: true });
+      renameSync(`${root}/many/07`, `${root}/many/7`);
+      writeFileSync(`${root}/made/window`, 'window');
+      unlinkSync(`${root}/many/11/39`);
+      await age();
+    },
+  });
+  assert.deepEqual(found.result.unreadable, []);
+  // the log by both looks, and counted once
+  assert.equal(found.result.changed, 4 + 40);
+  assert.equal(found.result.changedInLatch, 3 + 40);
+  await assertAsIfWhole(root, found);
+});
+
+for (const [name, stepNs] of [
+  ['10 ms', 10n * ms],
+  ['1 s', 1_000n * ms],
+] as const) {
+  const statSeam = (_path: Buffer, stats: Stats): Stats => ({
+    ...stats,
+    mtimeNs: stats.mtimeNs - (stats.mtimeNs % stepNs),
+    ctimeNs: stats.ctimeNs - (stats.ctimeNs % stepNs),
+  });
+
+  test(`a ref that moved twice within ${name} of file time, with a backup in between, is read again`, async () => {
+    using scratch = scratchFolder();
+    const ref = `${scratch.path}/refs/heads/main`;
+    mkdirSync(`${scratch.path}/refs/heads`, { recursive: true });
+    for (let tries = 0; ; tries++) {
+      assert(tries < 50, 'two writes never fell into one granule');
+      writeFileSync(ref, '1'.repeat(41));
+      const first = statSync(ref, { bigint: true });
+      const before = await captureHome(scratch.path, { statSeam });
+      writeFileSync(ref, '2'.repeat(41));
+      const second = statSync(ref, { bigint: true });
+      const found = await next(scratch.path, before, { statSeam });
+      assert.equal(await found.text('refs/heads/main'), '2'.repeat(41));
+      if (first.ctimeNs / stepNs === second.ctimeNs / stepNs) break;
+    }
+  });
+
+  test(`a file that came within ${name} of its folder’s last change, after a backup, is found`, async () => {
+    using scratch = scratchFolder();
+    for (let tries = 0; ; tries++) {
+      assert(tries < 50, 'two changes never fell into one granule');
+      rmSync(`${scratch.path}/heads`, { recursive: true, force: true });
+      mkdirSync(`${scratch.path}/heads`);
+      writeFileSync(`${scratch.path}/heads/one`, '1');
+      const first = statSync(`${scratch.path}/heads`, { bigint: true });
+      const before = await captureHome(scratch.path, { statSeam });
+      writeFileSync(`${scratch.path}/heads/two`, '2');
+      const second = statSync(`${scratch.path}/heads`, { bigint: true });
+      const found = await next(scratch.path, before, { statSeam });
+      assert.equal(found.entries.has('heads/two'), true);
+      if (first.ctimeNs / stepNs === second.ctimeNs / stepNs) break;
+    }
+  });
+}
+
+test('a test of size and whole seconds misses a rewrite since the base; the engine’s own does not', async () => {
+  const isSameToRsync: IsSame = (first, now) =>
+    first.size === now.size && first.mtimeNs / 1_000_000_000n === now.mtimeNs / 1_000_000_000n;
+  for (const [isSameUsed, wanted] of [
+    [isSame, '2'],
+    [isSameToRsync, '1'],
+  ] as const) {
+    using scratch = scratchFolder();
+    const before = await started(scratch.path);
+    const { atime, mtime } = statSync(`${scratch.path}/ref`);
+    writeFileSync(`${scratch.path}/ref`, '2'.repeat(41));
+    utimesSync(`${scratch.path}/ref`, atime, mtime);
+    const found = await next(scratch.path, before, { isSame: isSameUsed });
+    assert.equal(await found.text('ref'), wanted.repeat(41));
+  }
+});
+
+test('a state that was recorded too soon after its change is not trusted by the next run', async () => {
+  using scratch = scratchFolder();
+  await started(scratch.path);
+  const before = await captureHome(scratch.path, {
+    beforeWindow: () => writeFileSync(`${scratch.path}/ref`, '2'.repeat(41)),
+  });
+  assert.equal(before.entries.get('ref')!.unsettled, true);
+  await age();
+  const found = await next(scratch.path, before);
+  assert.deepEqual(found.read, ['ref']);
+  assert.equal(found.entries.get('ref')!.unsettled, false);
+  await assertAsIfWhole(scratch.path, found);
+});
+
+test('a change of nothing but attributes is found', async t => {
+  using scratch = scratchFolder();
+  if (!(await takesXattrs(scratch.path))) return t.skip('this file system takes no attributes of users');
+  const before = await started(scratch.path);
+  const name = Buffer.from('user.note');
+  libc.setXattr(Buffer.from(`${scratch.path}/log`), { name, value: Buffer.from('x') });
+  libc.setXattr(Buffer.from(`${scratch.path}/b`), { name, value: Buffer.from('y') });
+  await age();
+  const found = await next(scratch.path, before);
+  assert.deepEqual(found.entries.get('log')!.xattrs, [{ name: 'user.note', value: 'x' }]);
+  await assertAsIfWhole(scratch.path, found);
+  const again = await next(scratch.path, found);
+  assert.deepEqual([again.read, again.puts], [[], 0]);
+});
+
+test('names of one file stay one file when another name comes, goes or is replaced', async () => {
+  using scratch = scratchFolder();
+  const root = `${scratch.path}/home`;
+  plant(root);
+  linkSync(`${root}/many/00/0`, `${root}/many/09/linked`);
+  linkSync(`${root}/many/00/0`, `${root}/many/19/linked`);
+  linkSync(`${root}/many/00/1`, `${root}/many/18/pair`);
+  await age();
+  let before = await captureHome(root);
+  for (const [change, linked] of [
+    [() => {}, ['many/00/0', 'many/00/1', 'many/09/linked', 'many/18/pair', 'many/19/linked']],
+    [
+      () => unlinkSync(`${root}/many/09/linked`),
+      ['many/00/0', 'many/00/1', 'many/18/pair', 'many/19/linked'],
+    ],
+    [
+      () => {
+        // one name is another file now: the other one stands alone
+        unlinkSync(`${root}/many/18/pair`);
+        writeFileSync(`${root}/many/18/pair`, 'x'.repeat(100));
+      },
+      ['many/00/0', 'many/19/linked'],
+    ],
+  ] as const) {
+    change();
+    await age();
+    const found = await next(root, before);
+    const names = [...found.entries.values()].filter(entry => entry.linked).map(entry => entry.path);
+    assert.deepEqual(names, linked);
+    await assertAsIfWhole(root, found);
+    before = found;
+  }
+});
+
+const chunkOf = (entry: HomeEntry | undefined): ChunkId => {
+  const extents = entry?.content && 'extents' in entry.content ? entry.content.extents : [];
+  const [only] = extents;
+  assert(only?.kind === 'chunk', 'one chunk');
+  return only.id;
+};
+
+test('a file whose chunk is lost, or about to go, is read again although it did not change', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  const lost = chunkOf(before.entries.get('b/long'));
+  before.chunks.lose(lost, 'data');
+  const found = await next(scratch.path, before);
+  assert.deepEqual(found.read, ['b/long']);
+  assert.equal(before.chunks.has(lost, 'data'), true);
+  assert.deepEqual(found.result.roots, before.result.roots);
+});
+
+test('a long file is read again when a node of its list of extents, or a chunk in it, is lost', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const before = await started(root);
+  const id = (seed: number): ChunkId => new Uint8Array(32).fill(seed) as ChunkId;
+  assert.equal((await next(root, before)).puts, 0);
+  for (const lost of ['list', 'chunk', 'nothing'] as const) {
+    const chunks = memoryChunks();
+    writeFileSync(`${root}/huge`, pseudoRandom(48 << 20)); // more than 32 chunks
+    await age();
+    const first = await captureHome(root, { chunks });
+    const content: Content = first.entries.get('huge')!.content!;
+    assert('list' in content);
+    if (lost === 'list') chunks.lose(content.list, 'metadata');
+    const has: HomeBase['has'] = (chunk, chunkClass) =>
+      chunks.has(chunk, chunkClass) && !(lost === 'chunk' && Buffer.compare(chunk, chunkWanted) === 0);
+    const chunkWanted = lost === 'chunk' ? await someChunk(first, content) : id(0);
+    const found = await next(root, first, { base: { ...first.base, has } });
+    assert.deepEqual(found.read, lost === 'nothing' ? [] : ['huge'], lost);
+  }
+});
+
+async function someChunk({ chunks }: CapturedHome, content: Content): Promise<ChunkId> {
+  const { extentsOf } = await import('../../../store/index.ts');
+  let at = 0;
+  for await (const extent of extentsOf(chunks, content)) {
+    if (extent.kind === 'chunk' && ++at === 20) return extent.id;
+  }
+  throw new Error('a list of more than 20 chunks is needed');
+}
+
+test('a node of the listing that a new snapshot must not depend on is stored again', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  const listing = before.result.roots[0]!.listing;
+  for (const denied of ['root', 'leaf'] as const) {
+    const entry = await findEntry(before.chunks, listing, Buffer.from('/many/05/7'));
+    assert(entry);
+    const leaf = await leafOf(before, '/many/05/7');
+    const wanted = denied === 'root' ? listing.id : leaf;
+    let asked = false;
+    const base: HomeBase = {
+      ...before.base,
+      has: (id, chunkClass) => {
+        if (Buffer.compare(id, wanted) !== 0) return before.chunks.has(id, chunkClass);
+        asked = true;
+        return false;
+      },
+    };
+    const put: string[] = [];
+    const found = await next(scratch.path, before, {
+      base,
+      chunks: {
+        ...before.chunks,
+        put: async (bytes, chunkClass) => {
+          const id = await before.chunks.put(bytes, chunkClass);
+          put.push(Buffer.from(id).toString('hex'));
+          return id;
+        },
+      },
+    });
+    assert.deepEqual([asked, found.read], [true, []]);
+    assert.equal(put.includes(Buffer.from(wanted).toString('hex')), true);
+    assert.ok(put.length <= 3, 'the others are taken over');
+    assert.deepEqual(found.result.roots, before.result.roots);
+  }
+});
+
+async function leafOf({ chunks, result }: CapturedHome, key: string): Promise<ChunkId> {
+  const { readListingNodes } = await import('../../../store/index.ts');
+  for await (const { node, entries } of readListingNodes(chunks, result.roots[0]!.listing)) {
+    if (entries?.some(entry => Buffer.from(entry.key).toString() === key)) return node.node;
+  }
+  throw new Error(`no leaf has ${key}`);
+}
+
+test('a base that cannot be read is said and not built upon', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  before.chunks.lose(await leafOf(before, '/many/05/7'), 'metadata');
+  const found = await next(scratch.path, before);
+  assert.equal(found.read.length, before.result.files);
+  assert.equal(found.result.notes.length, 1);
+  assert.deepEqual(found.result.roots, before.result.roots);
+});
+
+test('what is on another file system than the base’s, or on one without an identity, is read again', async () => {
+  const identity =
+    (id: string | null): FileSystemProbe =>
+    (_path, facts) => ({ ...facts, id });
+  using scratch = scratchFolder();
+  const before = await started(scratch.path, { fileSystemSeam: identity('one') });
+  const same = await next(scratch.path, before, { fileSystemSeam: identity('one') });
+  assert.deepEqual([same.read, same.result.notes], [[], []]);
+  const other = await next(scratch.path, before, { fileSystemSeam: identity('other') });
+  assert.equal(other.read.length, before.result.files);
+  assert.equal(other.result.notes.length, 1);
+  assert.deepEqual(
+    other.entries.get('')!.fileSystems?.map(({ id }) => id),
+    ['other'],
+  );
+  assert.equal(other.entries.get('log')!.fileSystem, 0);
+  const none = await next(scratch.path, before, { fileSystemSeam: identity(null) });
+  assert.equal(none.read.length, before.result.files);
+  const still = await next(scratch.path, none, { fileSystemSeam: identity(null) });
+  assert.equal(still.read.length, before.result.files);
+  assert.deepEqual(
+    still.entries.get('')!.fileSystems?.map(({ id }) => id),
+    [null],
+  );
+});
+
+test('a volume below the home that was replaced is read again; what is beside it is not', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const mounted = (id: string | null): Pick<HomeOptions, 'statSeam' | 'fileSystemSeam'> => ({
+    statSeam: (path, stats) =>
+      path.toString().includes('/many/05') ? { ...stats, dev: stats.dev + 1 } : stats,
+    fileSystemSeam: (path, facts) => ({ ...facts, id: path.toString().includes('/many/05') ? id : 'home' }),
+  });
+  const before = await started(root, mounted('volume'));
+  assert.deepEqual((await next(root, before, mounted('volume'))).read, []);
+  for (const id of ['replaced', null]) {
+    const found = await next(root, before, mounted(id));
+    assert.equal(found.read.length, 40);
+    assert.equal(
+      found.read.every(path => path.startsWith('many/05/')),
+      true,
+    );
+    assert.deepEqual(
+      found.entries.get('')!.fileSystems?.map(one => one.id),
+      ['home', id],
+    );
+    assert.equal(found.entries.get('many/05/3')!.fileSystem, 1);
+    await assertAsIfWhole(root, found, mounted(id));
+  }
+});
+
+test('after a clock that went back since the base everything is read again, and it is said', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  const early = await next(scratch.path, before, {
+    base: { ...before.base, timeMs: systemClock.nowMs() + 60_000 },
+  });
+  assert.equal(early.read.length, before.result.files);
+  assert.equal(early.result.notes.length, 1);
+  // the file system's own clock, which may be a server's
+  const behind = (_path: Buffer, stats: Stats): Stats => ({
+    ...stats,
+    ctimeNs: stats.ctimeNs + 3_600_000n * ms,
+  });
+  const ahead = await captureHome(scratch.path, {
+    statSeam: (path, stats) => {
+      const later = behind(path, stats);
+      return path.toString().endsWith('#probe')
+        ? { ...later, mtimeNs: stats.mtimeNs + 3_600_000n * ms }
+        : later;
+    },
+  });
+  assert.equal(ahead.entries.get('log')!.unsettled, false);
+  const back = await next(scratch.path, ahead, { statSeam: behind });
+  assert.equal(back.read.length >= before.result.files, true);
+  assert.equal(
+    back.result.notes.some(note => note.includes('clock')),
+    true,
+  );
+});
+
+test('rules that changed hold in folders that did not', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const before = await started(root, { exclude: ['/many/05/', '*.tmp'] });
+  assert.equal(before.entries.has('many/05/3'), false);
+  const found = await next(root, before, { exclude: ['*.tmp', 'deep', '/many/07/'] });
+  assert.equal(found.entries.has('many/05/3'), true, 'a rule taken back');
+  assert.equal(found.entries.has('b/c/deep'), false, 'a new rule');
+  assert.equal(found.entries.has('many/07'), false);
+  assert.deepEqual(found.read, Array.from({ length: 40 }, (_, i) => `many/05/${i}`).sort());
+  await assertAsIfWhole(root, found, { exclude: ['*.tmp', 'deep', '/many/07/'] });
+  const same = await next(root, found, { exclude: ['*.tmp', 'deep', '/many/07/'] });
+  assert.deepEqual([same.read, same.puts], [[], 0]);
+  const repositories = await next(root, same, {
+    exclude: ['*.tmp', 'deep', '/many/07/'],
+    excludeRepositories: [7],
+  });
+  assert.deepEqual(repositories.read, []);
+  assert.notDeepEqual(repositories.result.roots, same.result.roots, 'the rules are part of what is recorded');
+});
+
+test('a data store that joins is read whole; the roots that were there are not', async () => {
+  using scratch = scratchFolder();
+  const [home, store] = [`${scratch.path}/home`, `${scratch.path}/store`];
+  plant(store);
+  const before = await started(home);
+  const opened: string[] = [];
+  const readSeam: HomeOptions['readSeam'] = (path, moment) => {
+    if (moment === 'opened') opened.push(path.toString());
+  };
+  const joined = await next(home, before, { dataStores: [store], readSeam });
+  assert.equal(opened.length, before.result.files);
+  assert.equal(
+    opened.every(path => path.startsWith(`${store}/`)),
+    true,
+  );
+  assert.deepEqual(joined.result.roots[0], before.result.roots[0]);
+  opened.length = 0;
+  const after = await next(home, joined, { dataStores: [store], readSeam });
+  assert.deepEqual([opened, after.puts, after.result.roots], [[], 0, joined.result.roots]);
+});
+
+test('what Git left behind is left out of a changed folder of a repository that is otherwise unchanged', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  mkdirSync(`${root}/repo/refs/heads/deep`, { recursive: true });
+  mkdirSync(`${root}/repo/objects/aa`, { recursive: true });
+  mkdirSync(`${root}/repo/logs/refs`, { recursive: true });
+  for (const name of ['HEAD', 'config', 'refs/heads/main', 'refs/heads/deep/x', 'logs/HEAD', 'logs/refs/x'])
+    writeFileSync(`${root}/repo/${name}`, name);
+  await age();
+  const before = await captureHome(root);
+  for (const name of [
+    'refs/heads/deep/x.lock',
+    'objects/aa/tmp_obj_1',
+    'objects/aa/object',
+    'config.lock',
+    'logs/refs/y.lock',
+  ])
+    writeFileSync(`${root}/repo/${name}`, name);
+  await age();
+  const found = await next(root, before);
+  assert.deepEqual([...found.read].sort(), ['repo/logs/refs/y.lock', 'repo/objects/aa/object']);
+  await assertAsIfWhole(root, found);
+  // rules hide the marks of a repository from the listing: its place is found by listing it again
+  const hidden = { exclude: ['/repo/objects/'] };
+  const partly = await captureHome(root, hidden);
+  writeFileSync(`${root}/repo/refs/heads/deep/z.lock`, '');
+  await age();
+  await assertAsIfWhole(root, await next(root, partly, hidden), hidden);
+});
+
+test('on a network file system with late answers folders are listed and refs read again', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const late: Partial<HomeOptions> = {
+    fileSystemSeam: (_path, facts) => ({ ...facts, type: 'nfs', cached: true }),
+    networkHome: 'reread',
+  };
+  mkdirSync(`${root}/repo/refs`, { recursive: true });
+  mkdirSync(`${root}/repo/objects`);
+  for (const name of ['HEAD', 'refs/main', 'description']) writeFileSync(`${root}/repo/${name}`, 'before');
+  await age();
+  const before = await captureHome(root, late);
+  const found = await next(root, before, late);
+  assert.deepEqual([...new Set(found.read)].sort(), ['repo/HEAD', 'repo/refs/main']);
+  assert.equal(found.entries.size, before.entries.size);
+});
+
+test('an estimate says what a backup would read, and reads and stores nothing', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const before = await started(root);
+  appendFileSync(`${root}/log`, 'more');
+  writeFileSync(`${root}/new`, pseudoRandom(3000));
+  linkSync(`${root}/new`, `${root}/new-too`);
+  await age();
+  let puts = 0;
+  before.chunks.onPut = () => puts++;
+  const opened: string[] = [];
+  const open = (base: HomeBase | undefined) =>
+    openHome({
+      root,
+      sink: before.chunks,
+      cuts: before.chunks.cuts,
+      clock: systemClock,
+      base,
+      readSeam: path => opened.push(path.toString()),
+    });
+  await using home = await open(before.base);
+  const estimate = await home.estimate();
+  assert.deepEqual([puts, opened], [0, []]);
+  assert.deepEqual(estimate, {
+    files: before.result.files + 2,
+    folders: before.result.folders,
+    bytes: before.result.bytes + 4 + 2 * 3000,
+    changed: 2,
+    changedBytes: 404 + 3000,
+  });
+  const found = await next(root, before);
+  assert.deepEqual(found.scan.read, { files: 2, bytes: 404 + 3000 });
+  await using whole = await open(undefined);
+  assert.equal((await whole.estimate()).changed, before.result.files + 1);
+});
