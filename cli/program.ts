@@ -29,6 +29,11 @@ made. \`/\` is all that the snapshot holds. What is in the database begins with 
 database:tables/public/comment (rows as COPY writes them), database:sequences and database:definitions/pre-data; a file of
 such a name is ./database:…. Bytes that cannot be shown are written \\xHH, a backslash as two, and may be given so.`;
 
+const diffHelp = `
+Files: + added, - removed, C content, K kind, M what is beside the content (mode, owner, mtime, attributes, links). Refs of the
+repositories among them: from what to what. Tables: rows before and after, and how many rows only one side has; a row that
+was changed is one added and one removed. Sequences, and sections of the definitions.`;
+
 /** The command line, ready to parse: gives the exit code. */
 export function buildProgram(options: ProgramOptions): (argv: readonly string[]) => Promise<number> {
   let exitCode = 0;
@@ -129,6 +134,14 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
       ['snapshot', 'path'],
     ),
   ).addHelpText('after', pathHelp);
+  narrow(
+    command(
+      'diff <before> <after>',
+      'tell what differs between two snapshots: files, refs, rows',
+      async () => (await import('./commands/diff.ts')).diff,
+      ['before', 'after'],
+    ),
+  ).addHelpText('after', diffHelp);
   narrow(
     command(
       'verify [snapshots...]',

@@ -14,16 +14,23 @@ export { bitbucketExcludes } from './home/index.ts';
 export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';
 export {
+  type DatabaseDifference,
   databaseMark,
+  diffDatabases,
+  type EntryChange,
   exactText,
   groupOf,
+  HomeDifference,
   type Listed,
   listPath,
   nameOfItem,
   nameOfRoot,
   printable,
   printableText,
+  type RefChange,
   readPath,
+  type SequenceChange,
+  type TableChange,
 } from './look/index.ts';
 export { nearest } from './nearest.ts';
 export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';

@@ -17,28 +17,36 @@ type OwnerNames = {
 type InRoot = Extract<Listed, { in: 'root' }>;
 type BytePath = InRoot['entry']['path'];
 
+interface PlacedPath {
+  readonly root: InRoot['root'];
+  readonly entry: Pick<InRoot['entry'], 'path'>;
+}
+
 /** A path as a person may give it again. */
-export function pathText({ root, entry }: Pick<InRoot, 'root' | 'entry'>): string {
+export function pathText({ root, entry }: PlacedPath): string {
   if (root.isHome && entry.path !== '') return printable(entry.path);
   return entry.path === '' ? nameOfRoot(root) : `${nameOfRoot(root)}/${printable(entry.path)}`;
 }
 
 /** The exact text, or where it is not UTF-8, the printable one and the bytes. */
-function exact(name: string, path: BytePath): Record<string, unknown> {
+export function exact(name: string, path: BytePath): Record<string, unknown> {
   const text = exactText(path);
   if (text !== undefined) return { [name]: text };
   return { [name]: printable(path), [`${name}Bytes`]: Buffer.from(path, 'latin1').toString('base64') };
 }
 
+/** Relative to the home, or absolute in a data store. */
+export function wholePath({ root, entry }: PlacedPath): BytePath {
+  if (root.isHome && entry.path !== '') return entry.path;
+  const rootPath = Buffer.from(root.path).toString('latin1');
+  return `${rootPath}${entry.path === '' ? '' : '/'}${entry.path}` as BytePath;
+}
+
 export function entryJson(listed: Listed, owners: OwnerNames): Record<string, unknown> {
   if (listed.in === 'database') return databaseJson(listed);
-  const { root, entry } = listed;
-  const rootPath = Buffer.from(root.path).toString('latin1');
-  const whole = (
-    root.isHome && entry.path !== '' ? entry.path : `${rootPath}${entry.path === '' ? '' : '/'}${entry.path}`
-  ) as BytePath;
+  const { entry } = listed;
   return {
-    ...exact('path', whole),
+    ...exact('path', wholePath(listed)),
     type: entry.kind,
     mode: entry.mode.toString(8).padStart(4, '0'),
     uid: entry.uid,

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
 import { type Rig, runHere } from '../../bench/rig/index.ts';
 import { programs } from '../../bench/rig/program.ts';
 import { failureOf, smallRig } from '../helpers/small-rig.ts';
@@ -138,5 +147,61 @@ describe('looking into a snapshot', () => {
         more.join(' '),
       );
     assert.equal(existsSync(target.home), false);
+  });
+
+  test('diff tells a push, a rename, a mode, and each changed row', async () => {
+    const { instance } = rig;
+    const before = String((await rig.summary(['backup', '--json']))['snapshot']);
+    const home = (name: string) => join(instance.home, 'shared', name);
+    await instance.push({ repositoryId: 1, ref: 'refs/heads/main' });
+    renameSync(home('large.bin'), home('renamed.bin'));
+    chmodSync(home('config/ssh-server-keys.pem'), 0o640);
+    const client = new pg.Client({ connectionString: instance.databaseUrl });
+    await client.connect();
+    await client.query("INSERT INTO app_user (name, email) VALUES ('new', 'new@example.org')");
+    await client.query("UPDATE project SET name = name || '!' WHERE id = 1");
+    await client.query('DELETE FROM ref_update WHERE id = (SELECT min(id) FROM ref_update)');
+    await client.query('CREATE TABLE made (id int); INSERT INTO made SELECT generate_series(1, 3)');
+    await client.query('VACUUM FULL repository');
+    await client.end();
+    const after = String((await rig.summary(['backup', '--json']))['snapshot']);
+
+    const { code, stdout, stderr, json } = await bare('diff', before, after, '--json');
+    assert.deepEqual([code, stderr, stdout.split('\n').length], [0, '', 2]);
+    const { files, refs, tables, sequences, definitions, summary } = json[0] as Record<string, Item[]>;
+    const changes = new Map(files!.map(({ path, change, metadata }) => [path, `${change} ${metadata}`]));
+    assert.equal(changes.get('shared/renamed.bin'), 'added ');
+    assert.equal(changes.get('shared/large.bin'), 'removed ');
+    assert.equal(changes.get('shared/config/ssh-server-keys.pem'), 'metadata mode');
+    assert.equal(changes.get('shared/data/repositories/1/refs/heads/main'), 'content mtime');
+    const repository = join(instance.home, 'shared/data/repositories/1');
+    const main = readFileSync(join(repository, 'refs/heads/main'), 'utf8').trim();
+    const [moved, ...others] = refs!;
+    assert.deepEqual(
+      [moved?.['repository'], moved?.['ref'], moved?.['after'], others],
+      ['1', 'refs/heads/main', main, []],
+    );
+    const rows = new Map(tables!.map(table => [table['name'], [table['rowsAdded'], table['rowsRemoved']]]));
+    assert.deepEqual(rows.get('app_user'), [1, 0]);
+    assert.deepEqual(rows.get('project'), [1, 1]);
+    assert.deepEqual(rows.get('ref_update'), [1, 1], 'the row of the push, and the one that was deleted');
+    assert.deepEqual(rows.get('made'), [3, 0]);
+    assert.equal(rows.has('repository'), false, 'VACUUM FULL changes no row');
+    const user = sequences!.find(({ name }) => name === 'app_user_id_seq');
+    assert.equal(Number(user?.['after']) - Number(user?.['before']), 1);
+    assert.ok(definitions!.includes('pre-data' as unknown as Item));
+    assert.equal((summary as unknown as Item)['refs'], 1);
+
+    const people = await bare('diff', before, after);
+    assert.match(people.stdout, /^\+ shared\/renamed\.bin$/m);
+    assert.match(people.stdout, /^M shared\/config\/ssh-server-keys\.pem \(mode\)$/m);
+    assert.match(
+      people.stdout,
+      new RegExp(`^ref 1 refs/heads/main {2}[0-9a-f]{12} -> ${main.slice(0, 12)}$`, 'm'),
+    );
+    assert.match(people.stdout, /^table public\.project {2}\d+ -> \d+ rows: 1 added, 1 removed$/m);
+    const same = await bare('diff', after, after, '--json');
+    assert.deepEqual(same.json[0]?.['files'], []);
+    assert.deepEqual(same.json[0]?.['tables'], []);
   });
 });

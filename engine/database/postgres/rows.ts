@@ -8,8 +8,11 @@ const digit0 = 48;
 const openParenthesis = 40;
 const closeParenthesis = 41;
 
+/** What takes the rows. */
+export type RowSink = Pick<DigestSum, 'addRow' | 'addPiece' | 'endPieces'>;
+
 export interface RowSplitterOptions {
-  readonly digest: DigestSum;
+  readonly digest: RowSink;
   /** Told each row's place, in order; absent: the rows carry none. */
   readonly onPlace?: ((block: number, offset: number) => void) | undefined;
 }
@@ -22,7 +25,7 @@ const expect = { open: 0, block: 1, offset: 2, end: 3 } as const;
  * digest. In COPY text a newline only ever ends a row. Rows of any length pass through in pieces.
  */
 export class RowSplitter {
-  readonly #digest: DigestSum;
+  readonly #digest: RowSink;
   readonly #onPlace: ((block: number, offset: number) => void) | undefined;
   #inPlace: boolean;
   #expected: number = expect.open;

@@ -96,7 +96,7 @@ test('bytes come as they were: binary, large, with holes as zeros', async () => 
   using scratch = scratchFolder();
   const home = `${scratch.path}/home`;
   mkdirSync(home);
-  writeFileSync(`${home}/large`, pseudoRandom(9_000_000));
+  writeFileSync(`${home}/large`, pseudoRandom(3_000_000));
   writeFileSync(`${home}/empty`, '');
   sparse(`${home}/sparse`, { size: 5_000_000, data: [0, 2_000_000] });
   sparse(`${home}/hole`, { size: 3_000_000, data: [] });
