@@ -14,7 +14,16 @@ async function segment(chunks: CountedChunks, rows: readonly string[]): Promise<
   await writer.write(Buffer.from(rows.map(row => `${row}\n`).join('')));
   const digest = { rows: rows.length, sum: 0n };
   const name = { schema: 'public', name: 'some' };
-  return { ...name, first: 0, blocks: 1, digest, rows: await writer.finish(), ctids: nothing, deltas: [] };
+  return {
+    ...name,
+    first: 0,
+    blocks: 1,
+    baseBlocks: 1,
+    digest,
+    rows: await writer.finish(),
+    ctids: nothing,
+    deltas: [],
+  };
 }
 
 async function countsOf(
