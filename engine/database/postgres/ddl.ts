@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { engineError } from '../../errors.ts';
 import { readCatalogDdl } from './catalog-ddl/index.ts';
@@ -22,8 +22,6 @@ export interface DumpTool {
   readonly path: string;
   /** `15.20`. */
   readonly version: string;
-  /** Whether it takes `--restrict-key`. */
-  readonly takesRestrictKey: boolean;
 }
 
 const run = promisify(execFile);
@@ -42,6 +40,7 @@ export async function findDumpTool(
   for (const path of candidates()) {
     const tool = await inspect(path, options.signal);
     if (!tool || majorOf(tool) < serverMajor) continue;
+    if (majorOf(tool) === serverMajor) return tool;
     if (!best || majorOf(tool) < majorOf(best)) best = tool;
   }
   return best;
@@ -53,9 +52,7 @@ export async function inspect(path: string, signal?: AbortSignal): Promise<DumpT
   try {
     const { stdout } = await run(path, ['--version'], { signal });
     const version = /(\d+(?:\.\d+)?)/.exec(stdout)?.[1];
-    if (version === undefined) return undefined;
-    const help = await run(path, ['--help'], { signal });
-    return { path, version, takesRestrictKey: help.stdout.includes('--restrict-key') };
+    return version === undefined ? undefined : { path, version };
   } catch {
     if (signal?.aborted) throw signal.reason;
     return undefined; // not there or not executable: the next candidate, else the catalog reader
@@ -66,7 +63,7 @@ function majorOf(tool: DumpTool): number {
   return Number.parseInt(tool.version, 10);
 }
 
-/** The versioned ones first: Debian's /usr/bin/pg_dump is a script that chooses among them by its own rules. */
+/** The versioned ones first. Debian's /usr/bin/pg_dump is a script that chooses among them by its own rules: left out. */
 function candidates(): string[] {
   let versions: string[] = [];
   try {
@@ -77,7 +74,9 @@ function candidates(): string[] {
   return [
     ...versions.map(version => join(versionsRoot, version, 'bin')),
     ...(process.env['PATH'] ?? '').split(delimiter).filter(folder => folder !== ''),
-  ].map(folder => join(folder, 'pg_dump'));
+  ]
+    .map(folder => join(folder, 'pg_dump'))
+    .filter(path => existsSync(path) && basename(realpathSync(path)) !== 'pg_wrapper');
 }
 
 export interface ReadDdlOptions {
@@ -107,9 +106,11 @@ async function readDefinitions(connection: Connection, options: ReadDdlOptions):
   const { tool } = options;
   const source = ddlSourceOf(tool);
   if (!tool) return { source, ...(await readCatalogDdl(connection.client)), warnings: [] };
+  const help = await run(tool.path, ['--help'], { signal: options.signal });
+  const takesRestrictKey = help.stdout.includes('--restrict-key');
   const [pre, post] = await Promise.all([
-    dumpSection(connection, { ...options, tool, section: 'pre-data' }),
-    dumpSection(connection, { ...options, tool, section: 'post-data' }),
+    dumpSection(connection, { ...options, tool, takesRestrictKey, section: 'pre-data' }),
+    dumpSection(connection, { ...options, tool, takesRestrictKey, section: 'post-data' }),
   ]);
   return {
     source,
@@ -126,7 +127,11 @@ interface Section {
 
 async function dumpSection(
   connection: Connection,
-  options: ReadDdlOptions & { readonly tool: DumpTool; readonly section: 'pre-data' | 'post-data' },
+  options: ReadDdlOptions & {
+    readonly tool: DumpTool;
+    readonly takesRestrictKey: boolean;
+    readonly section: 'pre-data' | 'post-data';
+  },
 ): Promise<Section> {
   const { tool, section, signal } = options;
   // Everything but an encoding-less database can be said in UTF-8, which is what a restore sends.
@@ -134,7 +139,7 @@ async function dumpSection(
   const args = [
     ...['--schema-only', `--section=${section}`, '--no-sync', '--no-password', `--encoding=${encoding}`],
     ...[`--snapshot=${options.exportedSnapshot}`, '--lock-wait-timeout=10000'],
-    ...(tool.takesRestrictKey ? [`--restrict-key=${restrictKey}`] : []),
+    ...(options.takesRestrictKey ? [`--restrict-key=${restrictKey}`] : []),
   ];
   const env = { ...process.env, ...libpqEnvironment(connection) };
   let output: { stdout: Buffer; stderr: Buffer };

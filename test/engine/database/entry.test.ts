@@ -29,7 +29,7 @@ const inline = (bytes: Uint8Array): Content => ({
 });
 const digestKey = Uint8Array.from({ length: 16 }, (_, i) => 0xf0 + i);
 
-/** Places and rows of a little heap: blocks 2048–2050, the middle one empty; then two rows newer, one gone. */
+/** Places and rows of a little heap: blocks 2048–2050, the middle one empty; then two rows newer, one gone, a block more. */
 const base: readonly (readonly [number, number, string])[] = [
   [2048, 1, '1\tone'],
   [2048, 2, '2\t\\N'],
@@ -39,12 +39,14 @@ const base: readonly (readonly [number, number, string])[] = [
 const newer: readonly (readonly [number, number, string])[] = [
   [2048, 3, '2\ttwo'],
   [2050, 7, '5\tfive'],
+  [2051, 1, '6\tsix'],
 ];
 const live = [
   { block: 2048, offsets: [1, 3, 200] },
   { block: 2050, offsets: [7] },
+  { block: 2051, offsets: [1] },
 ];
-const now = ['1\tone', '2\ttwo', '3\tback\\\\slash', '5\tfive'];
+const now = ['1\tone', '2\ttwo', '3\tback\\\\slash', '5\tfive', '6\tsix'];
 
 const textOf = (rows: readonly (readonly [number, number, string])[]): Uint8Array =>
   Buffer.from(rows.map(([, , text]) => `${text}\n`).join(''));
@@ -75,7 +77,7 @@ const contents = {
   rows: textOf(base),
   ctids: placesOf(base, [2048, 2049, 2050]),
   deltaRows: textOf(newer),
-  deltaCtids: placesOf(newer, [2048, 2050]),
+  deltaCtids: placesOf(newer, [2048, 2050, 2051]),
   live: encodeLive(live),
   sql: Buffer.from('CREATE TABLE public."Größe" (id bigint, name text);\n'),
 };
@@ -92,12 +94,13 @@ const segment: SegmentEntry = {
 };
 const segmentWithDelta: SegmentEntry = {
   ...segment,
+  blocks: 4,
   digest: digestOf(now),
   deltas: [
     {
       baseXmin: 2n ** 40n + 7n,
-      blocks: 2,
-      rowCount: 2,
+      blocks: 3,
+      rowCount: 3,
       rows: inline(contents.deltaRows),
       ctids: inline(contents.deltaCtids),
       live: inline(contents.live),
@@ -244,7 +247,7 @@ test('entries are named for people', () => {
     [
       ...[
         'table public.Größe, blocks 2048–2050',
-        'table public.Größe, blocks 2048–2050',
+        'table public.Größe, blocks 2048–2051',
         'table public.Größe',
       ],
       ...['table public.Größe', 'table public.Größe', 'materialized view public.Größe'],

@@ -14,6 +14,8 @@ type Step = readonly { readonly block: number; readonly offset: number; readonly
 
 const first = 100;
 const blocks = 4;
+/** The heap grew by one after the base was read. */
+const baseBlocks = 3;
 const steps = fc.array(
   fc.array(
     fc.record({
@@ -69,9 +71,13 @@ async function store(
 
 async function makeSegment(chunks: MemoryChunks, history: readonly Step[]) {
   const heap: Heap = new Map();
-  apply(heap, history[0]!, 0);
+  apply(
+    heap,
+    history[0]!.filter(({ block }) => block < baseBlocks),
+    0,
+  );
   const range = { first, blocks };
-  const base = await store(chunks, placesOf(heap), range);
+  const base = await store(chunks, placesOf(heap), { first, blocks: baseBlocks });
   const deltas: SegmentDelta[] = [];
   for (const [i, step] of history.slice(1).entries()) {
     const touched = [...apply(heap, step, i + 1)].sort((a, b) => a - b);
@@ -93,7 +99,7 @@ async function makeSegment(chunks: MemoryChunks, history: readonly Step[]) {
   const segment: SegmentEntry = {
     ...{ schema: 's', name: 't' },
     ...range,
-    baseBlocks: blocks,
+    baseBlocks,
     digest: emptyDigest,
     ...base,
     deltas,
