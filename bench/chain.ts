@@ -1,3 +1,4 @@
+import { readdirSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { removeRestored, restoreAside, runChain } from './chain/index.ts';
 import { type Rig, startRig } from './rig/index.ts';
@@ -28,7 +29,9 @@ await using rig = await startRig({
 });
 say(`PostgreSQL ${rig.server.version}, seed ${values.seed}, ${values.runs} backups`);
 const result = await runChain(rig, { runs: Number(values.runs), seed: Number(values.seed), onStep: say });
+const freshStore = `${rig.folder}/fresh-store`;
 const speed = await measureRestore(rig, result.remaining.at(-1)!);
+const left = await pruneToOne(rig, result.remaining.at(-1)!);
 
 const changes = [...result.changes]
   .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -43,11 +46,14 @@ say(
   `restore: the last of the chain ${speed.chainMs} ms, a fresh full backup of the same ${speed.freshMs} ms, ` +
     `ratio ${(speed.chainMs / speed.freshMs).toFixed(2)} (wanted: at most ${ratioMax})`,
 );
+say(
+  `pruned to that one snapshot, the store has ${mib(left.chainBytes)} of packs, the fresh one ${mib(left.freshBytes)}`,
+);
 process.exitCode = result.different.size === 0 && speed.chainMs <= ratioMax * speed.freshMs ? 0 : 1;
 
 /** Medians of restores that take turns: of the chain's last snapshot, and of a full backup of the same in a new store. */
 async function measureRestore(from: Rig, last: string): Promise<{ chainMs: number; freshMs: number }> {
-  const store = `${from.folder}/fresh-store`;
+  const store = freshStore;
   await from.summary(['init', '--store', store, '--json']);
   const { snapshot } = await from.summary(['backup', '--store', store, '--json']);
   const [chainMs, freshMs]: [number[], number[]] = [[], []];
@@ -62,6 +68,26 @@ async function timeRestore(from: Rig, { id, store }: { id: string; store: string
   const { summary } = await restoreAside(from, id, { store });
   await removeRestored(from, id);
   return Number(summary['durationMs']);
+}
+
+/** What a chain leaves behind when all but one of its snapshots are gone. */
+async function pruneToOne(from: Rig, last: string): Promise<{ chainBytes: number; freshBytes: number }> {
+  for (const id of result.remaining) {
+    await from.summary(['hold', id, '--release', '--json']);
+    if (id !== last) await from.summary(['forget', id, '--json']);
+  }
+  await from.summary(['prune', '--json']);
+  return { chainBytes: packBytes(from.store), freshBytes: packBytes(freshStore) };
+}
+
+function packBytes(store: string): number {
+  return readdirSync(`${store}/packs`, { recursive: true, encoding: 'utf8' })
+    .map(name => statSync(`${store}/packs/${name}`))
+    .reduce((sum, stats) => sum + (stats.isFile() ? stats.size : 0), 0);
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(2)} MiB`;
 }
 
 function median(all: readonly number[]): number {
