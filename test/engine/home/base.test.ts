@@ -13,6 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { fileSystemOf } from '../../../engine/home/filesystem.ts';
 import {
   type FileSystemProbe,
   type HomeBase,
@@ -23,6 +25,9 @@ import {
   openHome,
   type Stats,
 } from '../../../engine/home/index.ts';
+import type { Libc } from '../../../engine/home/libc.ts';
+import { bytePathOfText } from '../../../engine/home/paths.ts';
+import { statCalls } from '../../../engine/home/stat.ts';
 import { type ChunkId, type Content, findEntry, systemClock } from '../../../store/index.ts';
 import { everyKind, needLibc, pseudoRandom, takesXattrs } from '../../helpers/home-tree.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
@@ -31,6 +36,8 @@ import { scratchFolder } from '../../helpers/scratch.ts';
 
 const libc = await needLibc();
 const ms = 1_000_000n;
+/** As in a container, where the kernel gives none. */
+const withoutUuid: Libc = { ...libc, uuid: () => undefined };
 
 /** Waits until what was just written is clearly old. */
 const age = (): Promise<void> => systemClock.sleep(60);
@@ -695,3 +702,131 @@ test('an estimate says what a backup would read, and reads and stores nothing', 
   await using whole = await open(undefined);
   assert.equal((await whole.estimate()).changed, before.result.files + 1);
 });
+
+test('a file system without a UUID is known by the birth of the folder where it is met, which no call can set', async () => {
+  using scratch = scratchFolder();
+  const root = `${scratch.path}/above/home`;
+  plant(root);
+  const idOf = (folder: string): string | null => {
+    const path = bytePathOfText(folder);
+    const { dev } = statCalls({ libc }).path(path)!;
+    return fileSystemOf(path, { dev, libc: withoutUuid }).id;
+  };
+  const id = idOf(root);
+  assert.match(id ?? '', /^birth:\d+:\d+$/);
+  assert.equal(idOf(root), id);
+  renameSync(`${scratch.path}/above`, `${scratch.path}/renamed`);
+  assert.equal(idOf(`${scratch.path}/renamed/home`), id, 'a rename above it changes nothing');
+  utimesSync(`${scratch.path}/renamed/home`, 1, 1);
+  chmodSync(`${scratch.path}/renamed/home`, 0o700);
+  assert.equal(idOf(`${scratch.path}/renamed/home`), id);
+  // made again in its place, as another volume would be
+  renameSync(`${scratch.path}/renamed`, `${scratch.path}/above`);
+  renameSync(root, `${scratch.path}/old`);
+  mkdirSync(root);
+  assert.notEqual(idOf(root), id);
+  rmSync(root, { recursive: true });
+  mkdirSync(root);
+  assert.notEqual(idOf(root), id, 'whether or not the inode is used again');
+  assert.notEqual(idOf('/dev/shm'), id);
+  assert.equal(idOf('/proc'), null, 'where births are not recorded there is no identity');
+});
+
+test('a configured identity stands for the root, and for what is mounted below with its place', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const options: Partial<HomeOptions> = {
+    fileSystem: 'array-7',
+    statSeam: (path, stats) =>
+      path.toString().includes('/many/05') ? { ...stats, dev: stats.dev + 1 } : stats,
+  };
+  const before = await started(root, options);
+  assert.deepEqual(
+    before.entries.get('')!.fileSystems?.map(({ id }) => id),
+    ['name:array-7', 'name:array-7/many/05'],
+  );
+  assert.deepEqual((await next(root, before, options)).read, []);
+  const renamed = await next(root, before, { ...options, fileSystem: 'array-8' });
+  assert.equal(renamed.read.length, before.result.files);
+});
+
+const place = fc.constantFrom(
+  'a',
+  'a-b',
+  'a.txt',
+  'b',
+  'c',
+  'd',
+  'd/a',
+  'd/a-b',
+  'd/b',
+  'd/e',
+  'd/e/a',
+  'd/e/b',
+  'd/f',
+  'z',
+  'z/z',
+);
+const deeds: readonly ((path: string, other: string) => void)[] = [
+  path => writeFileSync(path, 'x'.repeat(41)),
+  path => writeFileSync(path, 'y'.repeat(41)),
+  path => writeFileSync(path, 'large '.repeat(2_000)),
+  path => mkdirSync(path),
+  path => rmSync(path, { recursive: true }),
+  path => chmodSync(path, 0o700),
+  path => utimesSync(path, 1_000, 1_000),
+  path => symlinkSync('x'.repeat(41), path),
+  (path, other) => renameSync(path, other),
+  (path, other) => linkSync(path, other),
+];
+const deed = fc.record({ what: fc.nat(deeds.length - 1), path: place, other: place });
+
+function commit(root: string, { what, path, other }: { what: number; path: string; other: string }): void {
+  try {
+    deeds[what]!(`${root}/${path}`, `${root}/${other}`);
+  } catch {
+    // the path is not what this deed needs: the next one may find it so
+  }
+}
+
+test('whatever happens between backups, in the pre-scan and before the window, each equals a whole run', async () => {
+  const some = (maxLength: number) => fc.array(deed, { maxLength });
+  const round = fc.record({ before: some(6), during: some(3), between: some(3), aged: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(some(25), fc.array(round, { minLength: 1, maxLength: 4 }), async (first, rounds) => {
+      using scratch = scratchFolder();
+      const root = `${scratch.path}/home`;
+      mkdirSync(`${root}/d/e`, { recursive: true });
+      // enough beside it for nodes that can be taken over
+      for (let i = 0; i < 250; i++) writeFileSync(`${root}/d/${i}`, 'x'.repeat(120));
+      for (const one of first) commit(root, one);
+      let found = await captureHome(root);
+      for (const { before, during, between, aged } of rounds) {
+        for (const one of before) commit(root, one);
+        if (aged) await age();
+        const left = [...during];
+        found = await next(root, found, {
+          statSeam: (_path, stats) => {
+            const one = left.shift();
+            if (one) commit(root, one);
+            return stats;
+          },
+          beforeWindow: () => {
+            for (const one of [...left.splice(0), ...between]) commit(root, one);
+          },
+        });
+        assert.deepEqual(found.result.unreadable, []);
+        const whole = await captureHome(root);
+        // what is settled depends on when it was looked at
+        assert.deepEqual(told(found), told(whole));
+        for (const count of ['files', 'folders', 'bytes'] as const)
+          assert.equal(found.result[count], whole.result[count], count);
+      }
+      await age();
+      await assertAsIfWhole(root, await next(root, found));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+const told = ({ entries }: CapturedHome) => [...entries.values()].map(({ unsettled: _, ...entry }) => entry);
