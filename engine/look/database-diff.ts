@@ -154,8 +154,10 @@ class ChangedRows {
       this.#name = nameOf(table);
       if (await this.#isWanted(table)) this.#difference = new RowDifference(this.#source, this.#options.key);
     }
-    if (before?.entry === 'segment') await this.#difference?.add('before', before);
-    if (after?.entry === 'segment') await this.#difference?.add('after', after);
+    await this.#difference?.add({
+      before: before?.entry === 'segment' ? before : undefined,
+      after: after?.entry === 'segment' ? after : undefined,
+    });
   }
 
   async end(): Promise<void> {

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import type { SegmentEntry } from '../../../engine/database/postgres/segment-entry.ts';
 import { rowsWriter } from '../../../engine/ingest/index.ts';
 import { RowDifference } from '../../../engine/look/row-diff.ts';
+import type { ChunkSource } from '../../../store/index.ts';
 import { type CountedChunks, countedChunks } from '../../helpers/chunks.ts';
+import { makeSegment, steps } from '../../helpers/segments.ts';
 
 const key = new Uint8Array(16).fill(7);
 const nothing = { length: 0, extents: [] };
@@ -32,8 +34,8 @@ async function countsOf(
   after: readonly (readonly string[])[],
 ) {
   const difference = new RowDifference(chunks, key);
-  for (const rows of before) await difference.add('before', await segment(chunks, rows));
-  for (const rows of after) await difference.add('after', await segment(chunks, rows));
+  for (const rows of before) await difference.add({ before: await segment(chunks, rows) });
+  for (const rows of after) await difference.add({ after: await segment(chunks, rows) });
   return difference.counts();
 }
 
@@ -81,9 +83,52 @@ test('of a large table only the chunks are read that the other side lacks', asyn
   const [before, after] = [await segment(chunks, rows), await segment(chunks, rows.with(30_000, 'another'))];
   chunks.counts.gets = 0;
   const difference = new RowDifference(chunks, key);
-  await difference.add('before', before);
-  await difference.add('after', after);
+  await difference.add({ before, after });
   assert.deepEqual(await difference.counts(), { added: 1, removed: 1 });
   assert.ok(chunks.counts.gets <= 12, `${chunks.counts.gets} of ${chunks.count('data')} chunks`);
   assert.ok(chunks.count('data') > 30);
+});
+
+test('of a segment with deltas what each state added and took away is counted, whichever is the later one', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, fc.nat(4), fc.boolean(), async (history, last, isBack) => {
+      const chunks = countedChunks();
+      const states = [
+        await makeSegment(chunks, history.slice(0, 1 + (last % history.length))),
+        await makeSegment(chunks, history),
+      ];
+      const [before, after] = isBack ? states.reverse() : states;
+      const difference = new RowDifference(chunks, key);
+      await difference.add({ before: before!.segment, after: after!.segment });
+      const [old, now] = [before!, after!].map(({ expected }) => expected.split('\n').slice(0, -1));
+      assert.deepEqual(await difference.counts(), naive(old!, now!));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a delta that only adds rows is compared without the base being read', async () => {
+  const chunks = countedChunks();
+  const base = Array.from({ length: 200 }, (_, i) => ({
+    block: i % 3,
+    offset: 1 + Math.floor(i / 3),
+    text: `row ${i} ${'x'.repeat(500)}`,
+  }));
+  const more = [{ block: 1, offset: 80, text: 'y'.repeat(1_000) }];
+  const [before, after] = [await makeSegment(chunks, [base]), await makeSegment(chunks, [base, more])];
+  const read: string[] = [];
+  const source: ChunkSource = {
+    async get(id, chunkClass) {
+      const bytes = await chunks.get(id, chunkClass);
+      read.push(Buffer.from(bytes).toString('latin1'));
+      return bytes;
+    },
+  };
+  const difference = new RowDifference(source, key);
+  await difference.add({ before: before.segment, after: after.segment });
+  assert.deepEqual(await difference.counts(), { added: 1, removed: 0 });
+  assert.deepEqual(
+    [read.some(text => text.includes('yyy')), read.some(text => text.includes('xxx'))],
+    [true, false],
+  );
 });
