@@ -46,7 +46,7 @@ export function retentionWish(context: Context, flags: RetentionFlags): Retentio
     const policy = {
       ...Object.fromEntries(counts.map(([name, flag]) => [name, countOf(flags[name], flag)])),
       keepWithinMs: withinOf(context, flags.keepWithin, '--keep-within'),
-      keepTag: flags.keepTag,
+      keepTag: tagsOf(flags.keepTag ?? []),
     };
     return { retention: { policy, timeZone }, instance };
   }
@@ -81,6 +81,12 @@ function countOf(text: string | undefined, flag: string): number | undefined {
   throw engineError('USAGE', `Cannot prune: ${flag} ${text} is no number of snapshots`, {
     remedy: 'Give a whole number, 0 or more.',
   });
+}
+
+/** A tag that is empty, as from a variable that was not set, would forget all but the newest. */
+function tagsOf(tags: readonly string[]): readonly string[] {
+  if (tags.every(tag => tag !== '')) return tags;
+  throw engineError('USAGE', 'Cannot prune: --keep-tag is empty', { remedy: 'Give a tag.' });
 }
 
 function withinOf(context: Context, text: string | undefined, name: string): number | undefined {

@@ -23,9 +23,10 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** The name of the time zone that this machine is set to. */
+/** The name of the time zone that this machine is set to; UTC where it has none that is in the tables. */
 export function localTimeZone(): string {
-  return new Intl.DateTimeFormat('en').resolvedOptions().timeZone;
+  const name: string | undefined = new Intl.DateTimeFormat('en').resolvedOptions().timeZone; // TZ=UTC+3: undefined
+  return name !== undefined && isTimeZone(name) ? name : 'UTC';
 }
 
 /** Tells what an instant, ms since 1970 UTC, is called in a time zone that is one. */

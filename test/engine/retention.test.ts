@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { calendarIn, isTimeZone } from '../../engine/calendar.ts';
+import { calendarIn, isTimeZone, localTimeZone } from '../../engine/calendar.ts';
 import { applyRetention, isEmptyPolicy, type RetentionPolicy } from '../../engine/retention.ts';
 
 interface Taken {
@@ -370,4 +370,22 @@ describe('whatever the snapshots', () => {
       }),
     );
   });
+});
+
+test('a machine that is set to no time zone of the tables counts in UTC', () => {
+  const before = process.env['TZ'];
+  try {
+    for (const [zone, name] of [
+      ['Europe/Berlin', 'Europe/Berlin'],
+      ['', 'UTC'],
+      ['No/Such', 'UTC'],
+      ['UTC+3', 'UTC'],
+    ]) {
+      process.env['TZ'] = zone;
+      assert.equal(localTimeZone(), name, zone);
+    }
+  } finally {
+    if (before === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = before;
+  }
 });
