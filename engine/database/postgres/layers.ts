@@ -81,47 +81,55 @@ export function* liveRuns(
   segment: Pick<SegmentEntry, 'first' | 'blocks'>,
   layers: readonly Layer[],
 ): Generator<Run> {
+  const owners = new Owners();
   let run: { layer: number; from: number; count: number } | undefined;
   for (let block = segment.first; block < segment.first + segment.blocks; block += 1) {
     const offsets = liveOffsets(layers, block);
     if (offsets.length === 0) continue;
-    const finders = findersOf(layers, block);
+    owners.set(layers, block);
     for (const offset of offsets) {
-      const found = find(finders, offset);
-      if (!found) throw damagedSegment(`the row at (${block},${offset}) is nowhere`);
-      if (run && run.layer === found.layer && run.from + run.count === found.row) {
+      const layer = owners.layerOf(offset);
+      if (layer < 0) throw damagedSegment(`the row at (${block},${offset}) is nowhere`);
+      const row = owners.rowOf(offset);
+      if (run && run.layer === layer && run.from + run.count === row) {
         run.count += 1;
         continue;
       }
       if (run) yield run;
-      run = { layer: found.layer, from: found.row, count: 1 };
+      run = { layer, from: row, count: 1 };
     }
   }
   if (run) yield run;
 }
 
-interface Finder extends BlockPlaces {
-  readonly layer: number;
-  /** How far the search has come: offsets are asked for in ascending order. */
-  at: number;
-}
+const offsetsMax = 512;
 
-/** The layers that have rows in a block, newest first. */
-function findersOf(layers: readonly Layer[], block: number): Finder[] {
-  const finders: Finder[] = [];
-  for (let layer = layers.length - 1; layer >= 0; layer -= 1) {
-    const places = layers[layer]!.places.get(block);
-    if (places) finders.push({ ...places, layer, at: 0 });
-  }
-  return finders;
-}
+/** Who has the newest row at each place of one block. Made once, since there are many blocks. */
+class Owners {
+  readonly #layers = new Int32Array(offsetsMax);
+  readonly #rows = new Uint32Array(offsetsMax);
 
-function find(finders: readonly Finder[], offset: number): { layer: number; row: number } | undefined {
-  for (const finder of finders) {
-    while (finder.at < finder.offsets.length && finder.offsets[finder.at]! < offset) finder.at += 1;
-    if (finder.offsets[finder.at] === offset) return { layer: finder.layer, row: finder.start + finder.at };
+  set(layers: readonly Layer[], block: number): void {
+    this.#layers.fill(-1);
+    for (let layer = 0; layer < layers.length; layer += 1) {
+      const places = layers[layer]!.places.get(block);
+      if (!places) continue;
+      const { start, offsets } = places;
+      for (let i = 0; i < offsets.length; i += 1) {
+        this.#layers[offsets[i]!] = layer;
+        this.#rows[offsets[i]!] = start + i;
+      }
+    }
   }
-  return undefined;
+
+  /** -1: nobody. */
+  layerOf(offset: number): number {
+    return this.#layers[offset] ?? -1;
+  }
+
+  rowOf(offset: number): number {
+    return this.#rows[offset]!;
+  }
 }
 
 export function damagedSegment(found: string): Error {

@@ -26,12 +26,12 @@ export async function* layeredRows(
   for (const run of liveRuns(segment, layers)) {
     const cursor = cursors[run.layer]!;
     while (!cursor.take(run, output)) {
-      if (output.isFull) yield output.flush();
+      yield* output.full();
       await cursor.pull();
     }
-    if (output.isFull) yield output.flush();
+    if (output.isFull) yield* output.full();
   }
-  if (!output.isEmpty) yield output.flush();
+  yield* output.rest();
   for (const [i, cursor] of cursors.entries()) await cursor.end(layers[i]!.count);
 }
 
@@ -47,28 +47,36 @@ const outputBytes = 64 * 1024;
 
 /** Gathers rows: handing on each by itself would take longer than finding it. */
 class Output {
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
+  #full: Buffer[] = [];
+  #buffer = Buffer.allocUnsafe(outputBytes);
+  #length = 0;
 
   get isFull(): boolean {
-    return this.#bytes >= outputBytes;
+    return this.#full.length > 0;
   }
 
-  get isEmpty(): boolean {
-    return this.#bytes === 0;
+  /** Copies bytes[from, to). */
+  add(bytes: Buffer, from: number, to: number): void {
+    for (let at = from; at < to; ) {
+      const copied = bytes.copy(this.#buffer, this.#length, at, to);
+      at += copied;
+      this.#length += copied;
+      if (this.#length < outputBytes) return;
+      this.#full.push(this.#buffer);
+      this.#buffer = Buffer.allocUnsafe(outputBytes);
+      this.#length = 0;
+    }
   }
 
-  /** Keeps the bytes themselves until the next flush: they must not change until then. */
-  add(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
-    this.#bytes += bytes.length;
+  full(): readonly Uint8Array[] {
+    const buffers = this.#full;
+    if (buffers.length > 0) this.#full = [];
+    return buffers;
   }
 
-  flush(): Uint8Array {
-    const whole = Buffer.concat(this.#pieces, this.#bytes);
-    this.#pieces = [];
-    this.#bytes = 0;
-    return whole;
+  rest(): readonly Uint8Array[] {
+    const last = this.#buffer.subarray(0, this.#length);
+    return last.length === 0 ? this.full() : [...this.full(), last];
   }
 }
 
@@ -77,7 +85,7 @@ const newline = 10;
 /** Reads rows by ascending number out of a stream of them. */
 class RowCursor {
   readonly #parts: AsyncIterator<Uint8Array>;
-  #part: Uint8Array = new Uint8Array();
+  #part: Buffer = Buffer.alloc(0);
   #at = 0;
   /** Number of the row that #at is in. */
   #row = 0;
@@ -94,7 +102,7 @@ class RowCursor {
     if (!this.#moveTo(run.from)) return false;
     const start = this.#at;
     const isWhole = this.#moveTo(run.from + run.count);
-    if (this.#at > start) output.add(this.#part.slice(start, this.#at));
+    if (this.#at > start) output.add(this.#part, start, this.#at);
     return isWhole;
   }
 
@@ -102,7 +110,8 @@ class RowCursor {
   async pull(): Promise<void> {
     const pulled = await this.#parts.next();
     if (pulled.done) throw damagedSegment('there are too few');
-    this.#part = pulled.value;
+    const { buffer, byteOffset, length } = pulled.value;
+    this.#part = Buffer.from(buffer, byteOffset, length);
     this.#at = 0;
   }
 
