@@ -69,71 +69,80 @@ function hasTimeRule(policy: RetentionPolicy): boolean {
  */
 export function applyRetention<Snapshot extends Retainable>(
   snapshots: readonly Snapshot[],
-  { policy, timeZone, nowMs, held }: RetentionOptions,
+  options: RetentionOptions,
 ): Verdict<Snapshot>[] {
-  const times = believedTimes(snapshots, nowMs);
   const reasons = snapshots.map((): string[] => []);
-  reasons.at(-1)?.push('newest');
-  const newestFirst = snapshots.map((_, index) => snapshots.length - 1 - index);
-  for (const index of newestFirst) if (isHeld(index)) reasons[index]!.push('hold');
-  if (isEmptyPolicy(policy)) {
-    for (const own of reasons) own.push('no policy');
-  } else {
-    const counted = newestFirst.filter(index => !isHeld(index));
-    for (const index of counted.slice(0, policy.keepLast ?? 0)) reasons[index]!.push('last');
-    keepByTime(counted);
-    keepWithin();
-    for (const [index, { tags }] of snapshots.entries()) {
-      for (const tag of new Set(policy.keepTag)) if (tags.includes(tag)) reasons[index]!.push(`tag ${tag}`);
-    }
-    if (hasTimeRule(policy)) keepUnbelieved(counted);
-  }
+  for (const [index, reason] of keepers(snapshots, options)) reasons[index]!.push(reason);
   return snapshots.map((snapshot, index) => {
     const own = reasons[index]!;
-    return own.length > 0
-      ? { snapshot, isKept: true, reasons: own }
-      : { snapshot, isKept: false, reasons: ['no rule keeps it'] };
+    const isKept = own.length > 0;
+    return { snapshot, isKept, reasons: isKept ? own : ['no rule keeps it'] };
   });
+}
 
-  function isHeld(index: number): boolean {
-    return held.has(snapshots[index]!.id);
+/** The place of a snapshot, and what keeps it. */
+type Keeper = readonly [index: number, reason: string];
+
+function* keepers(
+  snapshots: readonly Retainable[],
+  { policy, timeZone, nowMs, held }: RetentionOptions,
+): Generator<Keeper> {
+  const places = [...snapshots.keys()];
+  if (places.length > 0) yield [places.length - 1, 'newest'];
+  for (const index of places) if (held.has(snapshots[index]!.id)) yield [index, 'hold'];
+  if (isEmptyPolicy(policy)) {
+    for (const index of places) yield [index, 'no policy'];
+    return;
   }
-
-  function keepByTime(counted: readonly number[]): void {
-    const stretchesAt = calendarIn(timeZone);
-    const stretches = times.map(time => (typeof time === 'number' ? stretchesAt(time) : undefined));
-    for (const [rule, word, unit] of timeRules) {
-      const seen = new Set<string>();
-      for (const index of counted) {
-        const name = stretches[index]?.[unit];
-        if (name === undefined || seen.has(name)) continue;
-        if (seen.size >= (policy[rule] ?? 0)) break;
-        seen.add(name);
-        reasons[index]!.push(`${word} ${name}`);
-      }
-    }
+  const newestFirst = places.filter(index => !held.has(snapshots[index]!.id)).reverse();
+  for (const index of newestFirst.slice(0, policy.keepLast ?? 0)) yield [index, 'last'];
+  if (hasTimeRule(policy)) {
+    const times = believedTimes(snapshots, nowMs);
+    yield* lastOfEach(newestFirst, { times, policy, timeZone });
+    yield* within(times, policy.keepWithinMs ?? 0);
+    for (const index of newestFirst) if (typeof times[index] === 'string') yield [index, times[index]];
   }
-
-  function keepWithin(): void {
-    const { keepWithinMs } = policy;
-    if (!keepWithinMs) return;
-    const newestMs = times.findLast(time => typeof time === 'number');
-    for (const [index, time] of times.entries()) {
-      if (typeof time !== 'number' || typeof newestMs !== 'number') continue;
-      if (newestMs - time <= keepWithinMs) reasons[index]!.push(`within ${durationText(keepWithinMs)}`);
-    }
+  for (const tag of new Set(policy.keepTag)) {
+    for (const index of places) if (snapshots[index]!.tags.includes(tag)) yield [index, `tag ${tag}`];
   }
+}
 
-  function keepUnbelieved(counted: readonly number[]): void {
-    for (const index of counted) {
-      const time = times[index]!;
-      if (typeof time !== 'number') reasons[index]!.push(time);
+/** ms since 1970, or why it is not believed. */
+type BelievedTime = number | string;
+
+function* lastOfEach(
+  newestFirst: readonly number[],
+  given: {
+    readonly times: readonly BelievedTime[];
+    readonly policy: RetentionPolicy;
+    readonly timeZone: string;
+  },
+): Generator<Keeper> {
+  const stretchesAt = calendarIn(given.timeZone);
+  const stretches = given.times.map(time => (typeof time === 'number' ? stretchesAt(time) : undefined));
+  for (const [rule, word, unit] of timeRules) {
+    const seen = new Set<string>();
+    for (const index of newestFirst) {
+      const name = stretches[index]?.[unit];
+      if (name === undefined || seen.has(name)) continue;
+      if (seen.size >= (given.policy[rule] ?? 0)) break;
+      seen.add(name);
+      yield [index, `${word} ${name}`];
     }
   }
 }
 
+function* within(times: readonly BelievedTime[], keepWithinMs: number): Generator<Keeper> {
+  if (keepWithinMs === 0) return;
+  const newestMs = times.findLast(time => typeof time === 'number') ?? 0;
+  for (const [index, time] of times.entries()) {
+    if (typeof time === 'number' && newestMs - time <= keepWithinMs)
+      yield [index, `within ${durationText(keepWithinMs)}`];
+  }
+}
+
 /** Each snapshot's time, made to never go back, or why it is not believed. */
-function believedTimes(snapshots: readonly Retainable[], nowMs: number): (number | string)[] {
+function believedTimes(snapshots: readonly Retainable[], nowMs: number): BelievedTime[] {
   let newestMs = 0;
   return snapshots.map(({ timeMs }) => {
     if (timeMs > nowMs + skewMsMax) return 'dated in the future';

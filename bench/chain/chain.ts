@@ -101,7 +101,7 @@ class Chain {
   async tidy(run: number): Promise<void> {
     const dice = this.#dice;
     if (dice.chance(0.1)) await this.#hold();
-    if (dice.chance(0.25) || run % 3 === 0) await this.#forget();
+    if (dice.chance(0.2) || run % 5 === 0) await this.#forget();
     if (dice.chance(0.15) || run % 4 === 0) await this.prune(dice.chance(0.4) ? [...this.#policy()] : []);
     if (dice.chance(0.06)) {
       rmSync(this.#cacheDir, { recursive: true, force: true });
@@ -137,7 +137,7 @@ class Chain {
   /** The newest as well: the next backup's parent is then another. */
   async #forget(): Promise<void> {
     const free = this.#remaining().filter(id => !this.#held.has(id));
-    const wanted = Math.min(free.length > 6 ? 1 + this.#dice.below(3) : 1, free.length - 1);
+    const wanted = Math.min(free.length > 6 ? 1 + this.#dice.below(2) : 1, free.length - 1);
     if (wanted < 1) return;
     const ids = new Set(Array.from({ length: wanted }, () => this.#dice.pick(free)));
     await this.#run(['forget', ...ids]);

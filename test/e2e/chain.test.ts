@@ -4,7 +4,7 @@ import { runChain } from '../../bench/chain/index.ts';
 import { smallRig } from '../helpers/small-rig.ts';
 
 test('what is left of a chain restores exactly, whatever was changed, forgotten and pruned in between', async context => {
-  const seed = 1 + (Math.floor(performance.timeOrigin) % 1_000_000);
+  const seed = Number(process.env['CHAIN_SEED'] ?? 1 + (Math.floor(performance.timeOrigin) % 1_000_000));
   await using rig = await smallRig({ rows: 1_500, seed });
   const steps: string[] = [];
   try {
