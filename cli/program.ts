@@ -174,6 +174,7 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
       [],
     )
     .option('--map <old=new>', 'where a data store goes; may be repeated', collect, [])
+    .option('--set-jdbc', 'point the restored jdbc.url and jdbc.user to the database restored into')
     .option('--owner <rule>', 'whose the files are: keep (by number, the default), by-name, or UID:GID')
     .addHelpText('after', pathHelp);
   narrow(

@@ -8,6 +8,7 @@ import type { OnProgress } from './progress.ts';
 import { checkHome, restoreParts } from './restore-home.ts';
 import type { EarlierRun } from './restore-marker.ts';
 import { type HomeWish, homeParts } from './restore-parts.ts';
+import { setJdbc } from './set-jdbc.ts';
 import { together } from './together.ts';
 import { abortOf, pending } from './waiting.ts';
 
@@ -21,6 +22,8 @@ export interface RestoreOptions {
   readonly part?: Omit<HomeWish, 'home'> | undefined;
   /** Whose the restored files are; 'keep' unless given: owners by number. */
   readonly owner?: OwnerRule | undefined;
+  /** Points the application's jdbc.url to the database that is restored with the home. */
+  readonly setJdbc?: boolean | undefined;
   /** The database to restore into; absent: it is not restored. */
   readonly database?: { readonly url: string; readonly password?: string | undefined } | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -62,11 +65,14 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const [homeFilled, databaseWhole] = [pending<void>(), pending<void>()];
   if (!home) homeFilled.resolve();
   if (isWhole) databaseWhole.resolve();
+  const jdbc: string[] = [];
   const [homeResult, restoredDatabase] = await together(
     [
       async s => {
         if (!checked) return null;
         const onFilled = () => {
+          if (options.setJdbc && target !== null && options.database)
+            jdbc.push(...setJdbc(target, options.database.url));
           homeFilled.resolve();
           return Promise.race([databaseWhole.promise, abortOf(s)]);
         };
@@ -102,6 +108,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
       ...(isPart
         ? []
         : await afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url })),
+      ...jdbc,
       ...(home?.notes ?? []),
     ],
     durationMs: Math.round(clock.monotonicMs() - startedMs),

@@ -14,6 +14,7 @@ interface RestoreOptions extends SnapshotWish {
   readonly repository: readonly string[];
   readonly map: readonly string[];
   readonly owner?: string;
+  readonly setJdbc?: true;
 }
 
 /** Restores the pair, one half with --only, or a part of the home with --path and --repository. */
@@ -82,7 +83,13 @@ function checkTargets(options: RestoreOptions, cwd: string) {
         'Give --home FOLDER and --database URL, or restore one half with --only home or --only database.',
     });
   }
+  if (options.setJdbc && !(wantsHome && wantsDatabase)) {
+    throw engineError('USAGE', 'Cannot restore: --set-jdbc needs the home and the database', {
+      remedy: 'Leave --set-jdbc out, or restore both.',
+    });
+  }
   return {
+    setJdbc: options.setJdbc,
     home: wantsHome && home ? resolve(cwd, home) : undefined,
     database: wantsDatabase && database ? { url: database } : undefined,
     owner: ownerRule(options.owner),

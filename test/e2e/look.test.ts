@@ -14,7 +14,7 @@ import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import { type Rig, runHere } from '../../bench/rig/index.ts';
 import { programs } from '../../bench/rig/program.ts';
-import { failureOf, smallRig } from '../helpers/small-rig.ts';
+import { failureOf, restoreArguments, smallRig } from '../helpers/small-rig.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -203,5 +203,26 @@ describe('looking into a snapshot', () => {
     const same = await bare('diff', after, after, '--json');
     assert.deepEqual(same.json[0]?.['files'], []);
     assert.deepEqual(same.json[0]?.['tables'], []);
+  });
+
+  test('a twin is pointed to its own database', async () => {
+    const target = rig.target('twin');
+    const summary = await rig.summary([...restoreArguments(target), '--set-jdbc', '--json']);
+    const notes = (summary['afterwards'] as string[]).join('\n');
+    assert.doesNotMatch(notes, /DO NOT START/);
+    assert.match(notes, /jdbc\.url .* is now jdbc:postgresql:\/\/.*\/twin/);
+    const properties = readFileSync(join(target.home, 'shared/bitbucket.properties'), 'utf8');
+    assert.match(properties, /^jdbc\.url=jdbc:postgresql:\/\/.*\/twin$/m);
+    const half = await bare(
+      'restore',
+      'latest',
+      '--only',
+      'home',
+      '--home',
+      `${target.home}2`,
+      '--set-jdbc',
+      '--json',
+    );
+    assert.deepEqual(failureOf(half), { exit: 2, code: 'USAGE' });
   });
 });
