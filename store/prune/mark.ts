@@ -1,9 +1,10 @@
 import { breather } from '../breathe.ts';
 import type { LoadedIndex } from '../chunk-index/load.ts';
 import type { StoreContext } from '../context.ts';
-import { type StillpointError, storeError } from '../errors.ts';
+import { isStoreError, type StillpointError, storeError } from '../errors.ts';
 import { hex } from '../ids.ts';
 import { FrameReader } from '../pack/reader.ts';
+import { type Generations, readGenerations } from '../protocol/generations.ts';
 import { Reachable } from '../walk.ts';
 import type { Root } from './roots.ts';
 
@@ -23,6 +24,8 @@ export interface Marked {
 export interface MarkOptions {
   /** What was marked before, in another index: it stays needed, and is not walked again. */
   readonly before?: Marked | undefined;
+  /** What gc/ said before the roots were read. */
+  readonly since: Generations;
   readonly onRoot?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -31,9 +34,9 @@ export interface MarkOptions {
 export async function mark(
   context: StoreContext,
   { loaded, roots }: { readonly loaded: LoadedIndex; readonly roots: readonly Root[] },
-  options: MarkOptions = {},
+  options: MarkOptions,
 ): Promise<Marked> {
-  const { before, onRoot, signal } = options;
+  const { before, since, onRoot, signal } = options;
   let missing = before?.missing ?? 0;
   let current: Root | undefined;
   const reachable = new Reachable({
@@ -51,11 +54,16 @@ export async function mark(
     signal,
   });
   const walked = new Set<string>(before?.walked);
-  for (const [i, root] of roots.entries()) {
-    current = root;
-    await reachable.add(root.refs);
-    walked.add(root.id);
-    onRoot?.(i + 1, roots.length);
+  try {
+    for (const [i, root] of roots.entries()) {
+      current = root;
+      await reachable.add(root.refs);
+      walked.add(root.id);
+      onRoot?.(i + 1, roots.length);
+    }
+  } catch (error) {
+    const { state } = await readGenerations(context, { signal });
+    throw isStoreError(error) && state !== since.state ? overtaken(context, error) : error;
   }
   return {
     isLiveNumber(number) {
@@ -68,6 +76,14 @@ export async function mark(
     missing,
     walked,
   };
+}
+
+/** What was missing may be what the other one deleted. */
+function overtaken({ backend }: StoreContext, cause: Error): Error {
+  return storeError('STORE_LOCKED', `Cannot prune ${backend.location}: another prune is at work`, {
+    remedy: 'Run prune again when it has ended.',
+    cause,
+  });
 }
 
 function unreadable(

@@ -56,6 +56,8 @@ export interface Reclaimed {
 
 /** One look at everything, and what follows from it. */
 interface Survey {
+  /** What gc/ said before. */
+  readonly since: Generations;
   readonly loaded: LoadedIndex;
   readonly marked: Marked;
   readonly plan: PrunePlan;
@@ -89,14 +91,14 @@ export async function reclaim(
   if (open !== undefined)
     await finishGeneration(context, { session, number: open.number, mayBeEmpty }, { onDelete, signal });
   // Only now: what is decided from here on is decided after every earlier generation was done with.
-  const { loaded, marked, plan, leftoverManifests } = await survey(context, { session }, options);
+  const { since, loaded, marked, plan, leftoverManifests } = await survey(context, { session }, options);
   await removeLeftovers(context, { manifests: leftoverManifests, packs: plan.leftovers }, { signal });
   const rewritten = await rewritePacks(
     context,
     { session, loaded, marked, packs: plan.rewritten, alsoList: plan.toList },
     { onPack: (done, total) => onProgress?.({ phase: 'rewrite', done, total }), signal },
   );
-  const record = await propose(context, { session, loaded, plan, rewritten }, { signal });
+  const record = await propose(context, { session, since, loaded, plan, rewritten }, { signal });
   const before = marked;
   const sweep =
     record &&
@@ -126,6 +128,7 @@ async function survey(
   { session }: { readonly session?: SessionId },
   { forgetting, mayBeEmpty, signal, onProgress }: ReclaimOptions,
 ): Promise<Survey> {
+  const since = await readGenerations(context, { signal });
   const { roots, leftovers } = await readRoots(context, {
     forgetting: new Set(forgetting),
     mayBeEmpty,
@@ -135,9 +138,9 @@ async function survey(
   const isAlive = await aliveSessions(context, { signal });
   const loaded = await loadIndex(context, { purpose: 'prune', signal });
   const onRoot = (done: number, total: number) => onProgress?.({ phase: 'mark', done, total });
-  const marked = await mark(context, { loaded, roots }, { onRoot, signal });
+  const marked = await mark(context, { loaded, roots }, { since, onRoot, signal });
   const plan = planPrune({ loaded, marked, isAlive });
-  return { loaded, marked, plan, leftoverManifests: leftovers };
+  return { since, loaded, marked, plan, leftoverManifests: leftovers };
 }
 
 /** What was forgotten or swept for good before, and is still there: no decision is left to make. */
@@ -156,18 +159,20 @@ async function propose(
   context: StoreContext,
   {
     session,
+    since,
     loaded,
     plan,
     rewritten,
   }: {
     readonly session: SessionId;
+    readonly since: Generations;
     readonly loaded: LoadedIndex;
     readonly plan: PrunePlan;
     readonly rewritten: Rewritten;
   },
   { signal }: { readonly signal: AbortSignal | undefined },
 ): Promise<GenerationRecord | undefined> {
-  const number = loaded.generations.last + 1;
+  const number = since.last + 1;
   const record: GenerationRecord = {
     number,
     createdMs: context.seams.clock.nowMs(),
@@ -178,7 +183,7 @@ async function propose(
   };
   const { dead, orphans, indexParts } = record;
   if (dead.length + orphans.length + rewritten.packs.length + indexParts.length === 0) return undefined;
-  const isFree = isUntouched(loaded.generations, await readGenerations(context, { signal }));
+  const isFree = isUntouched(since, await readGenerations(context, { signal }));
   const name = generationName(number);
   const place = { name, kind: 'generation', codec: generationRecord, record, session } as const;
   if (isFree && (await putRecord(context, place, { signal })) === 'created') return record;

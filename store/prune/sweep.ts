@@ -4,6 +4,7 @@ import type { StoreContext } from '../context.ts';
 import type { PackId, SessionId, SnapshotId } from '../ids.ts';
 import { packName } from '../pack/row.ts';
 import {
+  type Generations,
   generationName,
   readGenerations,
   readRecord,
@@ -39,8 +40,8 @@ export async function finishGeneration(
 ): Promise<SweepRecord> {
   const { session, number } = generation;
   const { signal } = options;
-  const { open } = await readGenerations(context, { signal });
-  const sweep = open?.sweep ?? (await decide(context, generation, { signal }));
+  const since = await readGenerations(context, { signal });
+  const sweep = since.open?.sweep ?? (await decide(context, { ...generation, since }, { signal }));
   await mergeParts(context, { session, going: new Set(sweep.indexParts) }, { signal });
   await deleteSwept(context, sweep, options);
   await finish(context, { session, number }, { signal });
@@ -50,10 +51,10 @@ export async function finishGeneration(
 /** Looks again at what is needed, now that every run that comes later knows of the generation, and creates its sweep. */
 async function decide(
   context: StoreContext,
-  generation: Generation,
+  generation: Generation & { readonly since: Generations },
   { signal }: CallOptions,
 ): Promise<SweepRecord> {
-  const { number, session, before, mayBeEmpty } = generation;
+  const { number, session, before, mayBeEmpty, since } = generation;
   const record = await readRecord(context, number, { signal });
   const known = before?.walked as ReadonlySet<SnapshotId> | undefined;
   const rootOptions: RootOptions = { known, mayBeEmpty, own: session, signal };
@@ -61,7 +62,7 @@ async function decide(
   const { roots } = await readRoots(context, rootOptions);
   const isAlive = await aliveSessions(context, { signal });
   const loaded = await loadIndex(context, { purpose: 'prune', signal });
-  const marked = await mark(context, { loaded, roots }, { before, signal });
+  const marked = await mark(context, { loaded, roots }, { before, since, signal });
   // Copies that only a running session's part lists must not be lost with it.
   const own = session.slice(0, 32);
   const tombstoned = new Set(tombstonesOf(record));

@@ -1,4 +1,9 @@
-import { type Backend, type MemoryObjects, memoryBackend } from '../../store/backend/index.ts';
+import {
+  type Backend,
+  type MemoryBackend,
+  type MemoryObjects,
+  memoryBackend,
+} from '../../store/backend/index.ts';
 
 /** A change of a store: what a recording holds and a replay repeats. */
 export type Mutation =
@@ -68,7 +73,7 @@ export function observedBackend(inner: Backend, fault: BackendFault = () => unde
 }
 
 /** A store as it is after so many mutations, from what it was before them. */
-export function replay(mutations: Iterable<Mutation>, before: MemoryObjects = new Map()): Backend {
+export function replay(mutations: Iterable<Mutation>, before: MemoryObjects = new Map()): MemoryBackend {
   const objects = new Map(before);
   for (const mutation of mutations) {
     if (mutation.operation === 'put') objects.set(mutation.name, mutation.bytes);

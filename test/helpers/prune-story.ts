@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { contextOf } from '../../store/context.ts';
+import { forget } from '../../store/forget.ts';
+import {
+  type Backend,
+  beginPrune,
+  type ChunkRef,
+  ListingBuilder,
+  type ListingRoot,
+  memoryBackend,
+  type SnapshotId,
+  StillpointError,
+  type Store,
+  storeExtents,
+  verifyStore,
+} from '../../store/index.ts';
+import { insideOf, storeWith } from '../../store/store.ts';
+import { collect } from './collect.ts';
+import { Interleaving } from './interleaved.ts';
+import { readFiles } from './small-store.ts';
+import { makeStore } from './stores.ts';
+
+/** What a party sees of the medium when a rule of the protocol is switched off for it. */
+export type Mutant = (medium: Backend) => Backend;
+
+export interface Mutants {
+  readonly writer?: Mutant;
+  readonly pruner?: Mutant;
+}
+
+interface Told {
+  readonly id: SnapshotId;
+  readonly listings: readonly (readonly [ListingRoot, ReadonlyMap<string, Buffer>])[];
+}
+
+/**
+ * What a party may answer where others count as dead at once: its session can go between the two puts that prove the
+ * medium, its snapshot can be forgotten, and what it reads can go.
+ */
+const expectedCodes: ReadonlySet<string | undefined> = new Set([
+  'STORE_LOCKED',
+  'STORE_UNPROVEN',
+  'SNAPSHOT_UNKNOWN',
+  'STORE_OBJECT_MISSING',
+]);
+
+const names = 'abcdefgh';
+const contentOf = (name: string): Buffer => Buffer.from(`${name} `.repeat(200));
+
+/**
+ * A store with three snapshots that share some contents, one of them forgotten, and perhaps pruned before; made once, so
+ * that a schedule costs milliseconds.
+ */
+export class PruneStory {
+  readonly #objects: ReadonlyMap<string, Uint8Array>;
+  readonly #seed: Store;
+  readonly #before: readonly Told[];
+
+  private constructor(objects: ReadonlyMap<string, Uint8Array>, seed: Store, before: readonly Told[]) {
+    this.#objects = objects;
+    this.#seed = seed;
+    this.#before = before;
+  }
+
+  static async prepare(): Promise<PruneStory> {
+    const backend = memoryBackend();
+    const signed = insideOf(await makeStore({ backend }));
+    // Signatures, which no host of this store asks for, would be two thirds of a schedule's time.
+    const ring = { ...signed.context.ring };
+    ring.keyHolder = epoch => ({ ...signed.context.ring.keyHolder(epoch), sign: () => new Uint8Array(0) });
+    const store = storeWith(contextOf({ ...signed.context, ring }), { ...signed.keys, ring });
+    const first = await backup(store, { files: 'abcd' });
+    const second = await backup(store, { files: 'bef' });
+    const third = await backup(store, { files: 'ag' });
+    await forget(insideOf(store).context, first.id, { reason: 'a test' });
+    return new PruneStory(backend.snapshot(), store, [second, third]);
+  }
+
+  /** One schedule from a seed: what went wrong, or undefined. Everything that a run may answer is checked. */
+  async play(seed: number, mutants: Mutants = {}): Promise<string | undefined> {
+    const medium = memoryBackend({ objects: this.#objects });
+    const stage = new Interleaving(seed);
+    const committed: Told[] = [];
+    const errors: unknown[] = [];
+    const forgotten = new Set<SnapshotId>();
+    const noting = (work: (view: Backend) => Promise<void>) => async (view: Backend) =>
+      work(view).catch((error: unknown) => {
+        errors.push(error);
+      });
+    const deathOf = () => (stage.choose(4) === 0 ? stage.choose(90) : undefined);
+    for (let writers = 1 + stage.choose(2); writers > 0; writers--) {
+      const files = pick(stage);
+      const parent = [undefined, ...this.#before][stage.choose(3)];
+      stage.add(
+        medium,
+        noting(async view => {
+          const store = this.#openOn(mutants.writer?.(view) ?? view);
+          committed.push(await backup(store, { files, parent }));
+        }),
+        { dies: deathOf() },
+      );
+    }
+    for (let pruners = 1 + (stage.choose(3) === 0 ? 1 : 0); pruners > 0; pruners--) {
+      const victim = [undefined, ...this.#before][stage.choose(3)];
+      const rounds = 1 + stage.choose(2);
+      stage.add(
+        medium,
+        noting(async view => {
+          const store = this.#openOn(mutants.pruner?.(view) ?? view);
+          await using session = await beginPrune(store, { host: 'pruner', silenceMs: 0 });
+          if (victim !== undefined) {
+            forgotten.add(victim.id);
+            await session.forget(victim.id, { reason: 'a test' });
+          }
+          for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
+        }),
+        { dies: deathOf() },
+      );
+    }
+    await stage.run();
+    for (const error of errors) {
+      const code = error instanceof StillpointError ? error.code : undefined;
+      if (!expectedCodes.has(code))
+        return `seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`;
+    }
+    const kept = [...this.#before, ...committed].filter(({ id }) => !forgotten.has(id));
+    return (
+      (await this.#judge(medium, { kept, seed })) ??
+      (await this.#pruneOnce(medium, seed)) ??
+      (await this.#judge(medium, { kept, seed: -seed }))
+    );
+  }
+
+  /** What was left undone is done. */
+  async #pruneOnce(medium: Backend, seed: number): Promise<string | undefined> {
+    try {
+      const store = this.#openOn(medium);
+      await using session = await beginPrune(store, { host: 'last', silenceMs: 0 });
+      await session.reclaim({ mayBeEmpty: true });
+      return undefined;
+    } catch (error) {
+      return `seed ${seed}, the last prune: ${String(error)}`;
+    }
+  }
+
+  async #judge(
+    medium: Backend,
+    { kept, seed }: { readonly kept: readonly Told[]; readonly seed: number },
+  ): Promise<string | undefined> {
+    const store = this.#openOn(medium);
+    const listed = new Set((await collect(store.snapshots())).map(({ id }) => id));
+    for (const { id, listings } of kept) {
+      if (!listed.has(id)) return `seed ${seed}: snapshot ${id} is lost: not listed`;
+      try {
+        for (const [root, files] of listings) assert.deepEqual(await readFiles(store, root), files);
+      } catch (error) {
+        return `seed ${seed}: snapshot ${id} is lost: ${String(error)}`;
+      }
+    }
+    if (seed % 16 !== 0) return undefined;
+    const { damage } = await verifyStore(store, { readData: 1 });
+    return damage.length === 0 ? undefined : `seed ${seed}: ${JSON.stringify(damage[0])}`;
+  }
+
+  #openOn(backend: Backend): Store {
+    const { context, keys } = insideOf(this.#seed);
+    const { ring, zstd, seams } = context;
+    const clock = { ...seams.clock, sleep: async () => undefined, every: () => () => undefined };
+    return storeWith(contextOf({ backend, ring, zstd, seams: { ...seams, clock } }), keys);
+  }
+}
+
+function pick(stage: Interleaving): string {
+  return [...names].filter(() => stage.choose(2) === 0).join('') || 'a';
+}
+
+/** Commits files, and with a parent its whole listing without looking at it, as a backup does that finds nothing changed. */
+async function backup(
+  store: Store,
+  { files, parent }: { readonly files: string; readonly parent?: Told | undefined },
+): Promise<Told> {
+  await using session = await store.beginBackup({ host: 'writer' });
+  const listed = (await collect(store.snapshots())).some(({ id }) => id === parent?.id);
+  const builder = new ListingBuilder(session, store.cuts.nodes);
+  for (const name of files) {
+    const bytes = contentOf(name);
+    const id = await session.put(bytes, 'data');
+    const extents = [{ kind: 'chunk' as const, id, offset: 0, length: bytes.length }];
+    const contents = [await storeExtents(session, store.cuts.nodes, extents)];
+    await builder.add({ key: Buffer.from(name), body: Buffer.from([0x01]), contents });
+  }
+  const own = [await builder.finish(), new Map([...files].map(name => [name, contentOf(name)]))] as const;
+  const listings = listed && parent !== undefined ? [own, ...parent.listings] : [own];
+  const roots: ChunkRef[] = listings.map(([{ id }]) => ({ id, kind: 'node' }));
+  return { id: await session.commit({ roots, body: null }), listings };
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { beginPrune, type Clock, memoryBackend, type Seams, systemSeams } from '../../../store/index.ts';
+import { checkWhole, namesOf, prune } from '../../helpers/prune-rig.ts';
+import { commitFiles } from '../../helpers/small-store.ts';
+import { makeStore, reopenStore } from '../../helpers/stores.ts';
+
+const text = (content: string): Buffer => Buffer.from(content);
+const oneFile = new Map([['a', text('the content of a')]]);
+
+/** Time that passes only when somebody sleeps; then `every` calls back as often as it should. */
+function sleeperClock(): { clock: Clock; seams: Seams } {
+  let nowMs = 1_000_000;
+  const timers = new Set<{ ms: number; next: number; work: () => void }>();
+  const pass = (ms: number): void => {
+    nowMs += ms;
+    for (const timer of timers) for (; timer.next <= nowMs; timer.next += timer.ms) timer.work();
+  };
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    nowNs: () => BigInt(nowMs) * 1_000_000n,
+    monotonicMs: () => nowMs,
+    async sleep(ms, signal) {
+      signal?.throwIfAborted();
+      pass(ms);
+      await new Promise(resolve => setImmediate(resolve));
+    },
+    every(ms, work) {
+      const timer = { ms, next: nowMs + ms, work };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+  };
+  return { clock, seams: { ...systemSeams, clock } };
+}
+
+test('a session shows signs of life, one at a time, and takes them with it', async () => {
+  const { clock, seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  const session = await store.beginBackup({ host: 'alpha' });
+  assert.deepEqual(namesOf(backend, 'sessions/'), [`sessions/${session.id}`]);
+  for (const beat of [1, 2, 3]) {
+    await clock.sleep(5000);
+    assert.deepEqual(namesOf(backend, 'sessions/'), [
+      `sessions/${session.id}`,
+      `sessions/${session.id}.${beat}`,
+    ]);
+  }
+  await session.abandon();
+  await clock.sleep(20_000);
+  assert.deepEqual(namesOf(backend, 'sessions/'), []);
+});
+
+test('a prune beside a session that lives is refused, and says whose it is', async () => {
+  const { seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  await using session = await store.beginBackup({ host: 'alpha' });
+  const waits: string[] = [];
+  await assert.rejects(
+    beginPrune(store, { host: 'beta', onWait: ({ host, purpose }) => waits.push(`${host} ${purpose}`) }),
+    (error: { code: string; context: Record<string, unknown> }) =>
+      error.code === 'STORE_LOCKED' &&
+      error.context['host'] === 'alpha' &&
+      error.context['purpose'] === 'backup',
+  );
+  assert.deepEqual(waits, ['alpha backup']);
+  assert.ok(namesOf(backend, 'sessions/').every(name => name.startsWith(`sessions/${session.id}`)));
+});
+
+test('a prune without other sessions waits for nobody', async () => {
+  const { clock, seams } = sleeperClock();
+  const store = await makeStore({ seams });
+  const startMs = clock.monotonicMs();
+  await using session = await beginPrune(store, { host: 'beta' });
+  assert.ok(session);
+  assert.equal(clock.monotonicMs(), startMs);
+});
+
+test('two prunes at once: one is refused', async () => {
+  const { seams } = sleeperClock();
+  const store = await makeStore({ seams });
+  await using session = await beginPrune(store, { host: 'beta' });
+  await assert.rejects(beginPrune(store, { host: 'gamma' }), { code: 'STORE_LOCKED' });
+  assert.ok(session);
+});
+
+test('a session that ends while it is waited for needs no more waiting', async () => {
+  const { clock, seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  const session = await store.beginBackup({ host: 'alpha' });
+  let slept = 0;
+  const impatient = await reopenStore(backend, {
+    ...seams,
+    clock: {
+      ...clock,
+      async sleep(ms) {
+        slept += ms;
+        await session.abandon();
+      },
+    },
+  });
+  await using pruning = await beginPrune(impatient, { host: 'beta' });
+  assert.ok(pruning);
+  assert.ok(slept <= 1000, `${slept} ms`);
+});
+
+test('a run that was silent for long is dead: it cannot commit, and what it wrote goes', async () => {
+  const { seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  const kept = await commitFiles(store, oneFile);
+  const frozen: Clock = { ...systemSeams.clock, every: () => () => undefined };
+  const sleeping = await (await reopenStore(backend, { ...seams, clock: frozen })).beginBackup({
+    host: 'laptop',
+  });
+  const id = await sleeping.put(text('what the laptop has to say'), 'data');
+  await sleeping.flush();
+  await using pruning = await beginPrune(store, { host: 'beta' });
+  const { deletedPacks } = await pruning.reclaim();
+  assert.equal(deletedPacks, 1);
+  assert.ok(!namesOf(backend, 'sessions/').includes(`sessions/${sleeping.id}`));
+  await assert.rejects(sleeping.commit({ roots: [{ id, kind: 'data' }], body: null }), {
+    code: 'STORE_LOCKED',
+  });
+  await sleeping.abandon();
+  await checkWhole(backend, [kept]);
+});
+
+test('the intent of a dead run is taken from it before it is removed', async () => {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const kept = await commitFiles(store, oneFile);
+  let commit: (() => Promise<unknown>) | undefined;
+  const stalled = await reopenStore({
+    ...backend,
+    put: async (name, bytes, options) => {
+      if (!name.startsWith('manifests/')) return backend.put(name, bytes, options);
+      commit = () => backend.put(name, bytes, options);
+      return new Promise(() => undefined); // it sleeps here
+    },
+  });
+  void commitFiles(stalled, new Map([['b', text('the content of b')]]));
+  while (commit === undefined) await new Promise(resolve => setImmediate(resolve));
+  const [intent] = namesOf(backend, 'intents/');
+  await prune(store);
+  assert.deepEqual(namesOf(backend, 'intents/'), []);
+  assert.equal(await commit(), 'exists');
+  await assert.rejects(store.manifest(intent!.slice('intents/'.length) as typeof kept.id), {
+    code: 'SNAPSHOT_UNKNOWN',
+  });
+  await checkWhole(backend, [kept]);
+});
