@@ -45,7 +45,7 @@ const defaultSilenceMs = 20_000;
 export async function beginPrune(store: Store, options: BeginPruneOptions): Promise<PruneSession> {
   const { context } = insideOf(store);
   const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
-  const { last } = await readGenerations(context, { signal });
+  const { last } = await readGenerations(context, { signal, reading: 'mending' });
   let live: LiveSession | undefined;
   if (!dryRun) {
     const record = { purpose: 'prune', host, startedMs: context.seams.clock.nowMs(), snapshots: [] } as const;

@@ -37,9 +37,10 @@ export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * 'strict' (default), for whoever writes: a name that the format does not have is STORE_NEWER, and an open generation
-   * that cannot be read is STORE_DAMAGED. 'lenient', for readers: what they cannot read they do without.
+   * that cannot be read is STORE_DAMAGED. 'lenient', for readers: what they cannot read they do without. 'mending', for a
+   * pruner: strict, but for a damaged proposal that nobody has decided about, which it can end with an empty sweep.
    */
-  readonly reading?: 'strict' | 'lenient';
+  readonly reading?: 'strict' | 'lenient' | 'mending';
   /** Told of records that could not be read and were not needed for certain. */
   readonly onProblem?: (object: string, error: Error) => void;
 }
@@ -92,7 +93,7 @@ async function listNames(
   const names = new Set<string>();
   for await (const { name } of backend.list('gc/', signal ? { signal } : {})) {
     if (namePattern.test(name)) names.add(name);
-    else if (reading === 'strict')
+    else if (reading !== 'lenient')
       throw storeError(
         'STORE_NEWER',
         `Cannot write to ${backend.location}: ${name} is there, and this program does not know what it says`,
@@ -133,16 +134,19 @@ async function readOpen(
   options: GenerationOptions,
 ): Promise<OpenGeneration> {
   const { reading = 'strict' } = options;
-  const careful = async <T>(name: string, read: () => Promise<T>): Promise<T | undefined> => {
+  const readOr = async <T>(
+    name: string,
+    read: () => Promise<T>,
+    isOptional: boolean,
+  ): Promise<T | undefined> => {
     if (!names.has(name)) return undefined;
-    return reading === 'strict' ? read() : unlessDamaged(name, options, read);
+    return isOptional ? unlessDamaged(name, options, read) : read();
   };
-  const sweep = await careful(generationName(number, '.sweep'), () => readSweep(context, number, options));
+  const sweepName = generationName(number, '.sweep');
+  const sweep = await readOr(sweepName, () => readSweep(context, number, options), reading === 'lenient');
   // Once it is swept, what had been proposed does not matter.
-  const record =
-    sweep === undefined
-      ? await careful(generationName(number), () => readRecord(context, number, options))
-      : undefined;
+  const read = () => readRecord(context, number, options);
+  const record = sweep ? undefined : await readOr(generationName(number), read, reading !== 'strict');
   return { number, record, sweep };
 }
 
@@ -155,7 +159,7 @@ async function unlessDamaged<T>(
     return await read();
   } catch (error) {
     if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
-    if (reading === 'strict' && error.code === 'STORE_READ_FAILED') throw error; // it may be whole
+    if (reading !== 'lenient' && error.code === 'STORE_READ_FAILED') throw error; // it may be whole
     onProblem?.(name, error);
     return undefined;
   }

@@ -12,7 +12,7 @@ import { type Marked, mark } from './mark.ts';
 import { type PrunePlan, planPrune } from './plan.ts';
 import { type Rewritten, rewritePacks } from './rewrite.ts';
 import { readRoots } from './roots.ts';
-import { finishGeneration } from './sweep.ts';
+import { finishGeneration, putSweep } from './sweep.ts';
 
 export type ReclaimPhase = 'mark' | 'rewrite' | 'delete';
 
@@ -87,7 +87,12 @@ export async function reclaim(
 ): Promise<Reclaimed> {
   const { signal, onProgress, mayBeEmpty } = options;
   const onDelete = (done: number, total: number) => onProgress?.({ phase: 'delete', done, total });
-  const { open } = await readGenerations(context, { signal });
+  const { open } = await readGenerations(context, { signal, reading: 'mending' });
+  if (open !== undefined && !open.record && !open.sweep) {
+    // Nobody can say what was proposed, so nothing of it goes.
+    const sweep = { number: open.number, packs: [], indexParts: [] };
+    await putSweep(context, { session, sweep }, { signal });
+  }
   if (open !== undefined)
     await finishGeneration(context, { session, number: open.number, mayBeEmpty }, { onDelete, signal });
   // Only now: what is decided from here on is decided after every earlier generation was done with.

@@ -70,11 +70,18 @@ async function decide(
   if (toList.length > 0) await putIndexPart(context, { session, rows: toList, replaces: [] }, { signal });
   const packs = sweepable({ loaded, marked, record, isAlive });
   const indexParts = replacedParts(loaded, record.indexParts, packs);
-  const name = generationName(number, '.sweep');
-  const sweep: SweepRecord = { number, packs, indexParts };
-  // Refused: a writer's veto, or another prune that went on with this generation. What is there counts.
-  await putRecord(context, { name, kind: 'sweep', codec: sweepRecord, record: sweep, session }, { signal });
+  await putSweep(context, { session, sweep: { number, packs, indexParts } }, { signal });
   return readSweep(context, number, { signal });
+}
+
+/** Decides. Refused: a writer's veto, or another prune that went on with this generation; what is there counts. */
+export async function putSweep(
+  context: StoreContext,
+  { session, sweep }: { readonly session: SessionId; readonly sweep: SweepRecord },
+  { signal }: CallOptions,
+): Promise<void> {
+  const name = generationName(sweep.number, '.sweep');
+  await putRecord(context, { name, kind: 'sweep', codec: sweepRecord, record: sweep, session }, { signal });
 }
 
 /** Tombstoned packs of which every needed chunk has a whole copy outside all tombstones. */

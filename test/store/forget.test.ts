@@ -20,7 +20,7 @@ const reason = 'a test';
 test('a forgotten snapshot is none, and forgetting it again changes nothing', async () => {
   const backend = memoryBackend();
   const { store, snapshots } = await smallStore({ backend });
-  const [{ id }, { id: other }] = snapshots as [{ id: SnapshotId }, { id: SnapshotId }];
+  const [id, other] = snapshots.map(snapshot => snapshot.id) as [SnapshotId, SnapshotId];
   await forgetSnapshot(store, id, { reason });
   assert.deepEqual(
     (await collect(store.snapshots())).map(snapshot => snapshot.id),

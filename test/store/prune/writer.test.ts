@@ -162,15 +162,34 @@ test('a name under gc/ that is not known stops writers and prunes, not readers',
   await checkWhole(backend, [], { others: true });
 });
 
-test('an open generation that cannot be read stops writers and prunes', async () => {
-  const { backend, store } = await prepared();
+test('a damaged proposal stops writers, and the next prune ends it without taking anything', async () => {
+  const { backend } = await prepared();
   await assert.rejects(prune(await reopenStore(dyingAt(backend, /\.sweep$/))), {
     code: 'STORE_WRITE_FAILED',
   });
   const objects = backend.snapshot();
   objects.set('gc/1', objects.get('gc/1')!.slice(0, 140));
-  const damaged = await reopenStore(memoryBackend({ objects }));
-  await assert.rejects(damaged.beginBackup({ host: 'beta' }), { code: 'STORE_DAMAGED' });
-  await assert.rejects(prune(damaged), { code: 'STORE_DAMAGED' });
-  assert.ok(store);
+  const damaged = memoryBackend({ objects });
+  const store = await reopenStore(damaged);
+  await assert.rejects(store.beginBackup({ host: 'beta' }), { code: 'STORE_DAMAGED' });
+  assert.ok((await prune(store)).deletedPacks > 0);
+  assert.deepEqual(namesOf(damaged, 'gc/'), [
+    'gc/1',
+    'gc/1.done',
+    'gc/1.sweep',
+    'gc/2',
+    'gc/2.done',
+    'gc/2.sweep',
+  ]);
+  await (await store.beginBackup({ host: 'beta' })).abandon();
+});
+
+test('a damaged sweep that is not done stops both: what it takes is unknown', async () => {
+  const { backend } = await prepared();
+  await assert.rejects(prune(await reopenStore(dyingAt(backend, /\.done$/))), { code: 'STORE_WRITE_FAILED' });
+  const objects = backend.snapshot();
+  objects.set('gc/1.sweep', objects.get('gc/1.sweep')!.slice(0, 140));
+  const store = await reopenStore(memoryBackend({ objects }));
+  await assert.rejects(store.beginBackup({ host: 'beta' }), { code: 'STORE_DAMAGED' });
+  await assert.rejects(prune(store), { code: 'STORE_DAMAGED' });
 });

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import {
+  type Backend,
+  beginPrune,
+  forgetSnapshot,
+  type MemoryBackend,
+  memoryBackend,
+  type PackId,
+  type SessionId,
+  type Store,
+} from '../../../store/index.ts';
+import { damageRecord, generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
+import { openRecord, sealRecord } from '../../../store/record.ts';
+import { insideOf } from '../../../store/store.ts';
+import { checkWhole, drop, namesOf, prune } from '../../helpers/prune-rig.ts';
+import { commitFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
+import { makeStore, reopenStore } from '../../helpers/stores.ts';
+
+const contents = new Map<string, Buffer>();
+function files(names: string): Map<string, Buffer> {
+  for (const name of names) if (!contents.has(name)) contents.set(name, randomBytes(900));
+  return new Map([...names].map(name => [name, contents.get(name)!]));
+}
+
+async function prepared(...snapshots: string[]): Promise<{
+  backend: MemoryBackend;
+  store: Store;
+  snapshots: SmallSnapshot[];
+}> {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const made: SmallSnapshot[] = [];
+  for (const names of snapshots) made.push(await commitFiles(store, files(names)));
+  return { backend, store, snapshots: made };
+}
+
+/** The same store without some objects, or with some cut short. */
+function without(backend: MemoryBackend, change: (objects: Map<string, Uint8Array>) => void): MemoryBackend {
+  const objects = backend.snapshot();
+  change(objects);
+  return memoryBackend({ objects });
+}
+
+async function assertRefused(medium: MemoryBackend, code: string): Promise<void> {
+  const kept = (): string[] => namesOf(medium, '').filter(name => !name.startsWith('sessions/'));
+  const before = kept();
+  await assert.rejects(prune(await reopenStore(medium)), { code });
+  assert.deepEqual(kept(), before);
+}
+
+test('a snapshot that cannot be read or walked stops a prune, and nothing is deleted', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def', 'ghi');
+  await forgetSnapshot(store, snapshots[0]!.id, { reason: 'a test' });
+  const manifest = `manifests/${snapshots[1]!.id}`;
+  await assertRefused(
+    without(backend, objects => objects.set(manifest, objects.get(manifest)!.slice(0, 130))),
+    'STORE_DAMAGED',
+  );
+  const pack = await packOf(backend, snapshots[1]!);
+  await assertRefused(
+    without(backend, objects =>
+      objects.set(
+        pack,
+        objects.get(pack)!.map(byte => byte ^ 1),
+      ),
+    ),
+    'STORE_DAMAGED',
+  );
+  await assertRefused(
+    without(backend, objects => objects.delete(pack)),
+    'STORE_DAMAGED',
+  );
+});
+
+/** The metadata pack of a snapshot: the smaller of its two. */
+async function packOf(backend: MemoryBackend, { id }: SmallSnapshot): Promise<string> {
+  const objects = backend.snapshot();
+  const packs = namesOf(backend, 'packs/').filter(name => name.includes(`/${id.slice(0, 32)}`));
+  return packs.sort((a, b) => objects.get(a)!.length - objects.get(b)!.length)[0]!;
+}
+
+test('what is recorded as lost does not stop a prune', async () => {
+  const { backend, snapshots } = await prepared('abc', 'def');
+  const pack = await packOf(backend, snapshots[1]!);
+  const medium = without(backend, objects => objects.delete(pack));
+  await assert.rejects(prune(await reopenStore(medium)), { code: 'STORE_DAMAGED' });
+  const { context } = insideOf(await reopenStore(medium));
+  const name = `damage/${'da'.repeat(32)}`;
+  const record = {
+    pack: pack.split('/')[2] as PackId,
+    ordinals: undefined,
+    foundMs: 1,
+    lost: [snapshots[1]!.root.id],
+  };
+  const place = {
+    kind: 'damage',
+    session: 'da'.repeat(32) as SessionId,
+    name,
+    randomness: context.seams.randomness,
+  } as const;
+  await medium.put(name, sealRecord(context.ring, place, damageRecord.encode(record)));
+  await prune(await reopenStore(medium));
+});
+
+test('a list that leaves snapshots out stops a prune', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def', 'ghi');
+  const manifests = namesOf(backend, 'manifests/');
+  // Without the first: its successor misses it. Without the last nothing tells; that is what marks and counts are for.
+  await assertRefused(
+    without(backend, objects => objects.delete(`manifests/${snapshots[0]!.id}`)),
+    'STORE_IMPLAUSIBLE',
+  );
+  await assertRefused(
+    without(backend, objects => {
+      for (const name of manifests) objects.delete(name);
+    }),
+    'STORE_IMPLAUSIBLE',
+  );
+  await forgetSnapshot(store, snapshots[1]!.id, { reason: 'a test' });
+  await assertRefused(
+    without(backend, objects => {
+      for (const name of namesOf(backend, 'forgotten/')) objects.delete(name);
+    }),
+    'STORE_IMPLAUSIBLE',
+  );
+  await prune(store);
+});
+
+test('the last snapshot is pruned only by who says that none is left', async () => {
+  const { backend, store, snapshots } = await prepared('abc');
+  await forgetSnapshot(store, snapshots[0]!.id, { reason: 'a test' });
+  await assert.rejects(prune(store), { code: 'STORE_IMPLAUSIBLE' });
+  await prune(store, { mayBeEmpty: true });
+  assert.deepEqual(namesOf(backend, 'packs/'), []);
+  await checkWhole(backend, []);
+  await checkWhole(backend, [await commitFiles(store, files('abc'))]);
+});
+
+test('packs that no index lists are kept when something in them is needed', async () => {
+  const { backend, snapshots } = await prepared('abc', 'def');
+  const lost = without(backend, objects => {
+    for (const name of namesOf(backend, 'index/')) objects.delete(name);
+  });
+  assert.equal((await prune(await reopenStore(lost))).deletedPacks, 0);
+  await checkWhole(lost, snapshots); // they are listed again, too
+});
+
+test('an index that would list less than before stops a prune before anything is deleted', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def', 'ghi');
+  await forgetSnapshot(store, snapshots[0]!.id, { reason: 'a test' });
+  const before = namesOf(backend, 'packs/');
+  const known = new Set(namesOf(backend, 'index/'));
+  // The medium loses a part once the merged ones are there.
+  const forgetful: Backend = {
+    ...backend,
+    async *list(prefix, options) {
+      const names = namesOf(backend, 'index/');
+      const isMerged = namesOf(backend, 'gc/').includes('gc/1.sweep') && names.some(name => !known.has(name));
+      const [hidden] = names.filter(name => known.has(name) && name.includes(snapshots[2]!.id.slice(0, 32)));
+      for await (const object of backend.list(prefix, options))
+        if (!isMerged || object.name !== hidden) yield object;
+    },
+  };
+  await assert.rejects(prune(await reopenStore(forgetful)), { code: 'STORE_DAMAGED' });
+  assert.deepEqual(namesOf(backend, 'packs/'), before);
+  await prune(store);
+  assert.ok(namesOf(backend, 'packs/').length < before.length);
+  await checkWhole(backend, snapshots.slice(1));
+});
+
+test('what an estimate says is what a prune then does, and the estimate writes nothing', async () => {
+  const { backend, store, snapshots } = await prepared('abcd', 'befg', 'ahi');
+  const before = backend.snapshot();
+  const estimate = await prune(store, { dryRun: true, forgetting: [snapshots[0]!.id] });
+  assert.deepEqual([...backend.snapshot().keys()].sort(), [...before.keys()].sort());
+  const done = await drop(store, snapshots[0]!);
+  assert.equal(estimate.deletedPacks, done.deletedPacks);
+  assert.equal(estimate.rewrittenPacks, done.rewrittenPacks);
+  assert.ok(
+    Math.abs(estimate.freedBytes - done.freedBytes) < 500,
+    `${estimate.freedBytes} ${done.freedBytes}`,
+  );
+  assert.equal(
+    done.storedBytes,
+    [...backend.snapshot()]
+      .filter(([name]) => name.startsWith('packs/'))
+      .reduce((sum, [, bytes]) => sum + bytes.length, 0),
+  );
+});
+
+test('the many small packs of small backups are joined', async () => {
+  const { backend, store } = await prepared('a');
+  const snapshots: SmallSnapshot[] = [];
+  for (let i = 0; i < 40; i++)
+    snapshots.push(await commitFiles(store, new Map([['one', Buffer.from(`content ${i}, `.repeat(40))]])));
+  assert.ok(namesOf(backend, 'packs/').length > 80);
+  await prune(store);
+  await prune(store);
+  assert.ok(namesOf(backend, 'packs/').length < 6, `${namesOf(backend, 'packs/').length}`);
+  assert.ok(namesOf(backend, 'index/').length < 6, `${namesOf(backend, 'index/').length}`);
+  await checkWhole(backend, snapshots, { others: true });
+});
+
+test('a pack of which something cannot be read is not copied from, and stays', async () => {
+  const { backend, store, snapshots } = await prepared('abcd', 'aef');
+  const objects = backend.snapshot();
+  const [data] = namesOf(backend, 'packs/')
+    .filter(name => name.includes(`/${snapshots[0]!.id.slice(0, 32)}`))
+    .sort((a, b) => objects.get(b)!.length - objects.get(a)!.length);
+  objects.set(
+    data!,
+    objects.get(data!)!.map((byte, i) => (i > 200 && i < 2000 ? byte ^ 1 : byte)),
+  );
+  const medium = memoryBackend({ objects });
+  const result = await drop(await reopenStore(medium), snapshots[0]!);
+  assert.equal(result.unreadablePacks, 1);
+  assert.ok(namesOf(medium, 'packs/').includes(data!));
+  assert.ok(store);
+});
+
+test('what a session names stays, and a session that reads what is gone stops a prune', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def');
+  const { context } = insideOf(store);
+  await using pruning = await beginPrune(store, { host: 'beta' });
+  const id = 'ee'.repeat(32) as SessionId;
+  const name = `sessions/${id}`;
+  const record = { purpose: 'read', host: 'reader', startedMs: 1, snapshots: [snapshots[0]!.id] } as const;
+  const place = { kind: 'session', session: id, name, randomness: context.seams.randomness } as const;
+  await backend.put(name, sealRecord(context.ring, place, sessionRecord.encode(record)));
+  await pruning.forget(snapshots[0]!.id, { reason: 'a test' });
+  await assert.rejects(pruning.reclaim(), { code: 'STORE_LOCKED' });
+  await backend.delete(name);
+  assert.ok((await pruning.reclaim()).deletedPacks > 0);
+});
+
+test('every 32nd done lists all packs that were ever swept, and what is older is not read', async () => {
+  const { backend, store } = await prepared('a');
+  let last = await commitFiles(store, files('a'));
+  for (let i = 0; i < 34; i++) {
+    const next = await commitFiles(store, new Map([['one', Buffer.from(`content ${i}, `.repeat(40))]]));
+    await drop(store, last);
+    last = next;
+  }
+  assert.ok(namesOf(backend, 'gc/').includes('gc/33.done'));
+  const objects = backend.snapshot();
+  for (let i = 1; i < 32; i++)
+    for (const part of ['', '.sweep', '.done']) objects.set(`gc/${i}${part}`, Buffer.from('unreadable'));
+  const medium = memoryBackend({ objects });
+  const reopened = await reopenStore(medium);
+  const session = await reopened.beginBackup({ host: 'alpha' });
+  assert.deepEqual(reopened.problems, []);
+  await session.abandon();
+  const { ring } = insideOf(reopened).context;
+  const { fields } = openRecord(ring, await medium.get('gc/33'), { kind: 'generation', name: 'gc/33' });
+  assert.equal(generationRecord.decode(fields, 'gc/33').number, 33);
+});
