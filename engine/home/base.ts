@@ -11,11 +11,12 @@ import {
   storeError,
 } from '../../store/index.ts';
 import { makeDevice } from './device.ts';
-import { decodeHomeEntry, type EntryFileSystem, type EntryKind, type HomeEntry } from './entry.ts';
+import { decodeHomeEntry, type EntryFileSystem, type EntryKind, type HomeEntry, isName } from './entry.ts';
 import type { IsExcluded } from './exclude.ts';
 import { repositoryMarks } from './leftovers.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, bytePath, bytesOf, join, shown } from './paths.ts';
+import { type PlainBody, plainBodyReader } from './plain-body.ts';
 import { kinds } from './stat.ts';
 import { EntryTable } from './table.ts';
 import type { RootPlan } from './tree.ts';
@@ -65,7 +66,8 @@ export async function loadBase(
   try {
     const loader = new BaseLoader(base, root.listing, plan.isExcluded);
     for await (const { node, entries } of readListingNodes(base.source, root.listing)) {
-      for (const entry of entries ?? []) await loader.add(entry);
+      for (const entry of entries ?? []) loader.add(entry);
+      await loader.checkLists();
       loader.endNode(node);
       await pace.rest();
     }
@@ -90,6 +92,14 @@ const kindBits: Record<EntryKind, number> = {
 };
 const allMarks = (1 << repositoryMarks.length) - 1;
 
+/** What a row takes from an entry, decoded in either way. */
+type Loaded = PlainBody & Partial<Pick<HomeEntry, 'xattrs' | 'target' | 'device'>>;
+const noXattrs: HomeEntry['xattrs'] = [];
+
+/** The key and the contents of what its body says it is; names are checked where the folder is known. */
+const isPlainEntry = (key: BytePath, { kind }: PlainBody, { contents }: Entry): boolean =>
+  key.endsWith('/') === (kind === 'folder') && contents.length === (kind === 'file' ? 1 : 0);
+
 class BaseLoader {
   readonly #base: HomeBase;
   readonly #listing: ListingRoot;
@@ -101,6 +111,8 @@ class BaseLoader {
   readonly #open: { at: number; key: BytePath }[] = [];
   readonly #nodes = new Map<number, BaseNode[]>();
   readonly #newestNs: (bigint | undefined)[] = [];
+  readonly #lists: { at: number; node: ChunkId }[] = [];
+  readonly #readPlain = plainBodyReader();
   #root: { entry: HomeEntry; body: Uint8Array } | undefined;
   /** First row of the newest node that must be stored again. */
   #deniedFrom = -1;
@@ -113,16 +125,26 @@ class BaseLoader {
     this.#marks = new Uint8Array(listing.entries);
   }
 
-  async add(stored: Entry): Promise<void> {
+  add(stored: Entry): void {
     const key = bytePath(stored.key);
-    const entry = decodeHomeEntry(stored);
+    const isFirst = this.#table.count === 0;
+    const plain = isFirst ? undefined : this.#readPlain(stored.body);
+    const entry = plain && isPlainEntry(key, plain, stored) ? plain : decodeHomeEntry(stored);
+    const [content] = stored.contents;
     const name = this.#enter(key, entry.kind);
-    const at = this.#addRow(entry, name);
+    const at = this.#addRow(entry, { name, content });
     if (entry.kind === 'folder') this.#open.push({ at, key });
-    if (at === 0) this.#root = { entry, body: new Uint8Array(stored.body) };
-    const isThere = entry.content === undefined || (await this.#isThere(entry.content));
-    if (entry.unsettled || !isThere) this.#table.setUntaken(at);
+    if (isFirst) this.#root = { entry: decodeHomeEntry(stored), body: new Uint8Array(stored.body) };
+    if (content && 'list' in content) this.#lists.push({ at, node: content.list });
+    if (entry.unsettled || !this.#isThere(content)) this.#table.setUntaken(at);
     else this.#noteTime(entry);
+  }
+
+  /** Looks into the long lists of extents of what was added since the last time. */
+  async checkLists(): Promise<void> {
+    for (const { at, node } of this.#lists.splice(0)) {
+      if (!(await this.#isListThere(node))) this.#table.setUntaken(at);
+    }
   }
 
   /** Called after the entries of a leaf, and after everything below an inner node. */
@@ -165,7 +187,7 @@ class BaseLoader {
       return '' as BytePath;
     }
     const name = key.slice(folder.key.length, kind === 'folder' ? -1 : undefined) as BytePath;
-    if (name.includes('/')) throw malformed('a folder has no entry');
+    if (!isName(name)) throw malformed('a folder has no entry, or a name is none');
     const mark = repositoryMarks.indexOf(name as (typeof repositoryMarks)[number]);
     if (mark >= 0) this.#marks[folder.at]! |= 1 << mark;
     return name;
@@ -191,13 +213,12 @@ class BaseLoader {
     );
   }
 
-  #addRow(entry: HomeEntry, name: BytePath): number {
-    const { device, content } = entry;
+  #addRow(entry: Loaded, { name, content }: { name: BytePath; content: Content | undefined }): number {
     const at = this.#table.add({
       name,
       depth: this.#open.length,
       fileSystem: entry.fileSystem,
-      xattrs: entry.xattrs,
+      xattrs: entry.xattrs ?? noXattrs,
       target: entry.target,
       stats: {
         dev: 0,
@@ -206,7 +227,7 @@ class BaseLoader {
         nlink: entry.linked ? 2 : 1,
         uid: entry.uid,
         gid: entry.gid,
-        rdev: device ? makeDevice(device) : 0n,
+        rdev: entry.device ? makeDevice(entry.device) : 0n,
         size: 0,
         blocks: 0,
         mtimeNs: entry.mtimeNs,
@@ -217,13 +238,13 @@ class BaseLoader {
     return at;
   }
 
-  #noteTime({ fileSystem, ctimeNs }: HomeEntry): void {
+  #noteTime({ fileSystem, ctimeNs }: Loaded): void {
     const newest = this.#newestNs[fileSystem];
     if (newest === undefined || newest < ctimeNs) this.#newestNs[fileSystem] = ctimeNs;
   }
 
-  async #isThere(content: Content): Promise<boolean> {
-    if ('list' in content) return this.#isListThere(content.list);
+  #isThere(content: Content | undefined): boolean {
+    if (!content || 'list' in content) return true;
     return content.extents.every(extent => extent.kind !== 'chunk' || this.#base.has(extent.id, 'data'));
   }
 

@@ -261,6 +261,12 @@ function pathOf(key: BytePath, kind: EntryKind): BytePath | undefined {
   return names.every(isName) ? (path as BytePath) : undefined;
 }
 
-const isName = (name: string): boolean =>
-  name !== '' && name !== '.' && name !== '..' && !name.includes('\0') && name.length <= nameBytesMax;
+/** True for what a file or folder can be called. */
+export const isName = (name: string): boolean =>
+  name !== '' &&
+  name !== '.' &&
+  name !== '..' &&
+  !name.includes('/') &&
+  !name.includes('\0') &&
+  name.length <= nameBytesMax;
 const nameBytesMax = 255;

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { major, makeDevice, minor } from '../../../engine/home/device.ts';
 import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
 import type { BytePath } from '../../../engine/home/paths.ts';
+import { plainBodyReader } from '../../../engine/home/plain-body.ts';
 import {
   type CborValue,
   type ChunkId,
@@ -147,4 +148,51 @@ test('device numbers are taken apart and put together as the C library does', ()
     assert.deepEqual([major(device), minor(device)], [high, low]);
     assert.equal(makeDevice({ major: high, minor: low }), device);
   }
+});
+
+test('the quick reader of bodies says what the other one says, or nothing', () => {
+  const read = plainBodyReader();
+  const most = 2n ** 62n - 1n;
+  let plain = 0;
+  const agrees = (
+    body: Uint8Array,
+    whole: Pick<HomeEntry, 'kind'> & { key: Uint8Array; contents: Content[] },
+  ) => {
+    const quick = read(body);
+    if (!quick) return false;
+    assert.equal(quick.kind, whole.kind);
+    const slow = decodeHomeEntry({ key: whole.key, body, contents: whole.contents });
+    for (const [name, value] of Object.entries(quick))
+      assert.equal(slow[name as keyof HomeEntry], value, name);
+    assert.deepEqual(
+      [slow.xattrs, slow.fileSystems, slow.owners, slow.rules],
+      [[], undefined, undefined, undefined],
+    );
+    return true;
+  };
+  fc.assert(
+    fc.property(entry, fc.boolean(), fc.nat(), fc.nat(255), (given, bare, place, byte) => {
+      const common = {
+        xattrs: [],
+        mtimeNs: given.mtimeNs & most,
+        ctimeNs: given.ctimeNs & most,
+        inode: given.inode & most,
+      };
+      const { key, body, contents } = encodeHomeEntry(bare ? { ...given, ...common } : given);
+      const whole = { kind: given.kind, key, contents: [...contents] };
+      const isPlain = agrees(body, whole);
+      if (isPlain) plain++;
+      // what nearly every file has is read quickly
+      const few =
+        given.kind !== 'file' || given.mtimeNs < 0n || given.ctimeNs < 0n || given.inode >= 2n ** 63n;
+      if (bare) assert.equal(isPlain || few, true);
+      const changed = new Uint8Array(body);
+      changed[place % body.length] = byte;
+      if (read(changed)?.kind === given.kind) agrees(changed, whole);
+      const cut = body.subarray(0, place % body.length);
+      assert.equal(read(cut), undefined);
+    }),
+    { numRuns: 2_000 },
+  );
+  assert.ok(plain > 100, `${plain} of 2,000`);
 });
