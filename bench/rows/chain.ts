@@ -15,7 +15,7 @@ import {
   systemClock,
   systemSeams,
 } from '../../store/index.ts';
-import type { Round } from './events.ts';
+import { isHarmless, type Round } from './events.ts';
 import { differences, readStored } from './stored.ts';
 import { readTruth } from './truth.ts';
 
@@ -86,15 +86,27 @@ export class Chain {
       const cache = this.#cacheFor(round);
       const job = { sink: session, source: session, cuts: store.cuts, digestKey: store.rowDigestKey, cache };
       step = 'pre-copy';
-      if (round.precopy !== 'none') await source.precopy({ ...job, mode: round.precopy });
-      await hooks.betweenPrepareAndPin();
+      const { precopy, beside, events } = round;
+      await both(precopy !== 'none' && beside.precopy && events.between.every(isHarmless), [
+        async () => precopy !== 'none' && (await source.precopy({ ...job, mode: precopy })),
+        hooks.betweenPrepareAndPin,
+      ]);
       step = 'pin';
       const pin: DatabasePin = await source.pin();
       const truth = await readTruth(this.#url, pin.exportedSnapshot);
-      await hooks.afterPin();
-      if (round.isAbandoned) return { kind: 'abandoned', wrong: null, ...nothing };
+      if (round.isAbandoned) {
+        await hooks.afterPin();
+        return { kind: 'abandoned', wrong: null, ...nothing };
+      }
       step = 'finish';
-      const result = await source.finish(job);
+      let result: DatabaseResult | undefined;
+      await both(beside.finish, [
+        hooks.afterPin,
+        async () => {
+          result = await source.finish(job);
+        },
+      ]);
+      if (!result) throw new TypeError('finish gave no result');
       step = 'reconstruct';
       const stored = await readStored(session, result.root, store.rowDigestKey);
       const wrong = differences(stored, truth, store.rowDigestKey);
@@ -137,6 +149,16 @@ export class Chain {
       put: (kind, id, bytes) => void cache.set(`${kind} ${hex(id)}`, new Uint8Array(bytes)),
     };
   }
+}
+
+/** At the same time, or one after the other; to the end of both. */
+async function both(isAtOnce: boolean, tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
+  if (!isAtOnce) {
+    for (const task of tasks) await task();
+    return;
+  }
+  for (const outcome of await Promise.allSettled(tasks.map(task => task())))
+    if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 function isEngineError(error: unknown): error is Error & { readonly code: string } {

@@ -70,6 +70,10 @@ export const eventKinds = Object.keys(weights) as readonly EventKind[];
 export function isRowKind(kind: EventKind): kind is keyof typeof rowKinds {
   return kind in rowKinds;
 }
+/** Takes no lock that a reader waits for. */
+export function isHarmless({ kind }: FuzzEvent): boolean {
+  return isRowKind(kind) || kind in transactionKinds;
+}
 export function isDefinitionKind(kind: EventKind): kind is keyof typeof definitionKinds {
   return kind in definitionKinds;
 }
@@ -94,6 +98,8 @@ export interface Round {
   /** What it builds on: the newest backup, one before it, or nothing. */
   readonly base: 'newest' | 'older' | 'none';
   readonly cache: 'kept' | 'lost' | 'in part' | 'none';
+  /** Changes go on while the pre-copy, or finish, reads; else one after the other. */
+  readonly beside: { readonly precopy: boolean; readonly finish: boolean };
   /** It is let go after the pin. */
   readonly isAbandoned: boolean;
 }
@@ -127,6 +133,7 @@ export function planRounds(dice: Dice, count: number): Round[] {
     precopy: dice.pick(['none', 'new', 'new', 'all'] as const),
     base: number === 0 || dice.chance(0.02) ? 'none' : dice.chance(0.1) ? 'older' : 'newest',
     cache: dice.pick(['kept', 'kept', 'kept', 'lost', 'in part', 'none'] as const),
+    beside: { precopy: dice.chance(0.5), finish: dice.chance(0.5) },
     isAbandoned: dice.chance(0.04),
   }));
 }

@@ -151,7 +151,7 @@ async function makeSmall(on: PostgresServer, wrong: WrongBackup): Promise<void> 
 function describe(rounds: readonly Round[]): void {
   for (const round of rounds) {
     say(
-      `backup ${round.number}: pre-copy ${round.precopy}, base ${round.base}, cache ${round.cache}${round.isAbandoned ? ', let go' : ''}`,
+      `backup ${round.number}: pre-copy ${round.precopy}, base ${round.base}, cache ${round.cache}, beside ${JSON.stringify(round.beside)}${round.isAbandoned ? ', let go' : ''}`,
     );
     for (const [phase, events] of Object.entries(round.events))
       for (const event of events) say(`  ${phase}: ${describeEvent(event)}`);
