@@ -13,7 +13,8 @@ export interface FuzzOptions {
   /** Incremental backups to make, at least. */
   readonly runs: number;
   readonly variant: Variant;
-  readonly roundsPerEpisode?: number;
+  /** Ends with the first wrong one, of either variant. */
+  readonly untilWrong?: boolean;
   readonly onWrong?: (wrong: WrongBackup) => void;
   readonly onEpisode?: (totals: FuzzTotals) => void;
 }
@@ -41,17 +42,16 @@ export async function fuzzRows(options: FuzzOptions): Promise<FuzzTotals> {
     events: new Map(),
     wrong: [],
   };
-  for (let episode = 0; totals.backups.incremental < options.runs; episode += 1) {
-    const count = Math.min(
-      options.roundsPerEpisode ?? roundsPerEpisode,
-      options.runs - totals.backups.incremental + 1,
-    );
+  const isOver = (): boolean =>
+    totals.backups.incremental >= options.runs || (options.untilWrong === true && totals.wrong.length > 0);
+  for (let episode = 0; !isOver(); episode += 1) {
+    const count = Math.min(roundsPerEpisode, options.runs - totals.backups.incremental + 1);
     const rounds = roundsOf(options.seed, episode, count);
     await runEpisode({
       ...options,
       number: episode,
       rounds,
-      stopAtWrong: options.variant === 'xmin',
+      stopAtWrong: options.untilWrong ?? options.variant === 'xmin',
       onEvent: ({ kind }, outcome) => {
         const counts = totals.events.get(kind) ?? { done: 0, refused: 0, 'nothing to do': 0 };
         counts[outcome] += 1;
