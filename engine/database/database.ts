@@ -103,7 +103,7 @@ export interface DatabaseResult {
   readonly tables: number;
   readonly rows: number;
   readonly segments: number;
-  /** Segments of which rows were read at or after the pin, rather than taken from an earlier snapshot or the pre-copy. */
+  /** Segments that are not the base's own: rows of them were read from the server, before the lock or after it. */
   readonly changedSegments: number;
   /** Bytes of COPY text that the segments refer to. */
   readonly bytes: number;

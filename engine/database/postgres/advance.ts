@@ -24,6 +24,7 @@ export interface AdvanceJob extends FinishOptions {
 }
 
 export interface Advanced {
+  /** Of the segments that were read. */
   readonly rows: number;
   /** Rows' bytes that came from the server. */
   readonly bytes: number;
@@ -77,32 +78,37 @@ export async function shareOut<T>(
 /** Brings tables up to a view. */
 export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdvance[]): Promise<Advanced> {
   const memory = new SegmentMemory(job);
-  const total = { segments: 0, bytes: 0, rows: 0, done: 0, tables: 0 };
+  const total = { segments: 0, bytes: 0, rows: 0 };
+  const seen = { tables: 0, rows: 0, bytes: 0 };
   const bytesTotal = tables.reduce((sum, { table }) => sum + table.bytes, 0);
   const onBytes = (bytes: number): void => {
     total.bytes += bytes;
-    total.done += bytes;
+    seen.bytes += bytes;
   };
   await shareOut(job.readers, tables, {
     work: (reader, task) => advancePieces(reader, { ...job, memory, onBytes, task }),
     take: (task, results) => {
       for (const { segment, isUnchanged } of results) {
-        if (isUnchanged) total.done += segment.segment.rows.length;
-        else total.segments += 1;
-        total.rows += segment.segment.digest.rows;
-        if (segment.segment.digest.rows > 0) job.onSegment(task.table, segment);
+        const { rows } = segment.segment.digest;
+        seen.rows += rows;
+        if (isUnchanged) seen.bytes += segment.segment.rows.length;
+        else {
+          total.segments += 1;
+          total.rows += rows;
+        }
+        if (rows > 0) job.onSegment(task.table, segment);
       }
-      if (task.isLast) total.tables += 1;
+      if (task.isLast) seen.tables += 1;
       job.onProgress?.({
-        tablesDone: total.tables,
+        tablesDone: seen.tables,
         tablesTotal: tables.length,
-        rows: total.rows,
-        bytes: total.done,
+        rows: seen.rows,
+        bytes: seen.bytes,
         bytesTotal,
       });
     },
   });
-  return { rows: total.rows, bytes: total.bytes, segments: total.segments };
+  return total;
 }
 
 async function* tasksOf(tables: readonly TableToAdvance[]): AsyncGenerator<Task, undefined> {

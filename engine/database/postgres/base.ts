@@ -8,7 +8,7 @@ import {
 } from '../../../store/index.ts';
 import type { DatabaseBase } from '../database.ts';
 import { decodeEntry } from './entry.ts';
-import { keyPrefix } from './entry-parts.ts';
+import { keyPrefix, type RelationName } from './entry-parts.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import { orDamaged, type StoredSegment } from './segment-memory.ts';
@@ -107,24 +107,60 @@ function isSameServer(record: DatabaseRecord, facts: ServerFacts): boolean {
   );
 }
 
-/** The stored segments of a relation by their first block. Ends early where the listing is damaged. */
-export async function* baseSegments(
-  { base, segments, nodes }: LoadedBase,
-  relation: RelationEntry,
-): AsyncGenerator<StoredSegment> {
-  const entries = readListing(nodes, base.root, { prefix: keyPrefix('segment', relation) });
-  for (;;) {
-    const next = await orDamaged(async () => {
-      const { value, done } = await entries.next();
-      if (done) return undefined;
-      const one = decodeEntry(value);
-      if (one.entry !== 'segment') return undefined;
-      segments.add(value);
-      return { entry: value, segment: one };
-    });
-    if (!next) return;
-    yield next;
+/** So many entries are passed over before the listing is entered anew: a leaf has some hundred. */
+const passedMax = 256;
+
+/**
+ * The stored segments of relations, asked for by ascending name. One walk for all of them: entering the listing anew for
+ * each of many small tables would read its nodes again and again.
+ */
+export class BaseSegments {
+  readonly #loaded: Pick<LoadedBase, 'base' | 'nodes' | 'segments'>;
+  #entries: AsyncGenerator<Entry> | undefined;
+  #next: Entry | undefined;
+
+  constructor(loaded: Pick<LoadedBase, 'base' | 'nodes' | 'segments'>) {
+    this.#loaded = loaded;
   }
+
+  /** By their first block. Ends early where the listing is damaged. */
+  async *of(relation: RelationName): AsyncGenerator<StoredSegment> {
+    const prefix = keyPrefix('segment', relation);
+    await orDamaged(() => this.#moveTo(prefix));
+    while (this.#next && hasPrefix(this.#next.key, prefix)) {
+      const entry = this.#next;
+      const one = await orDamaged(async () => decodeEntry(entry));
+      if (one?.entry !== 'segment') return;
+      this.#loaded.segments.add(entry);
+      yield { entry, segment: one };
+      await orDamaged(() => this.#pull());
+    }
+  }
+
+  async #moveTo(prefix: Uint8Array): Promise<void> {
+    for (let passed = 0; this.#entries && this.#next; passed += 1) {
+      if (Buffer.compare(this.#next.key, prefix) >= 0) return;
+      if (passed === passedMax) break;
+      await this.#pull();
+    }
+    if (this.#entries && !this.#next) return; // past the last one
+    const { base, nodes } = this.#loaded;
+    this.#entries = readListing(nodes, base.root, { prefix: keyPrefix('segment'), from: prefix });
+    await this.#pull();
+  }
+
+  async #pull(): Promise<void> {
+    const entries = this.#entries!;
+    this.#next = undefined;
+    this.#entries = undefined; // after a failure the listing is entered anew
+    const { value, done } = await entries.next();
+    if (!done) this.#next = value;
+    this.#entries = entries;
+  }
+}
+
+function hasPrefix(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  return Buffer.compare(bytes.subarray(0, prefix.length), prefix) === 0;
 }
 
 /** Whether a new snapshot may refer to everything that makes up some contents, the nodes of long lists included. */

@@ -15,6 +15,13 @@ export function keyPrefix(kind: EntryKind, relation?: RelationName): Uint8Array 
   return Buffer.concat([Uint8Array.of(entryKinds[kind]), Buffer.from(name, 'utf8')]);
 }
 
+export function inKeyOrder<T extends { readonly schema: string; readonly name: string }>(
+  items: readonly T[],
+): T[] {
+  const keyed = items.map(item => ({ item, key: keyPrefix('relation', item) }));
+  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(one => one.item);
+}
+
 /** `schema NUL name NUL`. */
 export function nameFrom(bytes: Uint8Array): RelationName {
   const [schema, name, rest, ...more] = textFrom(bytes).split('\0');

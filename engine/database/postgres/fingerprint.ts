@@ -58,13 +58,21 @@ export async function fingerprintSql(connection: Connection): Promise<string> {
            pg_catalog.hash_array_extended(ARRAY[t.xmin], 0))) FROM pg_catalog.${identifier(name)} t
          WHERE ${conditions[name] ?? 'true'}`,
     );
-  if (catalogs.some(catalog => !catalog.readable && catalog.name === 'pg_authid'))
-    parts.push(
-      `SELECT 0::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(r.rolname, r.oid::int8))
-       FROM pg_catalog.pg_roles r`,
-    );
+  for (const { name, readable } of catalogs) {
+    const view = readable ? undefined : views[name];
+    if (view) parts.push(view);
+  }
   return parts.join('\nUNION ALL\n');
 }
+
+/** Stand for catalogs that only superusers may read. */
+const views: Readonly<Record<string, string>> = {
+  pg_authid: `SELECT 0::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(r.rolname, r.oid::int8))
+    FROM pg_catalog.pg_roles r`,
+  pg_user_mapping: `SELECT 1::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(
+      pg_catalog.concat_ws(' ', m.srvname, m.usename, m.umoptions::text), m.umid::int8))
+    FROM pg_catalog.pg_user_mappings m`,
+};
 
 /** 32 bytes over the answer of `fingerprintSql`: equal means that no catalog row was added, changed or removed. */
 export function fingerprintOf(rows: readonly (readonly unknown[])[]): Uint8Array {

@@ -7,7 +7,7 @@ import { readLargeObjectDdl } from './catalog-ddl/index.ts';
 import type { Connection } from './connection.ts';
 import { addDigests, emptyDigest, type RowDigest } from './digest.ts';
 import { encodeDefinitions, encodeRecordOfDatabase, encodeSequence } from './entry.ts';
-import { keyPrefix } from './entry-parts.ts';
+import { inKeyOrder } from './entry-parts.ts';
 import { largeObjectCalls, readLargeObjectIds } from './large-objects.ts';
 import type { Pinned } from './pin.ts';
 import type { PreparedDdl } from './prepare.ts';
@@ -150,11 +150,6 @@ function warningsOf(job: FinishJob, relations: readonly Relation[]): string[] {
           `Foreign tables are kept as definitions, without their rows: ${listed(foreign.map(one => `${one.schema}.${one.name}`))}`,
         ]),
   ];
-}
-
-function inKeyOrder<T extends { readonly schema: string; readonly name: string }>(items: readonly T[]): T[] {
-  const keyed = items.map(item => ({ item, key: keyPrefix('relation', item) }));
-  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(one => one.item);
 }
 
 async function definitionEntries(

@@ -51,7 +51,7 @@ export async function precopyTables(
       return [
         table.relation.oid,
         {
-          key: { ...table.relation, kind: 'table', definition: table.definition, segmentBlocks } as TableKey,
+          key: { ...table.relation, kind: kindOf(table), definition: table.definition, segmentBlocks },
           state: { threshold, segmentBlocks, segments: () => known, isDependable: async () => true },
         },
       ];
@@ -59,6 +59,10 @@ export async function precopyTables(
   );
   for (const { oid } of await tablesOfOtherTypes({ watch, reader }, job)) precopied.delete(oid);
   return { precopied, result };
+}
+
+function kindOf({ relation }: ViewedTable): TableKey['kind'] {
+  return relation.kind === 'large-objects' ? 'large-objects' : 'table';
 }
 
 /** The state of a table that was read before the lock, where it still is that table. */

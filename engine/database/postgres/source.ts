@@ -13,6 +13,7 @@ import type {
   PrecopyOptions,
   TableCache,
 } from '../database.ts';
+import { BaseSegments } from './base.ts';
 import { listBlockers } from './blockers.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { estimateCopy } from './estimate.ts';
@@ -24,6 +25,7 @@ import { stateFromBase, type TableState, type ViewedTable } from './table-state.
 import { viewTables } from './view.ts';
 
 const readersDefault = 2;
+const noView = { xmax: 0n };
 
 /** Connects, checks that the server is one this program can back up, and opens every connection that the run needs. */
 export async function connectDatabase(options: ConnectOptions): Promise<DatabaseSource> {
@@ -88,19 +90,24 @@ class PostgresSource implements DatabaseSource {
       const { fingerprintSql } = plan;
       const planned = await viewTables(watch, { ...plan, encoding, loaded });
       // A view only where there is something to read in it: it holds back the clean-up of the whole server.
-      const stateOf = (table: ViewedTable) => this.#stateOf(table, {});
+      const stateOf = this.#statesFromBase(loaded?.base ?? noView);
       if (!planned.some(table => isToPrecopy(table, { ...options, stateOf })))
         return { segments: 0, rows: 0, bytes: 0 };
-      return this.#inView(prepared, async pinned => {
+      const copied = await this.#inView(prepared, async pinned => {
         const { precopied, result } = await precopyTables({
           ...options,
           ...{ pinned, fingerprintSql, encoding, watch, readers, loaded },
           threshold: this.#thresholdOf(pinned),
-          stateOf: table => this.#stateOf(table, pinned),
+          stateOf: this.#statesFromBase(pinned),
         });
         this.#precopied = precopied;
         return result;
+      }).catch((error: unknown) => {
+        // Somebody holds a lock: what counts is the pin. Read after it, these tables take no longer.
+        if (options.mode === 'new' && isBlocked(error)) return undefined;
+        throw error;
       });
+      return copied ?? { segments: 0, rows: 0, bytes: 0 };
     });
   }
 
@@ -120,7 +127,7 @@ class PostgresSource implements DatabaseSource {
           loaded,
           encoding: prepared.facts.encoding,
         });
-        const stateOf = (table: ViewedTable) => this.#stateOf(table, pinned);
+        const stateOf = this.#statesFromBase(pinned);
         return estimateCopy({ ...options, readers, tables, stateOf });
       }),
     );
@@ -172,10 +179,11 @@ class PostgresSource implements DatabaseSource {
       const { fingerprintSql } = prepared.plan;
       const { clock } = this.#options;
       const { watch, readers } = this.#connections;
+      const fromBase = this.#statesFromBase(pinned);
       const result = await finishCopy({
         ...options,
         ...{ clock, facts, pinned, ddl, fingerprintSql, watch, readers, loaded },
-        stateOf: table => precopiedState(this.#precopied, table, pinned) ?? this.#stateOf(table, pinned),
+        stateOf: table => precopiedState(this.#precopied, table, pinned) ?? fromBase(table),
       });
       if (await this.holds()) return result;
       throw engineError('DATABASE_FAILED', 'Cannot finish the copy: the pinned view was lost on the way', {
@@ -194,12 +202,16 @@ class PostgresSource implements DatabaseSource {
     return [pin, watch, ...readers];
   }
 
-  /** What the base gives of a table. */
-  #stateOf(table: ViewedTable, view: { readonly xmax?: bigint }): TableState | undefined {
+  /** What the base gives of tables, whose segments are then asked for by ascending name. */
+  #statesFromBase(view: { readonly xmax: bigint }): (table: ViewedTable) => TableState | undefined {
     const loaded = this.#prepared?.loaded;
-    if (!loaded) return undefined;
-    const threshold = this.#thresholdOf(loaded.base);
-    return stateFromBase(loaded, table, { threshold, xmax: view.xmax ?? loaded.base.xmax });
+    if (!loaded) return () => undefined;
+    const known = {
+      threshold: this.#thresholdOf(loaded.base),
+      xmax: view.xmax,
+      segments: new BaseSegments(loaded),
+    };
+    return table => stateFromBase(loaded, table, known);
   }
 
   /** From this transaction on, rows are newer than a view. */
@@ -224,11 +236,10 @@ class PostgresSource implements DatabaseSource {
       await Promise.all(readers.map(reader => joinView(reader, pinned)));
       return pinned;
     } catch (error) {
-      const isBlocked = error instanceof StillpointError && error.context['sqlState'] === '55P03';
-      const blockers = isBlocked ? await listBlockers(watch, plan.relations) : [];
+      const blockers = isBlocked(error) ? await listBlockers(watch, plan.relations) : [];
       for (const one of [pin, ...readers])
         if (!one.isLost) await one.script('let go of a view', ['ROLLBACK']);
-      if (!isBlocked || blockers.length === 0) throw error;
+      if (!isBlocked(error) || blockers.length === 0) throw error;
       throw engineError('DATABASE_FAILED', `${error.message} (${blockers.join('; ')})`, {
         remedy: 'Wait until that session has ended, or end it with pg_terminate_backend; then run it again.',
         context: error.context,
@@ -252,4 +263,9 @@ class PostgresSource implements DatabaseSource {
       signal?.removeEventListener('abort', cut);
     }
   }
+}
+
+/** Somebody else's lock did not go away in time. */
+function isBlocked(error: unknown): error is StillpointError {
+  return error instanceof StillpointError && error.context['sqlState'] === '55P03';
 }

@@ -1,5 +1,5 @@
 import { isInReach, type KnownSegment } from './advance-segment.ts';
-import { baseSegments, type LoadedBase, mayDepend } from './base.ts';
+import { type BaseSegments, type LoadedBase, mayDepend } from './base.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import type { Sized } from './sizes.ts';
 
@@ -74,7 +74,7 @@ export function isAdvancing({ relation, definition, segmentBlocks }: ViewedTable
 export function stateFromBase(
   loaded: LoadedBase,
   table: ViewedTable,
-  view: { readonly threshold: bigint; readonly xmax: bigint },
+  view: { readonly threshold: bigint; readonly xmax: bigint; readonly segments: BaseSegments },
 ): TableState | undefined {
   const key = loaded.relations.get(table.relation.oid);
   if (!key || !isReusable(key, table) || !isInReach(view.threshold, view.xmax)) return undefined;
@@ -82,7 +82,7 @@ export function stateFromBase(
     threshold: view.threshold,
     segmentBlocks: key.segmentBlocks,
     async *segments() {
-      for await (const stored of baseSegments(loaded, key)) yield { ...stored, isRead: false };
+      for await (const stored of view.segments.of(key)) yield { ...stored, isRead: false };
     },
     isDependable: ({ entry }) => mayDepend(loaded.base, entry.contents),
   };

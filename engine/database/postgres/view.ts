@@ -2,13 +2,14 @@ import { engineError } from '../../errors.ts';
 import type { LoadedBase } from './base.ts';
 import type { Connection } from './connection.ts';
 import { largeObjectDefinition, readDefinitionFingerprints } from './definition.ts';
+import { inKeyOrder } from './entry-parts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { Pinned } from './pin.ts';
 import { readSizes } from './sizes.ts';
 import type { ViewedTable } from './table-state.ts';
 import { listed, type Relation } from './tables.ts';
 
-/** What decides, beside its blocks, how each table's rows read: in the order of the relations. */
+/** Tables with what decides, beside their blocks, how their rows read: in the order of keys. */
 export async function viewTables(
   reader: Connection,
   view: {
@@ -19,7 +20,7 @@ export async function viewTables(
   },
 ): Promise<ViewedTable[]> {
   const definitions = await definitionsOf(reader, view);
-  const sizes = await readSizes(reader, view.relations, view.encoding);
+  const sizes = await readSizes(reader, inKeyOrder(view.relations), view.encoding);
   return sizes.map(sized => ({
     ...sized,
     definition:

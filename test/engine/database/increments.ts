@@ -26,6 +26,7 @@ export interface IncrementOptions extends Partial<ConnectOptions> {
   readonly cache?: TableCache | undefined;
   readonly precopy?: 'new' | 'all';
   readonly source?: DatabaseBase['source'];
+  readonly beforePrecopy?: () => Promise<unknown>;
   readonly beforePin?: () => Promise<unknown>;
   readonly afterPin?: () => Promise<unknown>;
   /** Compares every table with a COPY of it under the same snapshot; so unless told. */
@@ -49,6 +50,7 @@ export async function increment(
     digestKey,
     cache: options.cache,
   };
+  await options.beforePrecopy?.();
   const precopied = options.precopy && (await source.precopy({ ...job, mode: options.precopy }));
   await options.beforePin?.();
   const pin = await source.pin();
