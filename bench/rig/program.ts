@@ -38,12 +38,18 @@ export interface StartOptions {
   readonly program?: keyof typeof programs;
   /** Another compiled program in its place, such as one with a test's seams. */
   readonly file?: string;
+  /** A command with its arguments that runs the program, such as a tracer. */
+  readonly under?: readonly string[];
 }
 
 /** Starts the program as its own process, with nothing of this process's environment but the PATH. */
 export function startProgram(args: readonly string[], options: StartOptions): Running {
   const file = options.file ?? programs[options.program ?? 'stillpoint'];
-  const child = spawn(process.execPath, [file, ...args], {
+  const [command, ...rest] = [...(options.under ?? []), process.execPath, file, ...args] as [
+    string,
+    ...string[],
+  ];
+  const child = spawn(command, rest, {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: join(options.cwd, 'user'), ...options.env },
     stdio: 'pipe',
