@@ -51,7 +51,7 @@ describe('a backup that does not come to its end', { skip: process.platform !== 
   };
 
   test('unlocks when it hangs in the window until its budget passes', async () => {
-    const program = await backUpAndStopAt(rig, 'capture', impatient);
+    const program = await backUpAndStopAt(rig, 'capture', { env: impatient });
     assert.deepEqual(failureOf(await program.ended), { exit: 1, code: 'LATCH_OVERRUN' });
     assertDiscarded();
     const { lockedMs, unlockedMs } = lastLatch();
@@ -59,7 +59,7 @@ describe('a backup that does not come to its end', { skip: process.platform !== 
   });
 
   test('loses the lock while it is stopped when maxHold passes, and fails when it goes on', async context => {
-    const program = await backUpAndStopAt(rig, 'capture', impatient);
+    const program = await backUpAndStopAt(rig, 'capture', { env: impatient });
     program.kill('SIGSTOP');
     await until(() => !rig.instance.isLocked, 'unlocked');
     const heldMs = lastLatch().unlockedMs - lastLatch().lockedMs;

@@ -19,9 +19,9 @@ const stoppingProgram = fileURLToPath(new URL('../e2e/stopping-main.js', import.
 export async function backUpAndStopAt(
   rig: Rig,
   phase: Phase,
-  env: Record<string, string> = {},
+  { env = {}, args = [] }: { readonly env?: Record<string, string>; readonly args?: readonly string[] } = {},
 ): Promise<Running> {
-  const program = rig.start(['backup', '--json'], {
+  const program = rig.start(['backup', '--json', ...args], {
     file: stoppingProgram,
     env: { STOP_AT: phase, ...env },
   });
