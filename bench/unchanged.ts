@@ -63,7 +63,9 @@ const copies = said.split('\n').filter(line => /statement: .*\bCOPY\b/.test(line
 const made = (await objects()).filter(name => !before.has(name));
 const { newChunks } = unchanged['stored'] as { newChunks: number };
 console.log(`  opened below the home: ${opens.length} ${opens.slice(0, 3).join(' | ')}`);
-console.log(`  COPY statements: ${copies.length} of ${said.split('statement:').length - 1} statements`);
+console.log(
+  `  COPY statements: ${copies.length} of ${said.split('statement:').length - 1} statements ${copies.map(line => line.slice(-120)).join(' | ')}`,
+);
 console.log(`  chunks stored: ${newChunks}; objects made: ${made.join(' ')}`);
 
 const timed = await rig.summary(['backup', '--json']);
@@ -79,9 +81,13 @@ await query(
   'bitbucket',
 );
 const cwd = repositoryPath(home, rig.instance.repositoryIds[0]!);
-const ref = (await git(['for-each-ref', '--count=1', '--format=%(refname)', 'refs/heads'], { cwd })).trim();
-const older = (await git(['rev-parse', `${ref}~1`], { cwd })).trim();
-await git(['update-ref', ref, older], { cwd });
+const refs = (await git(['for-each-ref', '--format=%(refname) %(objectname)', 'refs/heads'], { cwd }))
+  .trim()
+  .split('\n');
+const [ref = '', hash = ''] = refs[0]?.split(' ') ?? [];
+const other = refs.map(line => line.split(' ')[1]).find(one => one !== hash);
+if (!other) throw new Error(`${cwd} has one commit only`);
+await git(['update-ref', ref, other], { cwd });
 tell('one row and one ref', await rig.summary(['backup', '--json']));
 
 const passed = opens.length === 0 && copies.length === 0 && newChunks === 0;
