@@ -90,7 +90,7 @@ export interface HomeRoot {
   readonly listing: ListingRoot;
 }
 
-/** What was left out on purpose, by kind. */
+/** What was left out on purpose, by kind; met in folders that were listed, which unchanged ones are not. */
 export interface HomeSkipped {
   readonly excluded: number;
   readonly sockets: number;

@@ -682,6 +682,37 @@ test('on a network file system with late answers folders are listed and refs rea
   assert.equal(found.entries.size, before.entries.size);
 });
 
+test('a file of an unchanged folder that could not be looked at live is found in the window', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  const before = await started(root);
+  let failures = 0;
+  const found = await next(root, before, {
+    statSeam: (path, stats) => {
+      if (path.toString() !== `${root}/many/05/3` || failures++ > 0) return stats;
+      throw Object.assign(new Error('EIO: statx'), { code: 'EIO', syscall: 'statx' });
+    },
+  });
+  assert.ok(failures > 0);
+  assert.deepEqual(found.result.unreadable, []);
+  await assertAsIfWhole(root, found);
+});
+
+test('names that did not agree in their state once are compared again, and joined when they do', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  plant(root);
+  linkSync(`${root}/b/long`, `${root}/linked`);
+  await age();
+  const before = await captureHome(root, {
+    statSeam: (path, stats) => (path.toString().endsWith('/linked') ? { ...stats, mtimeNs: 5n } : stats),
+  });
+  assert.equal(before.entries.get('linked')!.linked, false);
+  const found = await next(root, before);
+  assert.equal(found.entries.get('linked')!.linked, true);
+  await assertAsIfWhole(root, found);
+});
+
 test('an estimate says what a backup would read, and reads and stores nothing', async () => {
   using scratch = scratchFolder();
   const root = scratch.path;
