@@ -67,15 +67,23 @@ SELECT t.oid, t.typname AS name,
       WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')) AS detail
 FROM pg_catalog.pg_type t`;
 
+/** What the text of a table's rows depends on, beside the rows. */
+export interface Definition {
+  /** 32 bytes: two equal ones mean that a stored row that did not change reads the same. */
+  readonly fingerprint: Uint8Array;
+  /** Some values are names of objects. */
+  readonly namesObjects: boolean;
+}
+
 /**
- * 32 bytes for every table, by oid: two equal ones mean that a stored row that did not change reads the same. They take
- * in the columns with their missing values and, to any depth, enums, composites, domains, ranges and extension versions.
- * A table has none where a type is written by a function that is not the server's own: nobody knows what that looks at.
+ * By oid, for every table. Takes in the columns with their missing values and, to any depth, enums, composites, domains,
+ * ranges and extension versions; where values are names, all catalogs. A table has none where a type is written by a
+ * function that is not the server's own: nobody knows what that looks at.
  */
-export async function readDefinitionFingerprints(
+export async function readDefinitions(
   connection: Connection,
   catalogFingerprint: Uint8Array,
-): Promise<Map<number, Uint8Array>> {
+): Promise<Map<number, Definition>> {
   const action = 'read the columns of tables';
   const columns = await connection.rows<ColumnRow>(action, columnsSql);
   const types = new Map((await connection.rows<TypeRow>(action, typesSql)).map(row => [row.oid, row]));
@@ -86,8 +94,9 @@ export async function readDefinitionFingerprints(
       const hash = createHash('sha256').update(
         JSON.stringify([row.columns, used.map(type => [type?.oid, type?.detail])]),
       );
-      if (used.some(type => type && namingTypes.has(type.name))) hash.update(catalogFingerprint);
-      return [[row.relation, new Uint8Array(hash.digest())]];
+      const namesObjects = used.some(type => type && namingTypes.has(type.name));
+      if (namesObjects) hash.update(catalogFingerprint);
+      return [[row.relation, { fingerprint: new Uint8Array(hash.digest()), namesObjects }]];
     }),
   );
 }

@@ -26,6 +26,7 @@ import { viewTables } from './view.ts';
 
 const readersDefault = 2;
 const noView = { xmax: 0n };
+const nothingCopied: DatabasePrecopied = { segments: 0, rows: 0, bytes: 0 };
 
 /** Connects, checks that the server is one this program can back up, and opens every connection that the run needs. */
 export async function connectDatabase(options: ConnectOptions): Promise<DatabaseSource> {
@@ -84,30 +85,13 @@ class PostgresSource implements DatabaseSource {
     const prepared = this.#prepared;
     if (!prepared || this.#pinned) throw new TypeError('Cannot pre-copy: not prepared, or pinned already');
     return this.#guarded(options.signal, async () => {
-      const { watch, readers } = this.#connections;
-      const { plan, loaded } = prepared;
-      const { encoding } = prepared.facts;
-      const { fingerprintSql } = plan;
-      const planned = await viewTables(watch, { ...plan, encoding, loaded });
-      // A view only where there is something to read in it: it holds back the clean-up of the whole server.
-      const stateOf = this.#statesFromBase(loaded?.base ?? noView);
-      if (!planned.some(table => isToPrecopy(table, { ...options, stateOf })))
-        return { segments: 0, rows: 0, bytes: 0 };
-      const copied = await this.#inView(prepared, async pinned => {
-        const { precopied, result } = await precopyTables({
-          ...options,
-          ...{ pinned, fingerprintSql, encoding, watch, readers, loaded },
-          threshold: this.#thresholdOf(pinned),
-          stateOf: this.#statesFromBase(pinned),
-        });
-        this.#precopied = precopied;
-        return result;
-      }).catch((error: unknown) => {
+      try {
+        return await this.#precopyFrom(prepared, options);
+      } catch (error) {
         // Somebody holds a lock: what counts is the pin. Read after it, these tables take no longer.
-        if (options.mode === 'new' && isBlocked(error)) return undefined;
+        if (options.mode === 'new' && isBlocked(error)) return nothingCopied;
         throw error;
-      });
-      return copied ?? { segments: 0, rows: 0, bytes: 0 };
+      }
     });
   }
 
@@ -200,6 +184,27 @@ class PostgresSource implements DatabaseSource {
   get #all(): readonly Connection[] {
     const { pin, watch, readers } = this.#connections;
     return [pin, watch, ...readers];
+  }
+
+  async #precopyFrom(prepared: Prepared, options: PrecopyOptions): Promise<DatabasePrecopied> {
+    const { watch, readers } = this.#connections;
+    const { plan, loaded } = prepared;
+    const { encoding } = prepared.facts;
+    const { fingerprintSql } = plan;
+    const planned = await viewTables(watch, { ...plan, encoding, loaded });
+    // A view only where there is something to read in it: it holds back the clean-up of the whole server.
+    const stateOf = this.#statesFromBase(loaded?.base ?? noView);
+    if (!planned.some(table => isToPrecopy(table, { ...options, stateOf }))) return nothingCopied;
+    return this.#inView(prepared, async pinned => {
+      const { precopied, result } = await precopyTables({
+        ...options,
+        ...{ pinned, fingerprintSql, encoding, watch, readers, loaded },
+        threshold: this.#thresholdOf(pinned),
+        stateOf: this.#statesFromBase(pinned),
+      });
+      this.#precopied = precopied;
+      return result;
+    });
   }
 
   /** What the base gives of tables, whose segments are then asked for by ascending name. */

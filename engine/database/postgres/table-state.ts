@@ -32,7 +32,7 @@ export type TableKey = Pick<
 
 /** A table as a view has it. */
 export interface ViewedTable extends Sized {
-  /** 32 bytes, or empty: see readDefinitionFingerprints. */
+  /** 32 bytes, or empty: see readDefinitions. */
   readonly definition: Uint8Array;
 }
 

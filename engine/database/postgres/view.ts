@@ -1,9 +1,10 @@
 import { engineError } from '../../errors.ts';
 import type { LoadedBase } from './base.ts';
 import type { Connection } from './connection.ts';
-import { largeObjectDefinition, readDefinitionFingerprints } from './definition.ts';
+import { largeObjectDefinition, readDefinitions } from './definition.ts';
 import { inKeyOrder } from './entry-parts.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { haveNamesChanged } from './object-names.ts';
 import type { Pinned } from './pin.ts';
 import { readSizes } from './sizes.ts';
 import type { ViewedTable } from './table-state.ts';
@@ -37,7 +38,8 @@ async function definitionsOf(
 ): Promise<ReadonlyMap<number, Uint8Array>> {
   if (loaded && Buffer.compare(loaded.record.catalogFingerprint, fingerprint) === 0)
     return new Map([...loaded.relations].map(([oid, { definition }]) => [oid, definition]));
-  return readDefinitionFingerprints(reader, fingerprint);
+  const definitions = await readDefinitions(reader, fingerprint);
+  return new Map([...definitions].map(([oid, definition]) => [oid, definition.fingerprint]));
 }
 
 const noCatalogs = new Uint8Array();
@@ -54,19 +56,25 @@ export async function tablesOfOtherTypes(
   const { pinned } = view;
   const [now] = await watch.script('compare definitions', [view.fingerprintSql]);
   if (Buffer.compare(fingerprintOf(now!), pinned.fingerprint) === 0) return [];
-  const before = await readDefinitionFingerprints(reader, noCatalogs);
-  const after = await readDefinitionFingerprints(watch, noCatalogs);
+  const before = await readDefinitions(reader, noCatalogs);
+  const after = await readDefinitions(watch, noCatalogs);
+  const isRenamed =
+    [...before.values()].some(one => one.namesObjects) && (await haveNamesChanged(reader, watch));
   return pinned.relations.filter(({ oid }) => {
     const definition = before.get(oid);
     const later = after.get(oid);
-    return definition && later && Buffer.compare(definition, later) !== 0;
+    if (!definition || !later) return false;
+    return (
+      (isRenamed && definition.namesObjects) ||
+      Buffer.compare(definition.fingerprint, later.fingerprint) !== 0
+    );
   });
 }
 
 export function typesChanged(tables: readonly Relation[]): Error {
   return engineError(
     'DATABASE_FAILED',
-    `Cannot read the rows of ${listed(tables.map(one => `${one.schema}.${one.name}`))}: a type was changed meanwhile`,
-    { remedy: 'Run it again when nobody changes types.' },
+    `Cannot read the rows of ${listed(tables.map(one => `${one.schema}.${one.name}`))}: a type was changed, or something they name was renamed, meanwhile`,
+    { remedy: 'Run it again when nobody changes definitions.' },
   );
 }

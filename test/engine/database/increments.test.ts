@@ -337,11 +337,16 @@ onServers(server => {
     }
   });
 
-  test('a type that is changed after the pin ends the run', async () => {
-    const url = await make("CREATE TYPE mood AS ENUM ('a'); CREATE TABLE moods AS SELECT 'a'::mood AS m");
+  test('a type or a name that is changed after the pin ends the run', async () => {
+    const url = await make(`CREATE TYPE mood AS ENUM ('a'); CREATE TABLE moods AS SELECT 'a'::mood AS m;
+      CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE named AS SELECT 'f'::regproc AS f`);
     const chunks = memoryChunks();
-    const afterPin = () => sql(url, "ALTER TYPE mood RENAME VALUE 'a' TO 'z'");
-    await assert.rejects(increment(url, chunks, null, { afterPin }), { code: 'DATABASE_FAILED' });
+    for (const statement of ["ALTER TYPE mood RENAME VALUE 'a' TO 'z'", 'ALTER FUNCTION f RENAME TO g']) {
+      const afterPin = () => sql(url, statement);
+      await assert.rejects(increment(url, chunks, null, { afterPin }), { code: 'DATABASE_FAILED' });
+    }
+    const afterPin = () => sql(url, "CREATE FUNCTION h() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    await increment(url, chunks, null, { afterPin });
   });
 });
 
