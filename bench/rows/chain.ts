@@ -15,7 +15,7 @@ import {
   systemClock,
   systemSeams,
 } from '../../store/index.ts';
-import { isHarmless, type Round } from './events.ts';
+import { changesDefinitions, isHarmless, type Round } from './events.ts';
 import { differences, readStored } from './stored.ts';
 import { readTruth } from './truth.ts';
 
@@ -31,7 +31,7 @@ export function makeFuzzStore(): Promise<Store> {
 
 /** What one backup came to. */
 export interface BackupOutcome {
-  /** `abandoned` was let go after its pin; `refused` met definitions that changed before and after its pin. */
+  /** `abandoned` was let go after its pin; `refused` met definitions that changed after its pin. */
   readonly kind: 'full' | 'incremental' | 'abandoned' | 'refused';
   /** How it differs from a full copy at the same pin, or the engine's error; null where there is no result. */
   readonly wrong: readonly string[] | null;
@@ -46,6 +46,8 @@ export interface BackupHooks {
   readonly afterPin: () => Promise<void>;
 }
 
+/** What finish says where definitions changed in a way that makes the view unreadable; asked only of changes after the pin. */
+const refusals = /they changed again after the pin|a type was changed meanwhile/;
 const hostName = 'fuzz';
 const basesKept = 4;
 
@@ -120,7 +122,7 @@ export class Chain {
       return { kind, wrong, ...stored, segments, changedSegments };
     } catch (error) {
       if (!isEngineError(error)) throw error;
-      if (error.message.includes('they changed again after the pin'))
+      if (refusals.test(error.message) && round.events.after.some(changesDefinitions))
         return { kind: 'refused', wrong: null, ...nothing };
       this.#bases = [];
       return { kind, wrong: [`${step}: ${error.code} ${error.message}`], ...nothing };

@@ -48,6 +48,8 @@ async function fuzzBoth(): Promise<void> {
       seed,
       runs: Number(values.runs),
       variant,
+      onEpisode: ({ backups: { incremental }, wrong }) =>
+        process.stderr.write(`${variant}: ${incremental} incrementals, ${wrong.length} wrong\n`),
       onWrong: wrong =>
         variant === 'xmin' &&
         say(
@@ -102,7 +104,7 @@ function report(totals: FuzzTotals, run: { readonly variant: Variant; readonly s
   }
   const share = (part: number): string => `${((100 * part) / Math.max(segments.all, 1)).toFixed(1)} %`;
   say(
-    `${backups.full} full backups, ${backups.incremental} incremental, ${backups.abandoned} let go after the pin, ${backups.refused} refused because definitions changed twice`,
+    `${backups.full} full backups, ${backups.incremental} incremental, ${backups.abandoned} let go after the pin, ${backups.refused} refused because definitions changed after the pin`,
   );
   say(
     `incrementals: ${segments.all} segments, ${share(segments.read)} read at the pin, ${share(segments.withDeltas)} with deltas, up to ${segments.deltasMax} on one`,
