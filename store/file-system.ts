@@ -43,6 +43,8 @@ export interface FileFacts {
   readonly links: number;
   /** Device and inode: the same text, the same file. */
   readonly identity: string;
+  /** By the clock of the file system. */
+  readonly mtimeMs: number;
 }
 
 export interface FolderEntry {
@@ -102,11 +104,13 @@ function factsOf(stats: {
   nlink: bigint;
   dev: bigint;
   ino: bigint;
+  mtimeMs: bigint;
 }): FileFacts {
   return {
     kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other',
     bytes: Number(stats.size),
     links: Number(stats.nlink),
     identity: `${stats.dev}:${stats.ino}`,
+    mtimeMs: Number(stats.mtimeMs),
   };
 }

@@ -4,6 +4,7 @@ import { storeError } from './errors.ts';
 import { fromHex, type PackId, type SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
+import { type Generations, readGenerations } from './protocol/generations.ts';
 import { insideOf, type Store } from './store.ts';
 import { verifyData } from './verify/data.ts';
 import { GraphVerifier } from './verify/graph.ts';
@@ -50,6 +51,25 @@ export interface VerifyResult {
  * packs is read. Finds all it can; throws only when the medium or the format ends the search. Changes nothing.
  */
 export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const { context } = insideOf(store);
+  const { signal } = options;
+  for (let attempt = 1; ; attempt++) {
+    const before = await readGenerations(context, { signal, reading: 'lenient' });
+    const result = await verifyOnce(store, before, options);
+    if (result.isOk || attempt === attemptsMax) return result;
+    // What a prune moved or took meanwhile looks like damage to who had listed it before.
+    const { state } = await readGenerations(context, { signal, reading: 'lenient' });
+    if (state === before.state) return result;
+  }
+}
+
+const attemptsMax = 3;
+
+async function verifyOnce(
+  store: Store,
+  generations: Generations,
+  options: VerifyOptions,
+): Promise<VerifyResult> {
   const { context, keys } = insideOf(store);
   const { readData = 0, signal, onProgress } = options;
   const counts = { objects: 0, chunksChecked: 0, bytesRead: 0 };
@@ -63,7 +83,9 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
     breathe: breather(context.seams.clock),
   };
   const inventory = await verifyObjects(run);
-  const verified = await verifyIndex(run, inventory);
+  // Nobody depends on them any more, and they may go at any moment.
+  for (const pack of generations.swept) inventory.packs.delete(pack);
+  const verified = await verifyIndex(run, inventory, generations);
   await verifyPacks(run, inventory, verified);
   const graph = new GraphVerifier(run, verified);
   const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });

@@ -39,8 +39,18 @@ export interface Backend {
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>;
   /** Removes an object; one that is absent is fine. Durable after the next `sync`. STORE_WRITE_FAILED. */
   delete(name: string, options?: CallOptions): Promise<void>;
+  /**
+   * Removes what writes that never ended left beside the objects, where the medium has such a thing and it has not
+   * changed for a day: whoever writes so slowly has to write again. How many there were.
+   */
+  removeLeftovers?(options: LeftoverOptions): Promise<number>;
   /** Idempotent. */
   close(): Promise<void>;
+}
+
+export interface LeftoverOptions extends CallOptions {
+  /** Wall clock. */
+  readonly nowMs: number;
 }
 
 export interface CallOptions {

@@ -2,6 +2,7 @@ export type {
   Backend,
   CallOptions,
   GetOptions,
+  LeftoverOptions,
   ListedObject,
   PutOptions,
 } from './backend.ts';

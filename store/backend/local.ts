@@ -14,11 +14,13 @@ import {
   compareNames,
   type GetOptions,
   isObjectName,
+  type LeftoverOptions,
   type ListedObject,
   objectMissing,
   type PutOptions,
 } from './backend.ts';
 import { makeFolder, makeRoot, rootIdentity } from './local-folders.ts';
+import { leftoverAgeMs, removeTemporaries } from './local-leftovers.ts';
 
 export interface LocalBackendOptions {
   /** Makes the folder unless it is there; one that holds anything but a store is STORE_NOT_EMPTY. */
@@ -137,6 +139,13 @@ class LocalBackend implements Backend {
       if (errnoOf(error) !== 'ENOENT') throw mediumError('delete', path, error);
       await this.#checkRoot();
     }
+  }
+
+  async removeLeftovers({ nowMs, signal }: LeftoverOptions): Promise<number> {
+    return removeTemporaries(this.#fileSystem, this.location, {
+      before: nowMs - leftoverAgeMs,
+      ...(signal && { signal }),
+    });
   }
 
   async close(): Promise<void> {}

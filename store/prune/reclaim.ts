@@ -112,6 +112,8 @@ export async function reclaim(
       { session, number: record.number, before, mayBeEmpty },
       { onDelete, signal },
     ));
+  const nowMs = context.seams.clock.nowMs();
+  await context.backend.removeLeftovers?.({ nowMs, ...(signal && { signal }) });
   const gone = new Set<PackId>([...(sweep?.packs ?? []), ...plan.leftovers]);
   return {
     ...outcome(loaded, {

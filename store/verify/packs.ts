@@ -5,17 +5,20 @@ import { storeError } from '../errors.ts';
 import { hex, type PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { framesStartBytes, type PackRow, packName } from '../pack/row.ts';
-import { readGenerations } from '../protocol/generations.ts';
+import type { Generations } from '../protocol/generations.ts';
 import { openRecord } from '../record.ts';
 import { headerBytes, openSeal } from '../seal/index.ts';
 import { callOf, checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
 
 /** Opens every index part. */
-export async function verifyIndex(run: VerifyRun, inventory: Inventory): Promise<VerifiedIndex> {
+export async function verifyIndex(
+  run: VerifyRun,
+  inventory: Inventory,
+  { swept }: Generations,
+): Promise<VerifiedIndex> {
   const { context } = run;
   // Records that cannot be read are reported with the other records.
-  const generations = await readGenerations(context, { ...callOf(run), reading: 'lenient' });
-  const { masks } = await readMasks(context, { ...generations, tombstoned: new Set() }, callOf(run));
+  const { masks } = await readMasks(context, { swept, tombstoned: new Set() }, callOf(run));
   const index = new ChunkIndex(masks);
   const rows = new Map<PackId, { part: string; digest: string }>();
   for (const part of inventory.indexParts) {

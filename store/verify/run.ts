@@ -30,7 +30,7 @@ export interface VerifyRun {
 /** What the list of objects says. */
 export interface Inventory {
   /** Sizes. */
-  readonly packs: ReadonlyMap<PackId, number>;
+  readonly packs: Map<PackId, number>;
   readonly indexParts: readonly string[];
   readonly manifests: ReadonlySet<SnapshotId>;
   readonly forgotten: ReadonlySet<SnapshotId>;

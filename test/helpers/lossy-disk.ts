@@ -150,7 +150,7 @@ function makeDisk(folders: Map<string, Folder>, fault: DiskFault): LossyDisk {
     },
     async stat(path) {
       ask('stat', path);
-      if (folders.has(path)) return { kind: 'folder', bytes: 0, links: 1, identity: path };
+      if (folders.has(path)) return { kind: 'folder', bytes: 0, links: 1, identity: path, mtimeMs: 0 };
       return factsOf(inodeAt(path), path);
     },
     async readFolder(path) {
@@ -224,7 +224,7 @@ function emptyFolder(): Folder {
 }
 
 function factsOf({ now, links }: Inode, path: string): FileFacts {
-  return { kind: 'file', bytes: now.length, links, identity: path };
+  return { kind: 'file', bytes: now.length, links, identity: path, mtimeMs: 0 };
 }
 
 /** An error as the kernel answers it. */

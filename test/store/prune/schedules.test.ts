@@ -5,7 +5,7 @@ import { type Mutants, PruneStory } from '../../helpers/prune-story.ts';
 
 const story = await PruneStory.prepare();
 /** A night run sets more; each failure names its seed. */
-const schedules = Number(process.env['STILLPOINT_SCHEDULES'] ?? 150);
+const schedules = Number(process.env['STILLPOINT_SCHEDULES'] ?? 100);
 const firstSeed = Number(process.env['STILLPOINT_SEED'] ?? 1);
 
 test('whatever writers and pruners do beside each other, every snapshot that was committed is whole', async () => {
