@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SnapshotId, syncFolderOf, writeDurably } from '../store/index.ts';
 import { engineError } from './errors.ts';
@@ -30,26 +30,82 @@ export async function prepareHomeTarget(
   target: string,
   { snapshot, selection = '' }: RestoreMark,
 ): Promise<EarlierRun | undefined> {
-  let lines: string[];
-  try {
-    lines = (await readFile(join(target, restoreMarkerName), 'utf8')).split('\n');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+  const found = await findMarker(target);
+  if (!found) {
     await checkEmpty(target, []);
     return undefined;
   }
-  const [unfinished = '', wholeDatabase, restorer = '', part = '', folders = ''] = lines;
+  const [unfinished = '', wholeDatabase, restorer = '', part = '', folders = ''] = found.text.split('\n');
   await refuseWhileAlive(target, restorer);
   if (unfinished !== snapshot || part !== selection) throw holdsAnother(target, { unfinished, snapshot });
+  const earlier: EarlierRun = {
+    wholeDatabase: wholeDatabase || undefined,
+    wholeFolders: folders === '' ? [] : (JSON.parse(folders) as string[]),
+  };
+  await takeOver(target, found, { snapshot, selection, ...earlier });
   for (const name of await readdir(target)) {
     if (name !== 'lost+found' && name !== restoreMarkerName)
       await rm(join(target, name), { recursive: true, force: true });
   }
-  return {
-    wholeDatabase: wholeDatabase || undefined,
-    wholeFolders: folders === '' ? [] : (JSON.parse(folders) as string[]),
-  };
+  return earlier;
+}
+
+interface FoundMarker {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The marker, or what a run that was killed while it took one over has called it. */
+async function findMarker(target: string): Promise<FoundMarker | undefined> {
+  const names = [restoreMarkerName];
+  for (const name of names) {
+    try {
+      return { name, text: await readFile(join(target, name), 'utf8') };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    }
+    if (names.length === 1)
+      names.push(...(await namesIn(target)).filter(one => one.startsWith(`${restoreMarkerName}.`)));
+  }
+  return undefined;
+}
+
+async function namesIn(target: string): Promise<string[]> {
+  try {
+    return await readdir(target);
+  } catch {
+    return []; // absent, or no folder: whoever needs it says so
+  }
+}
+
+/**
+ * Puts this run in the place of a dead one, before anything is cleared: of two that try, one gets it. Whoever moves the
+ * old marker away and finds in it what it had read may write the new one.
+ */
+async function takeOver(target: string, found: FoundMarker, mark: RestoreMark): Promise<void> {
+  const marker = join(target, restoreMarkerName);
+  const { pid, started } = await ownIdentity();
+  const aside = join(target, `${restoreMarkerName}.${pid}-${started}`);
+  const lost = () =>
+    engineError('RUN_ACTIVE', `Cannot restore into ${target}: another run has just begun it again`, {
+      remedy: 'Wait until it ends, or end it and run this again.',
+    });
+  try {
+    await rename(join(target, found.name), aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw lost();
+    throw error;
+  }
+  if ((await readFile(aside, 'utf8')) !== found.text) {
+    // it is that of a run which was quicker: it gets it back, unless it has written another
+    await link(aside, marker).catch(() => undefined);
+    await rm(aside, { force: true });
+    throw lost();
+  }
+  const outcome = await writeDurably(marker, await linesOf(mark), { overwrite: 'never', mode: 0o600 });
+  await rm(aside, { force: true });
+  if (outcome === 'exists') throw lost();
 }
 
 function holdsAnother(

@@ -104,3 +104,35 @@ test('a part of a snapshot and all of it are different restores', async () => {
     await assert.rejects(prepareHomeTarget(target, another), { code: 'TARGET_NOT_EMPTY' });
   await prepareHomeTarget(target, { snapshot, selection });
 });
+
+test('whoever begins a dead run again beside another one gets it or is told so', async () => {
+  using scratch = scratchFolder();
+  for (let turn = 0; turn < 20; turn += 1) {
+    const target = `${scratch.path}/target-${turn}`;
+    mkdirSync(target);
+    writeFileSync(`${target}/${restoreMarkerName}`, `${snapshot}\n127.0.0.1:5432/whole\n`);
+    writeFileSync(`${target}/half`, '');
+    const ended = await Promise.allSettled([
+      prepareHomeTarget(target, { snapshot }),
+      prepareHomeTarget(target, { snapshot }),
+    ]);
+    const won = ended.flatMap(end => (end.status === 'fulfilled' ? [end.value?.wholeDatabase] : []));
+    assert.ok(won.length >= 1 && won.every(name => name === '127.0.0.1:5432/whole'), String(won));
+    for (const end of ended)
+      if (end.status === 'rejected') assert.equal((end.reason as { code: string }).code, 'RUN_ACTIVE');
+    assert.deepEqual(readdirSync(target), [restoreMarkerName]);
+  }
+});
+
+test('a run that was killed while it took over from a dead one is begun again', async () => {
+  using scratch = scratchFolder();
+  const target = `${scratch.path}/target`;
+  mkdirSync(target);
+  writeFileSync(`${target}/${restoreMarkerName}.12345-678`, `${snapshot}\n`);
+  writeFileSync(`${target}/half`, '');
+  await assert.rejects(prepareHomeTarget(target, { snapshot, selection: 'a part' }), {
+    code: 'TARGET_NOT_EMPTY',
+  });
+  await prepareHomeTarget(target, { snapshot });
+  assert.deepEqual(readdirSync(target), [restoreMarkerName]);
+});
