@@ -53,15 +53,15 @@ export interface TreeListing extends RowSums {
 export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext): Promise<TreeListing> {
   const { order, base } = tree;
   const work = encoding(tree);
-  const isRootKept = base !== undefined && work.isRootKept;
-  if (isRootKept && isWholeBase(tree, base, work.groups)) {
+  if (base && work.isRootKept && isWholeBase(tree, base, work.groups)) {
     return { listing: base.listing, ...base.table.sums(0, base.table.count) };
   }
   const builder = new ListingBuilder(sink, cuts.nodes);
   const sums = { files: 0, folders: 0, bytes: 0 };
   for (const run of order.runs()) {
     for (let at = run.from; at < run.to; ) {
-      const kept = run.origin === origins.base && isRootKept ? base.nodes.get(at) : undefined;
+      const mayBeKept = run.origin === origins.base && work.areOrdinalsKept && (at > 0 || work.isRootKept);
+      const kept = mayBeKept ? base?.nodes.get(at) : undefined;
       const whole = kept?.find(
         ({ node, to }) =>
           to <= run.to && builder.canReuse(node) && areGroupsKept(run.table, at, { to, groups: work.groups }),
@@ -124,7 +124,9 @@ function encoding(tree: Tree) {
   return {
     groups,
     entryOf,
-    /** True when the root folder's entry would be the base's, and with it the meaning of every other. */
+    /** True when entries of the base would be encoded as they were. */
+    areOrdinalsKept: numbers === undefined,
+    /** True when the root folder's entry, which says more than the others, would be the base's too. */
     isRootKept:
       numbers === undefined &&
       tree.base !== undefined &&

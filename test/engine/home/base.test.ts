@@ -256,6 +256,16 @@ test('a changed file stores its own leaf and the nodes above it, and no other', 
   );
 });
 
+test('a file that comes at the top of the home leaves the other leaves as they are', async () => {
+  using scratch = scratchFolder();
+  const before = await started(scratch.path);
+  writeFileSync(`${scratch.path}/aa`, 'new');
+  await age();
+  const found = await next(scratch.path, before);
+  assert.ok(found.puts <= 3 + 2 * before.result.roots[0]!.listing.level, `${found.puts}`);
+  await assertAsIfWhole(scratch.path, found);
+});
+
 test('a change between the looks is found on top of a base too', async () => {
   using scratch = scratchFolder();
   const root = scratch.path;
@@ -705,8 +715,9 @@ test('names that did not agree in their state once are compared again, and joine
   linkSync(`${root}/b/long`, `${root}/linked`);
   await age();
   const before = await captureHome(root, {
-    statSeam: (path, stats) => (path.toString().endsWith('/linked') ? { ...stats, mtimeNs: 5n } : stats),
+    statSeam: (path, stats) => (path.toString().endsWith('/b/long') ? { ...stats, mtimeNs: 5n } : stats),
   });
+  // its own state is right, the other name's was not
   assert.equal(before.entries.get('linked')!.linked, false);
   const found = await next(root, before);
   assert.equal(found.entries.get('linked')!.linked, true);
