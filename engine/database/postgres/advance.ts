@@ -1,7 +1,7 @@
 import type { FinishOptions } from '../database.ts';
 import { advanceSegment, copyAgain, type KnownSegment } from './advance-segment.ts';
 import type { Connection } from './connection.ts';
-import type { SegmentRange } from './copy.ts';
+import type { ReadRows, SegmentRange } from './copy.ts';
 import { SegmentMemory } from './segment-memory.ts';
 import { readSignature, type Signature } from './signature.ts';
 import type { TableState, ViewedTable } from './table-state.ts';
@@ -133,10 +133,13 @@ async function* tasksOf(tables: readonly TableToAdvance[]): AsyncGenerator<Task,
 }
 
 async function* piecesOf(table: ViewedTable, state: TableState | undefined): AsyncGenerator<Piece> {
-  if (table.sql !== undefined) yield { range: { first: 0, blocks: 0 }, known: undefined };
   const step = state?.segmentBlocks ?? table.segmentBlocks;
   const known = knownSegments(state);
   let next = await known.next();
+  if (table.sql !== undefined) {
+    yield { range: { first: 0, blocks: 0 }, known: next.done ? undefined : next.value };
+    return;
+  }
   for (let first = 0; first < table.heapBlocks; first += step) {
     while (!next.done && next.value.segment.first < first) next = await known.next();
     const found = !next.done && next.value.segment.first === first ? next.value : undefined;
@@ -171,6 +174,7 @@ async function advancePieces(
     memory,
   };
   const results: Result[] = [];
+  if (table.signatureSql !== undefined) return [await advanceWhole(reader, { ...job, ...read })];
   if (!state || !pieces[0]?.known) {
     for (const { range } of pieces)
       results.push({
@@ -192,6 +196,34 @@ async function advancePieces(
     results.push({ segment, isUnchanged: segment.entry === known?.entry });
   }
   return results;
+}
+
+/** Rows without places: all of them, unless the server says that they are what they were. */
+async function advanceWhole(
+  reader: Connection,
+  job: ReadRows & { readonly memory: SegmentMemory; readonly task: Task },
+): Promise<Result> {
+  const { memory, task } = job;
+  const { table, state } = task;
+  const { range, known } = task.pieces[0]!;
+  const signature = memory.isKept ? await wholeSignature(reader, table) : undefined;
+  if (
+    signature &&
+    state &&
+    known &&
+    (await memory.signature(known)) === signature &&
+    (await state.isDependable(known))
+  )
+    return { segment: known, isUnchanged: true };
+  const segment = await copyAgain(reader, { ...job, range, sql: table.sql });
+  if (signature) memory.rememberSignature(segment.entry, signature);
+  return { segment, isUnchanged: false };
+}
+
+export async function wholeSignature(reader: Connection, table: ViewedTable): Promise<string> {
+  const action = `look for changes in ${table.relation.schema}.${table.relation.name}`;
+  const [row] = await reader.rows<{ signature: string }>(action, table.signatureSql!);
+  return row!.signature;
 }
 
 /** One question about all of the pieces, which are neighbours. */

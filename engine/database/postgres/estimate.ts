@@ -1,6 +1,6 @@
 import type { ChunkSource } from '../../../store/index.ts';
 import type { DatabaseEstimate, TableCache } from '../database.ts';
-import { shareOut, signatureOf } from './advance.ts';
+import { type Piece, shareOut, signatureOf, wholeSignature } from './advance.ts';
 import { changedBlocks } from './advance-segment.ts';
 import type { Connection } from './connection.ts';
 import { SegmentMemory } from './segment-memory.ts';
@@ -33,6 +33,7 @@ export async function estimateCopy(job: EstimateJob): Promise<DatabaseEstimate> 
     job.tables.map(table => ({ table, state: job.stateOf(table) })),
     {
       async work(reader, { table, state, pieces }) {
+        if (table.sql !== undefined) return [(await isUnchanged(reader, { table, pieces, memory })) ? 0 : 1];
         if (!state || !pieces[0]?.known) return pieces.map(({ range }) => range.blocks);
         const signature = await signatureOf(reader, { table, state, pieces });
         const changed: number[] = [];
@@ -46,11 +47,20 @@ export async function estimateCopy(job: EstimateJob): Promise<DatabaseEstimate> 
       take({ table, pieces }, changed) {
         const bytesPerBlock = table.heapBlocks === 0 ? blockBytes : table.bytes / table.heapBlocks;
         total.segments += pieces.length;
-        for (const blocks of changed)
-          if (blocks > 0 || table.sql !== undefined) change(table, Math.round(blocks * bytesPerBlock));
+        for (const blocks of changed) if (blocks > 0) change(table, Math.round(blocks * bytesPerBlock));
       },
     },
   );
   const { length: tables } = job.tables.filter(one => one.relation.kind === 'table');
   return { tables, changedTables: changedTables.size, ...total };
+}
+
+/** Rows without places. */
+async function isUnchanged(
+  reader: Connection,
+  task: { readonly table: ViewedTable; readonly pieces: readonly Piece[]; readonly memory: SegmentMemory },
+): Promise<boolean> {
+  const known = task.pieces[0]?.known;
+  if (!known || task.table.signatureSql === undefined) return false;
+  return (await task.memory.signature(known)) === (await wholeSignature(reader, task.table));
 }

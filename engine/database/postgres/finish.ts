@@ -8,7 +8,7 @@ import type { Connection } from './connection.ts';
 import { addDigests, emptyDigest, type RowDigest } from './digest.ts';
 import { encodeDefinitions, encodeRecordOfDatabase, encodeSequence } from './entry.ts';
 import { inKeyOrder } from './entry-parts.ts';
-import { largeObjectCalls, readLargeObjectIds } from './large-objects.ts';
+import { readLargeObjectIds, withLargeObjects } from './large-objects.ts';
 import type { Pinned } from './pin.ts';
 import type { PreparedDdl } from './prepare.ts';
 import { type DatabaseProperties, readDatabaseProperties } from './properties.ts';
@@ -50,11 +50,7 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
   flushed.catch(() => {}); // awaited below, unless something else fails first
   const reader = readers[0]!;
   const objects = await readLargeObjectIds(reader);
-  const source = largeObjectSource(pinned.relations, objects.count);
-  const relations = inKeyOrder([
-    ...pinned.relations.filter(one => one.kind !== 'large-objects' || source === 'pages'),
-    ...(source === 'calls' ? [largeObjectCalls] : []),
-  ]);
+  const { source, relations } = withLargeObjects(pinned.relations, objects);
   const { fingerprint } = pinned;
   const tables = await viewTables(reader, { ...job, relations, fingerprint, encoding: facts.encoding });
   const properties = await readDatabaseProperties(reader, facts);
@@ -90,7 +86,7 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
   const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader.client);
   const root = await storeListing(job, [
     ...tables.flatMap(({ relation }) => rows.get(relation.oid)!.entries),
-    ...relationEntries(relations, { tables, rows, order: properties.refreshOrder }),
+    ...relationEntries(inKeyOrder(relations), { tables, rows, order: properties.refreshOrder }),
     ...inKeyOrder(pinned.sequences).map(encodeSequence),
     ...(await definitionEntries(job, [
       ['globals', properties.globals],
@@ -132,12 +128,6 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
     publishable: await flushed,
     warnings: warningsOf(job, relations),
   };
-}
-
-/** Pages where they may be read, else a call for each object; null where there is none. */
-function largeObjectSource(relations: readonly Relation[], count: number): 'pages' | 'calls' | null {
-  if (count === 0) return null;
-  return relations.some(one => one.kind === 'large-objects') ? 'pages' : 'calls';
 }
 
 function warningsOf(job: FinishJob, relations: readonly Relation[]): string[] {

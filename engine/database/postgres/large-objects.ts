@@ -32,16 +32,43 @@ export const largeObjectCalls: Relation = {
   loadThrough: null,
 };
 
+/** How objects are read, if there are any: as pages where these may be read, else by calls; with the relation for it. */
+export function withLargeObjects(
+  relations: readonly Relation[],
+  objects: { readonly count: number },
+): { readonly source: 'pages' | 'calls' | null; readonly relations: readonly Relation[] } {
+  const others = relations.filter(one => one.kind !== 'large-objects');
+  if (objects.count === 0) return { source: null, relations: others };
+  if (others.length < relations.length) return { source: 'pages', relations };
+  return { source: 'calls', relations: [...relations, largeObjectCalls] };
+}
+
+const objectSizesSql = `SELECT o.oid, o.fd, pg_catalog.lo_lseek64(o.fd, 0, ${endOfObject}) AS size
+      FROM (SELECT oid, pg_catalog.lo_open(oid, ${readMode}) AS fd FROM pg_catalog.pg_largeobject_metadata
+        ORDER BY oid OFFSET 0) o OFFSET 0`;
+
 /** Pages by asking for each object, which its owner may; holes come out as zeros. One segment, without places. */
 export function callsSql(encoding: string): string {
   return `COPY (SELECT s.oid, p.page, pg_catalog.lo_get(s.oid, p.page * ${pageBytes}, ${pageBytes})
-    FROM (SELECT o.oid, o.fd, pg_catalog.lo_lseek64(o.fd, 0, ${endOfObject}) AS size
-      FROM (SELECT oid, pg_catalog.lo_open(oid, ${readMode}) AS fd FROM pg_catalog.pg_largeobject_metadata
-        ORDER BY oid OFFSET 0) o OFFSET 0) s
+    FROM (${objectSizesSql}) s
       CROSS JOIN LATERAL (SELECT pg_catalog.lo_close(s.fd) OFFSET 0) c,
       LATERAL pg_catalog.generate_series(0::int8, (s.size + ${pageBytes - 1}) / ${pageBytes} - 1) p (page)
   ) TO STDOUT (FORMAT text, ENCODING ${literal(encoding)})`;
 }
+
+const hashedBytes = 256 * 1024;
+
+/** A hash over all objects, their sizes and bytes, which the server computes: nobody tells which of them changed. */
+export const callsSignatureSql = `
+  SELECT pg_catalog.encode(pg_catalog.sha256(COALESCE(pg_catalog.string_agg(
+    pg_catalog.sha256(pg_catalog.convert_to(s.oid || ' ' || s.size, 'UTF8') || COALESCE(x.pieces, ''::bytea)),
+    ''::bytea ORDER BY s.oid), ''::bytea)), 'hex') AS signature
+  FROM (${objectSizesSql}) s
+    CROSS JOIN LATERAL (SELECT pg_catalog.lo_close(s.fd) OFFSET 0) c
+    CROSS JOIN LATERAL (
+      SELECT pg_catalog.string_agg(pg_catalog.sha256(pg_catalog.lo_get(s.oid, g.piece * ${hashedBytes}, ${hashedBytes})),
+        ''::bytea ORDER BY g.piece) AS pieces
+      FROM pg_catalog.generate_series(0::int8, (s.size + ${hashedBytes - 1}) / ${hashedBytes} - 1) g (piece)) x`;
 
 /** How many there are in the pinned view, and SQL that makes them, empty. */
 export async function readLargeObjectIds(connection: Connection): Promise<{ count: number; sql: string[] }> {

@@ -39,6 +39,11 @@ export class SegmentMemory {
     this.#digestKey = parts.digestKey;
   }
 
+  /** Whether anything is remembered from one run to the next. */
+  get isKept(): boolean {
+    return this.#cache !== undefined;
+  }
+
   /** Live rows of each block. Undefined: the store cannot give them back, and the segment is no base for anything. */
   async counts(stored: StoredSegment): Promise<Uint16Array | undefined> {
     const { blocks, digest } = stored.segment;
@@ -70,6 +75,16 @@ export class SegmentMemory {
     this.#cache?.put('table', this.#id('map', entry), encodeMap(map));
   }
 
+  /** What the server said of a segment whose rows have no places; undefined: not known. */
+  async signature({ entry }: StoredSegment): Promise<string | undefined> {
+    const cached = await this.#cache?.get('table', this.#id('signature', entry));
+    return cached && Buffer.from(cached).toString('latin1');
+  }
+
+  rememberSignature(entry: Entry, signature: string): void {
+    this.#cache?.put('table', this.#id('signature', entry), Buffer.from(signature, 'latin1'));
+  }
+
   /** The cache drops what a run did not touch. */
   async keep({ entry }: StoredSegment): Promise<void> {
     const cache = this.#cache;
@@ -80,7 +95,7 @@ export class SegmentMemory {
   }
 
   /** Hashes of rows depend on the key, so the id does. */
-  #id(what: 'counts' | 'map', entry: Entry): Uint8Array {
+  #id(what: 'counts' | 'map' | 'signature', entry: Entry): Uint8Array {
     const hash = createHash('sha256').update(`stillpoint ${what} 1\0`);
     if (what === 'map') hash.update(this.#digestKey);
     return new Uint8Array(

@@ -1,12 +1,14 @@
 import type { Connection } from './connection.ts';
 import { rowsSql, segmentBlocks } from './copy.ts';
-import { callsSql, largeObjectCalls } from './large-objects.ts';
+import { callsSignatureSql, callsSql, largeObjectCalls } from './large-objects.ts';
 import type { Relation } from './tables.ts';
 
 /** A relation with what is known of its file. */
 export interface Sized {
   /** Instead of its blocks. */
   readonly sql?: string;
+  /** Gives a text that is equal as long as that statement's rows are. */
+  readonly signatureSql?: string;
   readonly relation: Relation;
   readonly heapBlocks: number;
   readonly segmentBlocks: number;
@@ -28,8 +30,10 @@ export async function readSizes(
   const sizes = new Map(rows.map(row => [row.oid, row]));
   return withRows.map(relation => {
     if (!relation.isHeap) {
-      const sql = relation === largeObjectCalls ? callsSql(encoding) : rowsSql(relation, { encoding });
-      return { relation, heapBlocks: 0, segmentBlocks: 0, bytes: 0, sql };
+      const whole = { relation, heapBlocks: 0, segmentBlocks: 0, bytes: 0 };
+      return relation === largeObjectCalls
+        ? { ...whole, sql: callsSql(encoding), signatureSql: callsSignatureSql }
+        : { ...whole, sql: rowsSql(relation, { encoding }) };
     }
     const size = sizes.get(relation.oid);
     const heapBytes = Number(size?.heap ?? 0);

@@ -18,6 +18,7 @@ import { listBlockers } from './blockers.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { estimateCopy } from './estimate.ts';
 import { finishCopy } from './finish.ts';
+import { readLargeObjectIds, withLargeObjects } from './large-objects.ts';
 import { joinView, type Pinned, type PinPlan, pinView, stillHolds } from './pin.ts';
 import { isToPrecopy, type Precopied, precopiedState, precopyTables } from './precopy.ts';
 import { type Connections, type Prepared, prepareBackup, readPinnedDefinitions } from './prepare.ts';
@@ -106,8 +107,10 @@ class PostgresSource implements DatabaseSource {
       this.#inView(prepared, async pinned => {
         const { readers } = this.#connections;
         const { loaded } = prepared;
+        const objects = await readLargeObjectIds(readers[0]!);
         const tables = await viewTables(readers[0]!, {
           ...pinned,
+          ...withLargeObjects(pinned.relations, objects),
           loaded,
           encoding: prepared.facts.encoding,
         });

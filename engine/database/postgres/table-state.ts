@@ -77,7 +77,9 @@ export function stateFromBase(
   view: { readonly threshold: bigint; readonly xmax: bigint; readonly segments: BaseSegments },
 ): TableState | undefined {
   const key = loaded.relations.get(table.relation.oid);
-  if (!key || !isReusable(key, table) || !isInReach(view.threshold, view.xmax)) return undefined;
+  if (!key) return undefined;
+  const isWhole = table.signatureSql !== undefined && key.segmentBlocks === 0;
+  if (!isWhole && !(isReusable(key, table) && isInReach(view.threshold, view.xmax))) return undefined;
   return {
     threshold: view.threshold,
     segmentBlocks: key.segmentBlocks,

@@ -282,6 +282,33 @@ onServers(server => {
     assert.ok(first.precopied!.bytes > 400_000);
   });
 
+  test('large objects that are read one by one are not read while they are the same', async () => {
+    await make("SELECT 1; CREATE ROLE clerk LOGIN PASSWORD 'pw'");
+    const url = server().url(`increment_${databases}`, { name: 'clerk', password: 'pw' });
+    await sql(
+      url,
+      'SELECT lo_from_bytea(9000 + i, repeat(i::text, 4000)::bytea) FROM generate_series(0, 60) i',
+    );
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    const first = await increment(url, chunks, null, { cache, compare: false });
+    assert.ok(first.result.readBytes > 400_000);
+    assertUnchanged(await increment(url, chunks, first, { cache, compare: false }), first);
+    for (const change of [
+      "lo_put(9001, 70, 'x')",
+      'lo_unlink(9002)',
+      'lo_truncate(lo_open(9003, 131072), 9)',
+    ]) {
+      const before = await increment(url, chunks, first, { cache, compare: false });
+      await sql(url, `SELECT ${change}`);
+      const after = await increment(url, chunks, before, { cache, compare: false });
+      assert.ok(after.result.readBytes > 400_000, change);
+      assert.notDeepEqual(after.result.root, before.result.root);
+    }
+    const lost = await increment(url, chunks, first, { compare: false });
+    assert.ok(lost.result.readBytes > 400_000);
+  });
+
   test('an estimate counts what a backup would read', async () => {
     const url = await make(`${table} CREATE TABLE other AS SELECT i FROM generate_series(1, 3000) i`);
     const chunks = memoryChunks();
