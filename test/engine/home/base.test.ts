@@ -724,6 +724,21 @@ test('names that did not agree in their state once are compared again, and joine
   await assertAsIfWhole(root, found);
 });
 
+test('a name that stops agreeing with another one is told apart in a node that could else be taken over', async () => {
+  using scratch = scratchFolder();
+  const root = scratch.path;
+  plant(root);
+  linkSync(`${root}/b/long`, `${root}/many/06/linked`);
+  await age();
+  const before = await captureHome(root);
+  assert.equal(before.entries.get('many/06/linked')!.linked, true);
+  const statSeam: HomeOptions['statSeam'] = (path, stats) =>
+    path.toString().endsWith('/b/long') ? { ...stats, mtimeNs: 5n } : stats;
+  const found = await next(root, before, { statSeam });
+  assert.deepEqual(found.read, ['b/long']);
+  await assertAsIfWhole(root, found, { statSeam });
+});
+
 test('an estimate says what a backup would read, and reads and stores nothing', async () => {
   using scratch = scratchFolder();
   const root = scratch.path;
