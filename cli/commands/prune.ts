@@ -56,7 +56,7 @@ function toJson({ snapshot, isHeld, reasons }: PrunedSnapshot): Record<string, u
 function toText(result: PruneResult, { isDryRun }: { isDryRun: boolean }): string {
   const { kept, forgotten, freedBytes, pendingBytes } = result;
   const would = isDryRun ? 'would be ' : '';
-  const pending = pendingBytes > 0 ? `, ${size(pendingBytes)} more by a later prune` : '';
+  const pending = pendingBytes > 0 ? `; ${size(pendingBytes)} more are not needed and stay for now` : '';
   return [
     ...(kept.length + forgotten.length > 0 ? [toTable(result)] : []),
     `${counted(kept.length, 'snapshot')} kept, ${forgotten.length} ${would}forgotten; ${size(freedBytes)} ${would}freed${pending}.`,
