@@ -54,13 +54,22 @@ const basesKept = 4;
 /** Backups of one database into one store, each on one of those before. */
 export class Chain {
   readonly #url: string;
+  readonly #readerUrl: string;
   readonly #store: Store;
   readonly #variant: Variant;
   #bases: DatabaseResult[] = [];
   #cache = new Map<string, Uint8Array>();
 
-  constructor(options: { readonly url: string; readonly store: Store; readonly variant: Variant }) {
+  constructor(options: {
+    /** A superuser's, for the truth. */
+    readonly url: string;
+    /** Who backs up. */
+    readonly readerUrl: string;
+    readonly store: Store;
+    readonly variant: Variant;
+  }) {
     this.#url = options.url;
+    this.#readerUrl = options.readerUrl;
     this.#store = options.store;
     this.#variant = options.variant;
   }
@@ -76,7 +85,7 @@ export class Chain {
     try {
       await using source = await connectDatabase({
         type: 'postgresql',
-        url: this.#url,
+        url: this.#readerUrl,
         clock: systemClock,
         pgDump: null,
         ...(this.#variant === 'xmax' && {

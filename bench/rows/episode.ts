@@ -1,5 +1,5 @@
 import { rollDice } from '../instance/random.ts';
-import type { PostgresServer } from '../servers/index.ts';
+import type { PostgresServer, Role } from '../servers/index.ts';
 import { type BackupOutcome, Chain, makeFuzzStore, type Variant } from './chain.ts';
 import { type FuzzEvent, type Phase, planRounds, type Round } from './events.ts';
 import { type Outcome, World } from './world.ts';
@@ -22,6 +22,7 @@ export const fuzzSettings = {
   autovacuum: 'off',
   max_prepared_transactions: 20,
   wal_writer_delay: '10s',
+  lo_compat_privileges: 'on',
 } as const;
 
 export function roundsOf(seed: number, episode: number, count: number): Round[] {
@@ -37,7 +38,8 @@ export async function runEpisode(options: EpisodeOptions): Promise<void> {
     await using world = new World(server, url);
     await world.start();
     await using store = await makeFuzzStore();
-    const chain = new Chain({ url, store, variant: options.variant });
+    const readerUrl = options.number % 3 === 2 ? server.url(name, await makeReader(url)) : url;
+    const chain = new Chain({ url, readerUrl, store, variant: options.variant });
     for (const round of options.rounds) {
       const outcome = await runRound(round, { ...options, world, chain });
       options.onBackup?.(round, outcome);
@@ -49,6 +51,20 @@ export async function runEpisode(options: EpisodeOptions): Promise<void> {
 }
 
 let serial = 0;
+
+/** A role that may read all tables, but not the pages of large objects. */
+async function makeReader(url: string): Promise<Role> {
+  const { Client } = (await import('pg')).default;
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(`DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD 'reader' IN ROLE pg_read_all_data;
+      EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
+  } finally {
+    await client.end();
+  }
+  return { name: 'reader', password: 'reader' };
+}
 
 async function runRound(
   round: Round,

@@ -53,7 +53,7 @@ const definitionKinds = {
 } as const;
 
 /** Definitions that no table lock protects: after the pin they may make finish refuse. */
-const typeKinds = { 'rename label': 1, 'add attribute': 1 } as const;
+const typeKinds = { 'rename label': 1, 'add attribute': 1, 'rename function': 1 } as const;
 const serverKinds = { restart: 1, crash: 1, 'commits asynchronous': 3 } as const;
 
 const weights = {

@@ -132,6 +132,13 @@ export function otherSql(event: FuzzEvent): EventSql {
       );
     case 'drop table':
       return one(forFirst(namedTable('made'), `'DROP TABLE %I', found`));
+    case 'rename function': // its name is in rows
+      return one(
+        forFirst(
+          "SELECT proname FROM pg_proc WHERE proname LIKE 'called%' ORDER BY oid",
+          `'ALTER FUNCTION %I() RENAME TO called_${id}', found`,
+        ),
+      );
     case 'rename label':
       return one(
         forFirst(

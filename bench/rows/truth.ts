@@ -19,6 +19,13 @@ const tablesSql = `
       SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = c.oid AND deptype = 'e'))
   ORDER BY 1`;
 
+/** Whoever may not read the pages of large objects reads the objects, a call for each page: holes are zeros then. */
+export const largeObjectsByCalls = 'pg_catalog.pg_largeobject by calls';
+const callsSql = `SELECT m.oid, p.page, pg_catalog.lo_get(m.oid, p.page * 2048, 2048)
+  FROM pg_catalog.pg_largeobject_metadata m,
+    LATERAL (SELECT max(l.pageno)::int8 AS last FROM pg_catalog.pg_largeobject l WHERE l.loid = m.oid) e,
+    LATERAL pg_catalog.generate_series(0::int8, e.last) p (page) ORDER BY 1, 2`;
+
 /** What a full copy reads at a snapshot that another session exported; without the tables of extensions. */
 export async function readTruth(url: string, exportedSnapshot: string): Promise<TableRows> {
   const client = new pg.Client({ connectionString: url });
@@ -30,16 +37,19 @@ export async function readTruth(url: string, exportedSnapshot: string): Promise<
     const { rows } = await client.query<{ name: string; sql: string; columns: string[] }>(tablesSql);
     const tables = new Map<string, Buffer>();
     for (const { name, sql, columns } of rows) {
-      const parts: Buffer[] = [];
-      const stream = client.query(
-        copyStreams.to(`COPY (SELECT ${columns.join(', ')} FROM ONLY ${sql}) TO STDOUT`),
-      );
-      for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
-      tables.set(name, Buffer.concat(parts));
+      tables.set(name, await copy(client, `SELECT ${columns.join(', ')} FROM ONLY ${sql}`));
     }
+    tables.set(largeObjectsByCalls, await copy(client, callsSql));
     await client.query('COMMIT');
     return tables;
   } finally {
     await client.end();
   }
+}
+
+async function copy(client: pg.Client, query: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  const stream = client.query(copyStreams.to(`COPY (${query}) TO STDOUT`));
+  for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
+  return Buffer.concat(parts);
 }
