@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { setJdbc } from '../../engine/set-jdbc.ts';
-import { scratchFolder } from '../helpers/scratch.ts';
+import { setJdbc } from '../../../engine/restore/set-jdbc.ts';
+import { scratchFolder } from '../../helpers/scratch.ts';
 
 const url = 'postgresql://twin%C3%A9@db.example.org:5433/scratch';
 

@@ -1,9 +1,9 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Clock, SnapshotId, Store } from '../store/index.ts';
-import { engineError } from './errors.ts';
-import { type OwnerRule, restoreHome, spaceOf } from './home/index.ts';
-import type { OnProgress } from './progress.ts';
+import type { Clock, SnapshotId, Store } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
+import { type OwnerRule, restoreHome, spaceOf } from '../home/index.ts';
+import type { OnProgress } from '../progress.ts';
 import {
   type EarlierRun,
   markUnfinished,
@@ -11,8 +11,8 @@ import {
   removeMarker,
   restoreMarkerName,
   takeHomeTarget,
-} from './restore-marker.ts';
-import type { HomePart, HomeParts } from './restore-parts.ts';
+} from './marker.ts';
+import type { HomePart, HomeParts } from './parts.ts';
 
 interface CheckedPart extends HomePart {
   /** What an earlier run left of it; undefined where the folder is empty. */

@@ -5,11 +5,11 @@ import {
   type SnapshotId,
   type Store,
   storeError,
-} from '../store/index.ts';
-import type { Snapshot } from './pair.ts';
-import type { OnProgress } from './progress.ts';
+} from '../../store/index.ts';
+import type { Snapshot } from '../pair.ts';
+import type { OnProgress } from '../progress.ts';
+import { listSnapshots } from '../snapshots.ts';
 import { applyRetention, type RetentionPolicy, type Verdict } from './retention.ts';
-import { listSnapshots } from './snapshots.ts';
 
 /** A policy and the time zone that its days are of. */
 export interface Retention {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodePair } from '../../engine/pair-codec.ts';
-import { type PruneOptions, prune } from '../../engine/prune.ts';
-import { listSnapshots } from '../../engine/snapshots.ts';
-import { readHolds, type SnapshotId, type Store, setHold } from '../../store/index.ts';
-import { somePair } from '../helpers/pairs.ts';
-import { seededSeams } from '../helpers/seeded.ts';
-import { makeStore } from '../helpers/stores.ts';
+import { encodePair } from '../../../engine/pair-codec.ts';
+import { type PruneOptions, prune } from '../../../engine/retention/prune.ts';
+import { listSnapshots } from '../../../engine/snapshots.ts';
+import { readHolds, type SnapshotId, type Store, setHold } from '../../../store/index.ts';
+import { somePair } from '../../helpers/pairs.ts';
+import { seededSeams } from '../../helpers/seeded.ts';
+import { makeStore } from '../../helpers/stores.ts';
 
 interface Wish {
   readonly instance: string;

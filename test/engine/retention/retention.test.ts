@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { calendarIn, isTimeZone, localTimeZone } from '../../engine/calendar.ts';
-import { applyRetention, isEmptyPolicy, type RetentionPolicy } from '../../engine/retention.ts';
+import { calendarIn, isTimeZone, localTimeZone } from '../../../engine/retention/calendar.ts';
+import { applyRetention, isEmptyPolicy, type RetentionPolicy } from '../../../engine/retention/retention.ts';
 
 interface Taken {
   readonly id: string;

@@ -1,9 +1,9 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type SnapshotId, syncFolderOf, writeDurably } from '../store/index.ts';
-import { engineError } from './errors.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { type SnapshotId, syncFolderOf, writeDurably } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.ts';
 
 /** Stands in a restored folder until the restore is whole, so that nobody takes half a home for a whole one. */
 export const restoreMarkerName = '.stillpoint-restore-unfinished';

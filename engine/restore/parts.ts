@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
-import type { ChunkSource } from '../store/index.ts';
-import { engineError } from './errors.ts';
-import type { Selected } from './home/index.ts';
-import { bytePath, bytePathOfText } from './home/paths.ts';
-import { nameOfRoot, rootsOf, type StoredRoot } from './look/address.ts';
-import { findPath } from './look/find.ts';
-import { withBorrowed } from './look/repositories.ts';
-import type { Snapshot } from './pair.ts';
+import type { ChunkSource } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
+import type { Selected } from '../home/index.ts';
+import { bytePath, bytePathOfText } from '../home/paths.ts';
+import { nameOfRoot, rootsOf, type StoredRoot } from '../look/address.ts';
+import { findPath } from '../look/find.ts';
+import { withBorrowed } from '../look/repositories.ts';
+import type { Snapshot } from '../pair.ts';
 
 /** What a person wants of a home, and where. */
 export interface HomeWish {

@@ -11,12 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
-import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../engine/home/entry.ts';
-import type { BytePath } from '../../engine/home/index.ts';
-import type { Snapshot } from '../../engine/pair.ts';
-import { type RestoreResult, restore } from '../../engine/restore.ts';
-import { markUnfinished, restoreMarkerName } from '../../engine/restore-marker.ts';
-import type { HomeWish } from '../../engine/restore-parts.ts';
+import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
+import type { BytePath } from '../../../engine/home/index.ts';
+import type { Snapshot } from '../../../engine/pair.ts';
+import { markUnfinished, restoreMarkerName } from '../../../engine/restore/marker.ts';
+import type { HomeWish } from '../../../engine/restore/parts.ts';
+import { type RestoreResult, restore } from '../../../engine/restore/restore.ts';
 import {
   type ChunkId,
   ListingBuilder,
@@ -24,13 +24,13 @@ import {
   readListing,
   type Store,
   systemClock,
-} from '../../store/index.ts';
-import { assertEqualHomes } from '../helpers/home-equal.ts';
-import { everyKind } from '../helpers/home-tree.ts';
-import type { MemoryChunks } from '../helpers/memory-chunks.ts';
-import { captureHome } from '../helpers/one-home.ts';
-import { snapshotOf } from '../helpers/one-snapshot.ts';
-import { scratchFolder } from '../helpers/scratch.ts';
+} from '../../../store/index.ts';
+import { assertEqualHomes } from '../../helpers/home-equal.ts';
+import { everyKind } from '../../helpers/home-tree.ts';
+import type { MemoryChunks } from '../../helpers/memory-chunks.ts';
+import { captureHome } from '../../helpers/one-home.ts';
+import { snapshotOf } from '../../helpers/one-snapshot.ts';
+import { scratchFolder } from '../../helpers/scratch.ts';
 
 interface Taken {
   readonly chunks: MemoryChunks;

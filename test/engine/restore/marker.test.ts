@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { isAlive, type ProcessIdentity } from '../../engine/process-identity.ts';
+import { isAlive, type ProcessIdentity } from '../../../engine/process-identity.ts';
 import {
   markUnfinished,
   prepareHomeTarget,
   restoreMarkerName,
   takeHomeTarget,
-} from '../../engine/restore-marker.ts';
-import type { SnapshotId } from '../../store/index.ts';
-import { scratchFolder } from '../helpers/scratch.ts';
+} from '../../../engine/restore/marker.ts';
+import type { SnapshotId } from '../../../store/index.ts';
+import { scratchFolder } from '../../helpers/scratch.ts';
 
 const snapshot = 'ab'.repeat(32) as SnapshotId;
 

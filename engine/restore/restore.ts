@@ -1,16 +1,16 @@
-import { type Clock, StillpointError, type Store } from '../store/index.ts';
+import { type Clock, StillpointError, type Store } from '../../store/index.ts';
+import { checkDatabaseTarget, restoreDatabase } from '../database/index.ts';
+import { engineError } from '../errors.ts';
+import type { OwnerRule } from '../home/index.ts';
+import type { Snapshot } from '../pair.ts';
+import type { OnProgress } from '../progress.ts';
+import { together } from '../together.ts';
+import { abortOf, pending } from '../waiting.ts';
 import { afterwards, databaseOf } from './afterwards.ts';
-import { checkDatabaseTarget, restoreDatabase } from './database/index.ts';
-import { engineError } from './errors.ts';
-import type { OwnerRule } from './home/index.ts';
-import type { Snapshot } from './pair.ts';
-import type { OnProgress } from './progress.ts';
-import { checkHome, restoreParts } from './restore-home.ts';
-import type { EarlierRun } from './restore-marker.ts';
-import { type HomeWish, homeParts } from './restore-parts.ts';
+import { checkHome, restoreParts } from './home.ts';
+import type { EarlierRun } from './marker.ts';
+import { type HomeWish, homeParts } from './parts.ts';
 import { setJdbc } from './set-jdbc.ts';
-import { together } from './together.ts';
-import { abortOf, pending } from './waiting.ts';
 
 export interface RestoreOptions {
   readonly store: Store;

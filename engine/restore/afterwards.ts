@@ -1,6 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Snapshot } from './pair.ts';
+import type { Snapshot } from '../pair.ts';
 
 export interface AfterwardsOptions {
   /** Where the home was restored to, if it was. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { engineError } from './errors.ts';
+import { engineError } from '../errors.ts';
 
 /** Where the application's settings are, in a home of either layout. */
 const files = [['shared', 'bitbucket.properties'], ['bitbucket.properties']] as const;
