@@ -128,7 +128,6 @@ function encoding(tree: Tree) {
     areOrdinalsKept: numbers === undefined,
     /** True when the root folder's entry, which says more than the others, would be the base's too. */
     isRootKept:
-      numbers === undefined &&
       tree.base !== undefined &&
       top?.origin === origins.base &&
       Buffer.compare(entryOf(top.table, top.from).body, tree.base.rootBody) === 0,

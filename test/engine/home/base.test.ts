@@ -659,7 +659,6 @@ test('what Git left behind is left out of a changed folder of a repository that 
     'refs/heads/deep/x.lock',
     'objects/aa/tmp_obj_1',
     'objects/aa/object',
-    'config.lock',
     'logs/refs/y.lock',
   ])
     writeFileSync(`${root}/repo/${name}`, name);
