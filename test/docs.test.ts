@@ -62,7 +62,7 @@ function commandProblem(file: string, code: string): string[] {
 }
 
 function scriptProblem(file: string, code: string): string[] {
-  return [...code.matchAll(/npm run ([a-z:]+)/g)]
+  return [...code.matchAll(/npm run ([a-z:-]+)/g)]
     .map(([, script]) => script ?? '')
     .filter(script => !(script in packageFile.scripts))
     .map(script => `${file}: there is no npm script ${script}`);

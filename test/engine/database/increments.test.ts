@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { PostgresServer } from '../../../bench/servers/index.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
 import { assertUnchanged, baseOf, type Increment, increment, memoryCache, segmentsOf } from './increments.ts';
-import { connect, onServers, openSession, sql } from './on-servers.ts';
+import { connect, onServers, openSession, restore, sql } from './on-servers.ts';
 
 /** 4,000 rows in some 60 blocks. */
 const table = `
@@ -423,6 +423,8 @@ onServers(
       t.diagnostic(lengths.join(' '));
       assert.equal(Math.max(...lengths), 16);
       assert.deepEqual(lengths.slice(15), [16, 1, 2]);
+      const restored = await restore(server().url('chain_again'), { chunks, result: last.result });
+      assert.equal(restored.rows, 4000);
       await sql(url, 'UPDATE t SET n = 77 WHERE id % 3 = 0');
       last = await increment(url, chunks, last, { cache });
       assert.equal((await segmentsOf(chunks, last, 'public.t'))[0]!.deltas.length, 0);
