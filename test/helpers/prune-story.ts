@@ -17,6 +17,7 @@ import {
 import { insideOf, storeWith } from '../../store/store.ts';
 import { collect } from './collect.ts';
 import { Interleaving } from './interleaved.ts';
+import { seededSeams } from './seeded.ts';
 import { readFiles } from './small-store.ts';
 import { makeStore } from './stores.ts';
 
@@ -64,7 +65,7 @@ export class PruneStory {
 
   static async prepare(): Promise<PruneStory> {
     const backend = memoryBackend();
-    const signed = insideOf(await makeStore({ backend }));
+    const signed = insideOf(await makeStore({ backend, seams: seededSeams('prune story') }));
     // Signatures, which no host of this store asks for, would be two thirds of a schedule's time.
     const ring = { ...signed.context.ring };
     ring.keyHolder = epoch => ({ ...signed.context.ring.keyHolder(epoch), sign: () => new Uint8Array(0) });
@@ -79,6 +80,8 @@ export class PruneStory {
   /** One schedule from a seed: what went wrong, or undefined. Everything that a run may answer is checked. */
   async play(seed: number, mutants: Mutants = {}): Promise<string | undefined> {
     const medium = memoryBackend({ objects: this.#objects });
+    // Names decide which copy stays, and the clock when a long job lets others run: a seed must bring back all of it.
+    const seams = seededSeams(`schedule ${seed}`);
     const stage = new Interleaving(seed);
     const committed: Told[] = [];
     const errors: unknown[] = [];
@@ -94,7 +97,7 @@ export class PruneStory {
       stage.add(
         medium,
         noting(async view => {
-          const store = this.#openOn(mutants.writer?.(view) ?? view);
+          const store = this.#openOn(mutants.writer?.(view) ?? view, seams);
           committed.push(await backup(store, { files, parent }));
         }),
         { dies: deathOf() },
@@ -106,7 +109,7 @@ export class PruneStory {
       stage.add(
         medium,
         noting(async view => {
-          const store = this.#openOn(mutants.pruner?.(view) ?? view);
+          const store = this.#openOn(mutants.pruner?.(view) ?? view, seams);
           await using session = await beginPrune(store, { host: 'pruner', silenceMs: 0 });
           if (victim !== undefined) {
             forgotten.add(victim.id);
@@ -162,11 +165,9 @@ export class PruneStory {
     return damage.length === 0 ? undefined : `seed ${seed}: ${JSON.stringify(damage[0])}`;
   }
 
-  #openOn(backend: Backend): Store {
+  #openOn(backend: Backend, seams = seededSeams('afterwards')): Store {
     const { context, keys } = insideOf(this.#seed);
-    const { ring, zstd, seams } = context;
-    const clock = { ...seams.clock, sleep: async () => undefined, every: () => () => undefined };
-    return storeWith(contextOf({ backend, ring, zstd, seams: { ...seams, clock } }), keys);
+    return storeWith(contextOf({ ...context, backend, seams }), keys);
   }
 }
 

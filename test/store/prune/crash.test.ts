@@ -104,6 +104,7 @@ test('a fault at any call of a prune, once or from then on, costs nothing that i
     ['after', true],
   ] as const;
   for (const { index: at, operation, name } of clean.calls) {
+    if (operation === 'get' && at % 2 === 0) continue; // reads are many and much alike
     const [when, isLasting] = kinds[at % 3]!;
     const where = `${when} call ${at}, ${operation} ${name}, ${isLasting ? 'and all later' : 'once'}`;
     const medium = copyOf(backend);
