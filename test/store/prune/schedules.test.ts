@@ -84,7 +84,6 @@ function hidingEarlier(medium: Backend): Backend {
 
 for (const [what, mutant] of Object.entries(mutants))
   test(`the schedules catch ${what}`, async () => {
-    for (let seed = 1; seed <= 600; seed++)
-      if ((await story.play(seed, mutant))?.includes('is lost')) return;
+    for (let seed = 1; seed <= 600; seed++) if ((await story.play(seed, mutant))?.includes('is lost')) return;
     assert.fail('no schedule caught it');
   });
