@@ -47,7 +47,7 @@ export interface BackupHooks {
 }
 
 /** What finish says where definitions changed in a way that makes the view unreadable; asked only of changes after the pin. */
-const refusals = /they changed again after the pin|a type was changed meanwhile/;
+const refusals = /they changed again after the pin|a type was changed/;
 const hostName = 'fuzz';
 const basesKept = 4;
 
