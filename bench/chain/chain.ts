@@ -102,7 +102,8 @@ class Chain {
     const dice = this.#dice;
     if (dice.chance(0.1)) await this.#hold();
     if (dice.chance(0.2) || run % 5 === 0) await this.#forget();
-    if (dice.chance(0.15) || run % 4 === 0) await this.prune(dice.chance(0.4) ? [...this.#policy()] : []);
+    if (dice.chance(0.15) || run % 4 === 0)
+      await this.prune(dice.chance(0.4) || run % 8 === 4 ? [...this.#policy()] : []);
     if (dice.chance(0.06)) {
       rmSync(this.#cacheDir, { recursive: true, force: true });
       this.#say('  the cache was removed');
@@ -132,6 +133,7 @@ class Chain {
     await this.#run(['hold', id, ...(isHeld ? ['--release'] : [])]);
     if (isHeld) this.#held.delete(id);
     else this.#held.add(id);
+    this.#say(`  ${isHeld ? 'released' : 'holds'} ${short(id)}`);
   }
 
   /** The newest as well: the next backup's parent is then another. */
@@ -147,7 +149,8 @@ class Chain {
   }
 
   #policy(): readonly string[] {
-    return ['--keep-last', String(Math.max(3, Math.ceil(this.#remaining('bitbucket').length * 0.8)))];
+    const counted = this.#remaining('bitbucket').filter(id => !this.#held.has(id)); // a hold counts for no rule
+    return ['--keep-last', String(Math.max(1, Math.floor(counted.length * 0.9)))];
   }
 
   /** Ids, oldest first. */
