@@ -12,13 +12,15 @@ import { readSizes, runStatements, type State, states } from './states.ts';
  * What backups of a large table cost, state after state, by the whole program into a store on disk, beside `pg_dump -Fd
  * -j2` of the same states. The first copy is also compared with -Z1. Writes bench/results/rows.json.
  */
+const fullRows = 5_000_000;
 const { values } = parseArgs({
   options: {
-    rows: { type: 'string', default: '5000000' },
+    rows: { type: 'string', default: String(fullRows) },
     server: { type: 'string', default: 'debian' },
     // Backups of the unchanged state.
     repeat: { type: 'string', default: '3' },
-    name: { type: 'string', default: 'rows' },
+    // Of the file; without one, only a run of the full size is kept.
+    name: { type: 'string' },
     // Without pg_dump: for profiles.
     alone: { type: 'boolean', default: false },
   },
@@ -73,12 +75,15 @@ for (const state of states) {
   say(measured.at(-1)!);
 }
 const seconds = (performance.now() - startedMs) / 1000;
-const path = writeResults(values.name, {
-  environment: { ...env, server: server.version, settings, rows },
-  seconds,
-  measured,
-});
-console.log(`${(seconds / 60).toFixed(1)} minutes; ${path}`);
+const name = values.name ?? (rows === fullRows ? 'rows' : undefined);
+const path =
+  name &&
+  writeResults(name, {
+    environment: { ...env, server: server.version, settings, rows },
+    seconds,
+    measured,
+  });
+console.log(`${(seconds / 60).toFixed(1)} minutes; ${path ?? 'not kept'}`);
 
 async function measure(state: State): Promise<Measured> {
   const runs: Measured['runs'][number][] = [];
