@@ -108,13 +108,22 @@ function lean(stats: BigIntStats): Stats {
     rdev: stats.rdev,
     size: Number(stats.size),
     blocks: Number(stats.blocks),
-    mtimeNs: stats.mtimeNs,
-    ctimeNs: stats.ctimeNs,
+    mtimeNs: storable(stats.mtimeNs),
+    ctimeNs: storable(stats.ctimeNs),
   };
 }
 
 const pathOnly = 0o10000000; // O_PATH, which Node does not name
 const second = 1_000_000_000n;
+
+/** The newest time that an entry can hold: 2262-04-11. File systems know later ones. */
+export const timeNsMax = 2n ** 63n - 1n;
+
+/** A later time counts as the newest: cut to 64 bits it would be one of long ago. None is earlier than 1677. */
+function storable(timeNs: bigint): bigint {
+  if (timeNs > timeNsMax) return timeNsMax;
+  return timeNs < -timeNsMax ? -timeNsMax : timeNs;
+}
 
 /** Fewer questions are not worth a descriptor; of a deep path not every folder gets one. */
 const questionsMin = 6;
@@ -145,8 +154,8 @@ function callsOfStatx({ ask, words, longs }: Statx): StatCalls {
       rdev: isDevice ? makeDevice({ major: words[32]!, minor: words[33]! }) : 0n,
       size: Number(longs[5]!),
       blocks: Number(longs[6]!),
-      mtimeNs: longs[14]! * second + BigInt(words[30]!),
-      ctimeNs: longs[12]! * second + BigInt(words[26]!),
+      mtimeNs: storable(longs[14]! * second + BigInt(words[30]!)),
+      ctimeNs: storable(longs[12]! * second + BigInt(words[26]!)),
     };
   };
   let open = 0;

@@ -5,7 +5,7 @@ import type { IsExcluded } from './exclude.ts';
 import { FileSystems, type Tools } from './met-file-systems.ts';
 import { type BytePath, bytePath, bytesOf, shown } from './paths.ts';
 import { RowSequence } from './sequence.ts';
-import { isFile, kindMask, kinds } from './stat.ts';
+import { isFile, kindMask, kinds, timeNsMax } from './stat.ts';
 import { EntryTable, type Row } from './table.ts';
 import type { Found } from './walk.ts';
 import { readXattrs, type Xattr } from './xattrs.ts';
@@ -62,6 +62,7 @@ export function rowOf(
   { tree, tools, onNote }: { tree: Tree; tools: Tools; onNote: (note: string) => void },
 ): Row & { readonly broken: boolean } {
   const fileSystem = tree.fileSystems.ordinalOf(path, stats);
+  if (stats.mtimeNs === timeNsMax) onNote(`${shown(path)} has a time after 2262: it is kept as 2262-04-11`);
   const row = { name, depth, stats, fileSystem, place };
   if (isFile(stats)) return { ...row, xattrs: [], broken: false };
   try {

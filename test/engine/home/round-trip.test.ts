@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { openHome, restoreHome } from '../../../engine/home/index.ts';
 import { type Manifest, memoryBackend, systemClock } from '../../../store/index.ts';
 import { assertEqualHomes } from '../../helpers/home-equal.ts';
 import { everyKind, isRoot, takesXattrs } from '../../helpers/home-tree.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
+import { captureHome } from '../../helpers/one-home.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
@@ -56,4 +58,17 @@ test('a home that went through a store comes back equal from its manifest alone'
   const root = { listing: { id: manifest!.roots[0]!.id, level, entries } };
   await restoreHome({ source: store, root, target: `${scratch.path}/out` });
   await assertEqualHomes(`${scratch.path}/home`, `${scratch.path}/out`);
+});
+
+test('a time past 2262 is kept as the newest that there is, and said', async t => {
+  using scratch = scratchFolder();
+  const source = `${scratch.path}/source`;
+  mkdirSync(source);
+  writeFileSync(`${source}/late`, 'late');
+  utimesSync(`${source}/late`, new Date(), new Date('2400-01-01T00:00:00Z'));
+  if (statSync(`${source}/late`).mtime.getUTCFullYear() !== 2400)
+    return t.skip('the file system holds no such time');
+  const { entries, result } = await captureHome(source);
+  assert.equal(entries.get('late')?.mtimeNs, 2n ** 63n - 1n);
+  assert.equal(result.notes.length, 1);
 });
