@@ -102,8 +102,8 @@ class Chain {
     const dice = this.#dice;
     if (dice.chance(0.1)) await this.#hold();
     if (dice.chance(0.2) || run % 5 === 0) await this.#forget();
-    if (dice.chance(0.15) || run % 4 === 0)
-      await this.prune(dice.chance(0.4) || run % 8 === 4 ? [...this.#policy()] : []);
+    if (dice.chance(0.15) || run % 8 === 4 || run % 8 === 7)
+      await this.prune(dice.chance(0.4) || run % 8 === 7 ? [...this.#policy()] : []);
     if (dice.chance(0.06)) {
       rmSync(this.#cacheDir, { recursive: true, force: true });
       this.#say('  the cache was removed');
