@@ -199,6 +199,7 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
     async () => (await import('./commands/prune.ts')).prune,
   )
     .option('--dry-run', 'say what would be forgotten and freed; lock and write nothing')
+    .option('--allow-empty', 'free everything where every snapshot was forgotten')
     .option('--keep-last <count>', 'keep the newest so many')
     .option('--keep-hourly <count>', 'keep the last of each of the newest so many hours that have one')
     .option('--keep-daily <count>', 'likewise of days')

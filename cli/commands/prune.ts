@@ -8,6 +8,7 @@ import { type RetentionFlags, retentionWish } from '../retention-settings.ts';
 
 interface PruneOptions extends RetentionFlags {
   readonly dryRun?: true;
+  readonly allowEmpty?: true;
 }
 
 /** Forgets what the policy does not keep, each snapshot with its reason, and frees what no snapshot needs. */
@@ -21,6 +22,7 @@ export const prune: Command<PruneOptions> = async (context, options) => {
     clock: context.seams.clock,
     ...wish,
     isDryRun,
+    mayBeEmpty: options.allowEmpty ?? false,
     onWait: ({ host, purpose }) =>
       context.output.notice(`Waiting for a sign of life of a ${purpose} on ${host} …`),
     signal: context.signal,

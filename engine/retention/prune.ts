@@ -27,6 +27,8 @@ export interface PruneOptions {
   /** The policy is for this instance alone; without it for each by itself. */
   readonly instance: string | undefined;
   readonly isDryRun: boolean;
+  /** True: that no snapshot is left is as it should be. Else a list without any is taken for one that is not whole. */
+  readonly mayBeEmpty: boolean;
   /** Told of each other session that may still be alive, when the wait for a sign of it begins. */
   readonly onWait: (session: { readonly host: string; readonly purpose: string }) => void;
   readonly signal: AbortSignal;
@@ -51,11 +53,12 @@ export interface PruneResult {
 
 /**
  * Forgets what the policy does not keep, then frees what no snapshot needs any more. Refuses before anything is
- * forgotten: STORE_LOCKED while somebody else works with the store, STORE_DAMAGED when a manifest cannot be read. A dry
+ * forgotten: STORE_LOCKED while somebody else works with the store, STORE_DAMAGED when a manifest cannot be read, STORE_IMPLAUSIBLE
+ * when there is none. A dry
  * run decides the same and changes nothing.
  */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
-  const { store, host, signal, isDryRun, onWait } = options;
+  const { store, host, signal, isDryRun, mayBeEmpty, onWait } = options;
   await using session = await beginPrune(store, { host, dryRun: isDryRun, onWait, signal });
   const decided = await decide(options);
   const kept = decided.filter(({ isKept }) => isKept);
@@ -64,6 +67,7 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
   if (!isDryRun) for (const id of ids) await session.forget(id, { reason: 'no rule keeps it', signal });
   const { freedBytes, pendingBytes } = await session.reclaim({
     ...(isDryRun && { dryRun: true, forgetting: ids }),
+    mayBeEmpty,
     signal,
     onProgress: ({ phase, done, total }) =>
       options.onProgress({ phase: `prune-${phase}`, steps: done, stepsTotal: total }),

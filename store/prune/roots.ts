@@ -144,11 +144,15 @@ function checkNamed(
 }
 
 function nothingLeft({ backend }: StoreContext, forgotten: number): Error {
-  return implausible(backend.location, `no snapshot is there, and ${forgotten} were forgotten`);
+  return implausible(
+    backend.location,
+    `no snapshot is there, and ${forgotten} were forgotten`,
+    '; if all were forgotten on purpose, run `stillpoint prune --allow-empty`',
+  );
 }
 
-function implausible(location: string, state: string): Error {
+function implausible(location: string, state: string, otherwise = ''): Error {
   return storeError('STORE_IMPLAUSIBLE', `Cannot prune ${location}: ${state}`, {
-    remedy: 'Check that the medium lists everything (mounts, permissions). Nothing was deleted.',
+    remedy: `Nothing was deleted. Check that the medium lists everything (mounts, permissions)${otherwise}.`,
   });
 }

@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { encodePair } from '../../../engine/pair-codec.ts';
 import { type PruneOptions, prune } from '../../../engine/retention/prune.ts';
 import { listSnapshots } from '../../../engine/snapshots.ts';
-import { readHolds, type SnapshotId, type Store, setHold } from '../../../store/index.ts';
+import {
+  forgetSnapshot,
+  isStoreError,
+  readHolds,
+  type SnapshotId,
+  type Store,
+  setHold,
+} from '../../../store/index.ts';
 import { somePair } from '../../helpers/pairs.ts';
 import { seededSeams } from '../../helpers/seeded.ts';
 import { makeStore } from '../../helpers/stores.ts';
@@ -33,6 +40,7 @@ function pruneBy(policy: NonNullable<PruneOptions['retention']>['policy'], store
     retention: { policy, timeZone: 'UTC' },
     instance: undefined,
     isDryRun: false,
+    mayBeEmpty: false,
     onWait: () => {},
     onProgress: () => {},
     signal: AbortSignal.timeout(60_000),
@@ -127,4 +135,13 @@ test('whatever is committed, held and pruned: no instance loses its newest, what
     }),
     { numRuns: 40 },
   );
+});
+
+test('a store whose snapshots were all forgotten is emptied only when that is said', async () => {
+  const store = await makeStore();
+  await forgetSnapshot(store, await commit(store, { instance: 'a', timeMs: day(1) }), { reason: 'test' });
+  const isImplausible = (error: unknown) => isStoreError(error) && error.code === 'STORE_IMPLAUSIBLE';
+  await assert.rejects(pruneBy({}, store), isImplausible);
+  const { kept, pendingBytes } = await pruneBy({}, store, { mayBeEmpty: true });
+  assert.deepEqual([kept, pendingBytes], [[], 0]);
 });
