@@ -58,7 +58,7 @@ export const fuzzTables: readonly FuzzTable[] = [
     create: ['CREATE TABLE sparse (id int, k text) WITH (fillfactor = 10)'],
     rows: 5600,
     values: tag => `(id, k) SELECT i, repeat('${tag} ', 24)`,
-    set: tag => `k = repeat('${tag} ', 20 + id % 8)`,
+    set: tag => `k = repeat('${tag} ', (20 + id % 8)::int)`,
   }),
   fuzzTable({
     name: 'parts',

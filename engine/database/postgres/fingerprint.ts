@@ -3,10 +3,12 @@ import type { Connection } from './connection.ts';
 import { identifier } from './sql.ts';
 
 /**
- * Not definitions: statistics, large objects, who depends on what across databases, replication progress. They change
- * while the definitions stay.
+ * Not definitions: statistics, large objects, who depends on what across databases, replication progress, passwords and
+ * memberships of roles. They change while the definitions stay.
  */
 const skipped = [
+  'pg_authid', // its names are taken from pg_roles
+  'pg_auth_members',
   'pg_statistic',
   'pg_statistic_ext_data',
   'pg_largeobject',
@@ -19,8 +21,16 @@ const skipped = [
 /** Temporary tables come and go with sessions; no other session's definitions depend on them. */
 const temporaryTables = "SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'";
 const temporarySchemas = "SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'";
+/** Catalogs that all databases of a server share: what others do to theirs is none of this one's business. */
+const thisDatabase = '(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())';
+const onThisDatabase = `t.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND t.objoid = ${thisDatabase}`;
 const ofTable = (column: string): string => `t.${column} NOT IN (${temporaryTables})`;
 const conditions: Readonly<Record<string, string>> = {
+  pg_database: `t.oid = ${thisDatabase}`,
+  pg_db_role_setting: `t.setdatabase = ${thisDatabase}`,
+  pg_shdescription: onThisDatabase,
+  pg_shseclabel: onThisDatabase,
+  pg_subscription: `t.subdbid = ${thisDatabase}`,
   pg_class: "t.relpersistence <> 't'",
   pg_namespace: "t.nspname !~ '^pg_(toast_)?temp_'",
   pg_type: `t.typnamespace NOT IN (${temporarySchemas})`,
@@ -58,21 +68,23 @@ export async function fingerprintSql(connection: Connection): Promise<string> {
            pg_catalog.hash_array_extended(ARRAY[t.xmin], 0))) FROM pg_catalog.${identifier(name)} t
          WHERE ${conditions[name] ?? 'true'}`,
     );
-  for (const { name, readable } of catalogs) {
-    const view = readable ? undefined : views[name];
-    if (view) parts.push(view);
-  }
+  if (catalogs.some(({ name, readable }) => name === 'pg_user_mapping' && !readable))
+    parts.push(userMappings);
+  parts.push(roles);
   return parts.join('\nUNION ALL\n');
 }
 
-/** Stand for catalogs that only superusers may read. */
-const views: Readonly<Record<string, string>> = {
-  pg_authid: `SELECT 0::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(r.rolname, r.oid::int8))
-    FROM pg_catalog.pg_roles r`,
-  pg_user_mapping: `SELECT 1::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(
-      pg_catalog.concat_ws(' ', m.srvname, m.usename, m.umoptions::text), m.umid::int8))
-    FROM pg_catalog.pg_user_mappings m`,
-};
+/** The names of the roles that something here belongs or is granted to; the first superuser is never listed as such. */
+const roles = `SELECT 0::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(r.rolname, r.oid::int8))
+  FROM pg_catalog.pg_roles r
+  WHERE r.oid = 10 OR r.oid IN (SELECT d.refobjid FROM pg_catalog.pg_shdepend d
+    WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+      AND (d.dbid = ${thisDatabase} OR (d.dbid = 0 AND d.objid = ${thisDatabase})))`;
+
+/** Stands for a catalog that only superusers may read. */
+const userMappings = `SELECT 1::int8, pg_catalog.count(*), pg_catalog.bit_xor(pg_catalog.hashtextextended(
+    pg_catalog.concat_ws(' ', m.srvname, m.usename, m.umoptions::text), m.umid::int8))
+  FROM pg_catalog.pg_user_mappings m`;
 
 /** 32 bytes over the answer of `fingerprintSql`: equal means that no catalog row was added, changed or removed. */
 export function fingerprintOf(rows: readonly (readonly unknown[])[]): Uint8Array {
