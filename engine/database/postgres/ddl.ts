@@ -152,7 +152,9 @@ async function dumpSection(
       'DATABASE_FAILED',
       `Cannot read definitions with ${tool.path}: ${said || 'it failed'}`,
       {
-        remedy: `Try it by hand: ${tool.path} --schema-only.`,
+        remedy: /LOCK TABLE|lock timeout|statement timeout/.test(said)
+          ? 'Run it again when no other session holds that table for itself (VACUUM FULL, CLUSTER, ALTER TABLE).'
+          : `Try it by hand: ${tool.path} --schema-only.`,
       },
     );
   }
