@@ -7,7 +7,7 @@ import { chunkMissing, readChunk } from './chunk-reader.ts';
 import { loadZstd } from './compress.ts';
 import type { ChunkClass, ChunkSource } from './content.ts';
 import { contextOf, type StoreContext } from './context.ts';
-import { storeError } from './errors.ts';
+import { isStoreError, storeError } from './errors.ts';
 import type { ChunkId, SnapshotId, StoreId } from './ids.ts';
 import { createKeys, type Kdf, type OpenKeys, unlockKeys } from './keys/index.ts';
 import { type Manifest, manifestName } from './manifest.ts';
@@ -39,6 +39,15 @@ export interface Store extends ChunkSource, AsyncDisposable {
    * The host's name is part of every snapshot, and its snapshots are counted.
    */
   beginBackup(options: { readonly host: string; readonly signal?: AbortSignal }): Promise<BackupSession>;
+  /**
+   * Says that snapshots are being read, so that no prune takes their bytes away meanwhile; dispose to end it. A store that
+   * may only be read is read without.
+   */
+  beginReading(options: {
+    readonly host: string;
+    readonly snapshots: readonly SnapshotId[];
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<AsyncDisposable>;
   /** All snapshots, oldest first. A damaged manifest: STORE_DAMAGED after the last one, unless onDamage takes it. */
   snapshots(options?: SnapshotsOptions): AsyncIterable<Manifest>;
   /** SNAPSHOT_UNKNOWN, STORE_DAMAGED. */
@@ -161,6 +170,21 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     }
   }
 
+  async function beginReading({
+    host,
+    snapshots,
+    signal,
+  }: Parameters<Store['beginReading']>[0]): Promise<AsyncDisposable> {
+    const record = { purpose: 'read', host, startedMs: seams.clock.nowMs(), snapshots } as const;
+    try {
+      const live = await beginSession(context, record, { signal });
+      return { [Symbol.asyncDispose]: () => live.end() };
+    } catch (error) {
+      if (!isStoreError(error) || !['STORE_WRITE_FAILED', 'STORE_UNPROVEN'].includes(error.code)) throw error;
+      return { [Symbol.asyncDispose]: async () => {} };
+    }
+  }
+
   async function manifest(
     id: SnapshotId,
     options: { readonly signal?: AbortSignal } = {},
@@ -194,6 +218,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     },
     get,
     beginBackup,
+    beginReading,
     snapshots: options => readSnapshots(context, options),
     manifest,
     resolve: (text, options) => resolveSnapshot(context, text, options),

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
@@ -25,6 +26,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   const result = await restorePair({
     store,
     clock: context.seams.clock,
+    host: hostname(),
     snapshot,
     ...targets,
     signal: context.signal,

@@ -15,6 +15,8 @@ import { setJdbc } from './set-jdbc.ts';
 export interface RestoreOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** This machine's name: whoever prunes meanwhile is told. */
+  readonly host: string;
   readonly snapshot: Snapshot;
   /** The folder to restore the home into; absent: the home is not restored. */
   readonly home?: string | undefined;
@@ -46,8 +48,9 @@ export interface RestoreResult {
  * store's.
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
-  const { snapshot, clock, signal } = options;
+  const { snapshot, clock, host, signal } = options;
   const startedMs = clock.monotonicMs();
+  await using _reading = await options.store.beginReading({ host, snapshots: [snapshot.id], signal });
   const { home: target, database } = halvesOf(options);
   const wish = { home: target ?? '', ...options.part };
   const home = target === null ? null : await homeParts(options.store, { snapshot, wish });

@@ -42,9 +42,18 @@ async function take(root: string, dataStores: readonly string[] = []): Promise<T
   return { chunks, snapshot: snapshotOf(result) };
 }
 
-/** A restore of a home needs no more of a store than its chunks. */
+const nobodyPrunes = { beginReading: async () => ({ [Symbol.asyncDispose]: async () => {} }) };
+
+/** A restore of a home needs no more of a store than its chunks, and that nobody takes them away. */
 const restoreWith = ({ chunks, snapshot }: Taken, { home, ...part }: HomeWish): Promise<RestoreResult> =>
-  restore({ store: chunks as unknown as Store, clock: systemClock, snapshot, home, part });
+  restore({
+    store: { ...chunks, ...nobodyPrunes } as unknown as Store,
+    clock: systemClock,
+    host: 'here',
+    snapshot,
+    home,
+    part,
+  });
 
 /** The same listing with a file of 2⁵⁰ bytes that are said to be in one chunk. */
 async function withHugeFile(chunks: MemoryChunks, listing: ListingRoot): Promise<ListingRoot> {

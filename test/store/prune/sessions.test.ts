@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { beginPrune, type Clock, memoryBackend, type Seams, systemSeams } from '../../../store/index.ts';
+import {
+  beginPrune,
+  type Clock,
+  memoryBackend,
+  type Seams,
+  storeError,
+  systemSeams,
+} from '../../../store/index.ts';
 import { checkWhole, namesOf, prune } from '../../helpers/prune-rig.ts';
 import { commitFiles } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
@@ -152,4 +159,26 @@ test('the intent of a dead run is taken from it before it is removed', async () 
     code: 'SNAPSHOT_UNKNOWN',
   });
   await checkWhole(backend, [kept]);
+});
+
+test('who reads a snapshot keeps a prune away for as long as it reads', async () => {
+  const { seams } = sleeperClock();
+  const store = await makeStore({ backend: memoryBackend(), seams });
+  const snapshot = await commitFiles(store, oneFile);
+  {
+    await using _reading = await store.beginReading({ host: 'alpha', snapshots: [snapshot.id] });
+    await assert.rejects(beginPrune(store, { host: 'beta' }), { code: 'STORE_LOCKED' });
+  }
+  await using pruning = await beginPrune(store, { host: 'beta' });
+  assert.equal((await pruning.reclaim()).freedBytes, 0);
+});
+
+test('a store that may only be read is read without a word to others', async () => {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const snapshot = await commitFiles(store, oneFile);
+  const readOnly = { ...backend, put: () => Promise.reject(storeError('STORE_WRITE_FAILED', 'read-only')) };
+  await using other = await reopenStore(readOnly);
+  await using _reading = await other.beginReading({ host: 'alpha', snapshots: [snapshot.id] });
+  await checkWhole(readOnly, [snapshot]);
 });
