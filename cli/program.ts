@@ -83,11 +83,13 @@ function defineProgram(options: ProgramOptions, onEnd: (exitCode: number) => voi
       .exitOverride()
       .addHelpText('after', exitCodeHelp)
       .action(async (...args: unknown[]) => {
-        const wishes = (args.at(-1) as Commander).optsWithGlobals<GlobalOptions & Wishes>();
+        const command = args.at(-1) as Commander;
+        const wishes = command.optsWithGlobals<GlobalOptions & Wishes>();
+        const own = command.opts(); // `--config FILE show ID --config`: the second one is for the command
         const named = Object.fromEntries(positionals.map((name, index) => [name, args[index]]));
         const context = await options.contextFor(wishes);
         const run = await load();
-        onEnd((await run(context, { ...wishes, ...named })) ?? 0);
+        onEnd((await run(context, { ...wishes, ...own, ...named })) ?? 0);
       });
 
   command('init', 'make a store', async () => (await import('./commands/init.ts')).init);

@@ -3,7 +3,14 @@ import type { SnapshotId } from './ids.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { beginSession, type LiveSession } from './protocol/session.ts';
 import { endSilentSessions, type OtherSession } from './prune/fence.ts';
-import { estimateReclaim, type Reclaimed, type ReclaimOptions, reclaim } from './prune/reclaim.ts';
+import {
+  estimateReclaim,
+  nothingReclaimed,
+  type Reclaimed,
+  type ReclaimOptions,
+  reclaim,
+} from './prune/reclaim.ts';
+import { isUnused } from './prune/roots.ts';
 import { insideOf, type Store } from './store.ts';
 
 export type { OtherSession } from './prune/fence.ts';
@@ -72,6 +79,7 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
       const own = session();
       if (how.forgetting !== undefined && own !== undefined && !how.dryRun)
         throw new TypeError('Cannot treat snapshots as forgotten but in a dry run: forget them');
+      if (await isUnused(context, { signal: how.signal })) return nothingReclaimed;
       if (own === undefined || how.dryRun) return estimateReclaim(context, how);
       return reclaim(context, { session: own.id }, how);
     },

@@ -54,6 +54,18 @@ export interface Reclaimed {
   readonly unreadablePacks: number;
 }
 
+/** Of a store in which nothing was ever stored. */
+export const nothingReclaimed: Reclaimed = {
+  freedBytes: 0,
+  pendingBytes: 0,
+  storedBytes: 0,
+  deletedPacks: 0,
+  rewrittenPacks: 0,
+  orphanPacks: 0,
+  writtenPacks: 0,
+  unreadablePacks: 0,
+};
+
 /** One look at everything, and what follows from it. */
 interface Survey {
   /** What gc/ said before. */

@@ -33,6 +33,10 @@ export interface RootOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Intents, then manifests, then what sessions name: a run that commits meanwhile is seen as one or the other. A manifest
  * that cannot be read is the end, since nobody knows what it needs: STORE_DAMAGED. A list that cannot be all there is:
@@ -66,6 +70,13 @@ export async function readRoots(context: StoreContext, options: RootOptions = {}
   const isEmpty = stays.length === 0 && !ids.some(id => known.has(id));
   if (isEmpty && !options.mayBeEmpty && forgetting.size === 0) throw nothingLeft(context, forgotten.size);
   return { roots: stays, leftovers: ids.filter(id => forgotten.has(id) && !named.has(id)) };
+}
+
+/** True where nothing was ever stored: a store that a first backup is still to fill. */
+export async function isUnused({ backend }: StoreContext, { signal }: CallOptions = {}): Promise<boolean> {
+  for (const prefix of ['packs/', 'manifests/', 'forgotten/'])
+    for await (const _object of backend.list(prefix, signal ? { signal } : {})) return false;
+  return true;
 }
 
 /** Null for a run that was aborted, undefined for what was forgotten while it was read. */

@@ -118,6 +118,8 @@ describe('a restore', () => {
     for (const secret of [password, decodeURIComponent(password), rig.instance.admin.password])
       assert.ok(!shown.stdout.includes(secret));
     assert.match(shown.stdout, /"passphraseFile"/);
+    const both = await bare(['--config', rig.configFile, 'show', ids[1]!, '--config'], { PGPASSWORD: 'x' });
+    assert.equal(both.stdout, shown.stdout);
 
     const home = join(elsewhere, 'home');
     const folder = join(home, 'lost+found');

@@ -137,6 +137,12 @@ test('whatever is committed, held and pruned: no instance loses its newest, what
   );
 });
 
+test('a store in which nothing was ever stored has nothing to prune', async () => {
+  const store = await makeStore();
+  const { kept, forgotten, freedBytes } = await pruneBy({ keepLast: 1 }, store);
+  assert.deepEqual([kept, forgotten, freedBytes], [[], [], 0]);
+});
+
 test('a store whose snapshots were all forgotten is emptied only when that is said', async () => {
   const store = await makeStore();
   await forgetSnapshot(store, await commit(store, { instance: 'a', timeMs: day(1) }), { reason: 'test' });
