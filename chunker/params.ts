@@ -22,7 +22,7 @@ const KiB = 1024;
 export const defaultSizes = {
   data: { minBytes: 512 * KiB, averageBytes: 1024 * KiB, maxBytes: 8192 * KiB },
   rows: { minBytes: 16 * KiB, averageBytes: 64 * KiB, maxBytes: 256 * KiB },
-  nodes: { minBytes: 8 * KiB, averageBytes: 32 * KiB, maxBytes: 128 * KiB },
+  nodes: { minBytes: 2 * KiB, averageBytes: 8 * KiB, maxBytes: 32 * KiB },
 } as const satisfies Record<keyof Cuts, CutSizes>;
 
 /** Bytes that the strong hash looks at; a chunk is never cut shorter, so that its window lies inside it. */

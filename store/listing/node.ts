@@ -25,7 +25,7 @@ export const nodeVersion = 1;
 /** No node is larger; the frame that holds it is not either. */
 export const nodeBytesMax = 8 * 1024 * 1024;
 export const keyBytesMax = 0xffff;
-/** 32 KiB nodes with some hundred children each: 2^64 entries need fewer levels. */
+/** 8 KiB nodes with some hundred children each: 2^64 entries need fewer levels. */
 export const levelMax = 24;
 /** A content with more extents keeps them in a list of their own. */
 export const extentsInPlaceMax = 32;

@@ -10,7 +10,7 @@ test('the sizes of v1 are the default', () => {
   assert.deepEqual(sizes, [
     [512 * KiB, 1024 * KiB, 8192 * KiB],
     [16 * KiB, 64 * KiB, 256 * KiB],
-    [8 * KiB, 32 * KiB, 128 * KiB],
+    [2 * KiB, 8 * KiB, 32 * KiB],
   ]);
   assert.deepEqual(Object.keys(cuts), Object.keys(defaultSizes));
 });

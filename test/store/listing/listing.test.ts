@@ -143,7 +143,7 @@ test('one changed, added or removed entry touches a few nodes of each level', as
   }
 });
 
-test('default cuts give nodes of about 32 KiB', async () => {
+test('default cuts give nodes of about 8 KiB', async () => {
   const store = countedChunks();
   await build(
     store,
@@ -151,7 +151,7 @@ test('default cuts give nodes of about 32 KiB', async () => {
     cuts.nodes,
   );
   const mean = store.bytes('metadata') / store.count('metadata');
-  assert.ok(mean > 16 * 1024 && mean < 64 * 1024, `mean ${mean}`);
+  assert.ok(mean > 4 * 1024 && mean < 16 * 1024, `mean ${mean}`);
 });
 
 test('a tree of huge keys still ends', async () => {
