@@ -253,7 +253,7 @@ describe('the command line', () => {
 
   test('a store that a newer program prunes is 10, and nothing is written or locked', async () => {
     mkdirSync(join(rig.store, 'gc'), { recursive: true });
-    writeFileSync(join(rig.store, 'gc', '1'), 'whatever a later version writes');
+    writeFileSync(join(rig.store, 'gc', '1.later'), 'whatever a later version writes');
     const before = contentsOf(rig.store);
     const latches = rig.instance.latches.length;
     assert.deepEqual(failureOf(await rig.program(['backup', '--json'])), { exit: 10, code: 'STORE_NEWER' });

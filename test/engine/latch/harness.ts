@@ -124,7 +124,8 @@ export class Bench implements AsyncDisposable {
 
   async records(): Promise<LatchRecord[]> {
     const folder = path.join(this.stateDir, 'latches');
-    const names = await readdir(folder).catch(() => []);
+    const all: string[] = await readdir(folder).catch(() => []);
+    const names = all.filter(name => !name.startsWith('.')); // one that is being written may go at any time
     const texts = await Promise.all(names.map(name => readFile(path.join(folder, name), 'utf8')));
     return texts.map(text => JSON.parse(text) as LatchRecord);
   }
