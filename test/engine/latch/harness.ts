@@ -125,7 +125,7 @@ export class Bench implements AsyncDisposable {
   async records(): Promise<LatchRecord[]> {
     const folder = path.join(this.stateDir, 'latches');
     const all: string[] = await readdir(folder).catch(() => []);
-    const names = all.filter(name => !name.startsWith('.')); // one that is being written may go at any time
+    const names = all.filter(name => name.endsWith('.json')); // others stand for a moment, beside the records
     const texts = await Promise.all(names.map(name => readFile(path.join(folder, name), 'utf8')));
     return texts.map(text => JSON.parse(text) as LatchRecord);
   }
