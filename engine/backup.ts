@@ -98,7 +98,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await using _run = await whileLocked(waiting, () => beginRun(place));
   if (app.fence === 'latched') await releaseLatches({ ...place, app, clock, signal });
   await using session = await store.beginBackup({ host: options.host, signal });
-  const parent = await findParent(store, { instance });
+  const { parent, recent } = await findParent(store, { instance });
   await using cache = await openCacheOf(options);
   const chunks = throughCache(session, cache);
   const access = { source: chunks, has: session.has };
@@ -135,7 +135,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     { signal },
   );
   if (options.holdUntil === 'durable') await session.flush();
-  const expected = forecast({ ...scan, restMs, last: parent && { ...parent, entries: entriesOf(parent) } });
+  const windows = recent.map(snapshot => ({ fence: snapshot.fence, entries: entriesOf(snapshot) }));
+  const expected = forecast({ ...scan, restMs, windows });
   if (app.fence === 'latched') checkForecast(expected, options.latch);
 
   const finish = (phaseSignal: AbortSignal) =>

@@ -24,7 +24,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
   const { clock } = options.seams;
   const startedMs = clock.monotonicMs();
   if (app.fence === 'latched') await app.checkAccess({ signal });
-  const parent = await findParent(store, { instance });
+  const { parent } = await findParent(store, { instance });
   // Whether chunks are lost is for a session to know: it counts then as changed.
   const access = { source: store, has: () => true };
   await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));

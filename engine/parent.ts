@@ -11,14 +11,25 @@ export interface ParentAccess {
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
 }
 
-/** The snapshot whose states a new one may use again: the instance's newest that can be read. Null: there is none. */
+/** Windows that a forecast looks back on. */
+const recentMax = 5;
+
+/** What a new snapshot can learn from those before it. */
+export interface Ancestry {
+  /** Whose states it may use again: the instance's newest that can be read. Null: there is none. */
+  readonly parent: Snapshot | null;
+  /** The newest few, the parent last. */
+  readonly recent: readonly Snapshot[];
+}
+
+/** Finds the parent among the snapshots of an instance, and the few before it. */
 export async function findParent(
   store: Store,
   { instance }: { readonly instance: string },
-): Promise<Snapshot | null> {
+): Promise<Ancestry> {
   // A damaged manifest is no parent; verify names it, and what it held is found by content.
   const snapshots = await listSnapshots(store, { instance, onDamage: () => undefined });
-  return snapshots.at(-1) ?? null;
+  return { parent: snapshots.at(-1) ?? null, recent: snapshots.slice(-recentMax) };
 }
 
 export function homeBaseOf(parent: Snapshot | null, access: ParentAccess): HomeBase | undefined {

@@ -8,8 +8,14 @@ export interface Expected {
   readonly walkMs: number;
   /** What the rest will take inside the window, where the run stays in it until everything is stored. */
   readonly restMs: number;
-  /** The window before, if there is one to learn from. */
-  readonly last: { readonly fence: FenceRecord; readonly entries: number } | null;
+  /** The newest windows of the instance: one that was slow by chance must not decide alone. */
+  readonly windows: readonly Window[];
+}
+
+/** A window of an earlier snapshot, and how many entries it looked at. */
+export interface Window {
+  readonly fence: FenceRecord;
+  readonly entries: number;
 }
 
 /** How long the application will be held, in ms. */
@@ -19,15 +25,22 @@ export interface Forecast {
 }
 
 /**
- * What the window should take: one more walk, or as long as the last capture did for each entry, whichever is longer;
- * lock, drain and unlock as the last time.
+ * What the window should take: one more walk, or as long as captures lately did for each entry, whichever is longer;
+ * lock, drain and unlock as lately. "Lately" is the median.
  */
-export function forecast({ entries, walkMs, restMs, last }: Expected): Forecast {
-  const before = last?.fence.kind === 'latched' ? last : null;
-  const asBefore = before && before.entries > 0 ? (before.fence.captureMs * entries) / before.entries : 0;
-  const captureMs = Math.max(walkMs, asBefore) + restMs;
-  const around = before ? before.fence.lockMs + before.fence.drainMs + before.fence.unlockMs : 0;
-  return { captureMs, heldMs: captureMs + around };
+export function forecast({ entries, walkMs, restMs, windows }: Expected): Forecast {
+  const latched = windows.filter(({ fence }) => fence.kind === 'latched');
+  const perEntryMs = latched
+    .filter(window => window.entries > 0)
+    .map(window => window.fence.captureMs / window.entries);
+  const aroundMs = latched.map(({ fence }) => fence.lockMs + fence.drainMs + fence.unlockMs);
+  const captureMs = Math.max(walkMs, medianOf(perEntryMs) * entries) + restMs;
+  return { captureMs, heldMs: captureMs + medianOf(aroundMs) };
+}
+
+/** Of two in the middle the larger; 0 of none. */
+function medianOf(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 /** Refuses before the lock what would be cut off by its budget anyway. LATCH_OVERRUN. */
