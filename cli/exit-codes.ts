@@ -50,6 +50,7 @@ const byCode: Record<StoreErrorCode | EngineErrorCode, number> = {
   LATCH_LAPSED: exitCodes.failed,
   LATCH_OVERRUN: exitCodes.failed,
   RUN_ACTIVE: exitCodes.locked,
+  COMMAND_FAILED: exitCodes.failed,
   PATH_UNKNOWN: exitCodes.failed,
   TARGET_NOT_EMPTY: exitCodes.failed,
   TARGET_FAILED: exitCodes.failed,

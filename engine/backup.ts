@@ -16,6 +16,7 @@ import {
   type Forecast,
   forecast,
   type LatchToken,
+  type Patience,
   releaseLatches,
   withLatch,
 } from './latch/index.ts';
@@ -32,7 +33,9 @@ const captureBudgetBytes = 256 * 1024 * 1024;
 /** Where a test reaches into a run: the start of each phase, and how files are told apart. */
 export interface BackupSeams {
   readonly onPhase?: OnPhase;
-  readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam'>>;
+  readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam' | 'fileSystemSeam'>>;
+  /** How long lock and unlock are tried; a minute is too long for a test. */
+  readonly patience?: Partial<Patience>;
 }
 
 export type HoldUntil = 'captured' | 'durable';
@@ -50,7 +53,12 @@ export interface BackupOptions {
   readonly home: (HomeSettings & BackupSeams['home']) | null;
   readonly database: DatabaseAddress | null;
   readonly app: Application;
-  readonly latch: { readonly stateDir: string; readonly drainTimeoutMs: number; readonly maxHoldMs: number };
+  readonly latch: {
+    readonly stateDir: string;
+    readonly drainTimeoutMs: number;
+    readonly maxHoldMs: number;
+    readonly patience?: Partial<Patience> | undefined;
+  };
   /** When the application is unlocked: as soon as the state is captured, or not before all of it is durable. */
   readonly holdUntil: HoldUntil;
   /** How long another run, or somebody else's lock, is waited for. */
@@ -177,6 +185,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
     warnings: [...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? [])],
+    commands: [],
   };
   const durationMs = elapsedMs(clock, startedMs);
   const snapshot = await session.commit(encodePair({ ...options, ...found, durationMs }));

@@ -19,6 +19,7 @@ export type EngineErrorCode =
   | 'LATCH_LAPSED' // the fence does not hold: the pair is discarded
   | 'LATCH_OVERRUN' // past maxHold: unlocked, then failed
   | 'RUN_ACTIVE' // another run on this host
+  | 'COMMAND_FAILED' // a command of the administrator: its exit, its time-out
   | 'PATH_UNKNOWN' // a snapshot holds nothing of that name
   | 'TARGET_NOT_EMPTY'
   | 'TARGET_FAILED' // restore target refused a write

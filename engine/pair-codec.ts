@@ -7,13 +7,14 @@ import {
   type Manifest,
   storeError,
 } from '../store/index.ts';
+import type { CommandMoment, CommandRecord } from './command/index.ts';
 import type { FenceRecord } from './latch/index.ts';
 import type { Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 
 /**
  * Each field of a record has its number for good; a reader passes over numbers that it does not know, so a later
- * version may add fields and never re-uses a number. In `pair`, 12 is kept for hook records and 13 for the exact losses
- * of a degraded snapshot. Durations of the fence and the forecast are in µs.
+ * version may add fields and never re-uses a number. In `pair`, 13 is kept for the exact losses of a
+ * degraded snapshot. Durations of the fence, the forecast and of commands are in µs.
  */
 const numbers = {
   pair: {
@@ -28,6 +29,7 @@ const numbers = {
     database: 9,
     configuration: 10,
     warnings: 11,
+    commands: 12,
     forecast: 14,
   },
   fence: {
@@ -46,6 +48,7 @@ const numbers = {
     heldMs: 13,
   },
   forecast: { captureMs: 1, heldMs: 2 },
+  command: { moment: 1, name: 2, run: 3, durationMs: 4, output: 5 },
   application: { type: 1, version: 2, displayName: 3, identity: 4 },
   listing: { root: 1, level: 2, entries: 3 },
   root: { path: 1, listing: 2 },
@@ -108,12 +111,16 @@ export function encodePair(pair: Pair): { roots: ChunkRef[]; body: CborValue } {
         unreadable: [...home.unreadable],
       }),
     database: database && numbered(numbers.database, { ...database, listing: listing(database.listing) }),
+    commands: pair.commands.length === 0 ? null : pair.commands.map(encodeCommand),
   });
   return { roots, body };
 }
 
 const us = (ms: number) => Math.round(ms * 1000);
 const wholeMs = (ms: number | null) => (ms === null ? null : Math.round(ms));
+
+const encodeCommand = (command: CommandRecord): CborValue =>
+  numbered(numbers.command, { ...command, durationMs: us(command.durationMs) });
 
 function encodeFence(fence: FenceRecord): CborValue {
   return numbered(numbers.fence, {
@@ -162,6 +169,9 @@ export function decodePair(manifest: Manifest): Snapshot {
     database: pair.has(n.database) ? decodeDatabase(pair.fields(n.database), listing) : null,
     configuration: pair.text(n.configuration),
     warnings: texts(pair, n.warnings),
+    commands: pair.has(n.commands)
+      ? pair.list(n.commands).map(item => decodeCommand(fieldsOf(item, `${what}, command`)))
+      : [],
   };
 }
 
@@ -213,6 +223,17 @@ function decodeFence(fence: Fields, what: string): FenceRecord {
     captureMs: ms(n.captureMs),
     unlockMs: ms(n.unlockMs),
     heldMs: ms(n.heldMs),
+  };
+}
+
+function decodeCommand(command: Fields): CommandRecord {
+  const n = numbers.command;
+  return {
+    moment: command.text(n.moment) as CommandMoment, // a later version may know more of them: they are shown, not acted on
+    name: command.has(n.name) ? command.text(n.name) : null,
+    run: command.text(n.run),
+    durationMs: command.integer(n.durationMs) / 1000,
+    output: command.text(n.output),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ListingRoot, SnapshotId } from '../store/index.ts';
+import type { CommandRecord } from './command/index.ts';
 import type { FenceRecord, Forecast } from './latch/index.ts';
 
 /** One folder tree of the home as it was stored. */
@@ -59,6 +60,8 @@ export interface Pair {
   /** The configuration that made it, as JSON, without secrets. */
   readonly configuration: string;
   readonly warnings: readonly string[];
+  /** Commands of the administrator that ran for it, in order, with what they printed last. */
+  readonly commands: readonly CommandRecord[];
 }
 
 /** A snapshot: the manifest and what it pairs. */

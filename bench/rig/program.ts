@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../cli/run.ts';
+import type { BackupSeams } from '../../engine/index.ts';
 import type { Seams } from '../../store/index.ts';
 
 /** The compiled programs: the real one, and the same one weakened through a test seam. */
@@ -89,7 +90,10 @@ export function startProgram(args: readonly string[], options: StartOptions): Ru
 /** Runs the program in this process, three times as fast: for what it answers, not for how it lives and dies. */
 export async function runHere(
   args: readonly string[],
-  options: Pick<StartOptions, 'env' | 'cwd'> & { readonly seams?: Seams },
+  options: Pick<StartOptions, 'env' | 'cwd'> & {
+    readonly seams?: Seams;
+    readonly backupSeams?: BackupSeams;
+  },
 ): Promise<Ended> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const pieces = [stdout, stderr].map(stream => {

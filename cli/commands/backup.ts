@@ -48,7 +48,11 @@ export const backup: Command<BackupOptions> = async (context, options) => {
     host: hostname(),
     tags: options.tag,
     program: context.version,
-    latch: { ...settings.latch, stateDir: stateDir(context.env) },
+    latch: {
+      ...settings.latch,
+      stateDir: stateDir(context.env),
+      patience: context.backupSeams?.patience,
+    },
     holdUntil: options.holdUntil,
     waitMs,
     cacheDir: cacheDir(context.env),

@@ -20,6 +20,15 @@ const duration = (fallback: string) =>
 const text = z.string().min(1);
 const count = z.number().int().min(0);
 
+/** A command for /bin/sh, or one with a time-out of its own and a name for its record. */
+const command = (timeout: string) =>
+  z.union([text.transform(run => ({ run })).pipe(commandObject(timeout)), commandObject(timeout)]);
+
+const commandObject = (timeout: string) =>
+  z.strictObject({ run: text, timeout: duration(timeout), name: text.optional() });
+
+const commands = (timeout: string) => z.array(command(timeout)).default([]);
+
 /** Retention is checked here so that a mistake shows before the first prune. */
 const retention = z.strictObject({
   timeZone: text
@@ -53,25 +62,41 @@ export const configSchema = z.strictObject({
       excludeRepositories: z.array(z.union([z.number().int(), text])).default([]),
       networkHome: z.enum(['refuse', 'reread']).default('refuse'),
       fileSystem: text.optional(),
+      freeze: z
+        .strictObject({ take: z.array(command('60s')).min(1), mount: text, drop: commands('5m') })
+        .optional(),
     })
     .optional(),
   database: z
     .strictObject({
-      type: z.enum(['postgresql', 'none']).default('postgresql'),
+      type: z.enum(['postgresql', 'mysql', 'internal', 'command', 'none']).default('postgresql'),
       url: text.optional(),
       passwordFile: text.optional(),
     })
     .optional(),
   app: z
     .strictObject({
-      type: z.enum(['bitbucket', 'none']).default('bitbucket'),
+      type: z.enum(['bitbucket', 'command', 'stopped', 'none']).default('bitbucket'),
       url: text.optional(),
       user: text.optional(),
       password: text.optional(),
       passwordFile: text.optional(),
+      lock: command('60s').optional(),
+      wait: command('60s').optional(),
+      check: command('10s').optional(),
+      unlock: command('60s').optional(),
     })
     .optional(),
   latch: z.strictObject({ drainTimeout: duration('60s'), maxHold: duration('5m') }).prefault({}),
+  hooks: z
+    .strictObject({
+      beforeLock: commands('5m'),
+      inWindow: commands('60s'),
+      afterUnlock: commands('5m'),
+      onFailure: commands('5m'),
+      restore: commands('5m'),
+    })
+    .prefault({}),
   retention: retention.optional(),
 });
 

@@ -27,7 +27,7 @@ export interface LatchOptions {
   /** Called, and waited for, when a phase begins. A failure fails the run; on the way out of a failed run it is ignored. */
   readonly onPhase?: (phase: LatchPhase) => void | Promise<void>;
   readonly onToken?: (token: LatchToken) => void;
-  readonly patience?: Partial<Patience>;
+  readonly patience?: Partial<Patience> | undefined;
   /** A seam for tests; else a process of its own. */
   readonly startSentinel?: StartSentinel;
 }

@@ -61,6 +61,7 @@ export const goldenPair: Pair = {
   },
   configuration: '{"instance":"bitbucket"}',
   warnings: [],
+  commands: [],
 };
 
 /** A pair without halves: for tests of what stands around it. */

@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Clock, StillpointError } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
+import type { Command, CommandMoment, CommandRecord } from './command.ts';
+import { LastLine } from './last-line.ts';
+
+/** Between being asked to end and being killed. */
+const graceMs = 5_000;
+/** Of what a failed command said last. */
+const saidMax = 300;
+
+export interface RunCommandOptions {
+  readonly moment: CommandMoment;
+  /** Added to this process's environment, less its passphrase; undefined values are left out. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** Ends the command, and all that it started; the reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs a command of the administrator to its end: `/bin/sh -c`, in a process group of its own, so that a Ctrl-C is for
+ * the program to decide about. Reads nothing from stdin. COMMAND_FAILED for another exit than 0, a signal or a time-out:
+ * `context.exit` is the exit code, null without one.
+ */
+export async function runCommand(command: Command, options: RunCommandOptions): Promise<CommandRecord> {
+  const { moment, clock, signal } = options;
+  signal?.throwIfAborted();
+  const startedMs = clock.monotonicMs();
+  const child = spawn('/bin/sh', ['-c', command.run], {
+    detached: true,
+    env: environment(moment, options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [output, complaint] = [new LastLine(), new LastLine()];
+  child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
+  child.stderr.on('data', (bytes: Buffer) => complaint.push(bytes));
+  const ended = endOf(child);
+  const ending = new AbortController();
+  const timer = new AbortController();
+  let isLate = false;
+  clock.sleep(command.timeoutMs, timer.signal).then(
+    () => {
+      isLate = true;
+      ending.abort();
+    },
+    () => undefined, // it ended in time
+  );
+  const end = () => void endGroup(child, { clock, ended });
+  const interrupt = () => ending.abort();
+  ending.signal.addEventListener('abort', end, { once: true });
+  signal?.addEventListener('abort', interrupt, { once: true });
+  try {
+    const exit = await ended;
+    signal?.throwIfAborted();
+    if (isLate)
+      throw failed(command, { moment, exit: null, found: `not done after ${command.timeoutMs} ms` });
+    if (exit.code !== 0) {
+      const said = (complaint.text || output.text).slice(0, saidMax);
+      const how = exit.error ?? (exit.code === null ? `ended by ${exit.signal}` : `exit ${exit.code}`);
+      throw failed(command, { moment, exit: exit.code, found: said === '' ? how : `${how}: ${said}` });
+    }
+  } finally {
+    timer.abort();
+    signal?.removeEventListener('abort', interrupt);
+  }
+  return {
+    moment,
+    name: command.name,
+    run: command.run,
+    durationMs: clock.monotonicMs() - startedMs,
+    output: output.text,
+  };
+}
+
+interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly error?: string;
+}
+
+/**
+ * `exit`, and a moment for what is still in the pipes: a command may leave something running in the background that
+ * holds them open for good.
+ */
+function endOf(child: ChildProcess): Promise<End> {
+  return new Promise(resolve => {
+    child.once('error', error => resolve({ code: null, signal: null, error: error.message }));
+    child.once('close', (code, signal) => resolve({ code, signal }));
+    child.once('exit', (code, signal) => {
+      setTimeout(() => {
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        resolve({ code, signal });
+      }, 200).unref();
+    });
+  });
+}
+
+/** SIGTERM to the whole group, then SIGKILL to what is left of it. */
+async function endGroup(
+  child: ChildProcess,
+  { clock, ended }: { readonly clock: Clock; readonly ended: Promise<End> },
+): Promise<void> {
+  signalGroup(child, 'SIGTERM');
+  const done = new AbortController();
+  void ended.then(() => done.abort());
+  try {
+    await clock.sleep(graceMs, done.signal);
+  } catch {
+    return; // it ended
+  }
+  signalGroup(child, 'SIGKILL');
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // it has ended
+  }
+}
+
+function environment(moment: CommandMoment, more: RunCommandOptions['env']): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { ...process.env, STILLPOINT_MOMENT: moment };
+  delete env['STILLPOINT_PASSPHRASE'];
+  for (const [name, value] of Object.entries(more)) if (value !== undefined) env[name] = value;
+  return env;
+}
+
+function failed(
+  { run, name }: Command,
+  { moment, exit, found }: { moment: CommandMoment; exit: number | null; found: string },
+): StillpointError {
+  const title = name === null ? '' : ` ${name}`;
+  return engineError('COMMAND_FAILED', `Cannot run the ${moment} command${title} (${run}): ${found}`, {
+    remedy: 'Run it by hand as the user of the backup, and see what it says; its time-out is `timeout`.',
+    context: { moment, exit },
+  });
+}
