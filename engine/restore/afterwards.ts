@@ -1,69 +1,72 @@
-import { lstat, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { StillpointError } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
+import { isSameDatabase, withoutPassword } from './jdbc.ts';
+import { withProperties } from './properties.ts';
 
 export interface AfterwardsOptions {
   /** Where the home was restored to, if it was. */
   readonly home: string | undefined;
   /** What the database was restored into, without a password, if it was. */
   readonly databaseUrl: string | undefined;
+  /** What was done about jdbc.url, if anything. */
+  readonly jdbc: readonly string[];
 }
 
-/** What the administrator must know or do after a restore, most urgent first. One sentence each. */
-export async function afterwards(snapshot: Snapshot, options: AfterwardsOptions): Promise<string[]> {
-  const notes: string[] = [];
-  const jdbc = options.home && (await readJdbcUrl(options.home));
-  if (jdbc && options.databaseUrl && !sameDatabase(jdbc, options.databaseUrl)) {
-    notes.push(
-      `DO NOT START the application yet: shared/bitbucket.properties says jdbc.url=${jdbc}, but the database was restored into ` +
-        `${options.databaseUrl}. A twin that writes to the live database destroys both. Change that line first.`,
-    );
-  }
+/** What the administrator must know or do after a restore, most urgent first. A sentence or two each. */
+export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): string[] {
   const { displayName, version, identity } = snapshot.fence.application;
-  if (version) {
-    notes.push(`Install ${displayName} ${version}: the version that was backed up.`);
-  }
-  if (identity) {
-    notes.push(
-      `The base URL of the backup was ${identity}: change it in the administration pages if this instance has another, ` +
-        'and keep outgoing mail off until then.',
-    );
-  }
-  if (snapshot.home) {
-    notes.push(
-      'Caches and search indexes are not part of a backup: let the application rebuild its search index.',
-    );
-  }
-  return notes;
+  const isBitbucket = snapshot.fence.application.type === 'bitbucket';
+  return [
+    ...aboutDatabase(options),
+    ...options.jdbc,
+    ...(version ? [`Install ${displayName} ${version}: the version that was backed up.`] : []),
+    ...(identity
+      ? [
+          `The base URL of the backup was ${identity}: change it in the administration pages if this instance has another, ` +
+            'and keep outgoing mail off until then.',
+        ]
+      : []),
+    ...(isBitbucket && options.databaseUrl !== undefined
+      ? ['The licence came with the database: a second instance beside the first needs one of its own.']
+      : []),
+    ...(isBitbucket && options.home !== undefined
+      ? [
+          'Caches and search indexes are not part of a backup: let the application rebuild its search index (Administration › Search).',
+        ]
+      : []),
+  ];
 }
 
-async function readJdbcUrl(home: string): Promise<string | undefined> {
-  for (const file of ['shared/bitbucket.properties', 'bitbucket.properties']) {
-    try {
-      const path = join(home, file);
-      if (!(await lstat(path)).isFile()) continue;
-      const text = await readFile(path, 'utf8');
-      const line = /^\s*jdbc\.url\s*[=:]\s*(.+?)\s*$/m.exec(text);
-      if (line) return line[1];
-    } catch (error) {
-      // Other applications have no such file; then there is nothing to compare.
-      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    }
+/** A twin that writes to the live database destroys both, so that what the settings say comes first. */
+function aboutDatabase({ home, databaseUrl }: AfterwardsOptions): string[] {
+  const found = home === undefined ? undefined : readJdbc(home);
+  if (!found) return [];
+  const { name, jdbc } = found;
+  const says = `${name} says jdbc.url=${withoutPassword(jdbc)}`;
+  if (databaseUrl === undefined) {
+    return [
+      `DO NOT START the application before you have looked: ${says}, and no database was restored with this home. ` +
+        'It must hold the same snapshot, and no other instance may use it.',
+    ];
   }
-  return undefined;
+  if (isSameDatabase(jdbc, databaseUrl)) return [];
+  return [
+    `DO NOT START the application yet: ${says}, but the database was restored into ${databaseUrl}. A twin that writes ` +
+      'to the live database destroys both. Change that line first, or restore with --set-jdbc.',
+  ];
 }
 
-/** Whether jdbc:postgresql://host:port/name and postgresql://user@host:port/name mean the same database. */
-function sameDatabase(jdbc: string, url: string): boolean {
-  const a = databaseOf(jdbc.replace(/^jdbc:/, ''));
-  const b = databaseOf(url);
-  return a !== undefined && a === b;
-}
-
-/** `host:port/name`, which is the same however its URL is written; undefined for what is no URL. */
-export function databaseOf(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  const host = ['', 'localhost', '[::1]'].includes(url.hostname) ? '127.0.0.1' : url.hostname;
-  return `${host}:${url.port || '5432'}${url.pathname}`;
+function readJdbc(home: string): { readonly name: string; readonly jdbc: string } | undefined {
+  try {
+    return withProperties(home, {
+      access: 'read',
+      work: ({ name, text }) => {
+        const jdbc = text.get('jdbc.url');
+        return jdbc === undefined ? undefined : { name, jdbc };
+      },
+    });
+  } catch (error) {
+    if (error instanceof StillpointError) return undefined; // a link, or no file: nothing that the application reads here
+    throw error;
+  }
 }

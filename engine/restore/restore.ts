@@ -6,8 +6,9 @@ import type { Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 import { together } from '../together.ts';
 import { abortOf, pending } from '../waiting.ts';
-import { afterwards, databaseOf } from './afterwards.ts';
+import { afterwards } from './afterwards.ts';
 import { checkHome, restoreParts } from './home.ts';
+import { databaseOf } from './jdbc.ts';
 import type { EarlierRun } from './marker.ts';
 import { type HomeWish, homeParts } from './parts.ts';
 import { setJdbc } from './set-jdbc.ts';
@@ -110,8 +111,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     afterwards: [
       ...(isPart
         ? []
-        : await afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url })),
-      ...jdbc,
+        : afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url, jdbc })),
       ...(home?.notes ?? []),
     ],
     durationMs: Math.round(clock.monotonicMs() - startedMs),

@@ -1,0 +1,16 @@
+/** For people: a JDBC URL may carry a password among its parameters. */
+export const withoutPassword = (jdbc: string): string => jdbc.replace(/(password=)[^&]*/gi, '$1…');
+
+/** Whether jdbc:postgresql://host:port/name and postgresql://user@host:port/name mean the same database. */
+export function isSameDatabase(jdbc: string, url: string): boolean {
+  const name = databaseOf(jdbc.replace(/^jdbc:/, ''));
+  return name !== undefined && name === databaseOf(url);
+}
+
+/** `host:port/name`, which is the same however its URL is written; undefined for what is no URL. */
+export function databaseOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const host = ['', 'localhost', '[::1]'].includes(url.hostname) ? '127.0.0.1' : url.hostname;
+  return `${host}:${url.port || '5432'}${url.pathname}`;
+}
