@@ -17,6 +17,24 @@ export const exitCodes = {
   terminated: 143,
 } as const;
 
+export type ExitCode = keyof typeof exitCodes;
+
+/** What a script may take each for. */
+export const exitCodeMeanings: Readonly<Record<(typeof exitCodes)[ExitCode], string>> = {
+  0: 'done',
+  1: 'failed',
+  2: 'usage or configuration',
+  3: 'saved, but a source could not be read inside the window',
+  10: 'no store there, or one of a newer format',
+  11: 'store, instance or application is in use by another run',
+  12: 'wrong passphrase',
+  20: 'damage found',
+  21: 'the application could not be unlocked; the message has the command to do it by hand',
+  22: 'too old',
+  130: 'interrupted: unlocked first',
+  143: 'terminated: unlocked first',
+};
+
 const byCode: Record<StoreErrorCode | EngineErrorCode, number> = {
   STORE_MISSING: exitCodes.noStore,
   STORE_NOT_EMPTY: exitCodes.failed,

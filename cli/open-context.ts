@@ -2,7 +2,7 @@ import { engineError } from '../engine/index.ts';
 import { systemSeams } from '../store/index.ts';
 import { findConfig, type LoadedConfig } from './config/load.ts';
 import type { Context } from './context.ts';
-import type { GlobalOptions } from './program.ts';
+import type { GlobalOptions } from './program/index.ts';
 import { createOutput } from './render/output.ts';
 import { progressView } from './render/progress.ts';
 import type { RunOptions } from './run.ts';

@@ -4,7 +4,7 @@ import type { BackupSeams } from '../engine/index.ts';
 import type { Seams } from '../store/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { OpenedContext } from './open-context.ts';
-import { buildProgram, type GlobalOptions } from './program.ts';
+import { buildProgram, type GlobalOptions } from './program/index.ts';
 
 /** The world that one run of the program sees. */
 export interface RunOptions {

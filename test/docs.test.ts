@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { describeProgram } from '../cli/program.ts';
+import { describeProgram } from '../cli/program/index.ts';
 import { projectRoot } from './helpers/project.ts';
 
 /** The documents whose every path, command, option, variable and code must be real. */
@@ -70,7 +70,7 @@ function scriptProblem(file: string, code: string): string[] {
 
 const sources = ['store/errors.ts', 'engine/errors.ts'].map(read).join('\n');
 const cliText = readdirSync(join(projectRoot, 'cli'), { recursive: true, encoding: 'utf8' })
-  .filter(file => file.endsWith('.ts'))
+  .filter(file => file.endsWith('.ts') && !file.startsWith('program/')) // what is said of itself is no proof
   .map(file => read(join('cli', file)))
   .join('\n');
 

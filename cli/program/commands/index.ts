@@ -1,0 +1,15 @@
+import type { CommandDescription } from '../describe.ts';
+import { keeping } from './keeping.ts';
+import { looking } from './looking.ts';
+import { restoring } from './restoring.ts';
+import { settingUp } from './setting-up.ts';
+import { taking } from './taking.ts';
+
+/** Every command, in the order of the help. */
+export const commands: readonly CommandDescription[] = [
+  ...taking,
+  ...looking,
+  ...restoring,
+  ...keeping,
+  ...settingUp,
+];

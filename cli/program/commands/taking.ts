@@ -1,0 +1,66 @@
+import { type CommandDescription, ofStores } from '../describe.ts';
+
+/** Commands that make a store and put snapshots into it, and what a dead one leaves behind. */
+export const taking: readonly CommandDescription[] = [
+  {
+    name: 'init',
+    summary: 'make a store',
+    text: [
+      'Makes it in an empty or absent folder, and refuses one that holds something. Keep the passphrase in a second place: without it nothing can be restored.',
+    ],
+    examples: [
+      { line: 'stillpoint init', text: 'in the place that the configuration names' },
+      {
+        line: 'STILLPOINT_PASSPHRASE_FILE=/etc/stillpoint/passphrase stillpoint init --store /mnt/second/stillpoint',
+        text: 'elsewhere, without a configuration',
+      },
+    ],
+    load: async () => (await import('../../commands/init.ts')).init,
+  },
+  {
+    name: 'backup',
+    summary: 'take one paired snapshot',
+    text: [
+      'Builds on the newest snapshot of the instance: only what changed is read, held and stored. A run that fails leaves no snapshot and no lock.',
+    ],
+    options: [
+      { flags: '--tag <tag>', text: 'mark the snapshot; may be repeated', isRepeatable: true },
+      { flags: '--dry-run', text: 'say what would be read; lock and write nothing' },
+      {
+        flags: '--wait <duration>',
+        text: 'wait so long for another run, or for somebody else’s lock, to end',
+      },
+      {
+        flags: '--hold-until <moment>',
+        text: 'unlock when the state is captured, or when all of it is durable',
+        choices: ['captured', 'durable'],
+        fallback: 'captured',
+      },
+    ],
+    exitCodes: [...ofStores, 'incomplete', 'locked', 'stillLocked'],
+    examples: [
+      { line: 'stillpoint backup', text: 'one snapshot, now' },
+      { line: 'stillpoint backup --dry-run', text: 'what it would read and cost' },
+      { line: 'stillpoint backup --wait 10m --json', text: 'from a scheduler, beside others' },
+      {
+        line: 'stillpoint backup --tag before-upgrade --hold-until durable',
+        text: 'unlock only when everything is in the store',
+      },
+    ],
+    load: async () => (await import('../../commands/backup.ts')).backup,
+  },
+  {
+    name: 'unlock',
+    summary: 'release the lock that a dead run left',
+    text: [
+      'From the token that the run wrote down before it locked, or from one that a person has. Refuses while the run is alive.',
+    ],
+    options: [{ flags: '--token-file <file>', text: 'a file with the unlock token; - for standard input' }],
+    exitCodes: ['locked', 'stillLocked'],
+    examples: [
+      { line: 'stillpoint unlock', text: 'with what the dead run wrote down' },
+      { line: 'stillpoint unlock --token-file -', text: 'with a token, typed or piped' },
+    ],
+    load: async () => (await import('../../commands/unlock.ts')).unlock,
+  },
+];

@@ -1,0 +1,56 @@
+import { exitCodeMeanings, exitCodes } from '../exit-codes.ts';
+import { always, type CommandDescription } from './describe.ts';
+import { environment } from './environment.ts';
+
+/** What the help of the program ends with. */
+export function programHelp(): string {
+  const all = Object.keys(exitCodes) as (keyof typeof exitCodes)[];
+  return [
+    inColumns(
+      'Environment:',
+      environment.map(({ name, text }) => [name, text]),
+    ),
+    exitCodeHelp(all),
+    'See `stillpoint help COMMAND` for examples of each.',
+  ].join('\n\n');
+}
+
+/** What the help of a command ends with: what it can end with, and examples. */
+export function commandHelp(command: CommandDescription): string {
+  const examples = command.examples.map(({ line, text }) => `  ${line}\n      ${text}`);
+  return [
+    exitCodeHelp([...always, ...(command.exitCodes ?? [])]),
+    ['Examples:', ...examples].join('\n'),
+  ].join('\n\n');
+}
+
+function exitCodeHelp(names: readonly (keyof typeof exitCodes)[]): string {
+  const codes = [...new Set(names)].map(name => exitCodes[name]).sort((a, b) => a - b);
+  return inColumns(
+    'Exit codes:',
+    codes.map(code => [String(code), exitCodeMeanings[code]]),
+  );
+}
+
+const widthMax = 80;
+
+/** Two columns, the second one wrapped. */
+function inColumns(head: string, rows: readonly (readonly [string, string])[]): string {
+  const indent = Math.max(...rows.map(([name]) => name.length)) + 4;
+  const lines = rows.map(
+    ([name, text]) =>
+      `  ${name}`.padEnd(indent) + wrapped(text, widthMax - indent).join(`\n${' '.repeat(indent)}`),
+  );
+  return [head, ...lines].join('\n');
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

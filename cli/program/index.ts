@@ -1,0 +1,1 @@
+export { buildProgram, describeProgram, type GlobalOptions } from './program.ts';
