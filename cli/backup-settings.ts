@@ -9,6 +9,7 @@ import {
   noApplication,
 } from '../engine/index.ts';
 import type { ConfigFile } from './config/schema.ts';
+import { refuseUnbuilt } from './config/unbuilt.ts';
 import type { Context } from './context.ts';
 import { readSecretFile } from './secrets.ts';
 
@@ -22,6 +23,7 @@ export interface BackupSettings
 /** CONFIG_INVALID when the configuration lacks what a backup needs. */
 export function backupSettings(context: Context): BackupSettings {
   const { values, file } = context.requireConfig();
+  refuseUnbuilt(values, file);
   if (!values.home && databaseType(values) === 'none') {
     throw engineError('CONFIG_INVALID', `Cannot back up: ${file} names neither a home nor a database`, {
       remedy: 'Write home.path and database.url into the configuration.',
@@ -121,7 +123,8 @@ export function instanceOf(values: ConfigFile): string {
   return [home, database].filter(part => part).join('-') || 'default';
 }
 
-function withoutSecrets(values: ConfigFile): string {
+/** As a manifest keeps it. */
+export function withoutSecrets(values: ConfigFile): string {
   const copy = structuredClone(values);
   if (copy.app) delete copy.app.password;
   if (copy.app?.url) copy.app.url = withoutPassword(copy.app.url);

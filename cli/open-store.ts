@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { engineError } from '../engine/index.ts';
 import { type Backend, openLocalBackend, openStore, type Store } from '../store/index.ts';
+import { refuseUnbuilt, storesInFolders } from './config/unbuilt.ts';
 import type { Context } from './context.ts';
 import { readPassphrase, refusePasswordInArgument } from './secrets.ts';
 
@@ -27,9 +28,9 @@ export function storePlace(context: Context): string {
 export async function openBackend(context: Context, options: { create?: boolean } = {}): Promise<Backend> {
   const place = storePlace(context);
   if (place.includes('://')) {
-    throw engineError('USAGE', `Cannot open store ${place}: only stores in a local folder are known`, {
-      remedy: 'Give the path of a folder.',
-    });
+    const config = context.config();
+    if (config?.values.store === place) refuseUnbuilt(config.values, config.file);
+    throw engineError('USAGE', 'Cannot open the store: it is no folder', { remedy: storesInFolders });
   }
   return openLocalBackend(place, options);
 }

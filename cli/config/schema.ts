@@ -1,103 +1,244 @@
 import { z } from 'zod';
 import { isTimeZone } from '../../engine/index.ts';
+import { aDuration } from './nouns.ts';
+import { ofKind } from './shape.ts';
 import { parseDuration } from './units.ts';
+
+// Every key has a description: it stands in the example, in docs/reference.md and in the JSON Schema. A message of a
+// check says what the value may be; issues.ts makes the sentence of it.
 
 /** Text like 90s; a number is ms, as a manifest shows it. */
 const duration = (fallback: string) =>
-  z
-    .union([z.string(), z.number().int()])
-    .default(fallback)
+  ofKind('duration', z.union([z.string().regex(/^\d{1,12}(\.\d{1,6})?(ms|s|m|h|d|w)$/), z.int().min(1_000)]))
     .transform((value, context) => {
-      const ms = typeof value === 'number' ? value : parseDuration(value);
-      if (ms !== undefined && ms >= 1_000) return ms;
-      context.addIssue({
-        code: 'custom',
-        message: `"${value}" is no duration of a second or more, like 90s, 5m, 26h`,
-      });
+      const ms = typeof value === 'number' ? value : (parseDuration(value) ?? 0);
+      if (ms >= 1_000) return ms;
+      context.addIssue({ code: 'custom', message: aDuration });
       return z.NEVER;
-    });
+    })
+    .prefault(fallback);
 
 const text = z.string().min(1);
-const count = z.number().int().min(0);
+const secret = ofKind('secret', text);
+const count = ofKind('count', z.int().min(0).max(999_999_999));
+
+/** Only a shell replaces ~: taken as it is, it would be a folder of that name. */
+const whole = text.refine(value => !/^~[^/]*(\/|$)/.test(value), {
+  error: 'a path without ~, which only a shell replaces; write ${HOME} for it',
+});
+const path = ofKind('path', whole);
 
 /** A command for /bin/sh, or one with a time-out of its own and a name for its record. */
 const command = (timeout: string) =>
-  z.union([text.transform(run => ({ run })).pipe(commandObject(timeout)), commandObject(timeout)]);
+  z.union([script.transform(run => ({ run })).pipe(commandObject(timeout)), commandObject(timeout)]);
+
+const script = ofKind('command', text);
 
 const commandObject = (timeout: string) =>
-  z.strictObject({ run: text, timeout: duration(timeout), name: text.optional() });
+  z.strictObject({
+    run: script.describe('The command, for /bin/sh.'),
+    timeout: duration(timeout).describe(
+      'Past it the command, with all that it started, is ended and has failed.',
+    ),
+    name: text
+      .optional()
+      .describe('What its record is called, so that its twin below hooks.restore is handed it.'),
+  });
 
 const commands = (timeout: string) => z.array(command(timeout)).default([]);
+
+const home = z.strictObject({
+  path: path
+    .describe('The folder of the application that holds its files: for Bitbucket, BITBUCKET_HOME.')
+    .meta({ examples: ['/var/atlassian/application-data/bitbucket'] }),
+  dataStores: z
+    .array(path)
+    .default([])
+    .describe('Further folders, or globs of them; on restore, each needs a --map OLD=NEW.')
+    .meta({ examples: [['/mnt/stores/*']] }),
+  exclude: z
+    .array(text)
+    .default([])
+    .describe(
+      'What to leave out, as rules of .gitignore; a leading / is the home. The defaults of the application apply, too.',
+    )
+    .meta({ examples: [['/log/*', '*.tmp']] }),
+  excludeRepositories: z
+    .array(z.union([z.int(), text]))
+    .default([])
+    .describe('Ids of repositories to leave out.')
+    .meta({ examples: [[12, 34]] }),
+  networkHome: z
+    .enum(['refuse', 'reread'])
+    .default('refuse')
+    .describe(
+      'A home on a network file system shows attributes that may be seconds old: refuse it unless it is mounted with noac, or reread every ref inside the window.',
+    ),
+  fileSystem: text
+    .optional()
+    .describe(
+      'The identity of the file system, for one that has none of its own; change it when the disk is replaced.',
+    )
+    .meta({ examples: ['disk-2026'] }),
+  freeze: z
+    .strictObject({
+      take: z
+        .array(command('60s'))
+        .min(1)
+        .describe('Commands that make the view, run inside the window.')
+        .meta({ examples: [['lvcreate --snapshot --size 20G --name frozen vg0/home']] }),
+      mount: path
+        .describe('Where the home lies in the view.')
+        .meta({ examples: ['/mnt/frozen/application-data/bitbucket'] }),
+      drop: commands('5m')
+        .describe('Commands that remove the view, on every path out.')
+        .meta({ examples: [['lvremove --yes vg0/frozen']] }),
+    })
+    .optional()
+    .describe('A read-only view of the volume, made inside the window and read after the unlock.'),
+});
+
+const database = z.strictObject({
+  type: z
+    .enum(['postgresql', 'mysql', 'internal', 'command', 'none'])
+    .default('postgresql')
+    .describe('What kind of database. This version has postgresql and none.'),
+  url: secret
+    .optional()
+    .describe('Where it is. The password comes from here, from passwordFile, PGPASSWORD or PGPASSFILE.')
+    .meta({ examples: ['postgresql://bitbucket@127.0.0.1:5432/bitbucket'] }),
+  passwordFile: path
+    .optional()
+    .describe('A file whose first line is the password.')
+    .meta({ examples: ['/etc/stillpoint/database-password'] }),
+});
+
+const app = z.strictObject({
+  type: z
+    .enum(['bitbucket', 'command', 'stopped', 'none'])
+    .default('bitbucket')
+    .describe(
+      'How the application is brought to rest: bitbucket by its maintenance mode, command by the commands below, stopped proves that it does not run, none does nothing.',
+    ),
+  url: text
+    .optional()
+    .describe('Where it is, for bitbucket.')
+    .meta({ examples: ['http://127.0.0.1:7990'] }),
+  user: text
+    .optional()
+    .describe('A system administrator, for bitbucket.')
+    .meta({ examples: ['admin'] }),
+  password: secret
+    .optional()
+    .describe('The password of that user; better in passwordFile.')
+    .meta({ examples: ['${BITBUCKET_PASSWORD}'] }),
+  passwordFile: path
+    .optional()
+    .describe('A file whose first line is the password.')
+    .meta({ examples: ['/etc/stillpoint/bitbucket-password'] }),
+  lock: command('60s')
+    .optional()
+    .describe('For command: what keeps people out.')
+    .meta({ examples: ['systemctl stop forge-web'] }),
+  wait: command('60s')
+    .optional()
+    .describe('For command: what waits until the writers have come to rest.')
+    .meta({ examples: ['forgectl drain --wait'] }),
+  check: command('10s')
+    .optional()
+    .describe('For command: what ends with 0 as long as it is at rest.')
+    .meta({ examples: ['! systemctl --quiet is-active forge-web'] }),
+  unlock: command('60s')
+    .optional()
+    .describe('For command: what lets people in again.')
+    .meta({ examples: ['systemctl start forge-web'] }),
+});
+
+const latch = z.strictObject({
+  drainTimeout: duration('60s').describe('Not at rest in this time: give up, unlock and fail.'),
+  maxHold: duration('5m').describe('The hard budget of the latch: past it, unlock first, then fail.'),
+});
+
+const hooks = z.strictObject({
+  beforeLock: commands('5m')
+    .describe('Before the application is locked; one that fails ends the run.')
+    .meta({ examples: [[{ run: '/usr/local/bin/pause-indexing', timeout: '90s', name: 'indexing' }]] }),
+  inWindow: commands('60s').describe('While it is at rest; every second counts.'),
+  afterUnlock: commands('5m').describe('After it is unlocked.'),
+  onFailure: commands('5m').describe('When a run has failed.'),
+  restore: commands('5m').describe('After a restore.'),
+});
 
 /** Retention is checked here so that a mistake shows before the first prune. */
 const retention = z.strictObject({
   timeZone: text
-    .refine(isTimeZone, { error: ({ input }) => `"${input}" is no time zone, like Europe/Berlin or UTC` })
-    .optional(),
-  keepLast: count.optional(),
-  keepHourly: count.optional(),
-  keepDaily: count.optional(),
-  keepWeekly: count.optional(),
-  keepMonthly: count.optional(),
-  keepYearly: count.optional(),
+    .refine(isTimeZone, { error: 'a time zone, like Europe/Berlin or UTC' })
+    .optional()
+    .describe('Whose hours and days count; default: that of the machine.')
+    .meta({ examples: ['Europe/Berlin'] }),
+  keepLast: keep('Keep the newest so many.', 3),
+  keepHourly: keep('Keep the last of each of the newest so many hours that have one.', 24),
+  keepDaily: keep('Likewise of days.', 30),
+  keepWeekly: keep('Likewise of weeks.', 8),
+  keepMonthly: keep('Likewise of months.', 12),
+  keepYearly: keep('Likewise of years.', 10),
   keepWithin: text
     .refine(value => (parseDuration(value) ?? 0) > 0, {
-      error: ({ input }) => `"${input}" is no duration, like 26h, 7d or 8w (m is minutes)`,
+      error: 'a duration, like 26h, 7d or 8w (m is minutes)',
     })
-    .optional(),
-  keepTag: z.array(text).optional(),
+    .optional()
+    .describe('Keep all that are at most so much older than the newest; m is minutes.')
+    .meta({ examples: ['7d'] }),
+  keepTag: z
+    .array(text)
+    .optional()
+    .describe('Keep all with one of these tags.')
+    .meta({ examples: [['before-upgrade']] }),
 });
+
+function keep(meaning: string, example: number) {
+  return count
+    .optional()
+    .describe(meaning)
+    .meta({ examples: [example] });
+}
 
 /** The configuration file as it is written; relative paths are not yet resolved. */
 export const configSchema = z.strictObject({
-  instance: text.optional(),
-  store: text.optional(),
-  passphraseFile: text.optional(),
-  passphraseCommand: text.optional(),
-  home: z
-    .strictObject({
-      path: text,
-      dataStores: z.array(text).default([]),
-      exclude: z.array(text).default([]),
-      excludeRepositories: z.array(z.union([z.number().int(), text])).default([]),
-      networkHome: z.enum(['refuse', 'reread']).default('refuse'),
-      fileSystem: text.optional(),
-      freeze: z
-        .strictObject({ take: z.array(command('60s')).min(1), mount: text, drop: commands('5m') })
-        .optional(),
-    })
-    .optional(),
-  database: z
-    .strictObject({
-      type: z.enum(['postgresql', 'mysql', 'internal', 'command', 'none']).default('postgresql'),
-      url: text.optional(),
-      passwordFile: text.optional(),
-    })
-    .optional(),
-  app: z
-    .strictObject({
-      type: z.enum(['bitbucket', 'command', 'stopped', 'none']).default('bitbucket'),
-      url: text.optional(),
-      user: text.optional(),
-      password: text.optional(),
-      passwordFile: text.optional(),
-      lock: command('60s').optional(),
-      wait: command('60s').optional(),
-      check: command('10s').optional(),
-      unlock: command('60s').optional(),
-    })
-    .optional(),
-  latch: z.strictObject({ drainTimeout: duration('60s'), maxHold: duration('5m') }).prefault({}),
-  hooks: z
-    .strictObject({
-      beforeLock: commands('5m'),
-      inWindow: commands('60s'),
-      afterUnlock: commands('5m'),
-      onFailure: commands('5m'),
-      restore: commands('5m'),
-    })
-    .prefault({}),
-  retention: retention.optional(),
+  instance: text
+    .optional()
+    .describe(
+      'What is backed up, as a name: parent, `latest` and retention are per instance. Default: derived from home and database.',
+    )
+    .meta({ examples: ['bitbucket'] }),
+  store: ofKind('place', whole)
+    .optional()
+    .describe('Where the snapshots are kept: a folder, on another disk than the home.')
+    .meta({ examples: ['/var/backups/stillpoint'] }),
+  passphraseFile: path
+    .optional()
+    .describe(
+      'A file whose first line is the passphrase of the store. Keep the passphrase in a second place, too.',
+    )
+    .meta({ examples: ['/etc/stillpoint/passphrase'] }),
+  passphraseCommand: ofKind('command', text)
+    .optional()
+    .describe('A command for /bin/sh that prints the passphrase, in place of passphraseFile.')
+    .meta({ examples: ['pass show stillpoint'] }),
+  home: home.optional().describe('The files of the application.'),
+  database: database.optional().describe('The database that belongs to them.'),
+  app: app.optional().describe('The application that is locked while the state is captured.'),
+  latch: latch.prefault({}).describe('How long the application may be locked.'),
+  hooks: hooks
+    .prefault({})
+    .describe(
+      'Commands for /bin/sh, each as text or as { run, timeout, name }. The shell replaces ${VAR} in them; $${VAR} is one that only the shell knows.',
+    ),
+  retention: retention
+    .optional()
+    .describe(
+      'What prune keeps of this instance; without it prune forgets nothing. A snapshot goes when no rule keeps it.',
+    ),
 });
 
 export type ConfigFile = z.output<typeof configSchema>;

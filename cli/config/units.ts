@@ -6,3 +6,9 @@ export function parseDuration(text: string): number | undefined {
   const unitMs = unitsMs[match?.[2] ?? ''];
   return match && unitMs !== undefined ? Math.round(Number(match[1]) * unitMs) : undefined;
 }
+
+/** As it would be written: in the largest unit up to days that leaves no fraction. */
+export function formatDuration(durationMs: number): string {
+  const unit = ['d', 'h', 'm', 's'].find(name => durationMs % (unitsMs[name] ?? 1) === 0) ?? 'ms';
+  return `${durationMs / (unitsMs[unit] ?? 1)}${unit}`;
+}

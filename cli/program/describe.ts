@@ -27,6 +27,7 @@ export interface ArgumentDescription {
   readonly text: string;
   readonly isOptional?: true;
   readonly isRepeatable?: true;
+  readonly choices?: readonly string[];
 }
 
 /** What kind of thing an argument is; completion goes by it. */

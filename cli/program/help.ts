@@ -1,4 +1,5 @@
 import { exitCodeMeanings, exitCodes } from '../exit-codes.ts';
+import { wrapped } from '../render/wrap.ts';
 import { always, type CommandDescription } from './describe.ts';
 import { environment } from './environment.ts';
 
@@ -42,15 +43,4 @@ function inColumns(head: string, rows: readonly (readonly [string, string])[]): 
       `  ${name}`.padEnd(indent) + wrapped(text, widthMax - indent).join(`\n${' '.repeat(indent)}`),
   );
   return [head, ...lines].join('\n');
-}
-
-function wrapped(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line === '') lines[lines.length - 1] = word;
-    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -1,7 +1,12 @@
-import { Command as Commander, Option } from 'commander';
+import { Argument, Command as Commander, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { commands } from './commands/index.ts';
-import { type CommandDescription, commonOptions, type OptionDescription } from './describe.ts';
+import {
+  type ArgumentDescription,
+  type CommandDescription,
+  commonOptions,
+  type OptionDescription,
+} from './describe.ts';
 import { commandHelp, programHelp } from './help.ts';
 
 export interface GlobalOptions {
@@ -77,10 +82,7 @@ function defineCommand(program: Commander, description: CommandDescription, onCo
     .addHelpText('after', () => `\n${commandHelp(description)}`);
   if (description.alias) command.alias(description.alias);
   const positionals = description.arguments ?? [];
-  for (const { name, text, isOptional, isRepeatable } of positionals) {
-    const usage = `${name}${isRepeatable ? '...' : ''}`;
-    command.argument(isOptional ? `[${usage}]` : `<${usage}>`, text);
-  }
+  for (const positional of positionals) command.addArgument(argumentOf(positional));
   const own = description.options ?? [];
   const common = commonOptions.filter(option => !own.some(mine => longName(mine) === longName(option)));
   const repeatable: [string, readonly string[]][] = own
@@ -94,6 +96,12 @@ function defineCommand(program: Commander, description: CommandDescription, onCo
     const none = Object.fromEntries(repeatable);
     return onCommand(description, { wishes, own: { ...none, ...wishes, ...command.opts(), ...named } });
   });
+}
+
+function argumentOf({ name, text, isOptional, isRepeatable, choices }: ArgumentDescription): Argument {
+  const usage = `${name}${isRepeatable ? '...' : ''}`;
+  const argument = new Argument(isOptional ? `[${usage}]` : `<${usage}>`, text);
+  return choices ? argument.choices([...choices]) : argument;
 }
 
 function optionOf({ flags, text, choices, fallback, isRepeatable }: OptionDescription): Option {

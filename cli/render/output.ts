@@ -71,8 +71,9 @@ export function createOutput(options: OutputOptions): Output {
     },
     error(error) {
       if (json) {
-        const { code, message: text, remedy } = error;
-        stderr.write(line({ messageType: 'error', code, message: text, remedy: remedy ?? null }));
+        const { code, message: text, remedy, context } = error;
+        const { mistakes } = context; // of a configuration: each with its file, line and key
+        stderr.write(line({ messageType: 'error', code, message: text, remedy: remedy ?? null, mistakes }));
       } else {
         message(`stillpoint: ${error.message}`);
         if (error.remedy) message(`  ${error.remedy}`);
