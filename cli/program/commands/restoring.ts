@@ -58,7 +58,7 @@ export const restoring: readonly CommandDescription[] = [
     exitCodes: [...ofStores, 'locked'],
     examples: [
       {
-        line: 'PGPASSFILE=/root/.pgpass stillpoint restore latest --home /srv/bitbucket --database postgresql://bitbucket@127.0.0.1/bitbucket',
+        line: 'PGPASSFILE=/etc/stillpoint/pgpass stillpoint restore latest --home /srv/bitbucket --database postgresql://bitbucket@127.0.0.1/bitbucket',
         text: 'the pair',
       },
       {
