@@ -14,6 +14,7 @@ const documents = [
   'CHANGELOG.md',
   'store/FORMAT.md',
   'engine/FORMAT.md',
+  'docs/reference.md',
 ];
 
 const read = (file: string) => readFileSync(join(projectRoot, file), 'utf8');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { listed } from './nouns.ts';
-import { alternatives, shapeOf } from './shape.ts';
+import { alternatives, below, kindOf, shapeOf } from './shape.ts';
 
 type Schema = z.core.$ZodType;
 
@@ -20,15 +20,30 @@ export function configKeys(schema: Schema): ConfigKey[] {
   return Object.entries(shapeOf(schema) ?? {}).map(([name, child]) => {
     const { description = '', examples } = z.globalRegistry.get(child) ?? {};
     const these = alternatives(child);
-    const choices = these.flatMap(choicesOf);
+    const command = commandKeys(these);
     return {
       name,
-      description: choices.length > 0 ? `${description} One of ${listed(choices)}.` : description,
+      description: [description, ...saidBeside(these, command)].join(' '),
       fallback: fallbackOf(child),
       example: (examples as readonly unknown[] | undefined)?.[0],
-      keys: these.flatMap(configKeys),
+      keys: command ? [] : these.flatMap(configKeys),
     };
   });
+}
+
+/** What every command may have beside its text: told once, not at each. */
+export function commandKeys(these: readonly Schema[]): ConfigKey[] | undefined {
+  const single = [...these, ...below(these, 0)];
+  return kindOf(single) === 'command' ? single.flatMap(configKeys) : undefined;
+}
+
+function saidBeside(these: readonly Schema[], command: readonly ConfigKey[] | undefined): string[] {
+  const choices = these.flatMap(choicesOf);
+  const timeout = command?.find(({ name }) => name === 'timeout')?.fallback;
+  return [
+    ...(choices.length > 0 ? [`One of ${listed(choices)}.`] : []),
+    ...(timeout === undefined ? [] : [`Time-out: ${timeout}.`]),
+  ];
 }
 
 function choicesOf(schema: Schema): string[] {

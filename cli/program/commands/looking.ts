@@ -15,7 +15,7 @@ export const looking: readonly CommandDescription[] = [
       { line: 'stillpoint snapshots', text: 'all of the store' },
       { line: 'stillpoint snapshots --instance bitbucket --tag before-upgrade', text: 'those only' },
       {
-        line: 'stillpoint list --store /mnt/second/stillpoint --json',
+        line: 'stillpoint snapshots --store /mnt/second/stillpoint --json',
         text: 'of another store, for a script',
       },
     ],
