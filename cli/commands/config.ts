@@ -1,4 +1,4 @@
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { engineError } from '../../engine/index.ts';
@@ -64,7 +64,7 @@ function write(context: Context, name: string): number {
   const example = exampleConfig();
   const descriptor = create(file);
   try {
-    writeSync(descriptor, example);
+    writeFileSync(descriptor, example);
   } catch (cause) {
     unlinkSync(file); // half an example would be taken for a whole one
     throw notWritten(file, cause);

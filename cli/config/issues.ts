@@ -134,6 +134,7 @@ function allowedBy(issue: Issue, schema: Schema): string {
       if (issue.origin === 'array') return `a list of at least ${issue.minimum}`;
       return kindOf(these) ? nounOf(these, undefined) : `${issue.minimum} or more`;
     case 'too_big':
+      if (kindOf(these)) return nounOf(these, undefined);
       return `at most ${issue.maximum}`;
     default:
       return nounOf(these, undefined);

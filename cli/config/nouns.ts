@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type Kind, kindOf } from './shape.ts';
 
-export const aDuration = 'a duration of a second or more, like 90s, 5m or 26h';
+export const aDuration = 'a duration from a second to 24 days, like 90s, 5m or 26h';
 
 const ofKinds: Record<Kind, string> = {
   path: 'a path',

@@ -7,12 +7,22 @@ import { parseDuration } from './units.ts';
 // Every key has a description: it stands in the example, in docs/reference.md and in the JSON Schema. A message of a
 // check says what the value may be; issues.ts makes the sentence of it.
 
+const durationMsMin = 1_000;
+/** No timer of Node waits longer: past 2^31 ms it would end at once. */
+const durationMsMax = 24 * 86_400_000;
+
 /** Text like 90s; a number is ms, as a manifest shows it. */
 const duration = (fallback: string) =>
-  ofKind('duration', z.union([z.string().regex(/^\d{1,12}(\.\d{1,6})?(ms|s|m|h|d|w)$/), z.int().min(1_000)]))
+  ofKind(
+    'duration',
+    z.union([
+      z.string().regex(/^\d{1,12}(\.\d{1,6})?(ms|s|m|h|d|w)$/),
+      z.int().min(durationMsMin).max(durationMsMax),
+    ]),
+  )
     .transform((value, context) => {
       const ms = typeof value === 'number' ? value : (parseDuration(value) ?? 0);
-      if (ms >= 1_000) return ms;
+      if (ms >= durationMsMin && ms <= durationMsMax) return ms;
       context.addIssue({ code: 'custom', message: aDuration });
       return z.NEVER;
     })

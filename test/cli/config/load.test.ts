@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig } from '../../cli/config/load.ts';
-import type { StillpointError } from '../../store/index.ts';
+import { parseConfig } from '../../../cli/config/load.ts';
+import type { StillpointError } from '../../../store/index.ts';
 
 const parse = (text: string, env: NodeJS.ProcessEnv = {}) =>
   parseConfig(text, { file: '/etc/stillpoint/config.yaml', env });
