@@ -1,15 +1,12 @@
 import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { stringify } from 'yaml';
 import { engineError } from '../../engine/index.ts';
 import { instanceOf, withoutSecrets } from '../backup-settings.ts';
 import { exampleConfig } from '../config/example.ts';
 import { configJsonSchema } from '../config/json-schema.ts';
-import { configSchema } from '../config/schema.ts';
-import { mapKind } from '../config/shape.ts';
 import { refuseUnbuilt } from '../config/unbuilt.ts';
-import { formatDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
+import { configurationText } from '../render/configuration.ts';
 
 interface ConfigOptions {
   readonly write?: string;
@@ -42,14 +39,9 @@ function check(context: Context): number {
   refuseUnbuilt(values, file);
   const configuration = JSON.parse(withoutSecrets(values)) as Record<string, unknown>;
   const instance = instanceOf(values);
-  const readable = mapKind(configuration, {
-    schema: configSchema,
-    kind: 'duration',
-    to: ms => formatDuration(Number(ms)),
-  });
   context.output.result(
     { ok: true, file, instance, configuration },
-    `# ${file}\n${stringify({ instance, ...readable }, { lineWidth: 0 })}`,
+    `# ${file}\n${configurationText({ instance, ...configuration })}`,
   );
   return 0;
 }

@@ -2,6 +2,7 @@ import type { Snapshot } from '../../engine/index.ts';
 import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
+import { configurationText } from '../render/configuration.ts';
 import { describeFence, describeHalves } from '../render/pair.ts';
 import { localTime, utcTime } from '../render/quantities.ts';
 import { type SnapshotWish, snapshotNamed } from '../snapshot-named.ts';
@@ -14,9 +15,9 @@ interface ShowOptions extends SnapshotWish {
 export const show: Command<ShowOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
-  const configuration = JSON.parse(snapshot.configuration) as unknown;
+  const configuration = JSON.parse(snapshot.configuration) as Record<string, unknown>;
   if (options.config === true) {
-    context.output.result({ snapshot: snapshot.id, configuration }, JSON.stringify(configuration, null, 2));
+    context.output.result({ snapshot: snapshot.id, configuration }, configurationText(configuration));
     return 0;
   }
   const isHeld = (await readHolds(store, { signal: context.signal })).has(snapshot.id);

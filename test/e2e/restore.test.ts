@@ -117,7 +117,12 @@ describe('a restore', () => {
     const password = new URL(rig.server.superuserUrl).password;
     for (const secret of [password, decodeURIComponent(password), rig.instance.admin.password])
       assert.ok(!shown.stdout.includes(secret));
-    assert.match(shown.stdout, /"passphraseFile"/);
+    assert.match(shown.stdout, /^passphraseFile: /m);
+    // What made the snapshot is a configuration again, but for its secrets.
+    writeFileSync(join(elsewhere, 'again.yaml'), shown.stdout);
+    const again = await bare(['config', '--check', '--config', 'again.yaml', '--json']);
+    const { configuration } = (await bare(['show', ids[1]!, '--store', rig.store, '--json'])).json[0]!;
+    assert.deepEqual(again.json[0]!['configuration'], configuration);
     const both = await bare(['--config', rig.configFile, 'show', ids[1]!, '--config'], { PGPASSWORD: 'x' });
     assert.equal(both.stdout, shown.stdout);
 
@@ -135,7 +140,7 @@ describe('a restore', () => {
       },
     );
     await assertDatabasesEqual(rig.instance.databaseUrl, target.databaseUrl);
-    assert.deepEqual(readdirSync(elsewhere), ['home']);
+    assert.deepEqual(readdirSync(elsewhere).sort(), ['again.yaml', 'home']);
   });
 
   async function isDatabase({ databaseUrl }: RestoreTarget): Promise<boolean> {
