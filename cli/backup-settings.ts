@@ -1,13 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import {
-  type Application,
-  type BackupOptions,
-  bitbucket,
-  bitbucketExcludes,
-  engineError,
-  noApplication,
-} from '../engine/index.ts';
+import { type Application, type BackupOptions, bitbucketExcludes, engineError } from '../engine/index.ts';
+import { applicationSettings } from './application-settings.ts';
 import type { ConfigFile } from './config/schema.ts';
 import { refuseUnbuilt } from './config/unbuilt.ts';
 import type { Context } from './context.ts';
@@ -29,8 +23,9 @@ export function backupSettings(context: Context): BackupSettings {
       remedy: 'Write home.path and database.url into the configuration.',
     });
   }
+  const instance = instanceOf(values);
   return {
-    instance: instanceOf(values),
+    instance,
     home: values.home
       ? {
           root: values.home.path,
@@ -44,7 +39,7 @@ export function backupSettings(context: Context): BackupSettings {
       : null,
     database: databaseSettings(values, file),
     configuration: withoutSecrets(values),
-    app: applicationSettings(values, file),
+    app: applicationSettings(context, { values, file, instance }),
     latch: { drainTimeoutMs: values.latch.drainTimeout, maxHoldMs: values.latch.maxHold },
   };
 }
@@ -96,22 +91,6 @@ function databaseSettings(values: ConfigFile, file: string): BackupOptions['data
     url,
     ...(passwordFile ? { password: readSecretFile(passwordFile, 'the database password') } : {}),
   };
-}
-
-function applicationSettings(values: ConfigFile, file: string): Application {
-  const { app } = values;
-  if (!app || app.type === 'none') return noApplication();
-  const { url, user } = app;
-  const password = app.passwordFile
-    ? readSecretFile(app.passwordFile, 'the application password')
-    : app.password;
-  if (!url || !user || !password) {
-    const missing = !url ? 'url' : !user ? 'user' : 'passwordFile';
-    throw engineError('CONFIG_INVALID', `Cannot lock the application: ${file} has no app.${missing}`, {
-      remedy: `Write app.${missing}, or app.type: none to back up without a lock.`,
-    });
-  }
-  return bitbucket({ type: 'bitbucket', url, user, password });
 }
 
 /** As configured; else derived, so that the same home and database give the same instance on every run. */

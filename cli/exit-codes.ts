@@ -64,6 +64,7 @@ const byCode: Record<StoreErrorCode | EngineErrorCode, number> = {
   APP_LOCKED: exitCodes.locked,
   APP_NOT_DRAINED: exitCodes.failed,
   APP_CANCELED: exitCodes.failed,
+  APP_RUNNING: exitCodes.failed,
   APP_STILL_LOCKED: exitCodes.stillLocked,
   LATCH_LAPSED: exitCodes.failed,
   LATCH_OVERRUN: exitCodes.failed,

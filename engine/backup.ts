@@ -1,6 +1,7 @@
 import type { BackupSession, Clock, Seams, SnapshotId, Store } from '../store/index.ts';
-import type { Application } from './app/index.ts';
+import { type Application, isLockable, isStopped } from './app/index.ts';
 import { openCache, throughCache } from './cache.ts';
+import type { CommandRecord } from './command/index.ts';
 import {
   connectDatabase,
   type DatabaseAddress,
@@ -104,7 +105,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await enter('open');
   const place = { stateDir: options.latch.stateDir, instance };
   await using _run = await whileLocked(waiting, () => beginRun(place));
-  if (app.fence === 'latched') await releaseLatches({ ...place, app, clock, signal });
+  if (isLockable(app)) await releaseLatches({ ...place, app, clock, signal });
   await using session = await store.beginBackup({ host: options.host, signal });
   const { parent, recent } = await findParent(store, { instance });
   await using cache = await openCacheOf(options);
@@ -112,7 +113,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const access = { source: chunks, has: session.has };
 
   await enter('connect');
-  if (app.fence === 'latched') await app.checkAccess({ signal });
+  if (isLockable(app)) await app.checkAccess({ signal });
   await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));
   await using home =
     options.home &&
@@ -123,6 +124,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
       clock,
       base: homeBaseOf(parent, access),
     }));
+  const unseen = isStopped(app) ? await app.checkStopped({ database, signal }) : [];
   const copy: CopyOptions = {
     sink: chunks,
     source: chunks,
@@ -145,7 +147,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   if (options.holdUntil === 'durable') await session.flush();
   const windows = recent.map(snapshot => ({ fence: snapshot.fence, entries: entriesOf(snapshot) }));
   const expected = forecast({ ...scan, restMs, windows });
-  if (app.fence === 'latched') checkForecast(expected, options.latch);
+  if (isLockable(app)) checkForecast(expected, options.latch);
 
   const finish = (phaseSignal: AbortSignal) =>
     together(
@@ -155,7 +157,16 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
       ],
       { signal: phaseSignal },
     );
-  const latch = { ...options.latch, app, instance, clock, signal, onPhase: enter, onToken: options.onToken };
+  const commands: CommandRecord[] = [];
+  const latch = {
+    ...options.latch,
+    ...{ app, database, instance, clock, signal },
+    ...{
+      onPhase: enter,
+      onToken: options.onToken,
+      onCommand: (record: CommandRecord) => commands.push(record),
+    },
+  };
   const { fence, result } = await whileLocked(waiting, () =>
     withLatch(latch, async window => {
       window.fence(async () => database === null || (await database.holds()));
@@ -184,8 +195,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
-    warnings: [...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? [])],
-    commands: [],
+    warnings: [...unseen, ...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? [])],
+    commands,
   };
   const durationMs = elapsedMs(clock, startedMs);
   const snapshot = await session.commit(encodePair({ ...options, ...found, durationMs }));

@@ -1,5 +1,5 @@
 import { type Clock, describeNative } from '../store/index.ts';
-import type { Application } from './app/index.ts';
+import { type Application, isLockable, isStopped } from './app/index.ts';
 import { findDumpTool } from './database/index.ts';
 import { describeHomeSupport } from './home/index.ts';
 
@@ -62,7 +62,10 @@ export async function checkTools(): Promise<Finding[]> {
 /** Whether the application answers, and lets its user lock it. Locks nothing. */
 export async function checkApplication(app: Application, signal: AbortSignal): Promise<Finding> {
   const check = 'application';
-  if (app.fence === 'none') {
+  if (isStopped(app)) {
+    return { check, state: 'ok', found: 'must be down for a backup, which proves that it is' };
+  }
+  if (!isLockable(app)) {
     return {
       check,
       state: 'warning',
@@ -71,6 +74,10 @@ export async function checkApplication(app: Application, signal: AbortSignal): P
     };
   }
   try {
+    if (app.fence === 'command') {
+      await app.checkAccess({ signal });
+      return { check, state: 'ok', found: `${app.location} is locked by commands; they were not run` };
+    }
     const { displayName, version, identity } = await app.describe({ signal });
     await app.checkAccess({ signal });
     return { check, state: 'ok', found: `${displayName} ${version} at ${identity}; its user may lock it` };

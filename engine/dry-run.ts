@@ -1,4 +1,5 @@
 import type { ChunkSink, SnapshotId } from '../store/index.ts';
+import { isLockable } from './app/index.ts';
 import type { BackupOptions } from './backup.ts';
 import { connectDatabase, type DatabaseEstimate } from './database/index.ts';
 import { type HomeEstimate, openHome } from './home/index.ts';
@@ -23,7 +24,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
   const { store, app, instance, signal } = options;
   const { clock } = options.seams;
   const startedMs = clock.monotonicMs();
-  if (app.fence === 'latched') await app.checkAccess({ signal });
+  if (isLockable(app)) await app.checkAccess({ signal });
   const { parent } = await findParent(store, { instance });
   // Whether chunks are lost is for a session to know: it counts then as changed.
   const access = { source: store, has: () => true };

@@ -15,6 +15,7 @@ export type EngineErrorCode =
   | 'APP_LOCKED' // locked by somebody else
   | 'APP_NOT_DRAINED'
   | 'APP_CANCELED' // from the application's page
+  | 'APP_RUNNING' // it should be stopped and is not, or that cannot be told
   | 'APP_STILL_LOCKED' // the unlock was refused: exit 21
   | 'LATCH_LAPSED' // the fence does not hold: the pair is discarded
   | 'LATCH_OVERRUN' // past maxHold: unlocked, then failed

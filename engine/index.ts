@@ -1,5 +1,11 @@
 export type { Application, FenceKind } from './app/index.ts';
-export { bitbucket, noApplication } from './app/index.ts';
+export {
+  bitbucket,
+  commandApplication,
+  isLockable,
+  noApplication,
+  stoppedApplication,
+} from './app/index.ts';
 export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup.ts';
 export { backup } from './backup.ts';
 export type { Finding } from './doctor.ts';

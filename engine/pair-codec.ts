@@ -207,7 +207,7 @@ function decodeFence(fence: Fields, what: string): FenceRecord {
   return {
     kind,
     application: {
-      type: application.text(numbers.application.type) as FenceRecord['application']['type'],
+      type: application.text(numbers.application.type) as FenceRecord['application']['type'], // a later version may know more
       version: application.text(numbers.application.version),
       displayName: application.text(numbers.application.displayName),
       identity: application.text(numbers.application.identity),

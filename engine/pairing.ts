@@ -16,13 +16,27 @@ export async function checkPairing(store: Store, snapshot: Snapshot): Promise<st
   );
 }
 
-function checkFence({ fence }: Snapshot): string | undefined {
-  if (fence.kind !== 'latched') return undefined;
-  const { lockedAtMs, drainedAtMs, capturedAtMs, unlockedAtMs } = fence;
-  if (lockedAtMs === null || drainedAtMs === null || capturedAtMs === null || unlockedAtMs === null) {
-    return 'The fence says latched and lacks one of its times';
+function checkFence({ fence, commands }: Snapshot): string | undefined {
+  const { kind, lockedAtMs, drainedAtMs, capturedAtMs, unlockedAtMs } = fence;
+  if (kind === 'none') return undefined;
+  const isWhole = lockedAtMs !== null && drainedAtMs !== null && unlockedAtMs !== null;
+  if (capturedAtMs === null || (kind !== 'stopped' && !isWhole)) {
+    return `The fence says ${kind} and lacks one of its times`;
   }
-  return fence.taskId === null ? 'The fence says latched and names no task' : undefined;
+  switch (kind) {
+    case 'latched':
+      return fence.taskId === null ? 'The fence says latched and names no task' : undefined;
+    case 'command': {
+      const missing = (['lock', 'unlock'] as const).find(
+        moment => !commands.some(one => one.moment === moment),
+      );
+      return missing && `The fence says command and the ${missing} command is not among those that ran`;
+    }
+    case 'stopped':
+      return fence.heldMs === 0 ? undefined : 'The fence says stopped and that something was held';
+    default:
+      return kind satisfies never;
+  }
 }
 
 async function checkHome(store: Store, home: PairedHome): Promise<string | undefined> {

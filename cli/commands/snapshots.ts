@@ -1,4 +1,4 @@
-import { listSnapshots, type Snapshot } from '../../engine/index.ts';
+import { type FenceRecord, listSnapshots, type Snapshot } from '../../engine/index.ts';
 import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -44,6 +44,11 @@ function toJson(snapshot: Snapshot, held: ReadonlySet<string>): Record<string, u
   };
 }
 
+function heldFor({ kind, heldMs }: FenceRecord): string {
+  if (kind === 'none') return 'not held';
+  return kind === 'stopped' ? 'stopped' : duration(heldMs);
+}
+
 function toTable(found: readonly Snapshot[], held: ReadonlySet<string>): string {
   return table(
     ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'tags'],
@@ -54,7 +59,7 @@ function toTable(found: readonly Snapshot[], held: ReadonlySet<string>): string 
       count(snapshot.home?.files ?? 0),
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
-      duration(snapshot.fence.heldMs),
+      heldFor(snapshot.fence),
       [...snapshot.tags, ...(held.has(snapshot.id) ? ['(on hold)'] : [])].join(', '),
     ]),
   );

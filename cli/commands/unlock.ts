@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { engineError, releaseLatches, type UnresolvedLatch } from '../../engine/index.ts';
+import { engineError, isLockable, releaseLatches, type UnresolvedLatch } from '../../engine/index.ts';
 import { backupSettings } from '../backup-settings.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -15,12 +15,12 @@ interface UnlockOptions {
 export const unlock: Command<UnlockOptions> = async (context, options) => {
   const { app, instance } = backupSettings(context);
   try {
-    if (app.fence !== 'latched') {
+    if (!isLockable(app)) {
       throw engineError(
         'CONFIG_INVALID',
         'Cannot unlock: the configuration names no application that can be locked',
         {
-          remedy: 'Write app.type, app.url and app.user into the configuration.',
+          remedy: 'Only app.type bitbucket and command lock: write into the configuration what locked it.',
         },
       );
     }

@@ -17,6 +17,8 @@ export function describeHalves(pair: { home: PairedHome | null; database: Paired
 /** How long the application was held, phase by phase. */
 export function describeFence({ fence, forecast }: { fence: FenceRecord; forecast: Forecast }): string[] {
   if (fence.kind === 'none') return ['fence      none: the application was not locked'];
+  if (fence.kind === 'stopped') return ['fence      stopped: the application was down throughout'];
+  const by = fence.kind === 'command' ? ' by commands' : '';
   const phases = [
     `lock ${duration(fence.lockMs)}`,
     `drain ${duration(fence.drainMs)}`,
@@ -24,6 +26,6 @@ export function describeFence({ fence, forecast }: { fence: FenceRecord; forecas
     `unlock ${duration(fence.unlockMs)}`,
   ];
   return [
-    `held       ${duration(fence.heldMs)}: ${phases.join(', ')}; forecast ${duration(forecast.heldMs)}`,
+    `held       ${duration(fence.heldMs)}${by}: ${phases.join(', ')}; forecast ${duration(forecast.heldMs)}`,
   ];
 }

@@ -73,6 +73,7 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
     fence: 'latched',
     location,
     access,
+    lockMsMax: timeouts.connectMs + timeouts.lockMs + timeouts.bodyMs,
     describe,
     async checkAccess({ signal, aside } = {}) {
       const answer = await send('GET', '/mvc/maintenance', { signal, aside });
@@ -82,6 +83,7 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
         expectStatus(answer, expected(`use ${location} as ${access.user}`, [200]));
       }
     },
+    newToken: async () => null,
     async lock() {
       let answer: Answer;
       try {

@@ -14,6 +14,8 @@ export interface RunCommandOptions {
   /** Added to this process's environment, less its passphrase; undefined values are left out. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Where it runs; else where this process does. */
+  readonly folder?: string;
   /** Ends the command, and all that it started; the reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -29,6 +31,7 @@ export async function runCommand(command: Command, options: RunCommandOptions): 
   const startedMs = clock.monotonicMs();
   const child = spawn('/bin/sh', ['-c', command.run], {
     detached: true,
+    ...(options.folder === undefined ? {} : { cwd: options.folder }),
     env: environment(moment, options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -159,6 +159,16 @@ export interface DatabaseEstimate {
   readonly segments: number;
 }
 
+/** A client session of the database that is none of this source's. */
+export interface OtherSession {
+  readonly pid: number;
+  readonly user: string;
+  /** What it calls itself; empty when it does not say. */
+  readonly application: string;
+  /** Where it comes from; empty for a socket of the server's own host, or when it may not be seen. */
+  readonly address: string;
+}
+
 /**
  * One database, backed up once: connect → prepare → [precopy] → (lock) pin → holds → (unlock) finish → dispose.
  * Errors: DATABASE_UNREACHABLE, DATABASE_UNSUPPORTED, DATABASE_RIGHTS, DATABASE_FAILED; the store's pass through.
@@ -181,6 +191,8 @@ export interface DatabaseSource extends AsyncDisposable {
   pin(options?: { readonly signal?: AbortSignal | undefined }): Promise<DatabasePin>;
   /** The fence: true if the very backends that pinned still hold that view. Never throws. */
   holds(): Promise<boolean>;
+  /** Who else is connected now: nobody is while the application is stopped. At any time. */
+  otherSessions(): Promise<readonly OtherSession[]>;
   /** After the unlock: definitions, rows, sequences, large objects into one listing. */
   finish(options: FinishOptions): Promise<DatabaseResult>;
 }

@@ -11,6 +11,7 @@ export type {
   DatabaseSource,
   DatabaseTarget,
   FinishOptions,
+  OtherSession,
   PrecopyOptions,
   RestoreDatabaseOptions,
   RestoredDatabase,

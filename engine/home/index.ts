@@ -7,6 +7,7 @@ export type { OwnerRule } from './metadata.ts';
 export type { BytePath } from './paths.ts';
 export { shown } from './paths.ts';
 export type { ReadSeam } from './read.ts';
+export { expandDataStores } from './roots.ts';
 export type { Selected } from './select.ts';
 export { spaceOf } from './space.ts';
 export type { StatSeam, Stats } from './stat.ts';

@@ -1,9 +1,10 @@
 import type { Clock } from '../../store/index.ts';
 import { StillpointError } from '../../store/index.ts';
-import type { LatchedApplication, LockAnswer } from '../app/index.ts';
+import type { LockAnswer, LockableApplication, LockIntent } from '../app/index.ts';
+import type { CommandRecord } from '../command/index.ts';
 
 /** What the calls that decide about the lock need of the application. */
-export type Lockable = Pick<LatchedApplication, 'lock' | 'unlock' | 'isServing' | 'location'>;
+export type Lockable = Pick<LockableApplication, 'lock' | 'unlock' | 'isServing' | 'location'>;
 
 const firstPauseMs = 50;
 /** How long "not locked" must be said before it is believed while nobody is served. */
@@ -24,15 +25,16 @@ export async function unlockSurely(
     readonly patienceMs: number;
     readonly pauseMaxMs?: number;
     readonly signal?: AbortSignal;
+    readonly onCommand?: ((record: CommandRecord) => void) | undefined;
   },
 ): Promise<'unlocked' | 'lapsed'> {
-  const { clock, token, signal } = options;
+  const { clock, token, signal, onCommand } = options;
   const startMs = clock.monotonicMs();
   let lapsedAtMs: number | undefined;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, options.pauseMaxMs ?? 5_000)) {
     let failure: StillpointError | undefined;
     try {
-      const how = await app.unlock(token, signal ? { signal } : {});
+      const how = await app.unlock(token, { ...(signal ? { signal } : {}), onCommand });
       if (how === 'unlocked') return lapsedAtMs === undefined ? how : 'lapsed';
       const nowMs = clock.monotonicMs();
       lapsedAtMs ??= nowMs;
@@ -53,18 +55,20 @@ export async function unlockSurely(
 /**
  * Locks, and when the outcome of a call is unknown finds out by calling again: a second lock that succeeds proves that
  * the first did not take effect, and holds the token; one that is told "locked already" leaves the outcome unknown,
- * for that lock may be ours. When it is refused again, being served proves that nobody is locked out.
+ * for that lock may be ours. When it is refused again, being served proves that nobody is locked out. Where the token is
+ * known beforehand nothing need be found out: the caller unlocks with it.
  */
 export async function lockSurely(
   app: Lockable,
-  { clock, patienceMs }: { readonly clock: Clock; readonly patienceMs: number },
+  options: { readonly intent: LockIntent; readonly clock: Clock; readonly patienceMs: number },
 ): Promise<LockAnswer> {
-  const first = await app.lock();
-  if (first.outcome !== 'unknown') return first;
+  const { intent, clock, patienceMs } = options;
+  const first = await app.lock(intent);
+  if (first.outcome !== 'unknown' || intent.token !== null) return first;
   const endMs = clock.monotonicMs() + patienceMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     await clock.sleep(pauseMs);
-    const again = await app.lock();
+    const again = await app.lock(intent);
     if (again.outcome === 'locked') return again;
     if (again.outcome === 'refused' && again.occupied) return first;
     if (isSettled(first.error) && isSettled(again.error) && (await isServing(app))) {

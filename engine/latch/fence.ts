@@ -108,6 +108,16 @@ export async function checkFence(
   }
 }
 
+export function notDrained(
+  found: string,
+  { timeoutMs, cause }: { timeoutMs: number; cause: unknown },
+): StillpointError {
+  return engineError('APP_NOT_DRAINED', `Cannot capture: not at rest after ${timeoutMs} ms, ${found}`, {
+    remedy: 'Choose a quieter hour, or raise latch.drainTimeout; long clones and pushes must end first.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
 /** The pair may not agree: discard it. */
 export function lapsed(found: string, cause?: unknown): StillpointError {
   return engineError('LATCH_LAPSED', `Cannot vouch for the latch of the application: ${found}`, {

@@ -29,11 +29,11 @@ export interface Forecast {
  * lock, drain and unlock as lately. "Lately" is the median.
  */
 export function forecast({ entries, walkMs, restMs, windows }: Expected): Forecast {
-  const latched = windows.filter(({ fence }) => fence.kind === 'latched');
-  const perEntryMs = latched
+  const held = windows.filter(({ fence }) => fence.kind === 'latched' || fence.kind === 'command');
+  const perEntryMs = held
     .filter(window => window.entries > 0)
     .map(window => window.fence.captureMs / window.entries);
-  const aroundMs = latched.map(({ fence }) => fence.lockMs + fence.drainMs + fence.unlockMs);
+  const aroundMs = held.map(({ fence }) => fence.lockMs + fence.drainMs + fence.unlockMs);
   const captureMs = Math.max(walkMs, medianOf(perEntryMs) * entries) + restMs;
   return { captureMs, heldMs: captureMs + medianOf(aroundMs) };
 }

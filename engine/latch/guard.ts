@@ -1,6 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
-import { type Clock, StillpointError } from '../../store/index.ts';
-import { type BitbucketAccess, bitbucket, type LatchedApplication, type LockAnswer } from '../app/index.ts';
+import { type Clock, StillpointError, systemSeams } from '../../store/index.ts';
+import {
+  type ApplicationAccess,
+  type LockAnswer,
+  type LockableApplication,
+  openApplication,
+} from '../app/index.ts';
 import { engineError } from '../errors.ts';
 import { lockSurely, unlockSurely } from './calls.ts';
 import { encodeMessage, type FromSentinel, readMessages, type ToSentinel } from './messages.ts';
@@ -18,10 +23,11 @@ export async function standGuard(options: {
   readonly output: Writable;
   readonly clock: Clock;
   /** Seams for tests. */
-  readonly open?: (access: BitbucketAccess) => LatchedApplication;
+  readonly open?: (access: ApplicationAccess) => LockableApplication;
   readonly write?: typeof writeRecord;
 }): Promise<void> {
-  const { input, output, clock, open = bitbucket, write = writeRecord } = options;
+  const { input, output, clock, write = writeRecord } = options;
+  const { open = access => openApplication(access, { ...systemSeams, clock }) } = options;
   output.on('error', () => undefined); // the program died: the end of its pipe is what counts
   const tell = (message: FromSentinel) => output.write(encodeMessage(message));
   let watch: Watch | undefined;
@@ -44,7 +50,7 @@ export async function standGuard(options: {
 }
 
 interface World {
-  readonly app: LatchedApplication;
+  readonly app: LockableApplication;
   readonly clock: Clock;
   readonly tell: (message: FromSentinel) => void;
   readonly write: typeof writeRecord;
@@ -75,6 +81,7 @@ class Watch {
   }
 
   lock(): void {
+    this.#token ??= this.#arms.record.token ?? undefined; // one that is known beforehand unlocks whatever happens
     this.#locking ??= this.#lockNow();
     void this.#overrun();
   }
@@ -82,7 +89,8 @@ class Watch {
   async #lockNow(): Promise<void> {
     const answer = await this.#call();
     if (answer.outcome !== 'locked') {
-      this.#isUnknown = answer.outcome === 'unknown';
+      if (answer.outcome === 'refused') this.#token = undefined;
+      this.#isUnknown = answer.outcome === 'unknown' && this.#token === undefined;
       const { code, message, remedy } = answer.error;
       const occupied = answer.outcome === 'refused' && answer.occupied;
       this.#world.tell({
@@ -93,13 +101,13 @@ class Watch {
       });
       return;
     }
-    this.#token = answer.token;
-    const { file } = this.#arms;
-    const record = { ...this.#arms.record, token: answer.token };
-    noteToken(file, record);
-    this.#world.tell({ type: 'locked', token: answer.token });
+    const { token, commands = [] } = answer;
+    const { file, record } = this.#arms;
+    this.#token = token;
+    if (token !== record.token) noteToken(file, { ...record, token });
+    this.#world.tell({ type: 'locked', token, commands });
     try {
-      await this.#world.write(file, record);
+      if (token !== record.token) await this.#world.write(file, { ...record, token });
       this.#world.tell({ type: 'persisted' });
     } catch (error) {
       // The program unlocks and fails; should it die now, this process still holds the token.
@@ -110,6 +118,7 @@ class Watch {
   async #call(): Promise<LockAnswer> {
     try {
       return await lockSurely(this.#world.app, {
+        intent: { token: this.#arms.record.token, timeoutMs: this.#arms.maxHoldMs },
         clock: this.#world.clock,
         patienceMs: this.#arms.lockPatienceMs,
       });

@@ -2,6 +2,8 @@ import type { UnlatchedApplication } from '../app/index.ts';
 import { type FenceRecord, lapsed } from './fence.ts';
 import { withMaintenance } from './maintenance.ts';
 import type { LatchOptions } from './options.ts';
+import { whileStopped } from './stopped.ts';
+import { unlockedRecord } from './times.ts';
 import { allHold, type LatchWindow } from './window.ts';
 
 /**
@@ -15,7 +17,10 @@ export async function withLatch<T>(
   const { app } = options;
   switch (app.fence) {
     case 'latched':
+    case 'command':
       return withMaintenance({ ...options, app }, body);
+    case 'stopped':
+      return whileStopped({ ...options, app }, body);
     case 'none':
       return withoutLatch({ ...options, app }, body);
     default:
@@ -45,7 +50,5 @@ async function withoutLatch<T>(
   const captureMs = clock.monotonicMs() - startMs;
   await onPhase?.('fence');
   if (!(await allHold(checks))) throw lapsed('the database did not hold its pin until the end');
-  const never = { lockRequestedAtMs: null, lockedAtMs: null, drainedAtMs: null, unlockedAtMs: null };
-  const durations = { lockMs: 0, drainMs: 0, captureMs, unlockMs: 0, heldMs: 0 };
-  return { result, fence: { kind: 'none', application, taskId: null, capturedAtMs, ...never, ...durations } };
+  return { result, fence: unlockedRecord({ kind: 'none', application, capturedAtMs, captureMs }) };
 }

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
-import type { ApplicationFacts, BackupTask, LatchedApplication } from '../app/index.ts';
+import type { ApplicationFacts, LockableApplication } from '../app/index.ts';
 import { ownIdentity } from '../process-identity.ts';
 import { abortOf, forwardAbort, settle } from '../waiting.ts';
 import { type FenceRecord, lapsed } from './fence.ts';
-import type { LatchOptions, LatchPhase, LatchToken } from './options.ts';
+import type { LatchOptions, LatchPhase } from './options.ts';
 import { giveBack, type Hold, takeLock } from './outcome.ts';
 import { describe, prepare } from './prepare.ts';
 import {
@@ -14,19 +14,19 @@ import {
   removeRecord,
   writeRecord,
 } from './record.ts';
-import { Reports } from './reports.ts';
+import { type Rest, restOf } from './rest.ts';
 import { isComplete, latchedRecord, momentNow, type Times } from './times.ts';
-import { capture, drain, type LatchWindow } from './window.ts';
+import { capture, type LatchWindow } from './window.ts';
 
 /** After a failure, once unlocked: how long a body that ignores its signal is waited for. */
 const settleMs = 2_000;
 /** A day; a timer of Node ends at once when it is told to wait for more than 24 of them. */
 const maxHoldMaxMs = 24 * 3_600_000;
 
-type Options = LatchOptions & { readonly app: LatchedApplication };
+type Options = LatchOptions & { readonly app: LockableApplication };
 type Body<T> = (window: LatchWindow) => Promise<T>;
 
-/** withLatch for an application with a maintenance latch of its own. */
+/** withLatch for an application that can be locked. */
 export async function withMaintenance<T>(
   given: Options,
   body: Body<T>,
@@ -40,17 +40,22 @@ export async function withMaintenance<T>(
     version: 1,
     run,
     instance,
-    application: { type: 'bitbucket', location: app.location, user: app.access.user },
+    application: {
+      type: app.type,
+      location: app.location,
+      ...(app.type === 'bitbucket' ? { user: app.access.user } : {}),
+    },
     program: await ownIdentity(),
     host: hostname(),
     lockRequestedAt: new Date(clock.nowMs()).toISOString(),
-    token: null,
+    token: await app.newToken(),
   };
   heldHere.add(run);
   try {
     await writeRecord(file, record);
     const sentinel = await prepare({ options, record, file });
-    return await hold({ options, sentinel, file, application }, body);
+    const intent = { token: record.token, timeoutMs: options.maxHoldMs };
+    return await hold({ options, sentinel, file, intent, application }, body);
   } finally {
     heldHere.delete(run);
   }
@@ -69,9 +74,14 @@ async function hold<T>(
 
   const stop = new AbortController();
   const offs = [forwardAbort(options.signal, stop), forwardAbort(sentinel.lost, stop)];
-  const reports = new Reports(app, { token, clock });
-  const progress: { task?: BackupTask; isTaskEnded?: boolean } = {};
-  const working = work({ held, token, times, stop, reports, progress }, body);
+  const rest = restOf(app, {
+    ...options,
+    token,
+    onCancelToken: (cancelToken, command) =>
+      options.onToken?.({ kind: 'cancel', token: cancelToken, command, page: app.location }),
+    onCommand: options.onCommand,
+  });
+  const working = work({ held, token, times, stop, rest }, body);
   let failure: { readonly error: unknown } | undefined;
   let result: { readonly value: T } | undefined;
   try {
@@ -82,10 +92,9 @@ async function hold<T>(
   }
   for (const off of offs) off();
   if (failure) stop.abort(failure.error); // what still runs ends here; the first reason stays
-  const cancelToken = progress.isTaskEnded ? null : (progress.task?.cancelToken ?? null);
-  const how = await giveBack(held, { token, cause: failure?.error, cancelToken });
+  const how = await giveBack(held, { token, cause: failure?.error, cancel: rest.cancel });
   times.unlocked = momentNow(clock);
-  reports.end();
+  rest.end();
   await sentinel.release();
   await removeRecord(file);
   await forgetIntentions(options);
@@ -94,10 +103,11 @@ async function hold<T>(
     throw failure.error;
   }
   if (options.signal?.aborted) throw options.signal.reason;
-  if (how === 'lapsed' || !result || !isComplete(times) || !progress.task) {
+  if (how === 'lapsed' || !result || !isComplete(times)) {
     throw lapsed('when it was unlocked, it was not locked by this run any more');
   }
-  return { result: result.value, fence: latchedRecord(times, { application, taskId: progress.task.id }) };
+  const facts = { kind: app.fence, application, taskId: rest.taskId };
+  return { result: result.value, fence: latchedRecord(times, facts) };
 }
 
 /** What happens while it is locked. Ends early by `stop`, and never unlocks. */
@@ -107,30 +117,27 @@ async function work<T>(
     readonly token: string;
     readonly times: Times;
     readonly stop: AbortController;
-    readonly reports: Reports;
-    readonly progress: { task?: BackupTask; isTaskEnded?: boolean };
+    readonly rest: Rest;
   },
   body: Body<T>,
 ): Promise<T> {
-  const { held, token, times, stop, reports, progress } = job;
+  const { held, token, times, stop, rest } = job;
   const { options, sentinel } = held;
   const { app, clock, maxHoldMs } = options;
   const { signal } = stop;
   const leftMs = () => maxHoldMs - (clock.monotonicMs() - times.lockRequested.monotonicMs);
   signal.throwIfAborted();
   sentinel.persisted().catch((error: unknown) => stop.abort(error)); // people do not wait for a disk
-  tell(options, { kind: 'unlock', token });
+  const command = app.manual.unlock(token);
+  options.onToken?.({ kind: 'unlock', token, command, page: app.location });
   await options.onPhase?.('drain');
-  const task = await app.startBackup(token, { signal });
-  progress.task = task;
-  if (task.cancelToken !== null) tell(options, { kind: 'cancel', token: task.cancelToken });
-  const at = { app, token, clock, signal };
-  await drain(at, { task, timeoutMs: Math.min(options.drainTimeoutMs, leftMs()) });
+  await rest.begin(signal);
+  await rest.drain({ signal, timeoutMs: Math.min(options.drainTimeoutMs, leftMs()) });
   times.drained = momentNow(clock);
-  const result = await capture(at, {
-    task,
+  const result = await capture(rest, {
+    clock,
+    signal,
     leftMs: leftMs(),
-    reports,
     stop: reason => stop.abort(reason),
     body: async window => {
       await options.onPhase?.('capture');
@@ -143,12 +150,8 @@ async function work<T>(
   });
   await options.onPhase?.('unlock');
   signal.throwIfAborted();
-  progress.isTaskEnded = await reports.finish();
+  await rest.finish();
   return result;
-}
-
-function tell({ app, onToken }: Options, token: Pick<LatchToken, 'kind' | 'token'>): void {
-  onToken?.({ ...token, command: app.manual[token.kind](token.token), page: app.location });
 }
 
 /** For a run that failed: nothing waits for it, and what it throws changes nothing. */

@@ -1,12 +1,13 @@
 import type { Readable } from 'node:stream';
-import type { BitbucketAccess } from '../app/index.ts';
+import type { ApplicationAccess } from '../app/index.ts';
+import type { CommandRecord } from '../command/index.ts';
 import type { LatchRecord } from './record.ts';
 
 /** What the program tells its sentinel, a line of JSON each, through the pipe that is the sentinel's stdin. */
 export type ToSentinel =
   | {
       readonly type: 'arm';
-      readonly access: BitbucketAccess;
+      readonly access: ApplicationAccess;
       /** Where the record is, and the intention that it holds now. */
       readonly file: string;
       readonly record: LatchRecord;
@@ -23,7 +24,7 @@ export type ToSentinel =
 /** What the sentinel answers, through its stdout. */
 export type FromSentinel =
   | { readonly type: 'armed' }
-  | { readonly type: 'locked'; readonly token: string }
+  | { readonly type: 'locked'; readonly token: string; readonly commands: readonly CommandRecord[] }
   | {
       readonly type: 'not-locked';
       readonly outcome: 'refused' | 'unknown';

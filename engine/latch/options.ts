@@ -1,5 +1,6 @@
 import type { Clock } from '../../store/index.ts';
-import type { Application } from '../app/index.ts';
+import type { Application, SessionsSource } from '../app/index.ts';
+import type { CommandRecord } from '../command/index.ts';
 import type { StartSentinel } from './sentinel.ts';
 
 export type LatchPhase = 'lock' | 'drain' | 'capture' | 'fence' | 'unlock';
@@ -27,6 +28,10 @@ export interface LatchOptions {
   /** Called, and waited for, when a phase begins. A failure fails the run; on the way out of a failed run it is ignored. */
   readonly onPhase?: (phase: LatchPhase) => void | Promise<void>;
   readonly onToken?: (token: LatchToken) => void;
+  /** Told, in order, of the administrator's commands that ran to a good end for this latch. */
+  readonly onCommand?: (record: CommandRecord) => void;
+  /** Where a stopped application would have sessions; absent: it has no database. */
+  readonly database?: SessionsSource | null;
   readonly patience?: Partial<Patience> | undefined;
   /** A seam for tests; else a process of its own. */
   readonly startSentinel?: StartSentinel;

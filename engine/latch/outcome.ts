@@ -1,5 +1,5 @@
 import { StillpointError } from '../../store/index.ts';
-import type { LatchedApplication } from '../app/index.ts';
+import type { CallOptions, LockableApplication, LockIntent } from '../app/index.ts';
 import { engineError } from '../errors.ts';
 import { settle } from '../waiting.ts';
 import { lockSurely, unlockSurely } from './calls.ts';
@@ -9,28 +9,41 @@ import type { Sentinel } from './sentinel-link.ts';
 
 /** Longer than any lock call and all that lockSurely does after it: a sentinel that is silent for so long is stuck. */
 const sentinelAnswerMs = 240_000;
+/** What a sentinel may need on top of a lock call that takes longer still. */
+const answerSlackMs = 30_000;
 const cancelGraceMs = 1_000;
 
 export interface Hold {
-  readonly options: LatchOptions & { readonly app: LatchedApplication };
+  readonly options: LatchOptions & { readonly app: LockableApplication };
   readonly sentinel: Sentinel;
   /** The run's record. */
   readonly file: string;
+  /** What to lock with; its token, where it is ours to choose, unlocks whatever became of the lock call. */
+  readonly intent: LockIntent;
 }
 
 /** The token, or an error after which nothing of this run is locked, or APP_STILL_LOCKED. */
 export async function takeLock(hold: Hold): Promise<string> {
-  const { options, sentinel, file } = hold;
+  const { options, sentinel, file, intent } = hold;
   const { app } = options;
   let lost: unknown;
   try {
-    const answer = await sentinel.lock({ timeoutMs: sentinelAnswerMs });
+    const answer = await sentinel.lock({
+      timeoutMs: Math.max(sentinelAnswerMs, app.lockMsMax + answerSlackMs),
+    });
     switch (answer.outcome) {
       case 'locked':
+        for (const record of answer.commands ?? []) options.onCommand?.(record);
         return answer.token;
       case 'unknown':
-        sentinel.leave();
-        throw lockedWithoutToken(app, answer.error);
+        if (intent.token === null) {
+          sentinel.leave();
+          throw lockedWithoutToken(app, answer.error);
+        }
+        await giveBack(hold, { token: intent.token, cause: answer.error });
+        await sentinel.release();
+        await removeRecord(file);
+        throw answer.error;
       case 'refused': {
         await sentinel.release();
         await removeRecord(file);
@@ -53,18 +66,18 @@ export async function takeLock(hold: Hold): Promise<string> {
  * that is only slow gives back what it gets, once its pipe is closed.
  */
 async function recover(hold: Hold, lost: unknown): Promise<void> {
-  const { options, sentinel, file } = hold;
+  const { options, sentinel, file, intent } = hold;
   const { app, clock } = options;
   sentinel.leave();
-  let token = (await readRecord(file))?.token ?? undefined;
+  let token = (await readRecord(file))?.token ?? intent.token ?? undefined;
   if (token === undefined) {
-    const answer = await lockSurely(app, { clock, patienceMs: patienceOf(options).lockMs });
+    const answer = await lockSurely(app, { intent, clock, patienceMs: patienceOf(options).lockMs });
     if (answer.outcome === 'unknown' || (answer.outcome === 'refused' && answer.occupied)) {
       throw lockedWithoutToken(app, lost);
     }
     if (answer.outcome === 'locked') token = answer.token;
   }
-  if (token !== undefined) await giveBack(hold, { token, cause: lost, cancelToken: null });
+  if (token !== undefined) await giveBack(hold, { token, cause: lost });
   await removeRecord(file);
 }
 
@@ -75,23 +88,21 @@ export async function giveBack(
     readonly token: string;
     /** Why the run fails; undefined when it does not. */
     readonly cause: unknown;
-    /** Ends the backup task too, beside the unlock; null when it has ended. */
-    readonly cancelToken: string | null;
+    /** Ends what goes on inside the application, beside the unlock. */
+    readonly cancel?: ((options: CallOptions) => Promise<void>) | undefined;
   },
 ): Promise<'unlocked' | 'lapsed'> {
   const { app, clock } = options;
   const done = new AbortController();
-  const canceling =
-    lock.cancelToken === null
-      ? Promise.resolve()
-      : app.cancel(lock.cancelToken, { signal: done.signal, aside: true }).catch(() => undefined); // the unlock is what counts
+  const canceling = lock.cancel?.({ signal: done.signal, aside: true }).catch(() => undefined); // the unlock is what counts
   try {
     const how = await unlockSurely(app, {
       token: lock.token,
       clock,
       patienceMs: patienceOf(options).unlockMs,
+      onCommand: options.onCommand,
     });
-    await settle(canceling, { ms: cancelGraceMs, clock });
+    if (canceling) await settle(canceling, { ms: cancelGraceMs, clock });
     return how;
   } catch (error) {
     sentinel.leave();
@@ -103,7 +114,7 @@ export async function giveBack(
 }
 
 export function stillLocked(
-  app: Pick<LatchedApplication, 'location' | 'manual'>,
+  app: Pick<LockableApplication, 'location' | 'manual'>,
   found: { readonly token: string; readonly error: unknown; readonly cause: unknown; readonly more?: string },
 ): StillpointError {
   const why = found.error instanceof Error ? found.error.message : String(found.error);
@@ -117,7 +128,7 @@ export function stillLocked(
 
 /** A lock that may be there, and whose token went to nobody. */
 export function lockedWithoutToken(
-  app: Pick<LatchedApplication, 'location'>,
+  app: Pick<LockableApplication, 'location'>,
   cause: unknown,
 ): StillpointError {
   const why = cause instanceof Error ? ` (${cause.message})` : '';

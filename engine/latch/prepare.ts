@@ -1,12 +1,12 @@
 import { StillpointError } from '../../store/index.ts';
-import type { ApplicationFacts, LatchedApplication } from '../app/index.ts';
+import type { ApplicationFacts, LockableApplication } from '../app/index.ts';
 import { type LatchOptions, patienceOf } from './options.ts';
 import { lockedWithoutToken } from './outcome.ts';
 import { hasIntention, type LatchRecord, removeRecord } from './record.ts';
 import { startSentinel } from './sentinel.ts';
 import type { Sentinel } from './sentinel-link.ts';
 
-type Options = LatchOptions & { readonly app: LatchedApplication };
+type Options = LatchOptions & { readonly app: LockableApplication };
 
 /** Also opens the connection that the calls after the lock take. */
 export async function describe(options: Options): Promise<ApplicationFacts> {

@@ -3,18 +3,24 @@ import { writeFileSync } from 'node:fs';
 import { readdir, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { writeDurably } from '../../store/index.ts';
+import type { LockableApplication } from '../app/index.ts';
 import { isAlive, type ProcessIdentity } from '../process-identity.ts';
 import { makeFolder, stateUnwritable } from './state-folder.ts';
 
 /**
  * What is on the disk while an application may be locked by this program. Written before the lock call without a
- * token (the intention), again with it, removed only when the lock is known to be gone. Holds no password.
+ * token (the intention) unless it is ours to choose, again with it, removed only when the lock is known to be gone.
+ * Holds no password.
  */
 export interface LatchRecord {
   readonly version: 1;
   readonly run: string;
   readonly instance: string;
-  readonly application: { readonly type: 'bitbucket'; readonly location: string; readonly user: string };
+  readonly application: {
+    readonly type: LockableApplication['type'];
+    readonly location: string;
+    readonly user?: string;
+  };
   readonly program: ProcessIdentity;
   readonly host: string;
   /** RFC 3339; for people. */
@@ -67,9 +73,7 @@ const textOf = (record: LatchRecord): string => `${JSON.stringify(record, null, 
 
 /** undefined when there is none, or when it is not a record of this version. */
 export async function readRecord(file: string): Promise<LatchRecord | undefined> {
-  const record = await readOne(file);
-  if (record?.token !== null) return record;
-  return (await readOne(notedPath(file))) ?? record;
+  return (await readOne(notedPath(file))) ?? (await readOne(file)); // a note is newer, and gone once the record has it
 }
 
 async function readOne(file: string): Promise<LatchRecord | undefined> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../store/index.ts';
-import type { LatchedApplication } from '../app/index.ts';
+import type { LockableApplication } from '../app/index.ts';
 import { engineError } from '../errors.ts';
 import { unlockSurely } from './calls.ts';
 import { stillLocked } from './outcome.ts';
@@ -8,7 +8,7 @@ import { isHeld, type LatchRecord, listRecords, removeRecord } from './record.ts
 export interface ReleaseOptions {
   readonly stateDir: string;
   readonly instance: string;
-  readonly app: LatchedApplication;
+  readonly app: LockableApplication;
   readonly clock: Clock;
   /** The token of one lock, from a person: only that one is released, whoever holds it. */
   readonly token?: string;
@@ -50,7 +50,7 @@ export async function releaseLatches(options: ReleaseOptions): Promise<Released>
       continue;
     }
     if (await isHeld(record)) throw stillRunning(app, record);
-    if (record.application.location !== app.location) {
+    if (record.application.type !== app.type || record.application.location !== app.location) {
       unresolved.push({ file, record, why: 'elsewhere' });
     } else if (record.token !== null) {
       counts[await release(options, record.token)] += 1;
@@ -75,7 +75,7 @@ async function release(options: ReleaseOptions, token: string): Promise<'unlocke
   }
 }
 
-function stillRunning(app: LatchedApplication, record: LatchRecord): Error {
+function stillRunning(app: LockableApplication, record: LatchRecord): Error {
   return engineError('RUN_ACTIVE', `Cannot unlock ${app.location}: process ${record.program.pid} holds it`, {
     remedy: `Wait until it ends, or end it (kill ${record.program.pid}): it unlocks first.`,
     context: { pid: record.program.pid },

@@ -146,7 +146,7 @@ class SentinelLink implements Sentinel {
           this.#armed.resolve();
           break;
         case 'locked':
-          this.#answer.resolve({ outcome: 'locked', token: message.token });
+          this.#answer.resolve({ ...message, outcome: 'locked' });
           break;
         case 'not-locked':
           this.#answer.resolve(readAnswer(message));

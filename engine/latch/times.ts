@@ -1,5 +1,5 @@
 import type { Clock } from '../../store/index.ts';
-import type { ApplicationFacts } from '../app/index.ts';
+import type { ApplicationFacts, LockableApplication } from '../app/index.ts';
 import type { FenceRecord } from './fence.ts';
 
 export interface Moment {
@@ -24,12 +24,15 @@ export function momentNow(clock: Clock): Moment {
 /** The record of a latch that held: every time is there. */
 export function latchedRecord(
   times: Required<Times>,
-  facts: { readonly application: ApplicationFacts; readonly taskId: string },
+  facts: {
+    readonly kind: LockableApplication['fence'];
+    readonly application: ApplicationFacts;
+    readonly taskId: string | null;
+  },
 ): FenceRecord {
   const { lockRequested, locked, drained, captured, unlocked } = times;
   const between = (from: Moment, to: Moment) => to.monotonicMs - from.monotonicMs;
   return {
-    kind: 'latched',
     ...facts,
     lockRequestedAtMs: lockRequested.wallMs,
     lockedAtMs: locked.wallMs,
@@ -42,6 +45,14 @@ export function latchedRecord(
     unlockMs: between(captured, unlocked),
     heldMs: between(lockRequested, unlocked),
   };
+}
+
+/** The record of a capture that nothing was locked for. */
+export function unlockedRecord(
+  captured: Pick<FenceRecord, 'kind' | 'application' | 'capturedAtMs' | 'captureMs'>,
+): FenceRecord {
+  const never = { lockRequestedAtMs: null, lockedAtMs: null, drainedAtMs: null, unlockedAtMs: null };
+  return { ...captured, taskId: null, ...never, lockMs: 0, drainMs: 0, unlockMs: 0, heldMs: 0 };
 }
 
 /** True when every step ended; without it no record of the pair is made. */

@@ -1,5 +1,8 @@
 import type { Connection } from './connection.ts';
 
+/** What pg_dump is called in pg_stat_activity. */
+export const dumpApplicationName = 'stillpoint definitions';
+
 /** What libpq's own programs need to reach the same database. The password goes this way, never in an argument. */
 export function libpqEnvironment(connection: Connection): Record<string, string> {
   const { client, parameters } = connection;
@@ -14,7 +17,7 @@ export function libpqEnvironment(connection: Connection): Record<string, string>
     PGSSLROOTCERT: parameters.get('sslrootcert'),
     PGSSLCERT: parameters.get('sslcert'),
     PGSSLKEY: parameters.get('sslkey'),
-    PGAPPNAME: 'stillpoint definitions',
+    PGAPPNAME: dumpApplicationName,
     PGOPTIONS: '',
   };
   return Object.fromEntries(

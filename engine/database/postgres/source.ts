@@ -10,6 +10,7 @@ import type {
   DatabaseResult,
   DatabaseSource,
   FinishOptions,
+  OtherSession,
   PrecopyOptions,
   TableCache,
 } from '../database.ts';
@@ -22,6 +23,7 @@ import { readLargeObjectIds, withLargeObjects } from './large-objects.ts';
 import { joinView, type Pinned, type PinPlan, pinView, stillHolds } from './pin.ts';
 import { isToPrecopy, type Precopied, precopiedState, precopyTables } from './precopy.ts';
 import { type Connections, type Prepared, prepareBackup, readPinnedDefinitions } from './prepare.ts';
+import { listOtherSessions } from './sessions.ts';
 import { stateFromBase, type TableState, type ViewedTable } from './table-state.ts';
 import { viewTables } from './view.ts';
 
@@ -151,6 +153,10 @@ class PostgresSource implements DatabaseSource {
       ...readers.map(reader => stillHolds(reader, { ...pinned, transaction: null })),
     ]);
     return answers.every(Boolean);
+  }
+
+  otherSessions(): Promise<readonly OtherSession[]> {
+    return listOtherSessions(this.#connections.watch, this.#all);
   }
 
   async finish(options: FinishOptions): Promise<DatabaseResult> {
