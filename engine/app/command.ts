@@ -30,7 +30,9 @@ export function commandApplication(access: CommandAccess, { clock, randomness }:
     call: { moment: CommandMoment; token: string; options: CallOptions },
   ): Promise<void> => {
     const { signal, onCommand } = call.options;
-    if (command) onCommand?.(await run(command, { ...call, signal }));
+    if (!command) return;
+    const record = await run(command, { ...call, signal });
+    onCommand?.(record);
   };
 
   return {
@@ -59,7 +61,8 @@ export function commandApplication(access: CommandAccess, { clock, randomness }:
     wait: (token, options = {}) => runIfAny(access.wait, { moment: 'wait', token, options }),
     check: (token, options = {}) => runIfAny(access.check, { moment: 'check', token, options }),
     async unlock(token, { onCommand } = {}) {
-      onCommand?.(await run(access.unlock, { moment: 'unlock', token }));
+      const record = await run(access.unlock, { moment: 'unlock', token });
+      onCommand?.(record);
       return 'unlocked';
     },
     isServing: async () => true, // nothing says otherwise: the token of every lock made here is on the disk
