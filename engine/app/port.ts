@@ -6,13 +6,20 @@ const portByProtocol: Readonly<Record<string, number>> = { 'http:': 80, 'https:'
 /** The host says that nobody listens there; or there is no such host on its network now. */
 const closedCodes: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'EHOSTDOWN']);
 
+export interface PortAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /**
- * Whether somebody accepts connections on a URL's port. CONFIG_INVALID for what is no URL with a port; APP_UNREACHABLE
- * where neither can be told: a name that is not known and packets that are dropped prove nothing.
+ * Whether somebody accepts connections there. APP_UNREACHABLE where that cannot be told: a name that is not known and
+ * packets that are dropped prove nothing.
  */
-export async function checkPort(url: string, { signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+export async function checkPort(
+  { host, port }: PortAddress,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<boolean> {
   signal.throwIfAborted();
-  const { host, port } = addressOf(url);
   return new Promise((resolve, reject) => {
     const socket: Socket = connect({ host, port, timeout: timeoutMs });
     const settle = (end: () => void) => {
@@ -31,7 +38,8 @@ export async function checkPort(url: string, { signal }: { readonly signal: Abor
   });
 }
 
-function addressOf(url: string): { host: string; port: number } {
+/** Where a URL's server listens. CONFIG_INVALID for what is neither http nor https. */
+export function portOf(url: string): PortAddress {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const port = parsed && (Number(parsed.port) || portByProtocol[parsed.protocol]);
   if (parsed && port) return { host: parsed.hostname.replace(/^\[|\]$/g, ''), port };

@@ -3,7 +3,7 @@ import { engineError } from '../errors.ts';
 import { expandDataStores } from '../home/index.ts';
 import type { SessionsSource, StoppedApplication } from './app.ts';
 import { type FolderUser, findUsers } from './folder-users.ts';
-import { checkPort } from './port.ts';
+import { checkPort, portOf } from './port.ts';
 
 export interface StoppedOptions {
   /** What nobody may use; null: the application has none. */
@@ -17,6 +17,7 @@ const namedMax = 3;
 
 /** An application that does not run: no process uses its folders, nobody listens, its database has no other client. */
 export function stoppedApplication({ home, url }: StoppedOptions): StoppedApplication {
+  const address = url === null ? null : portOf(url);
   const location = url === null ? '' : withoutCredentials(url);
   return {
     type: 'stopped',
@@ -26,7 +27,7 @@ export function stoppedApplication({ home, url }: StoppedOptions): StoppedApplic
     async checkStopped({ database, signal }) {
       const [users, isOpen, sessions] = await Promise.all([
         findUsers(await foldersOf(home), { signal }),
-        url === null ? false : checkPort(url, { signal }),
+        address && checkPort(address, { signal }),
         sessionsOf(database),
       ]);
       signal.throwIfAborted();

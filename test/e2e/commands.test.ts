@@ -74,9 +74,9 @@ describe('an application that commands lock', { skip: process.platform !== 'linu
     assert.equal(fence['kind'], 'command');
     assert.equal((fence['application'] as Record<string, unknown>)['type'], 'command');
     assert.match((await here(['show', 'latest'])).stdout, /^held .* by commands: lock /m);
-    const { json } = await here(['snapshots', '--json']);
+    const [listed = {}] = (await here(['snapshots', '--json'])).json;
     assert.deepEqual(
-      (json[0]?.['snapshots'] as { fence: string }[]).map(one => one.fence),
+      (listed['snapshots'] as { fence: string }[]).map(one => one.fence),
       ['command'],
     );
     assert.equal((await here(['verify'])).code, 0);
