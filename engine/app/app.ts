@@ -77,6 +77,8 @@ interface ApplicationLock {
   readonly lockMsMax: number;
   /** Takes no signal: a lock call that left must be waited for, since its answer alone may hold the token. Never throws. */
   lock(intent?: LockIntent): Promise<LockAnswer>;
+  /** Ends a lock call of a process that died, where it would go on without it: it must not lock after the unlock. */
+  endLock(token: string): Promise<void>;
   /** `lapsed`: the application says that it is not locked with this token (any more). */
   unlock(token: string, options?: CallOptions): Promise<'unlocked' | 'lapsed'>;
   /** Whether people are served now, which a locked application does not do. Throws when nobody answers. */

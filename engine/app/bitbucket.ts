@@ -84,6 +84,7 @@ export function bitbucket(access: BitbucketAccess): LatchedApplication {
       }
     },
     newToken: async () => null,
+    endLock: async () => undefined, // a request ends with its connection
     async lock() {
       let answer: Answer;
       try {

@@ -1,13 +1,21 @@
 import { type Seams, StillpointError } from '../../store/index.ts';
-import { type Command, type CommandMoment, type CommandRecord, runCommand } from '../command/index.ts';
+import {
+  type Command,
+  type CommandMoment,
+  type CommandRecord,
+  endLeftovers,
+  runCommand,
+} from '../command/index.ts';
 import { engineError } from '../errors.ts';
 import type { CallOptions, CommandAccess, CommandApplication, LockIntent } from './app.ts';
+import { checkCommand } from './command-check.ts';
 
 /** EX_TEMPFAIL of sysexits.h: what a lock command ends with when somebody else holds the lock. */
 const occupiedExit = 75;
-/** What a command may take beyond its time-out, to be ended. */
-const graceMs = 10_000;
+/** What a command may take to end when it is told to. */
+const graceMs = 5_000;
 const tokenBytes = 16;
+const tokenVariable = 'STILLPOINT_UNLOCK_TOKEN';
 
 /**
  * An application that commands of the administrator lock and unlock. The token is chosen here, before the lock, so that
@@ -16,7 +24,7 @@ const tokenBytes = 16;
 export function commandApplication(access: CommandAccess, { clock, randomness }: Seams): CommandApplication {
   const { instance, home, folder } = access;
   const variables = (token: string) => ({
-    STILLPOINT_UNLOCK_TOKEN: token,
+    [tokenVariable]: token,
     STILLPOINT_INSTANCE: instance,
     STILLPOINT_HOME: home ?? undefined,
   });
@@ -40,9 +48,13 @@ export function commandApplication(access: CommandAccess, { clock, randomness }:
     fence: 'command',
     location: instance,
     access,
-    lockMsMax: access.lock.timeoutMs + graceMs,
+    lockMsMax: access.lock.timeoutMs + 2 * graceMs,
     describe: async () => ({ type: 'command', version: '', displayName: instance, identity: '' }),
-    checkAccess: async () => undefined,
+    async checkAccess({ signal } = {}) {
+      const { lock, wait, check, unlock, env } = access;
+      for (const [key, command] of Object.entries({ lock, wait, check, unlock }))
+        if (command) await checkCommand(command, { key, folder, env, signal });
+    },
     newToken: async () => Buffer.from(randomness.bytes(tokenBytes)).toString('hex'),
     async lock(intent) {
       const token = tokenOf(intent);
@@ -58,6 +70,8 @@ export function commandApplication(access: CommandAccess, { clock, randomness }:
         return { outcome: 'unknown', error };
       }
     },
+    endLock: token =>
+      endLeftovers({ moments: ['lock', 'wait'], variable: tokenVariable, value: token, graceMs, clock }),
     wait: (token, options = {}) => runIfAny(access.wait, { moment: 'wait', token, options }),
     check: (token, options = {}) => runIfAny(access.check, { moment: 'check', token, options }),
     async unlock(token, { onCommand } = {}) {

@@ -1,2 +1,3 @@
 export type { Command, CommandMoment, CommandRecord } from './command.ts';
+export { endLeftovers } from './leftovers.ts';
 export { type RunCommandOptions, runCommand } from './run.ts';

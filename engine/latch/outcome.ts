@@ -77,6 +77,7 @@ async function recover(hold: Hold, lost: unknown): Promise<void> {
     }
     if (answer.outcome === 'locked') token = answer.token;
   }
+  if (intent.token !== null) await app.endLock(intent.token);
   if (token !== undefined) await giveBack(hold, { token, cause: lost });
   await removeRecord(file);
 }

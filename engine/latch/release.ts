@@ -53,6 +53,7 @@ export async function releaseLatches(options: ReleaseOptions): Promise<Released>
     if (record.application.type !== app.type || record.application.location !== app.location) {
       unresolved.push({ file, record, why: 'elsewhere' });
     } else if (record.token !== null) {
+      await app.endLock(record.token);
       counts[await release(options, record.token)] += 1;
       await removeRecord(file);
     } else if (await app.isServing(options.signal ? { signal: options.signal } : {})) {

@@ -106,6 +106,30 @@ describe('an application that commands lock', { skip: process.platform !== 'linu
     });
   }
 
+  test('is not locked by a lock command that outlives its sentinel, nor one that outlives both', async () => {
+    const sleepMs = 1_000;
+    for (const isBoth of [false, true]) {
+      script.misbehave({ lock: `sleep ${sleepMs / 1_000}` });
+      const before = script.calls.length;
+      const program = rig.start(['backup', '--json'], { env });
+      await until(() => script.calls.length > before, 'the lock command runs');
+      const sentinel = sentinelOf(program.pid);
+      assert.ok(sentinel);
+      if (isBoth) program.kill('SIGSTOP');
+      process.kill(sentinel, 'SIGKILL');
+      await until(() => !isAlive(sentinel), 'the sentinel is dead');
+      if (isBoth) {
+        program.kill('SIGKILL');
+        await program.ended;
+        assert.equal((await here(['unlock'])).code, 0);
+      } else {
+        assert.deepEqual(failureOf(await program.ended), { exit: 1, code: 'LATCH_LAPSED' });
+      }
+      await new Promise(resolve => setTimeout(resolve, sleepMs));
+      assertDiscarded();
+    }
+  });
+
   test('is unlocked while the program is stopped when maxHold passes', async () => {
     const config = configure(`{ type: command, ${all} }`, 'latch: { maxHold: 2s }');
     const program = await backUpAndStopAt(rig, 'capture', { env: { STILLPOINT_CONFIG: config } });
@@ -169,6 +193,18 @@ describe('an application that commands lock', { skip: process.platform !== 'linu
     script.misbehave({ check: 'exit 1' });
     assert.deepEqual(failureOf(await here(['backup', '--json'])), { exit: 1, code: 'LATCH_LAPSED' });
     assertDiscarded();
+  });
+
+  test('is refused before the lock when a command certainly cannot run', async () => {
+    const before = script.calls.length;
+    for (const unlock of ['bin/no-such-script off', 'no-such-program', 'if then']) {
+      const config = configure(`{ type: command, lock: 'bin/maintenance lock', unlock: '${unlock}' }`);
+      assert.deepEqual(failureOf(await here(['backup', '--json'], config)), {
+        exit: 2,
+        code: 'CONFIG_INVALID',
+      });
+    }
+    assert.equal(script.calls.length, before);
   });
 
   test('is refused with half of its commands, and another type with any, or with what it has no use for', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -310,6 +311,9 @@ describe('once a command has locked', { concurrency: 2 }, () => {
     await assert.rejects(bench.release(), { code: 'APP_STILL_LOCKED' });
     assert.equal(bench.latchRecords().length, 1);
     script.misbehave({});
+    execFileSync('/bin/sh', ['-c', bench.tokens[0]?.command ?? ''], { env: {} });
+    assert.equal(script.token, undefined, 'the command for a person unlocks');
+    assert.deepEqual(script.calls.at(-1)?.slice(2), ['unlock', 'the', 'wiki', '/srv/wiki']);
     assert.deepEqual(await bench.release(), { unlocked: 1, lapsed: 0, unresolved: [] });
     bench.assertFree();
   });
