@@ -26,6 +26,11 @@ test('a snapshot that was not latched tells nothing', () => {
   assert.equal(forecast({ entries: 2_000, walkMs: 40, restMs: 0, windows: [unlatched] }).heldMs, 40);
 });
 
+test('a window that commands held tells as much as one that was latched', () => {
+  const byCommands = { ...last, fence: { ...last.fence, kind: 'command' as const } };
+  assert.equal(forecast({ entries: 2_000, walkMs: 40, restMs: 0, windows: [byCommands] }).heldMs, 233);
+});
+
 test('one window that was slow by chance does not decide', () => {
   const slow = { ...last, fence: { ...last.fence, captureMs: 9_000, drainMs: 5_000 } };
   const found = forecast({ entries: 2_000, walkMs: 40, restMs: 0, windows: [last, last, slow] });
