@@ -132,7 +132,7 @@ const app = z.strictObject({
     ),
   url: text
     .optional()
-    .describe('Where it is, for bitbucket.')
+    .describe('Where it is, for bitbucket; for stopped, the address whose port must be closed.')
     .meta({ examples: ['http://127.0.0.1:7990'] }),
   user: text
     .optional()
@@ -148,7 +148,9 @@ const app = z.strictObject({
     .meta({ examples: ['/etc/stillpoint/bitbucket-password'] }),
   lock: command('60s')
     .optional()
-    .describe('For command: what keeps people out.')
+    .describe(
+      'For command: what keeps people out. Ends with 75 when somebody else does; a line that it prints is the token from then on.',
+    )
     .meta({ examples: ['systemctl stop forge-web'] }),
   wait: command('60s')
     .optional()
@@ -156,11 +158,13 @@ const app = z.strictObject({
     .meta({ examples: ['forgectl drain --wait'] }),
   check: command('10s')
     .optional()
-    .describe('For command: what ends with 0 as long as it is at rest.')
+    .describe('For command: what ends with 0 as long as it is held.')
     .meta({ examples: ['! systemctl --quiet is-active forge-web'] }),
   unlock: command('60s')
     .optional()
-    .describe('For command: what lets people in again.')
+    .describe(
+      'For command: what lets people in again, for $STILLPOINT_UNLOCK_TOKEN. Ends with 0, too, when nothing is locked.',
+    )
     .meta({ examples: ['systemctl start forge-web'] }),
 });
 
