@@ -6,6 +6,7 @@ import { LastLine } from './last-line.ts';
 
 /** Between being asked to end and being killed. */
 const graceMs = 5_000;
+const pauseMs = 10;
 /** Of what a failed command said last. */
 const saidMax = 300;
 
@@ -49,12 +50,16 @@ export async function runCommand(command: Command, options: RunCommandOptions): 
     },
     () => undefined, // it ended in time
   );
-  const end = () => void endGroup(child, { clock, ended });
+  let groupEnd: Promise<void> | undefined;
+  const end = () => {
+    groupEnd = endGroup(child, clock);
+  };
   const interrupt = () => ending.abort();
   ending.signal.addEventListener('abort', end, { once: true });
   signal?.addEventListener('abort', interrupt, { once: true });
   try {
     const exit = await ended;
+    await groupEnd; // the rest of its group, too: nothing goes on behind a failure
     signal?.throwIfAborted();
     if (isLate)
       throw failed(command, { moment, exit: null, found: `not done after ${command.timeoutMs} ms` });
@@ -100,28 +105,25 @@ function endOf(child: ChildProcess): Promise<End> {
   });
 }
 
-/** SIGTERM to the whole group, then SIGKILL to what is left of it. */
-async function endGroup(
-  child: ChildProcess,
-  { clock, ended }: { readonly clock: Clock; readonly ended: Promise<End> },
-): Promise<void> {
-  signalGroup(child, 'SIGTERM');
-  const done = new AbortController();
-  void ended.then(() => done.abort());
-  try {
-    await clock.sleep(graceMs, done.signal);
-  } catch {
-    return; // it ended
+/** SIGTERM to the whole group, then SIGKILL to what is left of it, also when its leader has ended. */
+async function endGroup(child: ChildProcess, clock: Clock): Promise<void> {
+  const endMs = clock.monotonicMs() + graceMs;
+  let isLeft = signalGroup(child, 'SIGTERM');
+  while (isLeft && clock.monotonicMs() < endMs) {
+    await clock.sleep(pauseMs);
+    isLeft = signalGroup(child, 0);
   }
   signalGroup(child, 'SIGKILL');
 }
 
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+/** False when nobody is left in the group. */
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false;
   try {
     process.kill(-pid, signal);
+    return true;
   } catch {
-    // it has ended
+    return false;
   }
 }
 

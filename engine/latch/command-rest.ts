@@ -13,6 +13,7 @@ export class CommandRest implements Rest {
   readonly cancel = undefined;
   readonly #app: CommandApplication;
   readonly #options: RestOptions;
+  #waiting: Promise<void> | undefined;
 
   constructor(app: CommandApplication, options: RestOptions) {
     this.#app = app;
@@ -28,7 +29,7 @@ export class CommandRest implements Rest {
     const ms = Math.min(timeoutMs, wait?.timeoutMs ?? timeoutMs);
     const limit = new AbortController();
     const waiting = this.#app.wait(token, { signal: AbortSignal.any([signal, limit.signal]), onCommand });
-    waiting.catch(() => undefined); // it ends later than the race
+    this.#waiting = waiting.catch(() => undefined); // it may end later than the race
     try {
       await within(waiting, {
         ms,
@@ -52,7 +53,9 @@ export class CommandRest implements Rest {
 
   async finish(): Promise<void> {}
 
-  end(): void {}
+  async end(): Promise<void> {
+    await this.#waiting;
+  }
 
   /** Each look would be a record: the last one is what the pair rests on. */
   async #check({ signal, isLast }: { signal: AbortSignal; isLast: boolean }): Promise<void> {

@@ -94,12 +94,13 @@ async function hold<T>(
   if (failure) stop.abort(failure.error); // what still runs ends here; the first reason stays
   const how = await giveBack(held, { token, cause: failure?.error, cancel: rest.cancel });
   times.unlocked = momentNow(clock);
-  rest.end();
+  const ended = rest.end();
   await sentinel.release();
   await removeRecord(file);
   await forgetIntentions(options);
   if (failure) {
     await settle(working, { ms: settleMs, clock });
+    await ended;
     throw failure.error;
   }
   if (options.signal?.aborted) throw options.signal.reason;

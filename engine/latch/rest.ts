@@ -26,8 +26,8 @@ export interface Rest {
   finish(): Promise<void>;
   /** Ends what goes on inside, after a failure; undefined when nothing does. */
   readonly cancel: ((options: CallOptions) => Promise<void>) | undefined;
-  /** Drops what is still under way. Idempotent. */
-  end(): void;
+  /** Drops what is still under way; resolves when nothing is. Idempotent. */
+  end(): Promise<void>;
 }
 
 export interface RestOptions {

@@ -61,7 +61,7 @@ export class TaskRest implements Rest {
     this.#isTaskEnded = await this.#reports.finish();
   }
 
-  end(): void {
+  async end(): Promise<void> {
     this.#reports.end();
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type CommandAccess, commandApplication } from '../../../engine/app/index.ts';
@@ -30,7 +30,7 @@ class CommandBench implements Disposable {
   readonly records: CommandRecord[] = [];
   readonly tokens: LatchToken[] = [];
 
-  app(overrides: Partial<CommandAccess> = {}) {
+  app(overrides: Partial<CommandAccess> = {}, seams = systemSeams) {
     const command = (call: string, timeoutMs = 5_000) => ({
       run: `./maintenance ${call}`,
       timeoutMs,
@@ -49,7 +49,7 @@ class CommandBench implements Disposable {
         unlock: command('unlock'),
         ...overrides,
       },
-      systemSeams,
+      seams,
     );
   }
 
@@ -96,6 +96,17 @@ class CommandBench implements Disposable {
   [Symbol.dispose](): void {
     this.#scratch[Symbol.dispose]();
   }
+}
+
+/** Processes that have the text in their environment. */
+function processesWith(text: string): string[] {
+  return readdirSync('/proc').filter(name => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, 'latin1').includes(text);
+    } catch {
+      return false; // it has ended, or is another user's
+    }
+  });
 }
 
 describe('a latch by commands', { concurrency: 2 }, () => {
@@ -243,7 +254,6 @@ describe('once a command has locked', { concurrency: 2 }, () => {
   const hurried = { run: './maintenance wait', timeoutMs: 200, name: null };
   for (const [what, misbehaviour, code] of [
     ['the wait command does not end in its time', 'sleep 60', 'APP_NOT_DRAINED'],
-    ['the wait command ignores that it should end', "trap '' TERM; sleep 60; sleep 60", 'APP_NOT_DRAINED'],
     ['the wait command fails', 'exit 1', 'COMMAND_FAILED'],
   ] as const) {
     test(`it is unlocked when ${what}`, async () => {
@@ -257,6 +267,26 @@ describe('once a command has locked', { concurrency: 2 }, () => {
       bench.assertFree();
     });
   }
+
+  test('a wait command that ignores that it should end is killed, with what it started, after the unlock', async () => {
+    using bench = new CommandBench();
+    const { script } = bench;
+    script.misbehave({ wait: "trap '' TERM; sleep 60; sleep 60" });
+    const long = (call: string) => ({ run: `./maintenance ${call}`, timeoutMs: 60_000, name: null });
+    const commands = {
+      lock: long('lock'),
+      wait: { ...long('wait'), timeoutMs: 3_000 },
+      unlock: long('unlock'),
+    };
+    const app = bench.app(commands, { ...systemSeams, clock: fastClock });
+    const waiting = bench.run(undefined, { app, clock: fastClock, maxHoldMs: 200_000 });
+    await until(() => script.moments.includes('unlock'), 'unlocked');
+    const token = script.calls[0]?.[1] ?? '';
+    assert.ok(processesWith(token).length > 0, 'people do not wait for its end');
+    assert.equal((await waiting).code, 'APP_NOT_DRAINED');
+    await until(() => processesWith(token).length === 0, 'killed');
+    bench.assertFree();
+  });
 
   test('the drain time-out bounds the wait command, too', async () => {
     using bench = new CommandBench();
