@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { generatedDocs } from '../bench/docs/index.ts';
 import { describeProgram } from '../cli/program/index.ts';
 import { projectRoot } from './helpers/project.ts';
 
@@ -93,6 +94,12 @@ for (const file of documents) {
       ...scriptProblem(file, code),
     ]);
     assert.deepEqual(problems, []);
+  });
+}
+
+for (const [name, text] of generatedDocs()) {
+  test(`docs/${name} is what the program says of itself: else run npm run docs`, () => {
+    assert.equal(read(join('docs', name)), text);
   });
 }
 

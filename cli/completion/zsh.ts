@@ -34,7 +34,7 @@ ${cases.map(text => text.replace(/^/gm, '    ')).join('\n')}
       ;;
   esac
 }
-if [[ $funcstack[1] == _stillpoint ]]; then _stillpoint "$@"; else compdef _stillpoint stillpoint; fi
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _stillpoint "$@"; else compdef _stillpoint stillpoint; fi
 `;
 }
 
