@@ -1,12 +1,12 @@
 import { type ConfigKey, commandKeys, configKeys } from '../../cli/config/keys.ts';
 import { configSchema } from '../../cli/config/schema.ts';
 import { alternatives, below } from '../../cli/config/shape.ts';
-import { exitCodeMeanings, exitCodes } from '../../cli/exit-codes.ts';
+import { exitCodeMeanings } from '../../cli/exit-codes.ts';
 import { commands } from '../../cli/program/commands/index.ts';
 import {
-  always,
   type CommandDescription,
   commonOptions,
+  exitCodesOf,
   type OptionDescription,
 } from '../../cli/program/describe.ts';
 import { environment } from '../../cli/program/environment.ts';
@@ -52,8 +52,7 @@ export function reference(): string {
 const hook = below(below(alternatives(configSchema), 'hooks'), 'restore');
 
 function command(description: CommandDescription): string {
-  const { name, alias, summary, text = [], options = [], exitCodes: own = [], examples } = description;
-  const codes = [...new Set([...always, ...own])].map(code => exitCodes[code]).sort((a, b) => a - b);
+  const { name, alias, summary, text = [], options = [], examples } = description;
   return [
     `### \`${['stillpoint', name, ...(description.arguments ?? []).map(usage)].join(' ')}\``,
     `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.${alias ? ` \`${alias}\` is the same.` : ''}`,
@@ -63,7 +62,7 @@ function command(description: CommandDescription): string {
         `\`${argument}\`: ${meaning}${choices ? `: ${choices.join(', ')}` : ''}.`,
     ),
     ...(options.length > 0 ? [optionTable(options)] : []),
-    `Exit codes: ${codes.join(', ')}.`,
+    `Exit codes: ${exitCodesOf(description).join(', ')}.`,
     ['```sh', ...examples.flatMap(({ line, text: meaning }) => [`# ${meaning}`, line]), '```'].join('\n'),
   ].join('\n\n');
 }

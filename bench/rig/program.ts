@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { commands } from '../../cli/program/commands/index.ts';
+import { exitCodesOf } from '../../cli/program/describe.ts';
 import { run } from '../../cli/run.ts';
 import type { BackupSeams } from '../../engine/index.ts';
 import type { Seams } from '../../store/index.ts';
@@ -66,7 +68,14 @@ export function startProgram(args: readonly string[], options: StartOptions): Ru
   });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', code => resolve({ code, stdout, stderr, json: jsonLines(stdout) }));
+    child.on('close', code => {
+      try {
+        assertTold(args, code);
+        resolve({ code, stdout, stderr, json: jsonLines(stdout) });
+      } catch (error) {
+        reject(error);
+      }
+    });
   });
   ended.catch(() => undefined); // whoever waits for it hears of it
   return {
@@ -103,9 +112,17 @@ export async function runHere(
   });
   const env = { HOME: join(options.cwd, 'user'), ...options.env };
   const code = await run({ ...options, argv: args, env, stdout, stderr });
+  assertTold(args, code);
   await new Promise(resolve => setImmediate(resolve)); // what was written last is on its way
   const [out, err] = pieces.map(read => Buffer.concat(read).toString('utf8')) as [string, string];
   return { code, stdout: out, stderr: err, json: jsonLines(out) };
+}
+
+/** Whatever a test is about: the help of a command tells all that it can end with. */
+function assertTold(args: readonly string[], code: number | null): void {
+  const command = commands.find(({ name, alias }) => args[0] === name || args[0] === alias);
+  if (!command || code === null || exitCodesOf(command).includes(code)) return;
+  throw new Error(`stillpoint ${args.join(' ')} ended with ${code}, which its help does not tell`);
 }
 
 /** A line that the end cut short is left out. */

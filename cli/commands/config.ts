@@ -6,6 +6,7 @@ import { exampleConfig } from '../config/example.ts';
 import { configJsonSchema } from '../config/json-schema.ts';
 import { refuseUnbuilt } from '../config/unbuilt.ts';
 import type { Command, Context } from '../context.ts';
+import { storePlace } from '../open-store.ts';
 import { configurationText } from '../render/configuration.ts';
 
 interface ConfigOptions {
@@ -37,7 +38,9 @@ export const config: Command<ConfigOptions> = async (context, options) => {
 function check(context: Context): number {
   const { file, values } = context.requireConfig();
   refuseUnbuilt(values, file);
-  const configuration = JSON.parse(withoutSecrets(values)) as Record<string, unknown>;
+  const own = JSON.parse(withoutSecrets(values)) as Record<string, unknown>;
+  const isOverridden = context.storeOption !== undefined || context.env['STILLPOINT_STORE'];
+  const configuration = isOverridden ? { ...own, store: storePlace(context) } : own;
   const instance = instanceOf(values);
   context.output.result(
     { ok: true, file, instance, configuration },

@@ -1,5 +1,5 @@
 import type { Command } from '../context.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
 
 /**
  * A command as data: help, completion and docs/reference.md are made of it, and the parser, too. It imports none of the
@@ -46,6 +46,12 @@ export interface OptionDescription {
 export interface Example {
   readonly line: string;
   readonly text: string;
+}
+
+/** All that a command can end with, in order. */
+export function exitCodesOf({ exitCodes: own = [] }: CommandDescription): number[] {
+  const all = new Set([...always, ...own].map(name => exitCodes[name]));
+  return [...all].sort((a, b) => a - b);
 }
 
 /** What every command can end with. */

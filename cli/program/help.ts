@@ -1,17 +1,16 @@
 import { exitCodeMeanings, exitCodes } from '../exit-codes.ts';
 import { wrapped } from '../render/wrap.ts';
-import { always, type CommandDescription } from './describe.ts';
+import { type CommandDescription, exitCodesOf } from './describe.ts';
 import { environment } from './environment.ts';
 
 /** What the help of the program ends with. */
 export function programHelp(): string {
-  const all = Object.keys(exitCodes) as (keyof typeof exitCodes)[];
   return [
     inColumns(
       'Environment:',
       environment.map(({ name, text }) => [name, text]),
     ),
-    exitCodeHelp(all),
+    exitCodeHelp(Object.values(exitCodes).sort((a, b) => a - b)),
     'See `stillpoint help COMMAND` for examples of each.',
   ].join('\n\n');
 }
@@ -19,17 +18,14 @@ export function programHelp(): string {
 /** What the help of a command ends with: what it can end with, and examples. */
 export function commandHelp(command: CommandDescription): string {
   const examples = command.examples.map(({ line, text }) => `  ${line}\n      ${text}`);
-  return [
-    exitCodeHelp([...always, ...(command.exitCodes ?? [])]),
-    ['Examples:', ...examples].join('\n'),
-  ].join('\n\n');
+  return [exitCodeHelp(exitCodesOf(command)), ['Examples:', ...examples].join('\n')].join('\n\n');
 }
 
-function exitCodeHelp(names: readonly (keyof typeof exitCodes)[]): string {
-  const codes = [...new Set(names)].map(name => exitCodes[name]).sort((a, b) => a - b);
+function exitCodeHelp(codes: readonly number[]): string {
+  const meanings: Readonly<Record<number, string>> = exitCodeMeanings;
   return inColumns(
     'Exit codes:',
-    codes.map(code => [String(code), exitCodeMeanings[code]]),
+    codes.map(code => [String(code), meanings[code] ?? '']),
   );
 }
 

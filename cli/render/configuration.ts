@@ -10,5 +10,13 @@ export function configurationText(configuration: Readonly<Record<string, unknown
     kind: 'duration',
     to: ms => formatDuration(Number(ms)),
   });
-  return stringify(readable, { lineWidth: 0 }).trimEnd();
+  return stringify(literal(readable), { lineWidth: 0 }).trimEnd();
+}
+
+/** Variables were replaced when it was read: what still looks like one is meant as it stands. */
+function literal(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${');
+  if (Array.isArray(value)) return value.map(literal);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, literal(one)]));
 }

@@ -125,11 +125,11 @@ test('config --check prints the file and its values with every default, and no s
   writeFileSync(
     file,
     [
-      'home: { path: home }',
+      'home: { path: home, exclude: ["a$${b}"] }',
       'database: { url: "postgresql://u:hunter2@h/d?password=hunter2" }',
       'app: { url: "http://u:hunter2@h", user: admin, password: "${SECRET}" }',
       'passphraseCommand: "echo ${SECRET}"',
-      'hooks: { inWindow: ["curl -u ${SECRET} x"] }',
+      'hooks: { inWindow: ["curl -u ${SECRET} x $${i}"] }',
     ].join('\n'),
   );
   const env = { SECRET: 'hunter2' };
@@ -138,7 +138,7 @@ test('config --check prints the file and its values with every default, and no s
   const values = parse(text.stdout) as Record<string, Record<string, unknown>>;
   assert.equal(values['instance'], 'home-d');
   assert.deepEqual(values['latch'], { drainTimeout: '1m', maxHold: '5m' });
-  assert.deepEqual(values['hooks']?.['inWindow'], [{ run: 'curl -u ${SECRET} x', timeout: '1m' }]);
+  assert.deepEqual(values['hooks']?.['inWindow'], [{ run: 'curl -u $${SECRET} x $${i}', timeout: '1m' }]);
   assert.ok(text.stdout.startsWith(`# ${file}\n`));
   const { json, stdout } = await config(folder.path, ['--check', '--json'], env);
   assert.deepEqual([json.length, json[0]?.['ok'], json[0]?.['file']], [1, true, file]);
@@ -148,4 +148,12 @@ test('config --check prints the file and its values with every default, and no s
   const again = await config(folder.path, ['--check', '--config', 'again.yaml', '--json'], env);
   const { instance, ...rest } = again.json[0]!['configuration'] as Record<string, unknown>;
   assert.deepEqual([instance, rest], ['home-d', json[0]?.['configuration']]);
+  // The store is the one that would be used.
+  for (const [args, more] of [
+    [['--store', '/other'], {}],
+    [[], { STILLPOINT_STORE: '/other' }],
+  ] as const) {
+    const other = await config(folder.path, ['--check', '--json', ...args], { ...env, ...more });
+    assert.equal((other.json[0]!['configuration'] as { store: string }).store, '/other');
+  }
 });

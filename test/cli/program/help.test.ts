@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { runHere } from '../../../bench/rig/index.ts';
 import { exitCodeMeanings, exitCodes } from '../../../cli/exit-codes.ts';
 import { commands } from '../../../cli/program/commands/index.ts';
-import { always, commonOptions } from '../../../cli/program/describe.ts';
+import { always, commonOptions, exitCodesOf } from '../../../cli/program/describe.ts';
 import { buildProgram } from '../../../cli/program/index.ts';
 import { argumentsOf } from '../../helpers/command-line.ts';
 import { projectRoot } from '../../helpers/project.ts';
@@ -16,14 +16,14 @@ import { failureOf } from '../../helpers/small-rig.ts';
 const here = (args: readonly string[]) => runHere(args, { cwd: projectRoot, env: {} });
 
 test('the help of each command tells its options, what it can end with, and its examples', async () => {
-  for (const { name, alias, options = [], exitCodes: own = [], examples } of commands) {
+  for (const command of commands) {
+    const { name, alias, options = [], examples } = command;
     const { code, stdout, stderr } = await here([name, '--help']);
     assert.deepEqual([code, stderr], [0, ''], name);
     for (const { flags } of [...options, ...commonOptions])
       assert.ok(stdout.includes(/--[a-z-]+/.exec(flags)![0]), `${name} ${flags}`);
-    const codes = [...new Set([...always, ...own])].map(code => exitCodes[code]).sort((a, b) => a - b);
     const told = [...stdout.matchAll(/^ {2}(\d+) {2,}\S/gm)].map(([, code]) => Number(code));
-    assert.deepEqual(told, codes, name);
+    assert.deepEqual(told, exitCodesOf(command), name);
     assert.ok(examples.length >= 2 && examples.length <= 4, name);
     for (const { line } of examples) assert.ok(stdout.includes(line), line);
     assert.equal((await here(['help', name])).stdout, stdout);
