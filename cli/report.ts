@@ -3,6 +3,7 @@ import { engineError } from '../engine/index.ts';
 import { StillpointError } from '../store/index.ts';
 import { exitCodeFor } from './exit-codes.ts';
 import type { OpenedContext } from './open-context.ts';
+import { commandNamed } from './program/index.ts';
 import { createOutput } from './render/output.ts';
 import type { RunOptions } from './run.ts';
 
@@ -11,7 +12,7 @@ export function report(
   thrown: unknown,
   { opened, options }: { opened: OpenedContext | undefined; options: RunOptions },
 ): number {
-  const error = explain(thrown, opened?.context.signal);
+  const error = explain(thrown, { signal: opened?.context.signal, argv: options.argv });
   const output =
     opened?.context.output ??
     createOutput({
@@ -31,13 +32,16 @@ export function report(
  * The failure that a person should read: not what cleaning up added to it, and an interruption rather than its echoes.
  * An application that stays locked beats every other message.
  */
-function explain(thrown: unknown, signal: AbortSignal | undefined): StillpointError {
+function explain(
+  thrown: unknown,
+  { signal, argv }: { readonly signal: AbortSignal | undefined; readonly argv: readonly string[] },
+): StillpointError {
   let error = thrown;
   while (isSuppressed(error)) error = isStillLocked(error.error) ? error.error : error.suppressed;
   if (isStillLocked(error)) return error;
   if (signal?.aborted && signal.reason instanceof StillpointError) return signal.reason;
   if (error instanceof StillpointError) return error;
-  if (error instanceof CommanderError) return explainUsage(error);
+  if (error instanceof CommanderError) return explainUsage(error, argv);
   const message = error instanceof Error ? error.message : String(error);
   return new StillpointError('INTERNAL', `Cannot go on: ${message}`, {
     remedy: 'Run again with -v and report what it prints.',
@@ -45,10 +49,12 @@ function explain(thrown: unknown, signal: AbortSignal | undefined): StillpointEr
   });
 }
 
-function explainUsage({ message }: CommanderError): StillpointError {
+function explainUsage({ message }: CommanderError, argv: readonly string[]): StillpointError {
+  const command = argv.find(word => commandNamed(word));
   const [problem = '', suggestion] = message.replace(/^error: /, '').split('\n');
   return engineError('USAGE', `Cannot understand the command line: ${problem}`, {
-    remedy: suggestion?.replace(/^\((.*)\)$/, '$1') ?? 'See `stillpoint --help`.',
+    remedy:
+      suggestion?.replace(/^\((.*)\)$/, '$1') ?? `See \`stillpoint ${command ? `${command} ` : ''}--help\`.`,
   });
 }
 

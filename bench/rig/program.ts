@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { commands } from '../../cli/program/commands/index.ts';
+import { commandNamed } from '../../cli/program/commands/index.ts';
 import { exitCodesOf } from '../../cli/program/describe.ts';
 import { run } from '../../cli/run.ts';
 import type { BackupSeams } from '../../engine/index.ts';
@@ -120,7 +120,7 @@ export async function runHere(
 
 /** Whatever a test is about: the help of a command tells all that it can end with. */
 function assertTold(args: readonly string[], code: number | null): void {
-  const command = commands.find(({ name, alias }) => args[0] === name || args[0] === alias);
+  const command = commandNamed(args[0] ?? '');
   if (!command || code === null || exitCodesOf(command).includes(code)) return;
   throw new Error(`stillpoint ${args.join(' ')} ended with ${code}, which its help does not tell`);
 }

@@ -1,1 +1,2 @@
+export { commandNamed } from './commands/index.ts';
 export { buildProgram, describeProgram, type GlobalOptions } from './program.ts';

@@ -1,6 +1,6 @@
 import { Argument, Command as Commander, Option } from 'commander';
 import type { Context } from '../context.ts';
-import { commands } from './commands/index.ts';
+import { commandNamed, commands } from './commands/index.ts';
 import {
   type ArgumentDescription,
   type CommandDescription,
@@ -34,9 +34,17 @@ export function buildProgram(options: ProgramOptions): (argv: readonly string[])
     exitCode = (await run(context, own as never)) ?? 0;
   });
   return async argv => {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(asked(argv), { from: 'user' });
     return exitCode;
   };
+}
+
+/** The help of a command that there is not: as if it had been called, which names the nearest. */
+function asked(argv: readonly string[]): string[] {
+  const [first, second] = argv;
+  const isUnknown =
+    second !== undefined && !second.startsWith('-') && second !== 'help' && !commandNamed(second);
+  return first === 'help' && isUnknown ? argv.slice(1) : [...argv];
 }
 
 /** Every command with its options, long and short. */

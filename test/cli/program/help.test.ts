@@ -53,7 +53,7 @@ test('the help of the program tells every command, variable and exit code', asyn
   for (const file of readdirSync(join(projectRoot, 'cli'), { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts') || file.startsWith('program/')) continue;
     const text = readFileSync(join(projectRoot, 'cli', file), 'utf8');
-    for (const [name] of text.matchAll(/\bSTILLPOINT_[A-Z_]+\b/g)) read.add(name);
+    for (const [, name = ''] of text.matchAll(/\benv\['(STILLPOINT_[A-Z_]+)'\]/g)) read.add(name);
   }
   assert.ok(read.size >= 8);
   for (const name of read) assert.ok(stdout.includes(name), name);
@@ -126,7 +126,13 @@ test('an unknown command names the nearest, no command at all shows the help: bo
   const none = await here([]);
   assert.equal(none.code, 2);
   assert.equal(none.stdout + none.stderr, (await here(['--help'])).stdout);
-  assert.equal((await here(['help', 'frobnicate'])).code, 2);
+  for (const args of [
+    ['help', 'frobnicate'],
+    ['help', 'bakcup'],
+  ])
+    assert.deepEqual(failureOf(await here([...args, '--json'])), { exit: 2, code: 'USAGE' });
+  assert.match((await here(['help', 'bakcup'])).stderr, /\bbackup\b/);
+  assert.match((await here(['restore'])).stderr, /stillpoint restore --help/);
 });
 
 test('--version prints the version of the package', async () => {
