@@ -57,7 +57,7 @@ export async function loadBase(
   plan: RootPlan,
   { clock, pace, onNote }: LoadContext,
 ): Promise<TreeBase | undefined> {
-  const root = base.roots.find(({ path }) => Buffer.compare(path, bytesOf(plan.root)) === 0);
+  const root = base.roots.find(({ path }) => Buffer.compare(path, bytesOf(plan.name)) === 0);
   if (!root) return undefined;
   if (clock.nowMs() < base.timeMs) {
     onNote('The clock went back since the snapshot before: every file is read again');
@@ -74,7 +74,7 @@ export async function loadBase(
     return loader.finish();
   } catch (error) {
     if (!isUnreadable(error)) throw error;
-    onNote(`The snapshot before cannot be built upon for ${shown(plan.root)}: ${error.message}`);
+    onNote(`The snapshot before cannot be built upon for ${shown(plan.name)}: ${error.message}`);
     return undefined;
   }
 }

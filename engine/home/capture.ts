@@ -11,7 +11,7 @@ import { isFile, isFolder, type Stats } from './stat.ts';
 import { isSettled, type Look } from './states.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
-import { inlineContent, type KeptPart, rowOf, type Tree } from './tree.ts';
+import { inlineContent, isMissingSubvolume, type KeptPart, rowOf, type Tree } from './tree.ts';
 import { trustIn } from './trust.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 
@@ -37,13 +37,18 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
   const { tools, pace, report, watch } = context;
   const { again, order, scanned } = tree;
   const names = new LinkedNames();
-  const startedMs = tools.clock.monotonicMs();
+  const isView = tools.takenMs !== undefined;
+  const startedMs = tools.takenMs ?? tools.clock.monotonicMs();
   const counts = { taken: 0, read: 0 };
   watch.check();
   for (const event of walk(walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
-        for (const { origin, from, to } of scanned.runs(event.from, event.to)) order.push(origin, from, to);
+        for (const { origin, table, from, to } of scanned.runs(event.from, event.to)) {
+          order.push(origin, from, to);
+          if (isView && origin === origins.first)
+            for (let at = from; at < to; at++) settle(table, at, { tree, watch, startedMs });
+        }
         break;
       case 'found': {
         const { entry } = event;
@@ -61,6 +66,12 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
           if (isRead && !(entry.first !== undefined && scanned.isRead(entry.first))) counts.read++;
         }
         settle(again, at, { tree, watch, startedMs });
+        if (isMissingSubvolume(entry, { tree, tools })) {
+          again.setUnsettled(at); // so that the next run looks, and says it, again
+          report.unreadable.push(
+            sentence(entry.path, 'is a subvolume of its own, which the view does not hold'),
+          );
+        }
         break;
       }
       case 'leave':
@@ -106,7 +117,13 @@ function checkMount({ scanned, fileSystems }: Tree, { path, stats, first: at, de
 function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {
   const { scanned, root, isExcluded } = tree;
   const plain = { root, isExcluded, stat: context.tools.stat };
-  return scanned.count > 0 ? { ...plain, first: scanned, isSame: trustIn(scanned, tree, context) } : plain;
+  return scanned.count > 0
+    ? {
+        ...plain,
+        first: scanned,
+        isSame: trustIn(scanned, tree, { ...context, isView: context.tools.takenMs !== undefined }),
+      }
+    : plain;
 }
 
 /** Returns whether its bytes were read. */

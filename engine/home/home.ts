@@ -44,17 +44,19 @@ export async function openHome(options: HomeOptions): Promise<Home> {
     fileSystemSeam: options.fileSystemSeam,
     fileSystemName: options.fileSystem,
     readsAgain: options.networkHome === 'reread',
+    takenMs: options.view?.takenMs,
   };
   const plans: RootPlan[] = [];
   for (const [place, configured] of roots.entries()) {
-    const root = resolveRoot(configured);
-    if (plans.some(plan => plan.root === root)) continue;
+    const name = resolveRoot(configured);
+    if (plans.some(plan => plan.name === name)) continue;
+    const root = place === 0 && options.view ? resolveRoot(bytePathOfText(options.view.path)) : name;
     const rules = {
       rules: [...(options.appExcludes ?? []), ...(options.exclude ?? [])],
       repositories: options.excludeRepositories ?? [],
       isHome: place === 0,
     };
-    plans.push({ root, isExcluded: await compileExcludes(rules), rules: fingerprintOf(rules) });
+    plans.push({ root, name, isExcluded: await compileExcludes(rules), rules: fingerprintOf(rules) });
   }
   const report = makeReport();
   if (!loaded.libc)
@@ -183,7 +185,7 @@ class OpenHome implements Home {
     for (const tree of this.#trees) {
       await storeKept(tree, context);
       const { listing, ...counted } = await listTree(tree, context);
-      roots.push({ path: bytesOf(tree.root), listing });
+      roots.push({ path: bytesOf(tree.name), listing });
       addTo(sums, counted);
     }
     const { excluded, sockets, gitLeftOvers, unreadable } = this.#report;
@@ -193,8 +195,11 @@ class OpenHome implements Home {
       changed: this.#read,
       changedInLatch: this.#changedInLatch,
       skipped: { excluded, sockets: sockets.size, gitLeftOvers: gitLeftOvers.size },
-      unreadable,
-      notes: [...this.#trees.flatMap(tree => [...tree.fileSystems.notes]), ...notesOf(this.#report)],
+      unreadable: unreadable.map(text => this.#named(text)),
+      notes: [
+        ...this.#trees.flatMap(tree => [...tree.fileSystems.notes]),
+        ...notesOf(this.#report).map(text => this.#named(text)),
+      ],
     };
   }
 
@@ -203,6 +208,13 @@ class OpenHome implements Home {
     this.#stage = 'finished';
     this.#trees = [];
     this.#buffer = undefined;
+  }
+
+  /** With the paths of a view as those of the home: it is gone when somebody reads this. */
+  #named(text: string): string {
+    const [home] = this.#plans;
+    if (!home || home.root === home.name) return text;
+    return text.replaceAll(`${shown(home.root)}/`, `${shown(home.name)}/`);
   }
 
   /** Loads what is known of each root. The order in memory: an earlier look must be there before this one begins. */

@@ -1,11 +1,10 @@
 export type { EntryFileSystem, EntryKind, HomeEntry, OwnerNames } from './entry.ts';
 export { decodeHomeEntry } from './entry.ts';
-export { bitbucketExcludes } from './exclude.ts';
+export { bitbucketExcludes, compileExcludes } from './exclude.ts';
 export type { FileSystemFacts, FileSystemProbe } from './filesystem.ts';
 export { openHome } from './home.ts';
 export type { OwnerRule } from './metadata.ts';
-export type { BytePath } from './paths.ts';
-export { shown } from './paths.ts';
+export { type BytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
 export type { ReadSeam } from './read.ts';
 export { expandDataStores } from './roots.ts';
 export type { Selected } from './select.ts';
@@ -27,6 +26,7 @@ export type {
   HomeScan,
   HomeSettings,
   HomeSkipped,
+  HomeView,
 } from './types.ts';
 export type { RestoredHome, RestoreHomeOptions } from './write.ts';
 export { restoreHome } from './write.ts';

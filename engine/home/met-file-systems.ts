@@ -16,6 +16,8 @@ export interface Tools {
   readonly fileSystemSeam: FileSystemProbe | undefined;
   /** What the administrator calls the home's file system. */
   readonly fileSystemName: string | undefined;
+  /** Monotonic: when the view was taken that is read; undefined where the home itself is. */
+  readonly takenMs?: number | undefined;
   /** Accepts a network file system although its answers may be late. */
   readonly readsAgain: boolean;
 }
@@ -50,7 +52,7 @@ export class FileSystems {
     this.#root = root;
     this.#tools = tools;
     this.#base = base;
-    this.#startedMs = tools.clock.monotonicMs();
+    this.#startedMs = tools.takenMs ?? tools.clock.monotonicMs(); // a view shows no write after it was taken
   }
 
   /** Sentences about what could not be taken over. */
@@ -110,8 +112,13 @@ export class FileSystems {
     this.#byDevice.set(stats.dev, ordinal);
     if (isBases) this.#checkAgainstBase(ordinal);
     else if (this.#base && facts.id === null) this.#notes.add(withoutIdentity(path));
-    else if (this.#base) this.#notes.add(`The file system of ${shown(path)} is new: all of it is read`);
+    else if (this.#base) this.#notes.add(this.#isNew(path));
     return ordinal;
+  }
+
+  #isNew(path: BytePath): string {
+    const isView = this.#tools.takenMs !== undefined;
+    return `The file system of ${shown(path)} is new: all of it is read${isView ? '; where every view has an identity of its own, home.fileSystem gives them one' : ''}`;
   }
 
   #probe(folder: BytePath, type: string): TimedLook {

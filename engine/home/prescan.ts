@@ -11,7 +11,7 @@ import { isFile, isFolder } from './stat.ts';
 import type { IsSame } from './states.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
-import { rowOf, type Tree } from './tree.ts';
+import { isMissingSubvolume, rowOf, type Tree } from './tree.ts';
 import { trustInBase } from './trust.ts';
 import type { HomeEstimate } from './types.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
@@ -95,7 +95,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         const row = rowOf(event.entry, { tree, tools, onNote: note => report.notes.add(note) });
         const at = first.add(row);
         scanned.push(origins.first, at, at + 1);
-        if (row.broken) first.setUntaken(at);
+        if (row.broken || isMissingSubvolume(event.entry, { tree, tools })) first.setUntaken(at);
         if (isFolder(row.stats)) folders.push(at);
         else if (isFile(row.stats)) await takeLive({ found: event.entry, at, names, table: first }, context);
         break;

@@ -16,6 +16,8 @@ export type KeptPart = Uint8Array | number;
 /** What is known of a root before it is looked at. */
 export interface RootPlan {
   readonly root: BytePath;
+  /** The path by which it is listed: `root`, or where the home is of which `root` is a view. */
+  readonly name: BytePath;
   readonly isExcluded: IsExcluded;
   /** Fingerprint of the rules that `isExcluded` follows. */
   readonly rules: Uint8Array;
@@ -54,6 +56,21 @@ export function makeTree(
     order: new RowSequence(tables),
     kept: new Map(),
   };
+}
+
+const emptySubvolumeInode = 2n;
+
+/**
+ * In a view on btrfs: where the home has a subvolume of its own, whose files a snapshot of the outer one does not hold. It
+ * shows an empty folder with an inode that nothing else has.
+ */
+export function isMissingSubvolume(
+  { stats, depth }: Found,
+  { tree, tools }: { tree: Tree; tools: Tools },
+): boolean {
+  if (tools.takenMs === undefined || depth === 0 || stats.ino !== emptySubvolumeInode) return false;
+  const ordinal = tree.fileSystems.ordinalOfDevice(stats.dev);
+  return ordinal !== undefined && tree.fileSystems.get(ordinal)?.type === 'btrfs';
 }
 
 /** Makes the row of something the walk found, without content. `onNote` hears of what could not be read of it. */

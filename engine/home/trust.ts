@@ -7,7 +7,7 @@ import { join } from './paths.ts';
 import { openForReading } from './read.ts';
 import type { KnownRows } from './sequence.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
-import { type IsSame, isSame as isProvablySame } from './states.ts';
+import { type IsSame, isEqual, isSame as isProvablySame } from './states.ts';
 import type { Tree } from './tree.ts';
 import type { WalkOptions, Where } from './walk.ts';
 
@@ -15,13 +15,17 @@ export interface TrustContext {
   readonly tools: Tools;
   readonly watch: ClockWatch;
   readonly isSame: IsSame;
+  /** True where the rows are of a look at the very same view. */
+  readonly isView?: boolean | undefined;
 }
 
 type StillHolds = NonNullable<WalkOptions['isSame']>;
 
 /** Whether a row of an earlier look still holds, by what its file system says now. */
 export function trustIn(rows: KnownRows, tree: Tree, context: TrustContext): StillHolds {
-  const { watch, isSame } = context;
+  const { watch } = context;
+  const isSame = context.isView ? isEqual : context.isSame;
+  const isSameFolder = context.isView ? isEqual : isProvablySame;
   const { fileSystems } = tree;
   return (at, now, where) => {
     if (rows.isUntaken(at) || watch.wentBack) return false;
@@ -35,7 +39,7 @@ export function trustIn(rows: KnownRows, tree: Tree, context: TrustContext): Sti
       if (!seen) return false;
     }
     const state = { ...seen, size: isFile(seen) ? seen.size : 0 };
-    const decide = isFile(seen) ? isSame : isProvablySame;
+    const decide = isFile(seen) ? isSame : isSameFolder;
     return decide(rows.state(at), state, fileSystem.look);
   };
 }

@@ -36,7 +36,17 @@ export interface HomeBase {
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
 }
 
+/** The home as it stood at one moment, to be read in another place. */
+export interface HomeView {
+  /** Where it is: an absolute path. Listed, excluded and compared as if it lay at `root`. */
+  readonly path: string;
+  /** Monotonic, before it was begun to be made: what changed since then is not in it. */
+  readonly takenMs: number;
+}
+
 export interface HomeOptions extends HomeSettings {
+  /** Read instead of `root`, and of nothing else: data stores are read where they are. */
+  readonly view?: HomeView | undefined;
   readonly sink: ChunkSink;
   readonly cuts: Cuts;
   readonly clock: Clock;

@@ -61,7 +61,7 @@ test('a home that did not change takes less than 170 bytes a file, names of 38 b
   const before = await heldBytes();
   const base = await loadBase(
     { source: chunks, roots: [{ path: Buffer.from(root), listing }], timeMs: 0, has: () => true },
-    { root, isExcluded: () => false, rules: new Uint8Array(16) },
+    { root, name: root, isExcluded: () => false, rules: new Uint8Array(16) },
     {
       clock: systemClock,
       pace: makePace({ clock: systemClock, sliceMs: 10 }),
@@ -70,7 +70,7 @@ test('a home that did not change takes less than 170 bytes a file, names of 38 b
   );
   assert(base);
   const tree = makeTree(
-    { root, isExcluded: () => false, rules: new Uint8Array(16) },
+    { root, name: root, isExcluded: () => false, rules: new Uint8Array(16) },
     {
       base,
       tools: {
