@@ -1,6 +1,13 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import { type Application, type BackupOptions, bitbucketExcludes, engineError } from '../engine/index.ts';
+import {
+  type Application,
+  type BackupOptions,
+  bitbucketExcludes,
+  type Command,
+  engineError,
+  type Hooks,
+} from '../engine/index.ts';
 import { applicationSettings } from './application-settings.ts';
 import type { ConfigFile } from './config/schema.ts';
 import { refuseUnbuilt } from './config/unbuilt.ts';
@@ -9,7 +16,7 @@ import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */
 export interface BackupSettings
-  extends Pick<BackupOptions, 'instance' | 'home' | 'database' | 'configuration'> {
+  extends Pick<BackupOptions, 'instance' | 'home' | 'database' | 'configuration' | 'hooks' | 'folder'> {
   readonly app: Application;
   readonly latch: { readonly drainTimeoutMs: number; readonly maxHoldMs: number };
 }
@@ -35,13 +42,42 @@ export function backupSettings(context: Context): BackupSettings {
           networkHome: values.home.networkHome,
           fileSystem: values.home.fileSystem,
           appExcludes: values.app?.type === 'bitbucket' ? bitbucketExcludes : [],
+          freeze: freezeSettings(values.home, file),
         }
       : null,
     database: databaseSettings(values, file),
     configuration: withoutSecrets(values),
+    hooks: hookSettings(values),
+    folder: dirname(file),
     app: applicationSettings(context, { values, file, instance }),
     latch: { drainTimeoutMs: values.latch.drainTimeout, maxHoldMs: values.latch.maxHold },
   };
+}
+
+type ConfiguredCommand = ConfigFile['hooks']['restore'][number];
+
+/** As the engine runs them. */
+export function commandsOf(configured: readonly ConfiguredCommand[]): Command[] {
+  return configured.map(({ run, timeout, name }) => ({ run, timeoutMs: timeout, name: name ?? null }));
+}
+
+function hookSettings({ hooks }: ConfigFile): Hooks {
+  return {
+    beforeLock: commandsOf(hooks.beforeLock),
+    inWindow: commandsOf(hooks.inWindow),
+    afterUnlock: commandsOf(hooks.afterUnlock),
+  };
+}
+
+function freezeSettings({ freeze }: NonNullable<ConfigFile['home']>, file: string) {
+  if (!freeze) return undefined;
+  if (freeze.drop.length === 0) {
+    throw engineError('CONFIG_INVALID', `Cannot take a view of the home: ${file} has no home.freeze.drop`, {
+      remedy:
+        'Write the commands that remove what home.freeze.take makes; else it is there when the next run begins.',
+    });
+  }
+  return { take: commandsOf(freeze.take), mount: freeze.mount, drop: commandsOf(freeze.drop) };
 }
 
 /** A store below the home would be backed up into itself, and lost with it. */

@@ -24,7 +24,7 @@ export const exitCodeMeanings: Readonly<Record<(typeof exitCodes)[ExitCode], str
   0: 'done',
   1: 'failed',
   2: 'usage or configuration',
-  3: 'saved, but a source could not be read inside the window',
+  3: 'saved, but a source could not be read, or a command after the unlock failed',
   10: 'no store there, or one of a newer format',
   11: 'store, instance or application is in use by another run',
   12: 'wrong passphrase',

@@ -12,7 +12,10 @@ export function report(
   thrown: unknown,
   { opened, options }: { opened: OpenedContext | undefined; options: RunOptions },
 ): number {
-  const error = explain(thrown, { signal: opened?.context.signal, argv: options.argv });
+  const error =
+    thrown instanceof CommanderError
+      ? explainUsage(thrown, options.argv)
+      : explain(thrown, opened?.context.signal);
   const output =
     opened?.context.output ??
     createOutput({
@@ -32,16 +35,12 @@ export function report(
  * The failure that a person should read: not what cleaning up added to it, and an interruption rather than its echoes.
  * An application that stays locked beats every other message.
  */
-function explain(
-  thrown: unknown,
-  { signal, argv }: { readonly signal: AbortSignal | undefined; readonly argv: readonly string[] },
-): StillpointError {
+export function explain(thrown: unknown, signal: AbortSignal | undefined): StillpointError {
   let error = thrown;
   while (isSuppressed(error)) error = isStillLocked(error.error) ? error.error : error.suppressed;
   if (isStillLocked(error)) return error;
   if (signal?.aborted && signal.reason instanceof StillpointError) return signal.reason;
   if (error instanceof StillpointError) return error;
-  if (error instanceof CommanderError) return explainUsage(error, argv);
   const message = error instanceof Error ? error.message : String(error);
   return new StillpointError('INTERNAL', `Cannot go on: ${message}`, {
     remedy: 'Run again with -v and report what it prints.',

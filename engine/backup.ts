@@ -9,7 +9,9 @@ import {
   type DatabaseSource,
   type FinishOptions,
 } from './database/index.ts';
+import { engineError } from './errors.ts';
 import { type Home, type HomeOptions, type HomeResult, type HomeSettings, openHome } from './home/index.ts';
+import { type CommandPlace, type CommandRuns, commandRuns, type Hooks } from './hooks.ts';
 import {
   beginRun,
   checkForecast,
@@ -26,6 +28,7 @@ import { encodePair } from './pair-codec.ts';
 import { databaseBaseOf, findParent, homeBaseOf } from './parent.ts';
 import type { OnPhase, OnProgress } from './progress.ts';
 import { together } from './together.ts';
+import { dropLeftViews, type Freeze, type LeftViews, openFrozenHome, stillLeft } from './view/index.ts';
 import { whileLocked } from './while-locked.ts';
 
 /** Changed files up to this much are kept in memory in the window and stored after the unlock. */
@@ -51,7 +54,7 @@ export interface BackupOptions {
   readonly program: string;
   /** The configuration as JSON without secrets, for the manifest. */
   readonly configuration: string;
-  readonly home: (HomeSettings & BackupSeams['home']) | null;
+  readonly home: (HomeSettings & BackupSeams['home'] & { readonly freeze?: Freeze | undefined }) | null;
   readonly database: DatabaseAddress | null;
   readonly app: Application;
   readonly latch: {
@@ -60,6 +63,9 @@ export interface BackupOptions {
     readonly maxHoldMs: number;
     readonly patience?: Partial<Patience> | undefined;
   };
+  readonly hooks: Hooks;
+  /** Where commands of the administrator run; else where this process does. */
+  readonly folder?: string | undefined;
   /** When the application is unlocked: as soon as the state is captured, or not before all of it is durable. */
   readonly holdUntil: HoldUntil;
   /** How long another run, or somebody else's lock, is waited for. */
@@ -70,6 +76,8 @@ export interface BackupOptions {
   readonly onPhase: OnPhase;
   readonly onProgress: OnProgress;
   readonly onToken: (token: LatchToken) => void;
+  /** Hears at once what the summary of a run that fails cannot tell. */
+  readonly onWarning: (text: string) => void;
 }
 
 export interface BackupSummary {
@@ -84,6 +92,9 @@ export interface BackupSummary {
   readonly database: PairedDatabase | null;
   readonly stored: BackupSession['written'];
   readonly warnings: readonly string[];
+  readonly commands: readonly CommandRecord[];
+  /** What went wrong beside the pair, which is whole: hooks after the unlock, views that are not dropped. */
+  readonly failures: readonly string[];
 }
 
 /**
@@ -92,9 +103,11 @@ export interface BackupSummary {
  * visible in the store until the last step; on any failure the application is unlocked and no snapshot appears.
  */
 export async function backup(options: BackupOptions): Promise<BackupSummary> {
-  const { store, app, instance, signal } = options;
+  const { store, app, instance, signal, hooks } = options;
   const { clock } = options.seams;
   const startedMs = clock.monotonicMs();
+  checkHoldUntil(options);
+  const runs = commandRuns({ place: placeOf(options), clock });
   const waiting = { untilMs: startedMs + options.waitMs, clock, signal };
   const enter: OnPhase = async phase => {
     signal.throwIfAborted();
@@ -106,6 +119,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const place = { stateDir: options.latch.stateDir, instance };
   await using _run = await whileLocked(waiting, () => beginRun(place));
   if (isLockable(app)) await releaseLatches({ ...place, app, clock, signal });
+  const earlierViews = tellViews(await dropLeftViews({ ...place, clock, signal }), options);
   await using session = await store.beginBackup({ host: options.host, signal });
   const { parent, recent } = await findParent(store, { instance });
   await using cache = await openCacheOf(options);
@@ -114,16 +128,11 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
 
   await enter('connect');
   if (isLockable(app)) await app.checkAccess({ signal });
+  const reading = { sink: chunks, cuts: store.cuts, clock, base: homeBaseOf(parent, access) };
+  await using frozen = await openFrozen(options, { reading, runs });
+  await using live = frozen || !options.home ? null : await openHome({ ...options.home, ...reading });
+  const home = frozen ?? live;
   await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));
-  await using home =
-    options.home &&
-    (await openHome({
-      ...options.home,
-      sink: chunks,
-      cuts: store.cuts,
-      clock,
-      base: homeBaseOf(parent, access),
-    }));
   const unseen = isStopped(app) ? await app.checkStopped({ database, signal }) : [];
   const copy: CopyOptions = {
     sink: chunks,
@@ -145,9 +154,14 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     { signal },
   );
   if (options.holdUntil === 'durable') await session.flush();
-  const windows = recent.map(snapshot => ({ fence: snapshot.fence, entries: entriesOf(snapshot) }));
-  const expected = forecast({ ...scan, restMs, windows });
+  // a view costs the same however much it shows
+  const windows = recent.map(snapshot => ({
+    fence: snapshot.fence,
+    entries: frozen ? 1 : entriesOf(snapshot),
+  }));
+  const expected = forecast({ ...scan, ...(frozen ? { entries: 1 } : {}), restMs, windows });
   if (isLockable(app)) checkForecast(expected, options.latch);
+  await runs.inTurn('before-lock', hooks.beforeLock, { signal });
 
   const finish = (phaseSignal: AbortSignal) =>
     together(
@@ -157,19 +171,19 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
       ],
       { signal: phaseSignal },
     );
-  const commands: CommandRecord[] = [];
   const latch = {
     ...options.latch,
     ...{ app, database, instance, clock, signal },
     ...{
       onPhase: enter,
       onToken: options.onToken,
-      onCommand: (record: CommandRecord) => commands.push(record),
+      onCommand: runs.note,
     },
   };
   const { fence, result } = await whileLocked(waiting, () =>
     withLatch(latch, async window => {
       window.fence(async () => database === null || (await database.holds()));
+      await runs.inTurn('in-window', hooks.inWindow, { signal: window.signal });
       await together(
         [
           async s => home?.capture({ signal: s, budgetBytes: captureBudgetBytes }),
@@ -184,8 +198,14 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     }),
   );
 
+  const failures = (await runs.each('after-unlock', hooks.afterUnlock, { signal })).map(
+    ({ message }) => message,
+  );
+
   await enter('finish');
   const [homeResult, databaseResult] = result ?? (await finish(signal));
+  failures.push(...((await frozen?.drop()) ?? []));
+  failures.push(...(await stillLeft(earlierViews)));
 
   await enter('commit');
   const found = {
@@ -195,8 +215,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
-    warnings: [...unseen, ...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? [])],
-    commands,
+    warnings: [...unseen, ...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? []), ...failures],
+    commands: runs.records,
   };
   const durationMs = elapsedMs(clock, startedMs);
   const snapshot = await session.commit(encodePair({ ...options, ...found, durationMs }));
@@ -205,9 +225,58 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     ...found,
     snapshot,
     warnings: [...found.warnings, ...(cache?.notes ?? [])],
+    failures,
     durationMs: elapsedMs(clock, startedMs),
     stored: { ...session.written },
   };
+}
+
+/** A view is read after the unlock, so that what it shows is not durable before. USAGE. */
+function checkHoldUntil({ home, holdUntil }: BackupOptions): void {
+  if (holdUntil !== 'durable' || !home?.freeze) return;
+  throw engineError(
+    'USAGE',
+    'Cannot hold the application until all is durable: with home.freeze the home is read after the unlock',
+    { remedy: 'Leave --hold-until out, or take home.freeze out of the configuration.' },
+  );
+}
+
+/** What the commands of a run are told of. */
+function placeOf({
+  instance,
+  home,
+  database,
+  folder,
+}: Pick<BackupOptions, 'instance' | 'home' | 'database' | 'folder'>): CommandPlace {
+  return { instance, home: home?.root ?? null, databaseUrl: database?.url ?? null, folder };
+}
+
+async function openFrozen(
+  options: BackupOptions,
+  { reading, runs }: { readonly reading: Omit<HomeOptions, 'root'>; readonly runs: CommandRuns },
+) {
+  const { home, latch, seams, onProgress, onWarning } = options;
+  if (!home?.freeze) return null;
+  return openFrozenHome({
+    freeze: home.freeze,
+    home: { ...home, ...reading },
+    runs,
+    place: placeOf(options),
+    stateDir: latch.stateDir,
+    clock: seams.clock,
+    onProgress: progress => onProgress({ phase: 'finish', ...progress }),
+    onWarning,
+  });
+}
+
+function tellViews({ dropped, left }: LeftViews, { onWarning }: BackupOptions): LeftViews['left'] {
+  for (const mount of dropped)
+    onWarning(`A run that ended early left a view of the home at ${mount}: it was dropped`);
+  for (const { mount, problem } of left)
+    onWarning(
+      `A run that ended early left a view of the home at ${mount}, which cannot be dropped: ${problem}`,
+    );
+  return left;
 }
 
 async function openCacheOf({ cacheDir, store, instance }: BackupOptions) {
@@ -225,7 +294,7 @@ function elapsedMs(clock: Clock, startedMs: number): number {
 
 /** What the window will look at again, and how long a look takes. */
 async function prescan(
-  home: Home | null,
+  home: Pick<Home, 'prescan'> | null,
   { signal, onProgress }: BackupOptions,
 ): Promise<{ entries: number; walkMs: number }> {
   if (!home) return { entries: 0, walkMs: 0 };

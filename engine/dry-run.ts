@@ -1,22 +1,30 @@
 import type { ChunkSink, SnapshotId } from '../store/index.ts';
 import { isLockable } from './app/index.ts';
 import type { BackupOptions } from './backup.ts';
+import type { Command, CommandMoment } from './command/index.ts';
 import { connectDatabase, type DatabaseEstimate } from './database/index.ts';
 import { type HomeEstimate, openHome } from './home/index.ts';
 import { databaseBaseOf, findParent, homeBaseOf } from './parent.ts';
 import { together } from './together.ts';
+import { checkDataStores } from './view/index.ts';
 
 /** What a backup would do now. */
 export interface DryRun {
   readonly parent: SnapshotId | null;
   readonly home: HomeEstimate | null;
   readonly database: DatabaseEstimate | null;
+  /** Commands of the administrator that a backup would run, in order; none ran. Those for a failure are not among them. */
+  readonly commands: readonly PlannedCommand[];
   readonly durationMs: number;
+}
+
+export interface PlannedCommand extends Command {
+  readonly moment: CommandMoment;
 }
 
 export type DryRunOptions = Pick<
   BackupOptions,
-  'store' | 'seams' | 'instance' | 'home' | 'database' | 'app' | 'signal'
+  'store' | 'seams' | 'instance' | 'home' | 'database' | 'app' | 'hooks' | 'signal'
 >;
 
 /** Compares both halves with the snapshot that a backup would build on. Locks nothing, reads no file and writes nothing. */
@@ -25,6 +33,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
   const { clock } = options.seams;
   const startedMs = clock.monotonicMs();
   if (isLockable(app)) await app.checkAccess({ signal });
+  if (options.home?.freeze) await checkDataStores(options.home);
   const { parent } = await findParent(store, { instance });
   // Whether chunks are lost is for a session to know: it counts then as changed.
   const access = { source: store, has: () => true };
@@ -53,8 +62,22 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
     parent: parent?.id ?? null,
     home: homeEstimate,
     database: databaseEstimate,
+    commands: plannedCommands(options),
     durationMs: Math.round(clock.monotonicMs() - startedMs),
   };
+}
+
+function plannedCommands({ hooks, home }: DryRunOptions): PlannedCommand[] {
+  const { beforeLock, inWindow, afterUnlock } = hooks;
+  const at = (moment: CommandMoment, commands: readonly Command[] = []) =>
+    commands.map(command => ({ ...command, moment }));
+  return [
+    ...at('before-lock', beforeLock),
+    ...at('in-window', inWindow),
+    ...at('freeze-take', home?.freeze?.take),
+    ...at('after-unlock', afterUnlock),
+    ...at('freeze-drop', home?.freeze?.drop),
+  ];
 }
 
 const nowhere: ChunkSink = {

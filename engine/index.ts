@@ -8,6 +8,7 @@ export {
 } from './app/index.ts';
 export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup.ts';
 export { backup } from './backup.ts';
+export type { Command, CommandRecord } from './command/index.ts';
 export type { Finding } from './doctor.ts';
 export { checkApplication, checkNativeParts, checkTools, failed } from './doctor.ts';
 export type { DryRun } from './dry-run.ts';
@@ -16,6 +17,7 @@ export type { EngineErrorCode } from './errors.ts';
 export { engineError } from './errors.ts';
 export type { OwnerRule } from './home/index.ts';
 export { bitbucketExcludes } from './home/index.ts';
+export { type CommandPlace, type Hooks, runFailureHooks } from './hooks.ts';
 export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';
 export {
@@ -50,3 +52,4 @@ export type { SnapshotFilter } from './snapshots.ts';
 export { findSnapshot, listSnapshots } from './snapshots.ts';
 export type { NamedDamage, VerifyResult } from './verify.ts';
 export { verifySnapshots } from './verify.ts';
+export { dropLeftViews, type LeftViews } from './view/index.ts';

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 /** Names a process for good: a pid alone is used again after its end, and after a reboot. */
@@ -10,6 +11,17 @@ export interface ProcessIdentity {
 
 export async function ownIdentity(): Promise<ProcessIdentity> {
   return { pid: process.pid, started: (await startOf(process.pid)) ?? '', boot: await bootId() };
+}
+
+/** Of a process that was just started: at once, for this one may end at any time. Undefined when that one has ended. */
+export function identityOfChild(pid: number): ProcessIdentity | undefined {
+  try {
+    const started = startIn(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    return started === undefined ? undefined : { pid, started, boot };
+  } catch {
+    return undefined; // no /proc, or no such process
+  }
 }
 
 /** False only when that process certainly ended: another boot, no such pid, or a pid that started at another time. */
@@ -34,6 +46,10 @@ async function startOf(pid: number): Promise<string | undefined> {
   } catch {
     return undefined; // no such process
   }
+  return startIn(stat);
+}
+
+function startIn(stat: string): string | undefined {
   // The name, in parentheses, may hold anything: the fields begin behind its end.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];

@@ -12,8 +12,9 @@ import { backupSettings, refuseStoreInHome } from '../backup-settings.ts';
 import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { withFailureHooks } from '../failure-hooks.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
-import { describeFence, describeHalves } from '../render/pair.ts';
+import { describeCommands, describeFence, describeHalves, titleOf } from '../render/pair.ts';
 import { count, counted, duration, localTime, size } from '../render/quantities.ts';
 import { warnOfProblems } from '../snapshot-named.ts';
 import { cacheDir, stateDir } from '../state-dir.ts';
@@ -28,6 +29,27 @@ interface BackupOptions {
 /** Takes one paired snapshot, or says what it would do. */
 export const backup: Command<BackupOptions> = async (context, options) => {
   const waitMs = options.wait === undefined ? 0 : waitOf(options.wait);
+  if (options.dryRun) return tryOut(context);
+  return withFailureHooks(context, () => backUp(context, { ...options, waitMs }));
+};
+
+/** Says what a backup would do. Runs no command of the administrator. */
+async function tryOut(context: Context): Promise<number> {
+  const settings = backupSettings(context);
+  refuseStoreInHome(settings.home, storePlace(context));
+  await using store = await openConfiguredStore(context);
+  await using _connections = { [Symbol.asyncDispose]: () => settings.app.close() };
+  const { seams, signal, backupSeams } = context;
+  const home = settings.home && { ...settings.home, ...backupSeams?.home };
+  const found = await dryRun({ ...settings, home, store, seams, signal });
+  context.output.result(estimateToJson(found, settings.instance), estimateToText(found, settings.instance));
+  return exitCodes.done;
+}
+
+async function backUp(
+  context: Context,
+  options: BackupOptions & { readonly waitMs: number },
+): Promise<number> {
   const settings = backupSettings(context);
   refuseStoreInHome(settings.home, storePlace(context));
   await using store = await openConfiguredStore(context);
@@ -35,11 +57,6 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   await using _connections = { [Symbol.asyncDispose]: () => app.close() };
   const { seams, signal } = context;
   const home = settings.home && { ...settings.home, ...context.backupSeams?.home };
-  if (options.dryRun) {
-    const found = await dryRun({ ...settings, home, store, seams, signal });
-    context.output.result(estimateToJson(found, settings.instance), estimateToText(found, settings.instance));
-    return exitCodes.done;
-  }
   const summary = await backUpPair({
     ...settings,
     home,
@@ -54,7 +71,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
       patience: context.backupSeams?.patience,
     },
     holdUntil: options.holdUntil,
-    waitMs,
+    waitMs: options.waitMs,
     cacheDir: cacheDir(context.env),
     signal,
     onPhase: async phase => {
@@ -63,14 +80,15 @@ export const backup: Command<BackupOptions> = async (context, options) => {
     },
     onProgress: context.progress.onProgress,
     onToken: token => tellToken(context, token),
+    onWarning: context.output.warning,
   });
   const unreadable = summary.home?.unreadable ?? [];
   for (const name of unreadable) context.output.warning(`Cannot read ${name}: it is not in the snapshot`);
   warnOfProblems(context, store);
   for (const warning of summary.warnings) context.output.warning(warning);
   context.output.result(toJson(summary, settings.instance), toText(summary, settings.instance));
-  return unreadable.length > 0 ? exitCodes.incomplete : exitCodes.done;
-};
+  return unreadable.length + summary.failures.length > 0 ? exitCodes.incomplete : exitCodes.done;
+}
 
 function waitOf(text: string): number {
   const waitMs = parseDuration(text);
@@ -121,6 +139,7 @@ function toJson(summary: BackupSummary, instance: string): Record<string, unknow
       bytes: database?.bytes ?? 0,
     },
     stored: summary.stored,
+    commands: summary.commands,
   };
 }
 
@@ -131,12 +150,13 @@ function toText(summary: BackupSummary, instance: string): string {
     ...describeHalves(summary),
     `stored     ${counted(newChunks, 'new chunk')}, ${size(newBytes)}, packed to ${size(packedBytes)}`,
     ...describeFence(summary),
+    ...describeCommands(summary.commands),
     `took       ${duration(summary.durationMs)}`,
   ].join('\n');
 }
 
 function estimateToJson(
-  { parent, home, database, durationMs }: DryRun,
+  { parent, home, database, commands, durationMs }: DryRun,
   instance: string,
 ): Record<string, unknown> {
   return {
@@ -148,10 +168,11 @@ function estimateToJson(
     durationMs,
     home,
     database,
+    commands,
   };
 }
 
-function estimateToText({ parent, home, database }: DryRun, instance: string): string {
+function estimateToText({ parent, home, database, commands }: DryRun, instance: string): string {
   return [
     `Nothing was locked or written. A backup of ${instance} would build on ${parent?.slice(0, 8) ?? 'nothing: it is the first'}`,
     ...(home
@@ -164,5 +185,6 @@ function estimateToText({ parent, home, database }: DryRun, instance: string): s
           `database   ${counted(database.tables, 'table')}; ${count(database.changedTables)} changed: ${count(database.changedSegments)} of ${counted(database.segments, 'segment')}, about ${size(database.bytes)} to look at`,
         ]
       : []),
+    ...commands.map(command => `command    ${command.moment} ${titleOf(command)}: would run`),
   ].join('\n');
 }

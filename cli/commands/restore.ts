@@ -1,8 +1,10 @@
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
+import { commandsOf } from '../backup-settings.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
+import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
 import { refusePasswordInArgument } from '../secrets.ts';
 import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
@@ -23,12 +25,15 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   const targets = checkTargets(options, context.cwd);
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
+  const config = context.config();
   const result = await restorePair({
     store,
     clock: context.seams.clock,
     host: hostname(),
     snapshot,
     ...targets,
+    hooks: commandsOf(config?.values.hooks.restore ?? []),
+    hooksFolder: config && dirname(config.file),
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });
@@ -46,6 +51,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       verified: true,
       durationMs: result.durationMs,
       afterwards: result.afterwards,
+      commands: result.commands,
     },
     [
       `Restored snapshot ${snapshot.id.slice(0, 8)} in ${duration(result.durationMs)}; every byte was checked.`,
@@ -53,10 +59,12 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       ...(database
         ? [`database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}`]
         : []),
+      ...describeCommands(result.commands),
       ...(result.afterwards.length > 0 ? ['', 'Before you start the application:'] : []),
       ...result.afterwards.map(note => `- ${note}`),
     ].join('\n'),
   );
+  if (result.hookFailure !== undefined) throw result.hookFailure; // said last: what was restored is whole
   return 0;
 };
 

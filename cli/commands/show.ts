@@ -3,7 +3,7 @@ import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { configurationText } from '../render/configuration.ts';
-import { describeFence, describeHalves } from '../render/pair.ts';
+import { describeCommands, describeFence, describeHalves } from '../render/pair.ts';
 import { localTime, utcTime } from '../render/quantities.ts';
 import { type SnapshotWish, snapshotNamed } from '../snapshot-named.ts';
 
@@ -48,6 +48,7 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
     },
     database: database && { ...database, listing: undefined },
     warnings: snapshot.warnings,
+    commands: snapshot.commands,
     configuration,
   };
 }
@@ -62,6 +63,7 @@ function toText(snapshot: Snapshot): string {
     ...describeHalves(snapshot),
     ...(home?.roots.map(root => `  root     ${pathText(root.path)}`) ?? []),
     ...describeFence(snapshot),
+    ...describeCommands(snapshot.commands),
     ...(home?.unreadable.map(name => `unreadable ${name}`) ?? []),
     ...snapshot.warnings.map(warning => `warning    ${warning}`),
   ].join('\n');

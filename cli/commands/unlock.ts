@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { engineError, isLockable, releaseLatches, type UnresolvedLatch } from '../../engine/index.ts';
+import {
+  dropLeftViews,
+  engineError,
+  isLockable,
+  type LeftViews,
+  releaseLatches,
+  type UnresolvedLatch,
+} from '../../engine/index.ts';
 import { backupSettings } from '../backup-settings.ts';
-import type { Command } from '../context.ts';
+import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { counted } from '../render/quantities.ts';
 import { readSecretFile } from '../secrets.ts';
@@ -16,6 +23,11 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
   const { app, instance } = backupSettings(context);
   try {
     if (!isLockable(app)) {
+      const views = await dropViews(context, instance);
+      if (views.dropped.length + views.left.length > 0) {
+        context.output.result({ messageType: 'summary', ...viewsToJson(views) }, describeViews(views));
+        return views.left.length > 0 ? exitCodes.failed : exitCodes.done;
+      }
       throw engineError(
         'CONFIG_INVALID',
         'Cannot unlock: the configuration names no application that can be locked',
@@ -24,7 +36,7 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
         },
       );
     }
-    const released = await releaseLatches({
+    const released = releaseLatches({
       stateDir: stateDir(context.env),
       instance,
       app,
@@ -32,10 +44,20 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
       signal: context.signal,
       ...(options.tokenFile ? { token: readToken(options.tokenFile) } : {}),
     });
-    const { unlocked, lapsed, unresolved } = released;
+    await released.catch(() => undefined); // people wait for the lock; a view waits for its space, whatever became of the lock
+    const views = await dropViews(context, instance);
+    const { unlocked, lapsed, unresolved } = await released;
     context.output.result(
-      { messageType: 'summary', unlocked, lapsed, unresolved: unresolved.map(latch => latch.why) },
-      [describeReleased(unlocked, lapsed), ...unresolved.map(describeUnresolved)].join('\n'),
+      {
+        messageType: 'summary',
+        unlocked,
+        lapsed,
+        unresolved: unresolved.map(latch => latch.why),
+        ...viewsToJson(views),
+      },
+      [describeReleased(unlocked, lapsed), ...unresolved.map(describeUnresolved), describeViews(views)]
+        .filter(line => line !== '')
+        .join('\n'),
     );
     if (unlocked === 0 && !(await app.isServing({ signal: context.signal }))) {
       throw engineError(
@@ -46,11 +68,34 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
         },
       );
     }
-    return unresolved.length > 0 ? exitCodes.stillLocked : exitCodes.done;
+    if (unresolved.length > 0) return exitCodes.stillLocked;
+    return views.left.length > 0 ? exitCodes.failed : exitCodes.done;
   } finally {
     await app.close();
   }
 };
+
+/** What cannot be dropped is warned of at once, so that it is told whatever happens next. */
+async function dropViews(context: Context, instance: string): Promise<LeftViews> {
+  const { clock } = context.seams;
+  const views = await dropLeftViews({
+    stateDir: stateDir(context.env),
+    instance,
+    clock,
+    signal: context.signal,
+  });
+  for (const { mount, problem } of views.left)
+    context.output.warning(`The view of the home at ${mount} cannot be dropped: ${problem}`);
+  return views;
+}
+
+const viewsToJson = ({ dropped, left }: LeftViews) => ({
+  viewsDropped: dropped,
+  viewsLeft: left.map(({ mount }) => mount),
+});
+
+const describeViews = ({ dropped }: LeftViews): string =>
+  dropped.map(mount => `Dropped the view of the home at ${mount} that a dead run left.`).join('\n');
 
 function readToken(file: string): string {
   const token = file === '-' ? readFileSync(0, 'utf8').trim() : readSecretFile(file, 'the unlock token');

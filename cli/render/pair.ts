@@ -1,4 +1,11 @@
-import type { FenceRecord, Forecast, PairedDatabase, PairedHome } from '../../engine/index.ts';
+import {
+  type CommandRecord,
+  type FenceRecord,
+  type Forecast,
+  type PairedDatabase,
+  type PairedHome,
+  printableText,
+} from '../../engine/index.ts';
 import { count, counted, duration, size } from './quantities.ts';
 
 /** The two halves of a pair, a line each. */
@@ -28,4 +35,21 @@ export function describeFence({ fence, forecast }: { fence: FenceRecord; forecas
   return [
     `held       ${duration(fence.heldMs)}${by}: ${phases.join(', ')}; forecast ${duration(forecast.heldMs)}`,
   ];
+}
+
+const runWidthMax = 60;
+
+/** The commands of the administrator that ran, a line each, with what they printed last. */
+export function describeCommands(commands: readonly CommandRecord[]): string[] {
+  return commands.map(({ moment, name, run, durationMs, output }) => {
+    const said = output === '' ? '' : `: ${printableText(output)}`;
+    return `command    ${moment} ${titleOf({ name, run })}, ${duration(durationMs)}${said}`;
+  });
+}
+
+/** Its name, else the command in one line, cut. */
+export function titleOf({ name, run }: Pick<CommandRecord, 'name' | 'run'>): string {
+  if (name !== null) return printableText(name);
+  const line = run.trim().replace(/\s+/g, ' ');
+  return printableText(line.length > runWidthMax ? `${line.slice(0, runWidthMax)}…` : line);
 }

@@ -12,13 +12,15 @@ const saidMax = 300;
 
 export interface RunCommandOptions {
   readonly moment: CommandMoment;
-  /** Added to this process's environment, less its passphrase; undefined values are left out. */
+  /** Added to this process's environment, less its passphrase; what is undefined is taken away. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   /** Where it runs; else where this process does. */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   /** Ends the command, and all that it started; the reason is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** Told the process group as soon as there is one. */
+  readonly onStarted?: ((pid: number) => void) | undefined;
 }
 
 /**
@@ -30,12 +32,8 @@ export async function runCommand(command: Command, options: RunCommandOptions): 
   const { moment, clock, signal } = options;
   signal?.throwIfAborted();
   const startedMs = clock.monotonicMs();
-  const child = spawn('/bin/sh', ['-c', command.run], {
-    detached: true,
-    ...(options.folder === undefined ? {} : { cwd: options.folder }),
-    env: environment(moment, options.env),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = start(command, options);
+  if (child.pid !== undefined) options.onStarted?.(child.pid);
   const [output, complaint] = [new LastLine(), new LastLine()];
   child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
   child.stderr.on('data', (bytes: Buffer) => complaint.push(bytes));
@@ -79,6 +77,19 @@ export async function runCommand(command: Command, options: RunCommandOptions): 
     durationMs: clock.monotonicMs() - startedMs,
     output: output.text,
   };
+}
+
+function start(command: Command, { moment, env, folder }: RunCommandOptions) {
+  try {
+    return spawn('/bin/sh', ['-c', command.run], {
+      detached: true,
+      ...(folder === undefined ? {} : { cwd: folder }),
+      env: environment(moment, env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    throw failed(command, { moment, exit: null, found: (error as Error).message }); // such as too long a text
+  }
 }
 
 interface End {
@@ -130,7 +141,10 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean
 function environment(moment: CommandMoment, more: RunCommandOptions['env']): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env, STILLPOINT_MOMENT: moment };
   delete env['STILLPOINT_PASSPHRASE'];
-  for (const [name, value] of Object.entries(more)) if (value !== undefined) env[name] = value;
+  for (const [name, value] of Object.entries(more)) {
+    if (value === undefined) delete env[name];
+    else env[name] = value;
+  }
   return env;
 }
 

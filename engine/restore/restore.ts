@@ -1,4 +1,5 @@
 import { type Clock, StillpointError, type Store } from '../../store/index.ts';
+import type { Command, CommandRecord } from '../command/index.ts';
 import { checkDatabaseTarget, restoreDatabase } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import type { OwnerRule } from '../home/index.ts';
@@ -8,6 +9,7 @@ import { together } from '../together.ts';
 import { abortOf, pending } from '../waiting.ts';
 import { afterwards } from './afterwards.ts';
 import { checkHome, restoreParts } from './home.ts';
+import { aboutHooks, noHooksRan, runRestoreHooks } from './hooks.ts';
 import { databaseOf } from './jdbc.ts';
 import type { EarlierRun } from './marker.ts';
 import { type HomeWish, homeParts } from './parts.ts';
@@ -29,6 +31,10 @@ export interface RestoreOptions {
   readonly setJdbc?: boolean | undefined;
   /** The database to restore into; absent: it is not restored. */
   readonly database?: { readonly url: string; readonly password?: string | undefined } | undefined;
+  /** Run in turn once the restore is whole; not where only a part of the home was asked for. */
+  readonly hooks?: readonly Command[] | undefined;
+  /** Where they run; else where this process does. */
+  readonly hooksFolder?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -40,6 +46,10 @@ export interface RestoreResult {
   readonly database: { readonly tables: number; readonly rows: number } | null;
   readonly warnings: readonly string[];
   readonly afterwards: readonly string[];
+  /** Hooks that ended well. */
+  readonly commands: readonly CommandRecord[];
+  /** What ended the hooks early. What was restored is whole all the same. */
+  readonly hookFailure: unknown;
   readonly durationMs: number;
 }
 
@@ -96,6 +106,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     ],
     { signal },
   );
+  const hooks = isPart ? noHooksRan : await runRestoreHooks(options.hooks ?? [], options);
   const databaseResult = restoredDatabase ?? (options.database ? snapshot.database : null);
   return {
     home: homeResult && { files: homeResult.files, bytes: homeResult.bytes },
@@ -107,13 +118,17 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
         root => `Data store ${root} was NOT restored: give it a place with --map ${root}=NEW`,
       ) ?? []),
       ...(restoredDatabase?.warnings ?? []),
+      ...hooks.warnings,
     ],
     afterwards: [
       ...(isPart
         ? []
         : afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url, jdbc })),
       ...(home?.notes ?? []),
+      ...(isPart ? [] : aboutHooks(snapshot, options.hooks ?? [])),
     ],
+    commands: hooks.records,
+    hookFailure: hooks.failure,
     durationMs: Math.round(clock.monotonicMs() - startedMs),
   };
 }
