@@ -37,7 +37,7 @@ const captureBudgetBytes = 256 * 1024 * 1024;
 /** Where a test reaches into a run: the start of each phase, and how files are told apart. */
 export interface BackupSeams {
   readonly onPhase?: OnPhase;
-  readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam' | 'fileSystemSeam'>>;
+  readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam' | 'fileSystemSeam' | 'readSeam'>>;
   /** How long lock and unlock are tried; a minute is too long for a test. */
   readonly patience?: Partial<Patience>;
 }

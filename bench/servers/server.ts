@@ -237,7 +237,7 @@ class Server implements PostgresServer {
     await this.#ready(child);
   }
 
-  /** The postmaster writes `ready` into the last line of its pid file, which is what pg_ctl waits for, too. */
+  /** The postmaster writes `ready` (a standby: `standby`) into the last line of its pid file: what pg_ctl waits for, too. */
   async #ready(child: ChildProcess): Promise<void> {
     const { clock } = systemSeams;
     const deadline = clock.monotonicMs() + startTimeoutMs;
@@ -247,7 +247,8 @@ class Server implements PostgresServer {
         text => text.split('\n'),
         () => [], // not written yet
       );
-      if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return;
+      const state = lines[7]?.trim() ?? '';
+      if (Number(lines[0]) === child.pid && ['ready', 'standby'].includes(state)) return;
       if (clock.monotonicMs() > deadline) {
         await this.#end('SIGKILL');
         throw new Error(`Cannot start PostgreSQL: not ready in ${startTimeoutMs} ms\n${await this.log()}`);

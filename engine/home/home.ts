@@ -14,6 +14,7 @@ import { estimateTree, type LookContext, prescanTree } from './prescan.ts';
 import { codeOf, type FileReader } from './read.ts';
 import { makeReport, type Report } from './report.ts';
 import { expandDataStores } from './roots.ts';
+import { checkShrunk } from './shrunk.ts';
 import { statCalls } from './stat.ts';
 import { isSame } from './states.ts';
 import { makeTree, type RootPlan, type Tree } from './tree.ts';
@@ -139,6 +140,8 @@ class OpenHome implements Home {
     const sums = { files: 0, folders: 0, bytes: 0 };
     for (const tree of this.#trees) {
       await prescanTree(tree, telling);
+      const shrunk = checkShrunk(tree);
+      if (shrunk !== undefined) this.#report.notes.add(shrunk);
       for (const { table, from, to } of tree.scanned.runs()) addTo(sums, table.sums(from, to));
     }
     onProgress?.({ ...read });

@@ -1,7 +1,8 @@
 import type { Client } from 'pg';
 import { engineError } from '../../errors.ts';
 import type { DatabaseAddress } from '../database.ts';
-import { databaseError, failureOf } from './failure.ts';
+import { connectError } from './connect-failure.ts';
+import { databaseError } from './failure.ts';
 import { passwordFromFile } from './password.ts';
 import { sessionSettings } from './settings.ts';
 
@@ -176,46 +177,72 @@ async function connect(client: Client): Promise<void> {
   try {
     await client.connect();
   } catch (error) {
-    const { message, sqlState } = failureOf(error);
-    const refused = sqlState?.startsWith('28') === true || message.startsWith('SASL');
-    throw engineError(
-      refused ? 'DATABASE_RIGHTS' : 'DATABASE_UNREACHABLE',
-      `Cannot connect to ${addressOf(client)} as ${client.user ?? '?'}: ${message}`,
-      {
-        remedy: refused
-          ? 'Check user and password (URL, passwordFile, PGPASSWORD or PGPASSFILE) and pg_hba.conf.'
-          : 'Check that the server runs and that host, port and database name are right.',
-        context: sqlState === undefined ? {} : { sqlState },
-        cause: error,
-      },
-    );
+    throw connectError(error, {
+      address: addressOf(client),
+      user: client.user ?? '?',
+      database: client.database ?? '',
+    });
   }
 }
 
 async function settle(client: Client, parameters: URLSearchParams): Promise<Connection> {
-  const [first] = (
-    await client.query(
-      "SELECT pg_catalog.current_setting('server_version_num')::int AS version, pg_catalog.pg_backend_pid() AS pid",
-    )
-  ).rows as { version: number; pid: number }[];
-  const { version, pid } = first!;
   const address = addressOf(client);
+  const { version, pid } = await firstAnswer(client, `prepare the connection to ${address}`);
   if (version < oldestServer)
     throw engineError(
       'DATABASE_UNSUPPORTED',
       `Cannot work with ${address}: it is PostgreSQL ${Math.floor(version / 10_000)}`,
       { remedy: 'Upgrade the server to PostgreSQL 14 or newer.' },
     );
-  // A pooler invents the number that it gives its clients, and may change backends between two statements.
-  if ((client as unknown as { processID: number | null }).processID !== pid)
-    throw engineError('DATABASE_UNSUPPORTED', `Cannot work with ${address}: a connection pooler answers`, {
-      remedy: 'Give the address of the PostgreSQL server itself.',
-    });
+  // A pooler invents the number that it gives its clients.
+  if ((client as unknown as { processID: number | null }).processID !== pid) throw poolerAnswers(address);
   const connection = new Connection(client, { pid, versionNumber: version, parameters });
   await connection.script(`prepare the connection to ${address}`, [
     `SELECT ${sessionSettings(version)
       .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
-      .join(', ')}`,
+      .join(', ')}, pg_catalog.set_config('${sessionName}', '${pid}', false)`,
   ]);
   return connection;
+}
+
+async function firstAnswer(client: Client, action: string): Promise<{ version: number; pid: number }> {
+  try {
+    const { rows } = await client.query<{ version: number; pid: number }>(
+      "SELECT pg_catalog.current_setting('server_version_num')::int AS version, pg_catalog.pg_backend_pid() AS pid",
+    );
+    return rows[0]!;
+  } catch (error) {
+    throw databaseError(action, error);
+  }
+}
+
+/** A setting of our own: which backend it was set on. */
+const sessionName = 'stillpoint.session';
+
+/**
+ * Asks all connections at once whether each still has its own backend, with what was set there: a pooler that passes a
+ * backend's number on may yet give its clients another one for each transaction. DATABASE_UNSUPPORTED.
+ */
+export async function checkBackends(connections: readonly Connection[]): Promise<void> {
+  const found = await Promise.all(
+    connections.map(one =>
+      one.rows<{ pid: number; session: string | null }>(
+        'look at the connections',
+        `SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_setting('${sessionName}', true) AS session`,
+      ),
+    ),
+  );
+  const isOwn = found.every(
+    ([row], i) =>
+      row!.pid === connections[i]!.backendPid && row!.session === String(connections[i]!.backendPid),
+  );
+  if (!isOwn || new Set(connections.map(one => one.backendPid)).size < connections.length)
+    throw poolerAnswers(connections[0]!.address);
+}
+
+function poolerAnswers(address: string): Error {
+  return engineError('DATABASE_UNSUPPORTED', `Cannot work with ${address}: a connection pooler answers`, {
+    remedy:
+      'Give host and port of the PostgreSQL server itself (PgBouncer listens on 6432 by default, PostgreSQL on 5432).',
+  });
 }

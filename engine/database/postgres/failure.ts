@@ -32,19 +32,24 @@ const remedies: Readonly<Record<string, string>> = {
   '53100': 'Make room on the disk of the database server.',
   '53200': 'Raise max_locks_per_transaction of the server and restart it.',
   '53300': 'Raise max_connections of the server: a run needs four.',
+  '57P02': 'Run it again once the server is back; its log says why it crashed.',
+  '57P03': 'Wait until the server has started; then run it again.',
+  '25006': 'Give the address of the primary, or set default_transaction_read_only off for the role.',
   '55P03': 'Wait until the session that changes or locks tables has ended, then run it again.',
   '57014': 'Find out who cancels statements on this server, then run it again.',
   '57P01': 'Run it again once the server is back.',
 };
+
+const anyRemedy = 'Look into the log of the database server, then run it again.';
 
 /** `Cannot <verb object>: <what the server said>`, with the code that fits its SQLSTATE; passes our own errors on. */
 export function databaseError(action: string, error: unknown): StillpointError {
   if (error instanceof StillpointError) return error;
   const { message, sqlState, hint } = failureOf(error);
   const code: EngineErrorCode = sqlState === '42501' ? 'DATABASE_RIGHTS' : 'DATABASE_FAILED';
-  const remedy = (sqlState && remedies[sqlState]) ?? hint ?? rightsRemedy(message, sqlState);
+  const remedy = (sqlState && remedies[sqlState]) ?? hint ?? rightsRemedy(message, sqlState) ?? anyRemedy;
   return engineError(code, `Cannot ${action}: ${message}`, {
-    ...(remedy === undefined ? {} : { remedy }),
+    remedy,
     context: sqlState === undefined ? {} : { sqlState },
     cause: error,
   });

@@ -13,11 +13,12 @@ import type { Pinned } from './pin.ts';
 import type { PreparedDdl } from './prepare.ts';
 import { type DatabaseProperties, readDatabaseProperties } from './properties.ts';
 import { encodeRelation } from './relation-entry.ts';
+import { listed } from './rights.ts';
 import type { ServerFacts } from './server.ts';
 import { rowSettings } from './settings.ts';
 import { storeListing } from './store-listing.ts';
 import type { TableState, ViewedTable } from './table-state.ts';
-import { listed, type Relation } from './tables.ts';
+import type { Relation } from './tables.ts';
 import { tablesOfOtherTypes, typesChanged, viewTables } from './view.ts';
 import { waitUntilFlushed } from './wal.ts';
 

@@ -9,7 +9,6 @@ import { listRelations, type Relation } from './tables.ts';
 
 /** What was read before the lock and is expected to be still true at the pin. */
 export interface PinPlan {
-  readonly user: string;
   readonly relations: readonly Relation[];
   readonly fingerprintSql: string;
   readonly fingerprint: Uint8Array;
@@ -53,7 +52,7 @@ export async function pinView(connection: Connection, plan: PinPlan): Promise<Pi
     if (view && Buffer.compare(view.fingerprint, plan.fingerprint) === 0 && relations === plan.relations)
       return { ...view, relations, isAsPlanned: true };
     if (!view) await connection.script('let go of a view', ['ROLLBACK']);
-    const found = await listRelations(connection, plan.user);
+    const found = await listRelations(connection);
     if (view && holdsAll(relations, found)) return { ...view, relations: found, isAsPlanned: false };
     if (view) await connection.script('let go of a view', ['ROLLBACK']);
     if (attempt === attemptsMax)

@@ -62,7 +62,7 @@ export async function prepareBackup(connections: Connections, options: PrepareOp
   const loaded = options.base
     ? await loadBase(options.base, { facts, position: positionFrom(position) })
     : undefined;
-  const relations = await listRelations(pin, facts.user);
+  const relations = await listRelations(pin);
   const ddl = await ddlOf(pin, {
     ...{ tool, loaded, fingerprint, encoding: facts.encoding },
     exportedSnapshot: exportedSnapshot!,
@@ -71,7 +71,6 @@ export async function prepareBackup(connections: Connections, options: PrepareOp
   await pin.script(action, ['ROLLBACK']);
   const plan = await warmView(pin, {
     plan: {
-      user: facts.user,
       relations,
       fingerprintSql: sql,
       fingerprint,

@@ -26,8 +26,6 @@ export interface ServerFacts {
   readonly timeline: number;
   /** Microseconds since 1970-01-01 UTC. */
   readonly startedAtUs: bigint;
-  readonly user: string;
-  readonly isSuperuser: boolean;
 }
 
 interface Row {
@@ -44,8 +42,6 @@ interface Row {
   system_identifier: string;
   timeline: string;
   started_at_us: string;
-  role: string;
-  is_superuser: boolean;
   block_size: string;
 }
 
@@ -90,8 +86,6 @@ export async function readServerFacts(connection: Connection): Promise<ServerFac
     systemIdentifier: BigInt(row.system_identifier),
     timeline: Number.parseInt(row.timeline, 16),
     startedAtUs: BigInt(row.started_at_us),
-    user: row.role,
-    isSuperuser: row.is_superuser,
   };
 }
 
@@ -110,10 +104,9 @@ async function readRow(connection: Connection, version: number): Promise<Row> {
       pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, ${collationColumns(version)},
       s.system_identifier::text, pg_catalog.current_setting('block_size') AS block_size,
       pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) AS timeline,
-      (EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8::text AS started_at_us,
-      current_user AS role, r.rolsuper AS is_superuser
-    FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() s, pg_catalog.pg_roles r
-    WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user`,
+      (EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8::text AS started_at_us
+    FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() s
+    WHERE d.datname = pg_catalog.current_database()`,
   );
   if (!row) throw databaseError('read what the server says about itself', new Error('no answer'));
   return row;

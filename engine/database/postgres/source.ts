@@ -16,7 +16,7 @@ import type {
 } from '../database.ts';
 import { BaseSegments } from './base.ts';
 import { listBlockers } from './blockers.ts';
-import { type Connection, openConnection } from './connection.ts';
+import { type Connection, checkBackends, openConnection } from './connection.ts';
 import { estimateCopy } from './estimate.ts';
 import { finishCopy } from './finish.ts';
 import { readLargeObjectIds, withLargeObjects } from './large-objects.ts';
@@ -38,6 +38,7 @@ export async function connectDatabase(options: ConnectOptions): Promise<Database
     const readers = new Array<string>(options.readers ?? readersDefault).fill('read');
     for (const purpose of ['pin', 'watch', ...readers])
       opened.push(await openConnection({ ...options, purpose }));
+    await checkBackends(opened);
   } catch (error) {
     for (const connection of opened) await connection.close();
     throw error;
@@ -66,7 +67,11 @@ class PostgresSource implements DatabaseSource {
   ): Promise<DatabaseFacts> {
     return this.#guarded(options.signal, async () => {
       const { pgDump } = this.#options;
-      const prepared = await prepareBackup(this.#connections, { ...options, pgDump });
+      const prepared = await prepareBackup(this.#connections, { ...options, pgDump }).catch(
+        async (error: unknown) => {
+          throw await this.#withBlockers(error);
+        },
+      );
       this.#prepared = prepared;
       const { facts, plan, ddl, bytes } = prepared;
       return {
@@ -244,22 +249,29 @@ class PostgresSource implements DatabaseSource {
 
   /** All of it or none: after a failure nothing is held, and another try may follow. */
   async #takePin(plan: PinPlan): Promise<Pinned> {
-    const { pin, watch, readers } = this.#connections;
+    const { pin, readers } = this.#connections;
     try {
       const pinned = await pinView(pin, plan);
       await Promise.all(readers.map(reader => joinView(reader, pinned)));
       return pinned;
     } catch (error) {
-      const blockers = isBlocked(error) ? await listBlockers(watch, plan.relations) : [];
+      const named = await this.#withBlockers(error);
       for (const one of [pin, ...readers])
         if (!one.isLost) await one.script('let go of a view', ['ROLLBACK']);
-      if (!isBlocked(error) || blockers.length === 0) throw error;
-      throw engineError('DATABASE_FAILED', `${error.message} (${blockers.join('; ')})`, {
-        remedy: 'Wait until that session has ended, or end it with pg_terminate_backend; then run it again.',
-        context: error.context,
-        cause: error,
-      });
+      throw named;
     }
+  }
+
+  /** Where somebody else's lock did not go away in time, says whose it is. */
+  async #withBlockers(error: unknown): Promise<unknown> {
+    if (!isBlocked(error)) return error;
+    const blockers = await listBlockers(this.#connections.watch).catch(() => []); // what failed first says more
+    if (blockers.length === 0) return error;
+    return engineError('DATABASE_FAILED', `${error.message} (${blockers.join('; ')})`, {
+      remedy: 'Wait until that session has ended, or end it with pg_terminate_backend; then run it again.',
+      context: error.context,
+      cause: error,
+    });
   }
 
   /** While it runs an abort cuts every connection: whatever waits on one fails at once. */

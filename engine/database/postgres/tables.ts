@@ -1,5 +1,6 @@
 import { engineError } from '../../errors.ts';
 import type { Connection } from './connection.ts';
+import { checkRights } from './rights.ts';
 
 /** What a relation is to a backup. */
 export type RelationKind =
@@ -102,24 +103,21 @@ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`;
  * Everything that has rows, values or a definition of its own, in the order of schema and name. What extensions own
  * comes with them, except the rows that they declare to be the user's. DATABASE_RIGHTS where some cannot be read in full.
  */
-export async function listRelations(connection: Connection, user: string): Promise<Relation[]> {
+export async function listRelations(connection: Connection): Promise<Relation[]> {
   const all = await connection.rows<Row>('list the tables', relationsSql);
   // Who may not read the pages may still read the objects, one by one.
   const rows = all.filter(row => row.readable || row.oid !== largeObjectsOid);
-  refuseUnreadable(
-    rows.filter(row => row.relkind !== 'f' && !row.readable),
-    user,
-  );
-  refuseHidden(
-    rows.filter(row => row.hidden),
-    user,
-  );
+  await checkRights(connection, { relations: rows, mayReadPages: rows.length === all.length });
   for (const row of rows) {
     // A database without an encoding may hold names that are no UTF-8: the driver cannot say them back.
     if ([row.schema, row.name, ...row.columns].some(name => name.includes('\ufffd')))
-      throw engineError('DATABASE_UNSUPPORTED', `Cannot back up ${label(row)}: its name is not valid UTF-8`, {
-        remedy: 'Rename it.',
-      });
+      throw engineError(
+        'DATABASE_UNSUPPORTED',
+        `Cannot back up ${row.schema}.${row.name}: its name is not valid UTF-8`,
+        {
+          remedy: 'Rename it.',
+        },
+      );
   }
   return rows.map(toRelation);
 }
@@ -141,38 +139,4 @@ function toRelation(row: Row): Relation {
         ? { schema: row.root_schema, name: row.root_name }
         : null,
   };
-}
-
-function label(row: { schema: string; name: string }): string {
-  return `${row.schema}.${row.name}`;
-}
-
-/** `a, b, c and 4 more`. */
-export function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(', ');
-  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
-}
-
-function refuseUnreadable(rows: readonly Row[], user: string): void {
-  if (rows.length === 0) return;
-  throw engineError(
-    'DATABASE_RIGHTS',
-    `Cannot back up the database: ${user} may not read ${listed(rows.map(label))}`,
-    {
-      remedy: `As a superuser: GRANT pg_read_all_data TO "${user}"; (or GRANT SELECT on each of them).`,
-      context: { relations: rows.map(label) },
-    },
-  );
-}
-
-function refuseHidden(rows: readonly Row[], user: string): void {
-  if (rows.length === 0) return;
-  throw engineError(
-    'DATABASE_RIGHTS',
-    `Cannot back up the database: row-level security hides rows of ${listed(rows.map(label))} from ${user}`,
-    {
-      remedy: `As a superuser: ALTER ROLE "${user}" BYPASSRLS;`,
-      context: { relations: rows.map(label) },
-    },
-  );
 }

@@ -8,8 +8,8 @@ import { createDatabase } from './create-database.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import { type Marker, readMarker, writeMarker } from './marker.ts';
 import { readOutline } from './outline.ts';
+import { listed } from './rights.ts';
 import { identifier, literal } from './sql.ts';
-import { listed } from './tables.ts';
 import { userObjectsSql } from './user-objects.ts';
 
 /** What a restore finds where it is to go. */

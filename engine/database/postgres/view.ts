@@ -6,9 +6,10 @@ import { inKeyOrder } from './entry-parts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { haveNamesChanged } from './object-names.ts';
 import type { Pinned } from './pin.ts';
+import { listed } from './rights.ts';
 import { readSizes } from './sizes.ts';
 import type { ViewedTable } from './table-state.ts';
-import { listed, type Relation } from './tables.ts';
+import type { Relation } from './tables.ts';
 
 /** Tables with what decides, beside their blocks, how their rows read: in the order of keys. */
 export async function viewTables(

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { engineError } from '../../../errors.ts';
+import { databaseError } from '../failure.ts';
 
 /** A boolean as the server writes it. */
 export type Flag = 't' | 'f';
@@ -88,8 +89,5 @@ function queryError(cause: unknown): Error {
       remedy: 'Find names, defaults or comments with such characters and rewrite them in UTF-8.',
       cause,
     });
-  return engineError('DATABASE_FAILED', found, {
-    remedy: 'Look into the log of the database server, then run the backup again.',
-    cause,
-  });
+  return databaseError('read definitions', cause);
 }
