@@ -28,12 +28,15 @@ export function textOf(path: BytePath): string {
   }
 }
 
+/** What may move the cursor, change colours, or turn the direction of a line. */
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 /** Like `textOf`, with control characters escaped, so that a name cannot forge lines in a message. */
 export function shown(path: BytePath): string {
-  return textOf(path).replace(
-    /[\u0000-\u001f\u007f]/g,
-    c => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return textOf(path).replace(unsafe, c => {
+    const code = c.charCodeAt(0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u${code.padStart(4, '0')}`;
+  });
 }
 
 function hasHighBytes(text: string): boolean {

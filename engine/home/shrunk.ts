@@ -6,7 +6,6 @@ import type { Tree } from './tree.ts';
 const entriesMin = 100;
 /** An empty mount point, or a new file system with its `lost+found`. */
 const emptyEntries = 1;
-const emptiedEntriesMin = 10;
 
 /**
  * A volume that is not mounted leaves an empty folder, or one with the little that an application wrote there since: a
@@ -19,8 +18,8 @@ export function checkShrunk(tree: Tree): string | undefined {
   // without the folder itself
   const [before, now] = [base.table.count - 1, scanned.count - 1];
   const what = `it holds ${now} files and folders, ${before} in the snapshot before`;
-  const isEmptied = now <= emptyEntries && before >= emptiedEntriesMin;
-  if (!isEmptied && (before < entriesMin || now > before / 2)) return undefined;
+  const isEmptied = now <= emptyEntries;
+  if (before < entriesMin || now > before / 2) return undefined;
   const isAnother =
     !fileSystems.get(scanned.fileSystem(0))?.isBases || scanned.state(0).ino !== base.table.state(0).ino;
   if (isEmptied || (isAnother && now < before / 10))

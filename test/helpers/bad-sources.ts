@@ -111,10 +111,15 @@ export const noOtherUser: string | false = isRoot ? false : 'only root can becom
 /** Runs something as a user who owns the rig, but not what is excepted. */
 export async function asNobody<T>(
   rig: Rig,
-  { except, run }: { readonly except: string; readonly run: () => Promise<T> },
+  {
+    except,
+    prepare,
+    run,
+  }: { readonly except: string; readonly prepare?: () => void; readonly run: () => Promise<T> },
 ): Promise<T> {
   execFileSync('chown', ['-R', `${nobody}:${nobody}`, rig.folder]);
   execFileSync('chown', ['-R', '0:0', except]);
+  prepare?.();
   process.setegid!(nobody);
   process.seteuid!(nobody);
   try {

@@ -138,7 +138,7 @@ onServers(
       await session.query('BEGIN; LOCK TABLE public.t');
       await assert.rejects(source.pin(), (error: unknown) => {
         const { code, message } = error as { code: string; message: string };
-        assert.match(message, /session \d+ \(.*\) on public\.t/);
+        assert.match(message, /session \d+ \(.*\) holds public\.t/);
         return code === 'DATABASE_FAILED';
       });
       await session.query('ROLLBACK');
