@@ -22,6 +22,8 @@ export interface FileSystem {
   readFolder(path: string): Promise<readonly FolderEntry[]>;
   /** Other hosts may write there, and what they wrote may show late. */
   isNetwork(path: string): Promise<boolean>;
+  /** What this user may still write on the file system of a path; files: undefined where it does not count them. */
+  space(path: string): Promise<{ readonly freeBytes: number; readonly freeFiles: number | undefined }>;
 }
 
 export interface OpenFile {
@@ -78,6 +80,10 @@ export const nodeFileSystem: FileSystem = {
       name: entry.name,
       kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other',
     }));
+  },
+  async space(path) {
+    const { bavail, bsize, files, ffree } = await fs.statfs(path);
+    return { freeBytes: bavail * bsize, freeFiles: files > 0 ? ffree : undefined };
   },
   isNetwork: async path => networkTypes.has((await fs.statfs(path)).type >>> 0),
 };

@@ -24,9 +24,19 @@ export function mediumError(
   });
 }
 
+/** True where the medium had no room for what was to be written. */
+export function isFull(error: unknown): error is StillpointError {
+  return error instanceof StillpointError && ['ENOSPC', 'EDQUOT'].includes(String(error.context['errno']));
+}
+
+const pruneHelps = '`stillpoint prune` can do so: it has room set aside';
+
 const answers: Readonly<Record<string, { readonly state: string; readonly remedy: string }>> = {
-  ENOSPC: { state: 'no space is left', remedy: 'Free space or inodes on the file system of the store.' },
-  EDQUOT: { state: 'the disk quota is used up', remedy: 'Raise the quota or free space.' },
+  ENOSPC: {
+    state: 'no space is left',
+    remedy: `Free space or inodes on the file system of the store, then run it again; ${pruneHelps}.`,
+  },
+  EDQUOT: { state: 'the disk quota is used up', remedy: `Raise the quota or free space; ${pruneHelps}.` },
   EROFS: {
     state: 'the file system is read-only',
     remedy: 'Mount it writable; look in the system log for why it is not.',

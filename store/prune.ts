@@ -1,5 +1,7 @@
+import type { StoreContext } from './context.ts';
 import { forget } from './forget.ts';
 import type { SnapshotId } from './ids.ts';
+import { isFull } from './medium-error.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { beginSession, type LiveSession } from './protocol/session.ts';
 import { endSilentSessions, type OtherSession } from './prune/fence.ts';
@@ -56,7 +58,7 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
   let live: LiveSession | undefined;
   if (!dryRun) {
     const record = { purpose: 'prune', host, startedMs: context.seams.clock.nowMs(), snapshots: [] } as const;
-    live = await beginSession(context, record, { signal });
+    live = await withReserve(context, () => beginSession(context, record, { signal }));
     try {
       const generation = last + 1;
       await endSilentSessions(context, { own: live.id, silenceMs, generation, onWait, signal });
@@ -86,6 +88,17 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
     async [Symbol.asyncDispose]() {
       isOpen = false;
       await live?.end();
+      if (live) await context.backend.keepReserve?.();
     },
   };
+}
+
+/** Where a full medium leaves no room to begin, gives up what was set aside for this, and tries again. */
+async function withReserve<T>({ backend }: StoreContext, begin: () => Promise<T>): Promise<T> {
+  try {
+    return await begin();
+  } catch (error) {
+    if (!isFull(error) || !(await backend.giveReserve?.())) throw error;
+    return begin();
+  }
 }

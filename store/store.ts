@@ -74,6 +74,7 @@ export interface CreateStoreOptions extends OpenStoreOptions {
 export async function createStore(backend: Backend, options: CreateStoreOptions): Promise<Store> {
   const { like, ...rest } = options;
   const keys = await createKeys(backend, { ...rest, ...(like && { like: insideOf(like).keys }) });
+  await backend.keepReserve?.();
   return storeWith(await loadContext(backend, keys, options), keys);
 }
 

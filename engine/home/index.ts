@@ -14,6 +14,7 @@ export type { IsSame, Look, State } from './states.ts';
 export { isSame } from './states.ts';
 export type { HomeSupport } from './support.ts';
 export { describeHomeSupport } from './support.ts';
+export { targetError } from './target.ts';
 export type {
   Home,
   HomeBase,

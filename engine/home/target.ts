@@ -174,9 +174,16 @@ const moved = (path: BytePath): Error =>
     remedy: 'Restore into a folder that nobody else writes to.',
   });
 
+const meanings = new Map([
+  ['ENOSPC', 'no space or no inodes are left (ENOSPC)'],
+  ['EDQUOT', 'the disk quota is used up (EDQUOT)'],
+  ['EROFS', 'the file system is read-only (EROFS)'],
+  ['EACCES', 'permission denied (EACCES)'],
+]);
+
 const remedies = new Map([
-  ['ENOSPC', 'Make room, or restore elsewhere.'],
-  ['EDQUOT', 'Raise the quota, or restore elsewhere.'],
+  ['ENOSPC', 'Make room and run the same command again, or restore elsewhere.'],
+  ['EDQUOT', 'Raise the quota and run the same command again, or restore elsewhere.'],
   ['EROFS', 'Name a folder on a file system that can be written.'],
   ['EACCES', 'Run as a user who may write there.'],
   ['EPERM', 'Run as a user who may write there.'],
@@ -192,16 +199,17 @@ export function onTarget<R>(path: BytePath, calls: () => R): R {
   try {
     return calls();
   } catch (error) {
-    const code = codeOf(error);
-    if (code === undefined || !(error instanceof Error && 'syscall' in error)) throw error;
-    throw engineError(
-      'TARGET_FAILED',
-      `Cannot restore ${path === '' ? 'the home folder' : shown(path)}: ${code}`,
-      {
-        remedy: remedies.get(code) ?? 'Check the target’s file system.',
-        context: { path: shown(path), code },
-        cause: error,
-      },
-    );
+    if (codeOf(error) === undefined || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw targetError(path === '' ? 'the home folder' : shown(path), error);
   }
+}
+
+/** What a call on the target failed with: TARGET_FAILED, with what can be done about it. */
+export function targetError(what: string, cause: unknown): Error {
+  const code = codeOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
+  return engineError('TARGET_FAILED', `Cannot restore ${what}: ${meanings.get(code) ?? code}`, {
+    remedy: remedies.get(code) ?? 'Check the target’s file system.',
+    context: { path: what, code },
+    cause,
+  });
 }

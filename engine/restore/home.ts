@@ -149,13 +149,16 @@ async function checkSpace(store: Store, parts: readonly HomePart[]): Promise<voi
     if (freeBytes >= bytes) continue;
     throw engineError(
       'TARGET_FAILED',
-      `Cannot restore into ${target}: ${freeBytes} bytes are free, ${bytes} are needed`,
+      `Cannot restore into ${target}: ${mebibytes(freeBytes)} are free, ${mebibytes(bytes)} are needed`,
       {
         remedy: 'Make room there or name a folder on a larger file system.',
+        context: { freeBytes, neededBytes: bytes },
       },
     );
   }
 }
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 async function nearestFolder(path: string): Promise<string> {
   for (let folder = path; ; folder = dirname(folder)) {

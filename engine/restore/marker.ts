@@ -1,8 +1,9 @@
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type SnapshotId, syncFolderOf, writeDurably } from '../../store/index.ts';
+import { type SnapshotId, StillpointError, syncFolderOf, writeDurably } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
+import { targetError } from '../home/index.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.ts';
 
 /** Stands in a restored folder until the restore is whole, so that nobody takes half a home for a whole one. */
@@ -94,8 +95,7 @@ async function takeOver(target: string, found: FoundMarker, mark: RestoreMark): 
   try {
     await rename(join(target, found.name), aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw lost();
-    throw error;
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? lost() : unwritable(target, error);
   }
   if ((await readFile(aside, 'utf8')) !== found.text) {
     // it is that of a run which was quicker: it gets it back, unless it has written another
@@ -103,7 +103,12 @@ async function takeOver(target: string, found: FoundMarker, mark: RestoreMark): 
     await rm(aside, { force: true });
     throw lost();
   }
-  const outcome = await writeDurably(marker, await linesOf(mark), { overwrite: 'never', mode: 0o600 });
+  const lines = await linesOf(mark);
+  const outcome = await writeDurably(marker, lines, { overwrite: 'never', mode: 0o600 }).catch(
+    (error: unknown) => {
+      throw unwritable(target, error); // what is aside is found by the next run
+    },
+  );
   await rm(aside, { force: true });
   if (outcome === 'exists') throw lost();
 }
@@ -171,29 +176,24 @@ async function checkEmpty(target: string, allowed: readonly string[]): Promise<v
 export async function takeHomeTarget(target: string, mark: RestoreMark): Promise<void> {
   const marker = join(target, restoreMarkerName);
   const lines = await linesOf(mark);
-  await mkdir(target, { recursive: true });
+  makeTarget(target);
   let fd: number;
   try {
     fd = openSync(marker, 'wx', 0o600);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') {
-      throw engineError(
-        'TARGET_NOT_EMPTY',
-        `Cannot restore into ${target}: another restore has begun there`,
-        {
-          remedy: 'Name an empty or absent folder.',
-        },
-      );
-    }
-    throw engineError('TARGET_FAILED', `Cannot restore into ${target}: ${message}`, {
-      remedy: 'Name a folder that may be written.',
-      cause: error,
-    });
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(target, error);
+    throw engineError(
+      'TARGET_NOT_EMPTY',
+      `Cannot restore into ${target}: another restore has begun there`,
+      { remedy: 'Name an empty or absent folder.' },
+    );
   }
   try {
     writeSync(fd, lines);
     fsyncSync(fd);
+  } catch (error) {
+    await rm(marker, { force: true }); // nothing else is there yet
+    throw unwritable(target, error);
   } finally {
     closeSync(fd);
   }
@@ -208,10 +208,32 @@ export async function takeHomeTarget(target: string, mark: RestoreMark): Promise
 
 /** Marks a folder again that an earlier run had marked, or says what is whole by now. The folder must exist. */
 export async function markUnfinished(target: string, mark: RestoreMark): Promise<void> {
-  await writeDurably(join(target, restoreMarkerName), await linesOf(mark), {
-    overwrite: 'replace',
-    mode: 0o600,
-  });
+  const lines = await linesOf(mark);
+  try {
+    await writeDurably(join(target, restoreMarkerName), lines, { overwrite: 'replace', mode: 0o600 });
+  } catch (error) {
+    throw unwritable(target, error);
+  }
+}
+
+/** A recursive mkdir says ENOENT of a file system that is read-only: a plain one tells. */
+function makeTarget(target: string): void {
+  try {
+    try {
+      mkdirSync(target, { recursive: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      mkdirSync(target);
+    }
+  } catch (error) {
+    throw unwritable(target, error);
+  }
+}
+
+/** What the target's file system said, as an error of the target: it is no store, whoever wrote there. */
+function unwritable(target: string, error: unknown): Error {
+  const fault = error instanceof StillpointError ? error.cause : error;
+  return targetError(`into ${target}`, fault ?? error);
 }
 
 async function linesOf(mark: RestoreMark): Promise<Uint8Array> {

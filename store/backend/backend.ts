@@ -44,6 +44,10 @@ export interface Backend {
    * changed for a day: whoever writes so slowly has to write again. How many there were.
    */
   removeLeftovers?(options: LeftoverOptions): Promise<number>;
+  /** Sets room aside for a prune, where the medium is one that fills up. That it fails is no matter. */
+  keepReserve?(): Promise<void>;
+  /** Gives that room back. False: there was none. */
+  giveReserve?(): Promise<boolean>;
   /** Idempotent. */
   close(): Promise<void>;
 }

@@ -1,9 +1,9 @@
 import { dirname, join, resolve } from 'node:path';
 import { syncFolderOf, temporaryPrefix, writeDurably } from '../durable.ts';
-import { storeError } from '../errors.ts';
+import { type StillpointError, storeError } from '../errors.ts';
 import { type FileKind, type FileSystem, nodeFileSystem, type OpenFile } from '../file-system.ts';
 import { hex } from '../ids.ts';
-import { errnoOf, mediumError } from '../medium-error.ts';
+import { errnoOf, isFull, mediumError } from '../medium-error.ts';
 import { type Randomness, systemSeams } from '../seams.ts';
 import {
   assertObjectName,
@@ -21,6 +21,7 @@ import {
 } from './backend.ts';
 import { makeFolder, makeRoot, rootIdentity } from './local-folders.ts';
 import { leftoverAgeMs, removeTemporaries } from './local-leftovers.ts';
+import { giveReserve, keepReserve } from './local-reserve.ts';
 
 export interface LocalBackendOptions {
   /** Makes the folder unless it is there; one that holds anything but a store is STORE_NOT_EMPTY. */
@@ -90,6 +91,8 @@ class LocalBackend implements Backend {
       fileSystem: this.#fileSystem,
       randomness: this.#randomness,
       ...(signal === undefined ? {} : { signal }),
+    }).catch(async (error: unknown) => {
+      throw isFull(error) ? await this.#fullError(error) : error;
     });
     if (sync === 'deferred') this.#unsynced.add(path);
     return outcome;
@@ -148,7 +151,28 @@ class LocalBackend implements Backend {
     });
   }
 
+  async keepReserve(): Promise<void> {
+    await keepReserve(this.location, { fileSystem: this.#fileSystem, randomness: this.#randomness });
+  }
+
+  async giveReserve(): Promise<boolean> {
+    return giveReserve(this.location, this.#fileSystem);
+  }
+
   async close(): Promise<void> {}
+
+  /** How full it is once what was written in vain is gone again. */
+  async #fullError(error: StillpointError): Promise<Error> {
+    const space = await this.#fileSystem.space(this.location).catch(() => undefined); // the error says enough
+    if (!space) return error;
+    const { freeBytes, freeFiles } = space;
+    const free = [`${(freeBytes / 2 ** 20).toFixed(1)} MiB`, ...(freeFiles === undefined ? [] : [`${freeFiles} inodes`])];
+    return storeError('STORE_WRITE_FAILED', `${error.message} (free: ${free.join(', ')})`, {
+      remedy: error.remedy ?? '',
+      context: { ...error.context, freeBytes, freeFiles },
+      cause: error,
+    });
+  }
 
   #path(name: string): string {
     return join(this.location, name);

@@ -3,6 +3,7 @@ import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import type { PackId, SessionId, SnapshotId } from '../ids.ts';
 import { manifestName } from '../manifest.ts';
+import { isFull } from '../medium-error.ts';
 import { packName } from '../pack/row.ts';
 import { type Generations, generationName, readGenerations } from '../protocol/generations.ts';
 import { putRecord } from '../protocol/note.ts';
@@ -110,11 +111,18 @@ export async function reclaim(
   // Only now: what is decided from here on is decided after every earlier generation was done with.
   const { since, loaded, marked, plan, leftoverManifests } = await survey(context, { session }, options);
   await removeLeftovers(context, { manifests: leftoverManifests, packs: plan.leftovers }, { signal });
-  const rewritten = await rewritePacks(
-    context,
-    { session, loaded, marked, packs: plan.rewritten, alsoList: plan.toList },
-    { onPack: (done, total) => onProgress?.({ phase: 'rewrite', done, total }), signal },
-  );
+  const rewrite = (packs: PrunePlan['rewritten']) =>
+    rewritePacks(
+      context,
+      { session, loaded, marked, packs, alsoList: plan.toList },
+      { onPack: (done, total) => onProgress?.({ phase: 'rewrite', done, total }), signal },
+    );
+  const rewritten = await rewrite(plan.rewritten).catch(async (error: unknown) => {
+    // No room for copies: what nothing at all is needed of can go without, and makes room for the next prune.
+    if (!isFull(error) || plan.dead.length + plan.orphans.length === 0) throw error;
+    await context.backend.sync();
+    return rewrite([]);
+  });
   const record = await propose(context, { session, since, loaded, plan, rewritten }, { signal });
   const before = marked;
   const sweep =

@@ -27,8 +27,12 @@ export function backUpHere(rig: Rig, { env, seams, args = [] }: RunOptions = {})
 }
 
 /** Any other command in this process. */
-export function askHere(rig: Rig, args: readonly string[]): Promise<Ended> {
-  return runHere([...args, '--json'], { cwd: rig.folder, env: rig.env });
+export function askHere(
+  rig: Rig,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return runHere([...args, '--json'], { cwd: rig.folder, env: { ...rig.env, ...env } });
 }
 
 /** The environment of a run whose configuration differs in some lines: each begins with `home`, `database` and the like. */

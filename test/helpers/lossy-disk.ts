@@ -163,6 +163,9 @@ function makeDisk(folders: Map<string, Folder>, fault: DiskFault): LossyDisk {
     async isNetwork() {
       return false;
     },
+    async space() {
+      return { freeBytes: 0, freeFiles: undefined };
+    },
   };
 
   return {
