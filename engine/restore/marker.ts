@@ -182,11 +182,9 @@ export async function takeHomeTarget(target: string, mark: RestoreMark): Promise
     fd = openSync(marker, 'wx', 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(target, error);
-    throw engineError(
-      'TARGET_NOT_EMPTY',
-      `Cannot restore into ${target}: another restore has begun there`,
-      { remedy: 'Name an empty or absent folder.' },
-    );
+    throw engineError('TARGET_NOT_EMPTY', `Cannot restore into ${target}: another restore has begun there`, {
+      remedy: 'Name an empty or absent folder.',
+    });
   }
   try {
     writeSync(fd, lines);

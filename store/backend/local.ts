@@ -166,7 +166,10 @@ class LocalBackend implements Backend {
     const space = await this.#fileSystem.space(this.location).catch(() => undefined); // the error says enough
     if (!space) return error;
     const { freeBytes, freeFiles } = space;
-    const free = [`${(freeBytes / 2 ** 20).toFixed(1)} MiB`, ...(freeFiles === undefined ? [] : [`${freeFiles} inodes`])];
+    const free = [
+      `${(freeBytes / 2 ** 20).toFixed(1)} MiB`,
+      ...(freeFiles === undefined ? [] : [`${freeFiles} inodes`]),
+    ];
     return storeError('STORE_WRITE_FAILED', `${error.message} (free: ${free.join(', ')})`, {
       remedy: error.remedy ?? '',
       context: { ...error.context, freeBytes, freeFiles },

@@ -54,7 +54,8 @@ export function mountSmallDisk(
       const { bavail, bsize } = statfsSync(path);
       const left = bavail * bsize - leaveBytes;
       try {
-        for (let taken = 0; taken < left; ) taken += writeSync(fd, Buffer.alloc(Math.min(65_536, left - taken)));
+        for (let taken = 0; taken < left; )
+          taken += writeSync(fd, Buffer.alloc(Math.min(65_536, left - taken)));
       } catch {
         // full: that is what was wanted
       }

@@ -125,7 +125,9 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         const pruned = await ask(['prune', '--keep-last', '1']);
         assert.equal(pruned.code, 0, pruned.stderr);
         const { freedBytes } = pruned.json.at(-1) as { freedBytes: number };
-        context.diagnostic(`a full store: ${freedBytes} bytes are free again, ${small.freeBytes - before} on the disk`);
+        context.diagnostic(
+          `a full store: ${freedBytes} bytes are free again, ${small.freeBytes - before} on the disk`,
+        );
         assert.ok(freedBytes > 3 * mebibyte);
         small.free();
         const verified = await ask(['verify', '--read-data']);
@@ -162,16 +164,24 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
     assert.equal((await backUpHere(rig, { env: cached })).code, 0);
     for (const [what, full] of [
       ['full from the start', () => small.fill()],
-      ['full and empty', () => {
-        small.fill();
-      }],
+      [
+        'full and empty',
+        () => {
+          small.fill();
+        },
+      ],
     ] as const) {
       full();
       change();
       const ended = await backUpHere(rig, { env: cached });
       tell(context, { name: 'full disk under the cache', ended, more: what });
       assert.equal(ended.code, 0, ended.stderr);
-      context.diagnostic(ended.stdout.split('\n').filter(line => line.includes('warning')).join(' '));
+      context.diagnostic(
+        ended.stdout
+          .split('\n')
+          .filter(line => line.includes('warning'))
+          .join(' '),
+      );
       assertUnlocked(rig);
     }
     small.free();
@@ -195,7 +205,10 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         const onPhase = (now: Phase) => {
           if (now === phase) small.fill();
         };
-        const ended = await backUpHere(rig, { env: { ...env, STILLPOINT_STATE_DIR: state }, seams: { onPhase } });
+        const ended = await backUpHere(rig, {
+          env: { ...env, STILLPOINT_STATE_DIR: state },
+          seams: { onPhase },
+        });
         tell(context, { name: 'full disk under the state', ended, more: phase });
         context.diagnostic(`${small.freeBytes} free`);
         small.free();

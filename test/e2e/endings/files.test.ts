@@ -22,8 +22,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Ended, Rig } from '../../../bench/rig/index.ts';
 import type { BackupSeams, Phase } from '../../../engine/index.ts';
 import {
-  asNobody,
   askHere,
+  asNobody,
   assertSaved,
   backUpHere,
   configured,
@@ -52,13 +52,20 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
 
   /** A run over another home, without the database; each has snapshots of its own. */
   const over = (name: string) =>
-    configured(rig, { instance: name, home: `{ path: ${JSON.stringify(at(name))} }`, database: '{ type: none }' });
+    configured(rig, {
+      instance: name,
+      home: `{ path: ${JSON.stringify(at(name))} }`,
+      database: '{ type: none }',
+    });
 
   const homeOf = (ended: Ended) =>
     ended.json.at(-1)!['home'] as { files: number; changed: number; unreadable: string[] };
 
   const warningsOf = (ended: Ended): string =>
-    ended.json.filter(line => line['messageType'] === 'warning').map(line => line['message']).join('\n');
+    ended.json
+      .filter(line => line['messageType'] === 'warning')
+      .map(line => line['message'])
+      .join('\n');
 
   /** Restores the home of a snapshot and says where it is. */
   async function restored(snapshot: unknown, name: string): Promise<string> {
@@ -82,7 +89,11 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     writeFileSync(Buffer.concat([Buffer.from(`${path}/`), Buffer.from('csi \x9b31m', 'latin1')]), 'c1');
     writeFileSync(join(path, 'turn \u202e round'), 'bidi');
     const ended = await backUpHere(rig, { env: over('every') });
-    tell(context, { name: 'FIFO, socket, device', ended, more: 'made again but for sockets, which are counted' });
+    tell(context, {
+      name: 'FIFO, socket, device',
+      ended,
+      more: 'made again but for sockets, which are counted',
+    });
     tell(context, { name: 'name that is not UTF-8', ended, more: 'restored byte for byte' });
     tell(context, { name: 'path of 4,000 bytes', ended, more: 'restored' });
     const { snapshot } = assertSaved(ended, { rig });
@@ -137,7 +148,8 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
       context.skip('this file system holds no file of 1 TiB');
       return;
     }
-    for (const offset of [0, 2 ** 39, 2 ** 40 - 4096]) writeSync(fd, Buffer.alloc(4096, 'd'), 0, 4096, offset);
+    for (const offset of [0, 2 ** 39, 2 ** 40 - 4096])
+      writeSync(fd, Buffer.alloc(4096, 'd'), 0, 4096, offset);
     closeSync(fd);
     const ended = await backUpHere(rig, { env: over('sparse') });
     tell(context, { name: 'sparse file of 1 TiB', ended, more: 'its holes are kept' });
@@ -171,7 +183,10 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
       };
     };
     writeFileSync(join(path, 'a1'), 'changed');
-    const live = await backUpHere(rig, { env, seams: during('pre-scan', () => unlinkSync(join(path, 'b1'))) });
+    const live = await backUpHere(rig, {
+      env,
+      seams: during('pre-scan', () => unlinkSync(join(path, 'b1'))),
+    });
     tell(context, { name: 'file vanishes', ended: live, more: 'live: gone from the snapshot' });
     const first = assertSaved(live, { rig });
     assert.equal((first['home'] as { files: number }).files, 19);
@@ -193,7 +208,10 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     const ended = await backUpHere(rig, { env, seams });
     tell(context, { name: 'file vanishes', ended, more: 'in the window: named' });
     const { snapshot } = assertSaved(ended, { rig, exit: 3 });
-    assert.deepEqual(homeOf(ended).unreadable.map(text => /\/a2: vanished/.test(text)), [true]);
+    assert.deepEqual(
+      homeOf(ended).unreadable.map(text => /\/a2: vanished/.test(text)),
+      [true],
+    );
     assert.match(ended.stdout, /a2.*not in the snapshot/);
     await assertSound(snapshot);
     assertSaved(await backUpHere(rig, { env }), { rig });
@@ -223,7 +241,9 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     await assertEqualHomes(path, await restored(summary['snapshot'], 'restless'), { ignore: [] });
   });
 
-  test('ends with 3 and the names when files and folders may not be read', { skip: noOtherUser }, async context => {
+  test('ends with 3 and the names when files and folders may not be read', {
+    skip: noOtherUser,
+  }, async context => {
     const path = at('closed');
     fill(path);
     for (const name of ['a3', 'a4']) writeFileSync(join(path, name), 'secret');
@@ -244,7 +264,9 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     tell(context, { name: 'file cannot be read', ended, more: 'EACCES: each is named' });
     const { snapshot } = assertSaved(ended, { rig, exit: 3 });
     assert.deepEqual(
-      homeOf(ended).unreadable.map(text => text.slice(path.length + 1)).sort(),
+      homeOf(ended)
+        .unreadable.map(text => text.slice(path.length + 1))
+        .sort(),
       ['a3: cannot be read (EACCES)', 'a4: cannot be read (EACCES)', 'vault: cannot be read (EACCES)'],
     );
     await assertSound(snapshot);
@@ -253,13 +275,27 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     await assertEqualHomes(path, await restored(next['snapshot'], 'closed'), { ignore: [] });
   });
 
-  test('ends with 3 and the name when the disk cannot give a file', { skip: strace ? false : 'strace is not installed (apt-get install strace)' }, async context => {
+  test('ends with 3 and the name when the disk cannot give a file', {
+    skip: strace ? false : 'strace is not installed (apt-get install strace)',
+  }, async context => {
     const path = at('broken');
     fill(path);
     writeFileSync(join(path, 'a1'), 'x'.repeat(100_000));
     const ended = await rig.program(['backup', '--json'], {
       env: over('broken'),
-      under: ['strace', '-f', '-qq', '-o', '/dev/null', '-P', join(path, 'a1'), '-e', 'trace=pread64', '-e', 'inject=pread64:error=EIO'],
+      under: [
+        'strace',
+        '-f',
+        '-qq',
+        '-o',
+        '/dev/null',
+        '-P',
+        join(path, 'a1'),
+        '-e',
+        'trace=pread64',
+        '-e',
+        'inject=pread64:error=EIO',
+      ],
     });
     tell(context, { name: 'file cannot be read', ended, more: 'EIO: named' });
     const { snapshot } = assertSaved(ended, { rig, exit: 3 });
@@ -282,12 +318,15 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     await assertEqualHomes(path, await restored(snapshot, 'loops'), { ignore: [] });
   });
 
-  test('takes a file system that is mounted inside, and ends where it is mounted into itself', { skip: !isRoot && 'only root mounts' }, async context => {
+  test('takes a file system that is mounted inside, and ends where it is mounted into itself', {
+    skip: !isRoot && 'only root mounts',
+  }, async context => {
     const path = at('mounts');
     fill(path);
     mkdirSync(join(path, 'volume'));
     mkdirSync(join(path, 'loop'));
-    if (!mount(['-t', 'tmpfs', '-o', 'size=1m', 'none', join(path, 'volume')])) return context.skip('may not mount');
+    if (!mount(['-t', 'tmpfs', '-o', 'size=1m', 'none', join(path, 'volume')]))
+      return context.skip('may not mount');
     try {
       writeFileSync(join(path, 'volume', 'inside'), 'on another file system');
       mount(['--bind', path, join(path, 'loop')]);
@@ -306,7 +345,8 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
   test('takes immutable files', { skip: !isRoot && 'only root makes them' }, async context => {
     const path = at('immutable');
     fill(path);
-    if (spawnSync('chattr', ['+i', join(path, 'a1')]).status !== 0) return context.skip('no immutable files here');
+    if (spawnSync('chattr', ['+i', join(path, 'a1')]).status !== 0)
+      return context.skip('no immutable files here');
     try {
       const { snapshot } = assertSaved(await backUpHere(rig, { env: over('immutable') }), { rig });
       await assertEqualHomes(path, await restored(snapshot, 'immutable'), { ignore: [] });
@@ -342,7 +382,8 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
 
 function fill(path: string): void {
   mkdirSync(path, { recursive: true });
-  for (const group of ['a', 'b']) for (let i = 0; i < 10; i += 1) writeFileSync(join(path, `${group}${i}`), `${group}${i}`.repeat(300));
+  for (const group of ['a', 'b'])
+    for (let i = 0; i < 10; i += 1) writeFileSync(join(path, `${group}${i}`), `${group}${i}`.repeat(300));
 }
 
 function mount(args: readonly string[]): boolean {
