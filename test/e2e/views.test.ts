@@ -246,8 +246,13 @@ describe('a backup of a home that is frozen', { skip: process.platform !== 'linu
 
   test('that is killed while the view is taken: `unlock` ends what is still at it, and drops it', async () => {
     const manifests = manifestsOf(rig);
-    const [begun, late] = [join(rig.folder, 'begun'), join(rig.folder, 'late')];
-    const take = [...freeze.take, `touch ${begun}; sleep 2; touch ${late} ${mount}/late`];
+    const [begun, go, late] = ['begun', 'go', 'late'].map(name => join(rig.folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const wait = `until test -e ${go}; do sleep 0.05; done`; // it would go on as soon as it is let, were it still there
+    const take = [...freeze.take, `touch ${begun}; ${wait}; touch ${late} ${mount}/late`];
     const program = rig.start(['backup', '--json'], { env: environment({ take }) });
     await until(() => existsSync(begun), 'the view is being taken');
     program.kill('SIGKILL');
@@ -257,7 +262,8 @@ describe('a backup of a home that is frozen', { skip: process.platform !== 'linu
     assert.equal(ended.code, 0, ended.stderr);
     assert.deepEqual(ended.json.at(-1)?.['viewsDropped'], [mount]);
     assertNothingLeft(manifests);
-    await new Promise(resolve => setTimeout(resolve, 2_200));
+    writeFileSync(go, '');
+    await new Promise(resolve => setTimeout(resolve, 500));
     assert.equal(existsSync(late), false, 'the command was ended');
   });
 });
