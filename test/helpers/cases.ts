@@ -67,7 +67,10 @@ export type CaseName = (typeof cases)[number];
 
 const mark = 'case: ';
 
-/** Says in the test's diagnostics how a case ended, such as `exit 12 STORE_WRONG_PASSPHRASE`: a row of the table. */
+/**
+ * Says in the test's diagnostics how a case ended, such as `exit 12 STORE_WRONG_PASSPHRASE`: a row of the table. A test
+ * that this machine cannot run says so first, then skips itself: `tellCase(context, name, 'not tried: needs root')`.
+ */
 export function tellCase(context: TestContext, name: CaseName, ending: string): void {
   context.diagnostic(`${mark}${name}: ${ending}`);
 }
