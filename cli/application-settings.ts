@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import {
   type Application,
+  type BackupSeams,
   bitbucket,
   commandApplication,
   engineError,
@@ -25,7 +26,7 @@ const usedBy: Readonly<Record<AppConfig['type'], readonly Key[]>> = {
 
 /** The application as it is configured, its secrets read. CONFIG_INVALID for what its type lacks or has no use for. */
 export function applicationSettings(
-  { env, seams }: Pick<Context, 'env' | 'seams'>,
+  { env, seams, backupSeams }: Pick<Context, 'env' | 'seams' | 'backupSeams'>,
   given: { readonly values: ConfigFile; readonly file: string; readonly instance: string },
 ): Application {
   const { values, file } = given;
@@ -35,7 +36,7 @@ export function applicationSettings(
     case 'none':
       return noApplication();
     case 'bitbucket':
-      return bitbucketSettings(app, file);
+      return bitbucketSettings(app, { file, timeouts: backupSeams?.timeouts });
     case 'stopped':
       return stoppedApplication({
         home: values.home ? { root: values.home.path, dataStores: values.home.dataStores } : null,
@@ -61,14 +62,17 @@ export function applicationSettings(
   }
 }
 
-function bitbucketSettings(app: AppConfig, file: string): Application {
+function bitbucketSettings(
+  app: AppConfig,
+  { file, timeouts }: { readonly file: string } & Pick<BackupSeams, 'timeouts'>,
+): Application {
   const url = required(app, { key: 'url', file });
   const user = required(app, { key: 'user', file });
   const password = app.passwordFile
     ? readSecretFile(app.passwordFile, 'the application password')
     : app.password;
   if (!password) throw lacks('passwordFile', file);
-  return bitbucket({ type: 'bitbucket', url, user, password });
+  return bitbucket({ type: 'bitbucket', url, user, password, ...(timeouts ? { timeouts } : {}) });
 }
 
 function required<K extends Key>(

@@ -1,5 +1,5 @@
 import type { BackupSession, Clock, Seams, SnapshotId, Store } from '../store/index.ts';
-import { type Application, isLockable, isStopped } from './app/index.ts';
+import { type Application, type BitbucketAccess, isLockable, isStopped } from './app/index.ts';
 import { openCache, throughCache } from './cache.ts';
 import type { CommandRecord } from './command/index.ts';
 import {
@@ -40,6 +40,8 @@ export interface BackupSeams {
   readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam' | 'fileSystemSeam' | 'readSeam'>>;
   /** How long lock and unlock are tried; a minute is too long for a test. */
   readonly patience?: Partial<Patience>;
+  /** How long one call of the application may take. */
+  readonly timeouts?: BitbucketAccess['timeouts'];
 }
 
 export type HoldUntil = 'captured' | 'durable';

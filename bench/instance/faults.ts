@@ -19,7 +19,7 @@ export type Misbehaviour =
   | { readonly kind: 'redirect'; readonly to?: string }
   /** 204 without a body. */
   | { readonly kind: 'empty' }
-  | { readonly kind: 'status'; readonly status: number }
+  | { readonly kind: 'status'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   /** The right status with this body, as JSON. */
   | { readonly kind: 'body'; readonly body: unknown }
   /** The right answer, every token in it null. */

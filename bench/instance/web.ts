@@ -181,7 +181,10 @@ export class Web {
         case 'empty':
           return send(response, emptyReply(204));
         case 'status':
-          return send(response, errorReply(misbehave.status, 'Something went wrong.'));
+          return send(response, {
+            ...errorReply(misbehave.status, 'Something went wrong.'),
+            ...(misbehave.headers ? { headers: misbehave.headers } : {}),
+          });
         case 'body':
           return send(response, jsonReply((await reply()).status, misbehave.body));
         case 'no-token':

@@ -93,6 +93,7 @@ const throughProxy =
 
 function unexpected(status: number): string {
   if (status === 503) return 'Wait until the application is up, or until whoever locked it has unlocked it.';
+  if (status === 502 || status === 504) return 'Check that the application is up behind its proxy.';
   return status >= 500 ? "Look in the application's log." : throughProxy;
 }
 

@@ -146,6 +146,10 @@ function sentence(error: unknown, code: string): string {
   switch (code) {
     case 'ECONNREFUSED':
       return 'the connection was refused';
+    case 'ENOTFOUND':
+      return 'the host name is unknown';
+    case 'EAI_AGAIN':
+      return 'the host name could not be looked up';
     case 'UND_ERR_CONNECT_TIMEOUT':
       return 'no connection in time';
     case 'UND_ERR_HEADERS_TIMEOUT':

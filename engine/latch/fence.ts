@@ -108,14 +108,23 @@ export async function checkFence(
   }
 }
 
+/** Work that does not end, or an application that does not say whether it has: two things to look after. */
 export function notDrained(
-  found: string,
+  found: string | undefined,
   { timeoutMs, cause }: { timeoutMs: number; cause: unknown },
 ): StillpointError {
-  return engineError('APP_NOT_DRAINED', `Cannot capture: not at rest after ${timeoutMs} ms, ${found}`, {
-    remedy: 'Choose a quieter hour, or raise latch.drainTimeout; long clones and pushes must end first.',
-    ...(cause === undefined ? {} : { cause }),
-  });
+  if (found !== undefined && cause === undefined) {
+    return engineError('APP_NOT_DRAINED', `Cannot capture: not at rest after ${timeoutMs} ms, ${found}`, {
+      remedy: 'Choose a quieter hour, or raise latch.drainTimeout; long clones and pushes must end first.',
+    });
+  }
+  const why = cause instanceof Error ? cause.message : 'no answer to the question';
+  const remedy = cause instanceof StillpointError ? cause.remedy : undefined;
+  return engineError(
+    'APP_NOT_DRAINED',
+    `Cannot capture: not known to be at rest after ${timeoutMs} ms (${why})`,
+    { remedy: remedy ?? 'Check that the application answers, and the proxies before it.', cause },
+  );
 }
 
 /** The pair may not agree: discard it. */

@@ -118,9 +118,10 @@ export function stillLocked(
   app: Pick<LockableApplication, 'location' | 'manual'>,
   found: { readonly token: string; readonly error: unknown; readonly cause: unknown; readonly more?: string },
 ): StillpointError {
-  const why = found.error instanceof Error ? found.error.message : String(found.error);
+  const what = `Cannot unlock ${app.location}: `;
+  const why = (found.error instanceof Error ? found.error.message : String(found.error)).replace(what, '');
   const command = app.manual.unlock(found.token);
-  return engineError('APP_STILL_LOCKED', `Cannot unlock ${app.location}: ${why}`, {
+  return engineError('APP_STILL_LOCKED', `${what}${why}`, {
     remedy: `Unlock it by hand: \`stillpoint unlock\`, or ${command}${found.more ?? ''}.`,
     context: { token: found.token, command },
     cause: found.cause,

@@ -94,7 +94,7 @@ async function drainTask(
     () => limit.abort(),
     () => undefined, // put away below
   );
-  let found = 'its state is not known';
+  let found: string | undefined;
   let passing: unknown;
   try {
     for (;;) {

@@ -11,6 +11,7 @@ export const cases = [
   'newer store',
   'unknown key in the configuration',
   'wrong value in the configuration',
+  'wrong use of the command line',
   // home
   'home missing',
   'home a file',
@@ -28,6 +29,11 @@ export const cases = [
   'application answers HTML',
   'application answers a redirect',
   'application answers an empty 204',
+  'application answers an error',
+  'application refuses the login',
+  'application does not answer',
+  'application answers half',
+  'application drops the connection',
   'application gives no token',
   'application never drains',
   'application fails its task',
@@ -61,6 +67,8 @@ export const cases = [
   'SIGHUP in every phase',
   'two runs at once',
   'clock that jumps',
+  'clock before 1970',
+  'output that nobody reads',
 ] as const;
 
 export type CaseName = (typeof cases)[number];
