@@ -72,7 +72,8 @@ export function runOn(
   rig: Rig,
   { args = ['backup'], env, seams, backupSeams }: Pick<Mishap, 'args' | 'env' | 'seams' | 'backupSeams'> = {},
 ): Promise<Ended> {
-  return runHere([...args, '--json'], {
+  process.env['PGPASSWORD'] = rig.env['PGPASSWORD']; // the client library looks nowhere else
+  return runHere(['--json', ...args], {
     cwd: rig.folder,
     env: { ...rig.env, ...env },
     backupSeams: { patience, timeouts, ...backupSeams },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import type { Fault } from '../../../bench/instance/index.ts';
 import type { Rig } from '../../../bench/rig/index.ts';
 import {
@@ -157,7 +158,7 @@ describe('an application that does not do its part', () => {
     ['application refuses the unlock once', 1],
     ['application refuses the unlock three times', 3],
   ] as const) {
-    test(`refuses the unlock: ${times} times, and it is tried again`, async context => {
+    test(`refuses the unlock, ${times} of 4 tries at most, and it is tried again`, async context => {
       const arrange = spoilt({ route: 'unlock', times, misbehave: { kind: 'status', status: 500 } });
       await assertEnding(context, rig, { name, exit: 0, arrange, backupSeams: patient });
     });
@@ -213,7 +214,7 @@ describe('an application that does not do its part', () => {
       const [command = ''] = /curl .*'(?= \(process)/.exec(remedy) ?? [];
       assert.equal(rig.instance.isLocked, true);
       const withPassword = command.replace(`-u '${user}'`, `-u '${user}:${password}'`);
-      execFileSync('/bin/sh', ['-c', `${withPassword} --silent --fail`]);
+      await promisify(execFile)('/bin/sh', ['-c', `${withPassword} --silent --fail`]);
       assert.equal(rig.instance.isLocked, false);
       await assertEnding(context, rig, { name, where: 'unlocked by the printed command', exit: 0 });
     });
