@@ -1,5 +1,5 @@
 import { engineError } from '../engine/index.ts';
-import { systemSeams } from '../store/index.ts';
+import { since1970, systemSeams } from '../store/index.ts';
 import { findConfig, type LoadedConfig } from './config/load.ts';
 import type { Context } from './context.ts';
 import type { GlobalOptions } from './program/index.ts';
@@ -16,7 +16,7 @@ export interface OpenedContext {
 
 /** What a command gets, from the options that all commands share and the world of the run. */
 export function openContext(global: GlobalOptions, world: RunOptions & { version: string }): OpenedContext {
-  const seams = world.seams ?? systemSeams;
+  const seams = since1970(world.seams ?? systemSeams);
   const signals = listenForSignals();
   const framesPerSecond = Number(world.env['STILLPOINT_PROGRESS_FPS']);
   const progress = progressView({

@@ -52,7 +52,7 @@ export {
   type ReclaimProgress,
 } from './prune.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
-export { systemClock, systemSeams } from './seams.ts';
+export { since1970, systemClock, systemSeams } from './seams.ts';
 export {
   type CreateStoreOptions,
   createStore,

@@ -47,3 +47,16 @@ export const systemSeams: Seams = {
   clock: systemClock,
   randomness: { bytes: count => new Uint8Array(randomBytes(count)) },
 };
+
+/**
+ * The same, but for a wall clock that stands before 1970, which then stands still at 1970: no record of a store can
+ * hold an earlier time, and none is worth losing a backup.
+ */
+export function since1970({ clock, randomness }: Seams): Seams {
+  const nowMs = () => Math.max(0, clock.nowMs());
+  const nowNs = () => (clock.nowNs() < 0n ? 0n : clock.nowNs());
+  const monotonicMs = () => clock.monotonicMs();
+  const sleep: Clock['sleep'] = (ms, signal) => clock.sleep(ms, signal);
+  const every: Clock['every'] = (ms, work) => clock.every(ms, work);
+  return { randomness, clock: { nowMs, nowNs, monotonicMs, sleep, every } };
+}

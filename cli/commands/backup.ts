@@ -86,9 +86,13 @@ async function backUp(
   for (const name of unreadable) context.output.warning(`Cannot read ${name}: it is not in the snapshot`);
   warnOfProblems(context, store);
   for (const warning of summary.warnings) context.output.warning(warning);
+  if (summary.timeMs === 0) context.output.warning(clockWarning);
   context.output.result(toJson(summary, settings.instance), toText(summary, settings.instance));
   return unreadable.length + summary.failures.length > 0 ? exitCodes.incomplete : exitCodes.done;
 }
+
+const clockWarning =
+  'The clock of this machine stands before 1970: the snapshot is good, its time is not. Set the clock.';
 
 function waitOf(text: string): number {
   const waitMs = parseDuration(text);
