@@ -8,6 +8,9 @@ export interface Account {
   readonly password: string;
 }
 
+/** What is read of a request. */
+type Headed = Pick<IncomingMessage, 'headers'>;
+
 /** A maintenance request, for a test to look at. */
 export interface Call {
   readonly route: Route;
@@ -52,7 +55,7 @@ export function serveMaintenance(
   maintenance: Maintenance,
   request: {
     readonly route: Route;
-    readonly message: IncomingMessage;
+    readonly message: Headed;
     readonly url: URL;
     readonly admin: Account;
   },
@@ -84,14 +87,14 @@ export function serveMaintenance(
 }
 
 /** Name and password of a request, where it has them. */
-export function credentials(message: IncomingMessage): Account | null {
+export function credentials(message: Headed): Account | null {
   const match = /^Basic (.+)$/i.exec(message.headers.authorization ?? '');
   const pair = match ? Buffer.from(match[1]!, 'base64').toString('utf8') : '';
   const colon = pair.indexOf(':');
   return colon < 0 ? null : { user: pair.slice(0, colon), password: pair.slice(colon + 1) };
 }
 
-export function maintenanceToken(message: IncomingMessage): string | null {
+export function maintenanceToken(message: Headed): string | null {
   const value = message.headers['x-atlassian-maintenance-token'];
   return typeof value === 'string' ? value : null;
 }

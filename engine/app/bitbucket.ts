@@ -15,12 +15,15 @@ const versionMin = 4;
 
 /**
  * Bitbucket Server and Data Center, by their maintenance protocol. Makes each call once: whoever holds the latch decides
- * what is tried again. Does not persist anything and does not know budgets.
+ * what is tried again. Does not persist anything and does not know budgets. The transport is a seam for tests.
  */
-export function bitbucket(access: BitbucketAccess): LatchedApplication {
+export function bitbucket(
+  access: BitbucketAccess,
+  { open = openTransport }: { readonly open?: typeof openTransport } = {},
+): LatchedApplication {
   const base = parseBase(access.url);
   const timeouts = { ...timeoutsDefault, ...access.timeouts };
-  const transport = openTransport(base, timeouts);
+  const transport = open(base, timeouts);
   const location = `${base.origin}${base.pathname}`.replace(/\/+$/, '');
   const plain = { Accept: 'application/json', 'Content-type': 'application/json' };
   const authorization = `Basic ${Buffer.from(`${access.user}:${access.password}`).toString('base64')}`;
@@ -172,10 +175,9 @@ function readLock(
     return { outcome: 'locked', token };
   } catch (error) {
     if (!(error instanceof StillpointError)) throw error;
-    // A success without a readable token, and failures behind the door, may have locked; a page, a redirect,
-    // a refusal and "not available" come from before it.
-    const { status } = answer;
-    const mayHaveLocked = (status < 300 && !isPage(answer)) || (status >= 500 && status !== 503);
+    // A success without a readable token, and a failure, may have locked, whatever it looks like: there are proxies
+    // that pass a call on and put a page of their own in place of its answer. A redirect and a refusal come from before.
+    const mayHaveLocked = answer.status < 300 || answer.status >= 500;
     return mayHaveLocked ? { outcome: 'unknown', error } : { outcome: 'refused', occupied: false, error };
   }
 }

@@ -29,10 +29,11 @@ export async function unlockSurely(
   },
 ): Promise<'unlocked' | 'lapsed'> {
   const { clock, token, signal, onCommand } = options;
-  const startMs = clock.monotonicMs();
+  const endMs = clock.monotonicMs() + options.patienceMs;
   let lapsedAtMs: number | undefined;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, options.pauseMaxMs ?? 5_000)) {
     let failure: StillpointError | undefined;
+    const begunMs = clock.monotonicMs();
     try {
       const how = await app.unlock(token, { ...(signal ? { signal } : {}), onCommand });
       if (how === 'unlocked') return lapsedAtMs === undefined ? how : 'lapsed';
@@ -43,12 +44,12 @@ export async function unlockSurely(
       if (!(error instanceof StillpointError) || signal?.aborted) throw error;
       failure = error;
     }
-    const leftMs = startMs + options.patienceMs - clock.monotonicMs();
-    if (leftMs <= 0) {
+    // By when the try began: one that a stopped program comes back to says nothing of now.
+    if (begunMs >= endMs) {
       if (failure) throw failure;
       return 'lapsed';
     }
-    await clock.sleep(Math.min(pauseMs, leftMs), signal);
+    await clock.sleep(Math.min(pauseMs, Math.max(0, endMs - clock.monotonicMs())), signal);
   }
 }
 
@@ -68,20 +69,21 @@ export async function lockSurely(
   const endMs = clock.monotonicMs() + patienceMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     await clock.sleep(pauseMs);
+    const begunMs = clock.monotonicMs();
     const again = await app.lock(intent);
     if (again.outcome === 'locked') return again;
     if (again.outcome === 'refused' && again.occupied) return first;
     if (isSettled(first.error) && isSettled(again.error) && (await isServing(app))) {
       return { outcome: 'refused', occupied: false, error: first.error };
     }
-    if (clock.monotonicMs() >= endMs) return first;
+    if (begunMs >= endMs) return first; // one that hangs past the end is not the last word
   }
 }
 
 /** Whether the application itself answered: nothing of that call is still under way over there. */
 function isSettled(error: StillpointError): boolean {
   const status = error.context['status'];
-  return error.code === 'APP_REFUSED' && status !== 502 && status !== 504;
+  return error.code === 'APP_REFUSED' && status !== 502 && status !== 503 && status !== 504;
 }
 
 async function isServing(app: Lockable): Promise<boolean> {

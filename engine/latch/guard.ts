@@ -62,9 +62,11 @@ class Watch {
   readonly #world: World;
   readonly #ended = new AbortController();
   #locking: Promise<void> | undefined;
+  #persisting: Promise<void> | undefined;
   #unlocking: Promise<void> | undefined;
   #token: string | undefined;
   #isUnknown = false;
+  #isOccupied = false;
 
   constructor(arms: Arms, world: World) {
     this.#arms = arms;
@@ -93,6 +95,7 @@ class Watch {
       this.#isUnknown = answer.outcome === 'unknown' && this.#token === undefined;
       const { code, message, remedy } = answer.error;
       const occupied = answer.outcome === 'refused' && answer.occupied;
+      this.#isOccupied = occupied;
       this.#world.tell({
         type: 'not-locked',
         outcome: answer.outcome,
@@ -106,6 +109,11 @@ class Watch {
     this.#token = token;
     if (token !== record.token) noteToken(file, { ...record, token });
     this.#world.tell({ type: 'locked', token, commands });
+    this.#persisting = this.#persist(token); // an unlock does not wait for a disk
+  }
+
+  async #persist(token: string): Promise<void> {
+    const { file, record } = this.#arms;
     try {
       if (token !== record.token) await this.#world.write(file, { ...record, token });
       this.#world.tell({ type: 'persisted' });
@@ -149,7 +157,8 @@ class Watch {
   async takeOver(): Promise<void> {
     await this.#locking;
     if (this.#token !== undefined) await this.#unlock(this.#token);
-    else if (!this.#isUnknown) await removeRecord(this.#arms.file);
+    // The lock that is there may be the program's own: it does not wait for ever for a sentinel that is stopped.
+    else if (!this.#isUnknown && !this.#isOccupied) await removeRecord(this.#arms.file);
     await this.#end();
   }
 
@@ -157,6 +166,7 @@ class Watch {
   async standDown(): Promise<void> {
     this.#ended.abort();
     await this.#locking;
+    await this.#persisting;
     if (!this.#isUnknown) await removeRecord(this.#arms.file);
     await this.#end();
   }
@@ -176,6 +186,7 @@ class Watch {
         patienceMs: unlockPatienceMs,
         signal,
       });
+      await this.#persisting; // else it would be there again
       await removeRecord(file);
     } catch (error) {
       // Out of patience, or the program said `released` meanwhile: in the first case the record stays for `unlock`.

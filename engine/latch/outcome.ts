@@ -4,7 +4,7 @@ import { engineError } from '../errors.ts';
 import { settle } from '../waiting.ts';
 import { lockSurely, unlockSurely } from './calls.ts';
 import { type LatchOptions, patienceOf } from './options.ts';
-import { hasIntention, readRecord, removeRecord } from './record.ts';
+import { hasIntention, noteToken, readRecord, removeRecord } from './record.ts';
 import type { Sentinel } from './sentinel-link.ts';
 
 /** Longer than any lock call and all that lockSurely does after it: a sentinel that is silent for so long is stuck. */
@@ -68,18 +68,22 @@ export async function takeLock(hold: Hold): Promise<string> {
 async function recover(hold: Hold, lost: unknown): Promise<void> {
   const { options, sentinel, file, intent } = hold;
   const { app, clock } = options;
+  const isGone = sentinel.lost.aborted;
   sentinel.leave();
-  let token = (await readRecord(file))?.token ?? intent.token ?? undefined;
+  const record = await readRecord(file);
+  let token = record?.token ?? intent.token ?? undefined;
   if (token === undefined) {
     const answer = await lockSurely(app, { intent, clock, patienceMs: patienceOf(options).lockMs });
     if (answer.outcome === 'unknown' || (answer.outcome === 'refused' && answer.occupied)) {
       throw lockedWithoutToken(app, lost);
     }
     if (answer.outcome === 'locked') token = answer.token;
+    if (record && token !== undefined) noteToken(file, { ...record, token }); // should this process die, too
   }
   if (intent.token !== null) await app.endLock(intent.token);
   if (token !== undefined) await giveBack(hold, { token, cause: lost });
-  await removeRecord(file);
+  // One that was silent may still make its call: it removes the record when it has given that lock back, too.
+  if (isGone) await removeRecord(file);
 }
 
 /** Unlocks until it is done or out of patience; then the sentinel goes on, and the error says what a person can do. */

@@ -75,12 +75,12 @@ describe('Bitbucket', { concurrency: 8 }, () => {
   });
 
   const lockFaults: Record<string, { fault: Fault; outcome: string; code: string }> = {
-    'an HTML page with 200': { fault: loginPage, outcome: 'refused', code: 'APP_REFUSED' },
+    'an HTML page with 200': { fault: loginPage, outcome: 'unknown', code: 'APP_REFUSED' },
     'a redirect': { fault: redirect, outcome: 'refused', code: 'APP_REFUSED' },
     'a refused login': { fault: answer(empty(401)), outcome: 'refused', code: 'APP_REFUSED' },
     'missing rights': { fault: answer(empty(403)), outcome: 'refused', code: 'APP_REFUSED' },
     'a 404': { fault: notFoundPage, outcome: 'refused', code: 'APP_REFUSED' },
-    'a 503 page': { fault: answer({ status: 503, body: '<html>' }), outcome: 'refused', code: 'APP_REFUSED' },
+    'a 503 page': { fault: answer({ status: 503, body: '<html>' }), outcome: 'unknown', code: 'APP_REFUSED' },
     'a conflict': { fault: answer(json(409, {})), outcome: 'refused', code: 'APP_LOCKED' },
     'an empty 204': { fault: answer(empty(204)), outcome: 'unknown', code: 'APP_REFUSED' },
     'an empty 202': { fault: answer(empty(202)), outcome: 'unknown', code: 'APP_REFUSED' },

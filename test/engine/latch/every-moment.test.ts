@@ -47,6 +47,8 @@ const faults: Record<string, Fault> = {
   'a 500': answer(empty(500)),
   'a late 500': lateAnswer(empty(500)),
   'a 503': answer(empty(503)),
+  'a late login page': lateAnswer({ status: 200, body: '<!DOCTYPE html><html>Please log in</html>' }),
+  'a late 503 page': lateAnswer({ status: 503, body: '<html>Backend fetch failed</html>' }),
 };
 
 async function captureNow(bench: Bench): Promise<string> {
