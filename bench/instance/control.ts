@@ -24,6 +24,15 @@ export async function serveControl(instance: Instance, request: ControlRequest):
         counts: instance.counts,
         acknowledged: instance.acknowledged.length,
       });
+    case 'GET now':
+      return jsonReply(200, {
+        nowMs: instance.nowMs(),
+        isLocked: instance.isLocked,
+        kept: instance.faults.kept,
+      });
+    case 'POST go-on':
+      instance.faults.endKept('let go');
+      return emptyReply(204);
     case 'GET acknowledged':
       return jsonReply(200, instance.acknowledged.slice(Number(url.searchParams.get('after') ?? 0)));
     case 'POST faults':

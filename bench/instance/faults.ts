@@ -26,6 +26,8 @@ export type Misbehaviour =
   | { readonly kind: 'no-token' }
   /** Waits, then goes on as it should (with `effect`: acts first, answers late). */
   | { readonly kind: 'delay'; readonly ms: number }
+  /** Keeps the request until it is let go, then goes on with what else it meets; a restart drops it. */
+  | { readonly kind: 'hold' }
   /** Takes the request and never answers. */
   | { readonly kind: 'hang' }
   /** Sends the head and half of the body, then nothing. */
@@ -54,6 +56,7 @@ export interface Fault {
 export class Faults {
   readonly #active = new Set<{ readonly fault: Fault; seen: number }>();
   readonly #held = new Set<Ticket>();
+  readonly #kept = new Set<(how: 'let go' | 'dropped') => void>();
 
   /** Returns what takes it back. */
   add(fault: Fault): () => void {
@@ -76,6 +79,21 @@ export class Faults {
   releaseHeld(): void {
     for (const ticket of this.#held) ticket.release();
     this.#held.clear();
+  }
+
+  /** How many requests a `hold` keeps now. */
+  get kept(): number {
+    return this.#kept.size;
+  }
+
+  /** Resolves when the request is let go, or dropped. */
+  keep(): Promise<'let go' | 'dropped'> {
+    return new Promise(resolve => this.#kept.add(resolve));
+  }
+
+  endKept(how: 'let go' | 'dropped'): void {
+    for (const resolve of this.#kept) resolve(how);
+    this.#kept.clear();
   }
 
   /** The faults that this request meets; counts it. */

@@ -87,6 +87,7 @@ export class Web {
   async restart(downMs = 0): Promise<void> {
     await this.close();
     this.#parts.faults.releaseHeld();
+    this.#parts.faults.endKept('dropped');
     this.#parts.maintenance.forget();
     await this.#parts.clock.sleep(downMs);
     await this.open(this.#port);
@@ -164,6 +165,9 @@ export class Web {
           if (misbehave.ms !== undefined) void clock.sleep(misbehave.ms).then(() => ticket.release());
           break;
         }
+        case 'hold':
+          if ((await this.#parts.faults.keep()) === 'dropped') return;
+          break;
         case 'hang':
           return;
         case 'stall':

@@ -1,3 +1,4 @@
+export { isAlive, sentinelOf } from './processes.ts';
 export type { Ended, Running } from './program.ts';
 export { runHere, startProgram } from './program.ts';
 export type { RestoreTarget, Rig, RigOptions } from './rig.ts';

@@ -8,10 +8,11 @@ import { run } from '../../cli/run.ts';
 import type { BackupSeams } from '../../engine/index.ts';
 import type { Seams } from '../../store/index.ts';
 
-/** The compiled programs: the real one, and the same one weakened through a test seam. */
+/** The compiled programs: the real one, and the same one with a test's seams. */
 export const programs = {
   stillpoint: fileURLToPath(new URL('../../cli/main.js', import.meta.url)),
   weakened: fileURLToPath(new URL('./weakened-main.js', import.meta.url)),
+  stopping: fileURLToPath(new URL('./stopping-main.js', import.meta.url)),
 } as const;
 
 export interface Ended {

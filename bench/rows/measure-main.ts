@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { environment, writeResults } from '../results.ts';
 import { startProgram } from '../rig/index.ts';
 import { startServer } from '../servers/index.ts';
 import { folderBytes, type Run, runDump } from './dump.ts';
-import { environment, writeResults } from './results.ts';
 import { readSizes, runStatements, type State, states } from './states.ts';
 
 /**

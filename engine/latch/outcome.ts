@@ -83,7 +83,7 @@ async function recover(hold: Hold, lost: unknown): Promise<void> {
   if (intent.token !== null) await app.endLock(intent.token);
   if (token !== undefined) await giveBack(hold, { token, cause: lost });
   // One that was silent may still make its call: it removes the record when it has given that lock back, too.
-  if (isGone) await removeRecord(file);
+  if (isGone || intent.token !== null) await removeRecord(file);
 }
 
 /** Unlocks until it is done or out of patience; then the sentinel goes on, and the error says what a person can do. */

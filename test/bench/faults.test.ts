@@ -136,6 +136,25 @@ test('a restart closes what is open and forgets the lock', async () => {
   assert.equal((await properties()).status, 200);
 });
 
+test('a request that is held takes effect before or after, as told, and a restart drops it', async () => {
+  for (const effect of [true, false]) {
+    const takeBack = it().faults.add({ route: 'lock', misbehave: { kind: 'hold' }, times: 1, effect });
+    const held = lock();
+    while (it().faults.kept === 0) await sleep(2);
+    assert.equal(it().isLocked, effect);
+    it().faults.endKept('let go');
+    assert.equal((await held).status, 202);
+    takeBack();
+    await it().restart();
+  }
+  it().faults.add({ route: 'lock', misbehave: { kind: 'hold' }, times: 1 });
+  const dropped = outcome(lock());
+  while (it().faults.kept === 0) await sleep(2);
+  await it().restart();
+  assert.equal(await dropped, 'ECONNRESET');
+  assert.equal(it().isLocked, false);
+});
+
 test('several faults meet in one request, each with its own count', async () => {
   it().faults.add({ route: 'any', misbehave: { kind: 'delay', ms: 10 }, times: 1 });
   const takeBack = it().faults.add({

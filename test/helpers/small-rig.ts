@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Instance, PairCheck } from '../../bench/instance/index.ts';
 import {
   type Ended,
@@ -13,8 +12,6 @@ import {
 } from '../../bench/rig/index.ts';
 import type { Phase } from '../../engine/index.ts';
 
-const stoppingProgram = fileURLToPath(new URL('../e2e/stopping-main.js', import.meta.url));
-
 /** Begins a backup that stops at the start of a phase and waits there; resolves when it does. */
 export async function backUpAndStopAt(
   rig: Rig,
@@ -22,7 +19,7 @@ export async function backUpAndStopAt(
   { env = {}, args = [] }: { readonly env?: Record<string, string>; readonly args?: readonly string[] } = {},
 ): Promise<Running> {
   const program = rig.start(['backup', '--json', ...args], {
-    file: stoppingProgram,
+    program: 'stopping',
     env: { STOP_AT: phase, ...env },
   });
   await program.hasSaid(`stopped at ${phase}`);
@@ -32,7 +29,7 @@ export async function backUpAndStopAt(
 /** A backup that sends itself a signal at the start of a phase. */
 export function backUpAndRaise(rig: Rig, signal: NodeJS.Signals, phase: Phase): Promise<Ended> {
   const env = { RAISE_AT: `${signal} ${phase}` };
-  return rig.program(['backup', '--json'], { file: stoppingProgram, env });
+  return rig.program(['backup', '--json'], { program: 'stopping', env });
 }
 
 /** A rig that is small enough to be backed up in about a second. */

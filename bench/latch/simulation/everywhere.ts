@@ -32,6 +32,21 @@ export async function* atEveryWait(fault: Fault, budgets: Budgets = budgetsDefau
   }
 }
 
+/** One fault at every wait of a run, and then another at every wait that follows it. */
+export async function* atEveryTwo(
+  [first, second]: readonly [Fault, Fault],
+  budgets: Budgets = budgetsDefault,
+): AsyncGenerator<Judged> {
+  for (const { ordinal } of (await goodRun(budgets)).moments) {
+    const once: Injection = { at: { ordinal }, fault: first };
+    const { moments } = await simulate({ seed: 1, budgets, injections: [once] });
+    for (const later of moments.filter(moment => moment.ordinal >= ordinal)) {
+      const twice: Injection = { at: { ordinal: later.ordinal }, fault: second };
+      yield await judged({ seed: 1, budgets, injections: [once, twice] });
+    }
+  }
+}
+
 /** Random schedules; the n-th is made of the seed and n alone. */
 export async function* atRandom(count: number, { seed }: { readonly seed: number }): AsyncGenerator<Judged> {
   for (let number = 0; number < count; number += 1) {

@@ -3,7 +3,9 @@ import { type Outage, spoilers } from './application.ts';
 import type { Moment, SideName } from './side.ts';
 
 export type Fault =
-  | { readonly kind: 'kill' | 'stop'; readonly who: SideName; readonly ms: number }
+  | { readonly kind: 'kill' | 'stop'; readonly who: SideName | 'both'; readonly ms: number }
+  /** Somebody ends the backup task from the application's page. */
+  | { readonly kind: 'cancel'; readonly ms: number }
   | { readonly kind: 'outage'; readonly how: Outage['how']; readonly reaches: boolean; readonly ms: number }
   | { readonly kind: 'restart'; readonly ms: number };
 
@@ -37,10 +39,11 @@ export function isAt({ at }: Injection, moment: Moment): boolean {
 export function everyFault({ maxHoldMs }: Budgets): Fault[] {
   const sides = ['program', 'sentinel'] as const;
   return [
-    ...sides.map(who => ({ kind: 'kill', who, ms: 0 }) as const),
+    ...[...sides, 'both' as const].map(who => ({ kind: 'kill', who, ms: 0 }) as const),
     ...sides.map(who => ({ kind: 'stop', who, ms: maxHoldMs * 1.5 }) as const),
     ...spoilers.map(how => ({ kind: 'outage', how, reaches: false, ms: 5_000 }) as const),
     ...(['hang', '500'] as const).map(how => ({ kind: 'outage', how, reaches: true, ms: 5_000 }) as const),
+    { kind: 'cancel', ms: 0 },
     { kind: 'restart', ms: 0 },
     { kind: 'restart', ms: 3_000 },
   ];
@@ -49,9 +52,11 @@ export function everyFault({ maxHoldMs }: Budgets): Fault[] {
 export function describeFault(fault: Fault): string {
   switch (fault.kind) {
     case 'kill':
-      return `SIGKILL of the ${fault.who}`;
+      return `SIGKILL of ${nameOf(fault.who)}`;
     case 'stop':
-      return `SIGSTOP of the ${fault.who} for ${fault.ms} ms`;
+      return `SIGSTOP of ${nameOf(fault.who)} for ${fault.ms} ms`;
+    case 'cancel':
+      return 'cancel from the page';
     case 'outage':
       return `${fault.how}${fault.reaches ? ', calls take effect' : ''} for ${fault.ms} ms`;
     case 'restart':
@@ -59,6 +64,10 @@ export function describeFault(fault: Fault): string {
     default:
       return fault satisfies never;
   }
+}
+
+function nameOf(who: SideName | 'both'): string {
+  return who === 'both' ? who : `the ${who}`;
 }
 
 export function describeInjection({ at, fault }: Injection): string {
@@ -73,7 +82,7 @@ export function randomSchedule(seed: number, { waits }: { readonly waits: number
   // From a moment to some minutes, each length as likely as its double.
   const span = () => 2 ** dice.below(19);
   const fault = (): Fault => {
-    const kind = dice.pick(['kill', 'stop', 'outage', 'outage', 'restart'] as const);
+    const kind = dice.pick(['kill', 'stop', 'outage', 'outage', 'restart', 'cancel'] as const);
     switch (kind) {
       case 'kill':
         return { kind, who: who(), ms: 0 };
@@ -81,6 +90,8 @@ export function randomSchedule(seed: number, { waits }: { readonly waits: number
         return { kind, who: who(), ms: span() };
       case 'outage':
         return { kind, how: dice.pick(spoilers), reaches: dice.chance(0.3), ms: span() };
+      case 'cancel':
+        return { kind, ms: 0 };
       case 'restart':
         return { kind, ms: dice.chance(0.3) ? 0 : span() };
       default:

@@ -111,12 +111,17 @@ class Simulated {
   }
 
   #happen(fault: Fault, sides: { readonly program: Side; readonly sentinel: Side }): void {
+    const sidesOf = (who: 'program' | 'sentinel' | 'both') =>
+      who === 'both' ? [sides.program, sides.sentinel] : [sides[who]];
     switch (fault.kind) {
       case 'kill':
-        sides[fault.who].kill();
+        for (const side of sidesOf(fault.who)) side.kill();
         break;
       case 'stop':
-        sides[fault.who].stop(fault.ms);
+        for (const side of sidesOf(fault.who)) side.stop(fault.ms);
+        break;
+      case 'cancel':
+        this.#application.maintenance.endTask('CANCELED');
         break;
       case 'outage':
         this.#application.begin(fault, fault.ms);

@@ -4,11 +4,13 @@ import { run } from '../../cli/run.ts';
 import type { Phase } from '../../engine/index.ts';
 
 // The program, interrupted at the start of a phase. At $STOP_AT it says so and waits there until it is told to go on,
-// by a line on its stdin. At $RAISE_AT, as in `SIGINT commit`, it sends itself a signal and goes on.
-const { STOP_AT, RAISE_AT } = process.env;
+// by a line on its stdin. At $RAISE_AT, as in `SIGINT commit`, it sends itself a signal and goes on. With $TELL_PHASES
+// it says each phase and goes on.
+const { STOP_AT, RAISE_AT, TELL_PHASES } = process.env;
 const [signal, raiseAt] = (RAISE_AT ?? '').split(' ');
 
 async function onPhase(phase: Phase): Promise<void> {
+  if (TELL_PHASES) writeSync(1, `phase ${phase}\n`);
   if (phase === raiseAt) {
     const delivered = once(process, signal as NodeJS.Signals);
     process.kill(process.pid, signal);

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Where figures are kept: `bench/results/`. */
-const folder = fileURLToPath(new URL('../../../bench/results/', import.meta.url));
+const folder = fileURLToPath(new URL('../../bench/results/', import.meta.url));
 
 /** What the figures depend on beside the program. */
 export function environment(): Record<string, unknown> {
   const git = (...args: string[]): string =>
     execFileSync('git', args, {
-      cwd: fileURLToPath(new URL('../../../', import.meta.url)),
+      cwd: fileURLToPath(new URL('../../', import.meta.url)),
       encoding: 'utf8',
     }).trim();
   return {
