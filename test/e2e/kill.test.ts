@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { checkPair } from '../../bench/instance/index.ts';
-import { isAlive, type Rig, sentinelOf } from '../../bench/rig/index.ts';
+import type { Rig } from '../../bench/rig/index.ts';
 import { type Phase, phases } from '../../engine/index.ts';
+import { isAlive, sentinelOf } from '../helpers/processes.ts';
 import {
   backUpAndStopAt,
   backUpOnce,

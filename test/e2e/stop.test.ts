@@ -3,8 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
-import { isAlive, type Rig, sentinelOf } from '../../bench/rig/index.ts';
+import type { Rig } from '../../bench/rig/index.ts';
 import type { Phase } from '../../engine/index.ts';
+import { isAlive, sentinelOf } from '../helpers/processes.ts';
 import {
   backUpAndRaise,
   backUpAndStopAt,

@@ -1,0 +1,1 @@
+export { isAlive, sentinelOf } from '../../bench/rig/index.ts';
