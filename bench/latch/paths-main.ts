@@ -75,6 +75,8 @@ async function measure(): Promise<void> {
     .filter(([, found]) => found.length > 0)
     .map(([path, found]) => rowOf(path, found));
   for (const row of rows) console.log(describeRow(row));
+  console.log('');
+  for (const { name } of happenings) console.log(describeGroup(name, rows));
   const seconds = (performance.now() - startedMs) / 1000;
   const tries = rows.reduce((sum, { times }) => sum + times, 0);
   const left = rows.reduce((sum, { leftLocked }) => sum + leftLocked, 0);
@@ -132,4 +134,18 @@ function rowOf(path: Path, outcomes: readonly Outcome[]): Row {
 function describeRow({ path, times, lockedMs, boundMs, exits, leftLocked }: Row): string {
   const held = leftLocked > 0 ? 'told' : lockedMs === null ? '–' : `${lockedMs} ms`;
   return `${path.padEnd(62)} ${String(times).padStart(3)}× ${held.padStart(9)} of ${String(boundMs).padStart(6)} ms  ${exits.join(', ')}`;
+}
+
+/** One thing that happened, wherever it did. */
+function describeGroup(name: string, rows: readonly Row[]): string {
+  const of = rows.filter(({ path }) => path.endsWith(` × ${name}`));
+  const runs = of.reduce((sum, { times }) => sum + times, 0);
+  const locked = of.filter(({ lockedMs }) => (lockedMs ?? 0) > 0);
+  const told = of.reduce((sum, { leftLocked }) => sum + leftLocked, 0);
+  const maxMs = Math.max(0, ...locked.map(({ lockedMs }) => lockedMs ?? 0));
+  const exits = [...new Set(of.flatMap(row => row.exits.map(exit => exit.split(' ')[0])))].sort();
+  return (
+    `${name.padEnd(34)} ${String(of.length).padStart(3)} places, ${String(runs).padStart(3)} runs: locked after it at most ` +
+    `${String(maxMs).padStart(5)} of ${String(of[0]?.boundMs ?? 0).padStart(5)} ms, ${told} told with exit 21; exits ${exits.join(', ')}`
+  );
 }

@@ -3,6 +3,7 @@ import { type Outage, spoilers } from './application.ts';
 import type { Moment, SideName } from './side.ts';
 
 export type Fault =
+  /** Of a kill, `ms` is how long the disk answers nobody from then on. */
   | { readonly kind: 'kill' | 'stop'; readonly who: SideName | 'both'; readonly ms: number }
   /** Somebody ends the backup task from the application's page. */
   | { readonly kind: 'cancel'; readonly ms: number }
@@ -40,6 +41,7 @@ export function everyFault({ maxHoldMs }: Budgets): Fault[] {
   const sides = ['program', 'sentinel'] as const;
   return [
     ...[...sides, 'both' as const].map(who => ({ kind: 'kill', who, ms: 0 }) as const),
+    { kind: 'kill', who: 'program', ms: 5_000 },
     ...sides.map(who => ({ kind: 'stop', who, ms: maxHoldMs * 1.5 }) as const),
     ...spoilers.map(how => ({ kind: 'outage', how, reaches: false, ms: 5_000 }) as const),
     ...(['hang', '500'] as const).map(how => ({ kind: 'outage', how, reaches: true, ms: 5_000 }) as const),
@@ -52,7 +54,7 @@ export function everyFault({ maxHoldMs }: Budgets): Fault[] {
 export function describeFault(fault: Fault): string {
   switch (fault.kind) {
     case 'kill':
-      return `SIGKILL of ${nameOf(fault.who)}`;
+      return `SIGKILL of ${nameOf(fault.who)}${fault.ms > 0 ? `, the disk hangs for ${fault.ms} ms` : ''}`;
     case 'stop':
       return `SIGSTOP of ${nameOf(fault.who)} for ${fault.ms} ms`;
     case 'cancel':
@@ -85,7 +87,7 @@ export function randomSchedule(seed: number, { waits }: { readonly waits: number
     const kind = dice.pick(['kill', 'stop', 'outage', 'outage', 'restart', 'cancel'] as const);
     switch (kind) {
       case 'kill':
-        return { kind, who: who(), ms: 0 };
+        return { kind, who: who(), ms: dice.chance(0.7) ? 0 : span() };
       case 'stop':
         return { kind, who: who(), ms: span() };
       case 'outage':

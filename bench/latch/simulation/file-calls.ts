@@ -4,9 +4,6 @@ import { syncBuiltinESMExports } from 'node:module';
 import { basename } from 'node:path';
 import { currentSide, type Side } from './side.ts';
 
-/** Virtual ms of a file call. */
-const fileMs = 0.5;
-
 type Promises = typeof fsPromises;
 
 /**
@@ -53,7 +50,7 @@ export function interceptFileCalls(): () => void {
 }
 
 async function through<T>(side: Side, name: string, callNow: () => T): Promise<T> {
-  await side.wait(`file ${name}`, { ms: fileMs });
+  await side.file(name);
   return callNow();
 }
 

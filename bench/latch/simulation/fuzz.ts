@@ -15,9 +15,14 @@ export async function fuzz({
   await tell(atRandom(count, { seed }), { what, replay });
 }
 
-/** Every two faults, the second at every wait that follows the first. */
+/** Every two of the faults that take something away, the second at every wait that follows the first. */
 export async function fuzzTwo(): Promise<void> {
-  const faults = everyFault(budgetsDefault);
+  const faults = everyFault(budgetsDefault).filter(
+    fault =>
+      fault.kind === 'restart' ||
+      (fault.kind === 'outage' && fault.reaches) ||
+      ((fault.kind === 'kill' || fault.kind === 'stop') && fault.who !== 'both'),
+  );
   await tell(everyTwo(), { what: `schedules of two faults of ${faults.length} kinds`, replay: () => '' });
 
   async function* everyTwo(): AsyncGenerator<Judged> {

@@ -2,6 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../../../store/index.ts';
 import type { World } from './world.ts';
 
+/** Virtual ms of a file call. */
+const fileMs = 0.5;
+
 export type SideName = 'program' | 'sentinel';
 
 /** One wait of a side. The same wait has the same name in every run; `index` counts those of one name. */
@@ -89,6 +92,12 @@ export class Side {
       );
       signal?.addEventListener('abort', abort, { once: true });
     });
+  }
+
+  /** A call of the file system. */
+  file(name: string): Promise<void> {
+    const busyMs = Math.max(0, this.#world.diskFreeAtMs - this.#world.nowMs);
+    return this.wait(`file ${name}`, { ms: fileMs + busyMs });
   }
 
   /** Something has come for this side. */

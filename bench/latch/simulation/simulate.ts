@@ -115,6 +115,7 @@ class Simulated {
       who === 'both' ? [sides.program, sides.sentinel] : [sides[who]];
     switch (fault.kind) {
       case 'kill':
+        this.#world.diskFreeAtMs = this.#world.nowMs + fault.ms;
         for (const side of sidesOf(fault.who)) side.kill();
         break;
       case 'stop':

@@ -14,6 +14,8 @@ interface Event {
  */
 export class World {
   #nowMs = 0;
+  /** Until then the disk answers nobody. */
+  diskFreeAtMs = 0;
   readonly #due = new Set<Event>();
 
   get nowMs(): number {

@@ -6,8 +6,14 @@ import {
   describeWrong,
   goodRun,
   type Judged,
+  judged,
 } from '../../../bench/latch/simulation/everywhere.ts';
-import { budgetsDefault, describeFault, everyFault } from '../../../bench/latch/simulation/faults.ts';
+import {
+  budgetsDefault,
+  describeFault,
+  everyFault,
+  type Injection,
+} from '../../../bench/latch/simulation/faults.ts';
 import { heldOf, judge } from '../../../bench/latch/simulation/judge.ts';
 
 /**
@@ -95,6 +101,54 @@ for (const fault of everyFault(budgetsDefault)) {
     const count = await assertNoneWrong(atEveryWait(fault));
     context.diagnostic(`${count} waits`);
     assert.ok(count >= 70);
+  });
+}
+
+const waitOf = (side: 'program' | 'sentinel', name: string) => ({ side, name, index: 0 });
+const once = (how: 'reset' | '500', { ms, reaches }: { ms: number; reaches: boolean }) =>
+  ({ kind: 'outage', how, reaches, ms }) as const;
+const longStop = { kind: 'stop', who: 'sentinel', ms: 262_144 } as const;
+
+/** What random schedules found once. */
+const found: readonly (readonly [
+  what: string,
+  code: string | undefined,
+  injections: readonly Injection[],
+])[] = [
+  [
+    "a sentinel that was given up and goes on leaves the record of a lock that may be its program's",
+    'APP_STILL_LOCKED',
+    [
+      { at: waitOf('program', 'says lock'), fault: longStop },
+      { at: waitOf('program', 'call lock sent'), fault: once('500', { ms: 512, reaches: true }) },
+    ],
+  ],
+  [
+    'the lock that the program takes to find out is in its record',
+    undefined,
+    [
+      { at: waitOf('program', 'says lock'), fault: { kind: 'kill', who: 'sentinel', ms: 0 } },
+      { at: waitOf('program', 'call unlock sent'), fault: once('500', { ms: 5_000, reaches: false }) },
+      { at: waitOf('program', 'sleep unlockSurely'), fault: { kind: 'kill', who: 'program', ms: 0 } },
+    ],
+  ],
+  [
+    'a program that was stopped in a try to unlock tries again before it gives up',
+    'LATCH_LAPSED',
+    [
+      { at: waitOf('program', 'call unlock sent'), fault: once('reset', { ms: 2_000, reaches: false }) },
+      {
+        at: waitOf('program', 'call unlock answered'),
+        fault: { kind: 'stop', who: 'program', ms: 400_000 },
+      },
+    ],
+  ],
+];
+for (const [what, code, injections] of found) {
+  test(what, async () => {
+    const run = await judged({ seed: 1, budgets: budgetsDefault, injections });
+    assert.equal(run.facts.end?.code, code);
+    assert.deepEqual(run.wrong, [], describeWrong(run));
   });
 }
 
