@@ -20,6 +20,7 @@ import {
   forecast,
   type LatchToken,
   type Patience,
+  type RunGuard,
   releaseLatches,
   withLatch,
 } from './latch/index.ts';
@@ -111,15 +112,18 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   checkHoldUntil(options);
   const runs = commandRuns({ place: placeOf(options), clock });
   const waiting = { untilMs: startedMs + options.waitMs, clock, signal };
+  let run: RunGuard | undefined;
   const enter: OnPhase = async phase => {
     signal.throwIfAborted();
     options.onProgress({ phase });
+    run?.note(phase);
     await options.onPhase(phase);
   };
 
   await enter('open');
   const place = { stateDir: options.latch.stateDir, instance };
-  await using _run = await whileLocked(waiting, () => beginRun(place));
+  await using guard = await whileLocked(waiting, () => beginRun(place));
+  run = guard;
   if (isLockable(app)) await releaseLatches({ ...place, app, clock, signal });
   const earlierViews = tellViews(await dropLeftViews({ ...place, clock, signal }), options);
   await using session = await store.beginBackup({ host: options.host, signal });
@@ -222,6 +226,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   };
   const durationMs = elapsedMs(clock, startedMs);
   const snapshot = await session.commit(encodePair({ ...options, ...found, durationMs }));
+  guard.noteCommitted(snapshot);
   await cache?.settle();
   return {
     ...found,

@@ -9,6 +9,7 @@ export {
 export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup.ts';
 export { backup } from './backup.ts';
 export type { Command, CommandRecord } from './command/index.ts';
+export { type CanceledRun, type CancelOptions, cancelRun, type NothingToCancel } from './cancel.ts';
 export type { Finding } from './doctor.ts';
 export { checkApplication, checkNativeParts, checkTools, failed } from './doctor.ts';
 export type { DryRun } from './dry-run.ts';

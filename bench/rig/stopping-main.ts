@@ -4,8 +4,8 @@ import { run } from '../../cli/run.ts';
 import type { Phase } from '../../engine/index.ts';
 
 // The program, interrupted at the start of a phase. At $STOP_AT it says so and waits there until it is told to go on,
-// by a line on its stdin. At $RAISE_AT, as in `SIGINT commit`, it sends itself a signal and goes on. With $TELL_PHASES
-// it says each phase and goes on.
+// by a line on its stdin, or to end, by SIGTERM. At $RAISE_AT, as in `SIGINT commit`, it sends itself a signal and goes
+// on. With $TELL_PHASES it says each phase and goes on.
 const { STOP_AT, RAISE_AT, TELL_PHASES } = process.env;
 const [signal, raiseAt] = (RAISE_AT ?? '').split(' ');
 
@@ -18,7 +18,7 @@ async function onPhase(phase: Phase): Promise<void> {
   }
   if (phase !== STOP_AT) return;
   writeSync(1, `stopped at ${phase}\n`);
-  await once(process.stdin, 'data');
+  await Promise.race([once(process.stdin, 'data'), once(process, 'SIGTERM')]);
   process.stdin.destroy();
 }
 

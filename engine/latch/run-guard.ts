@@ -1,20 +1,42 @@
-import { link, readFile, unlink, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { link, open, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { SnapshotId } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.ts';
+import { type Phase, phases } from '../progress.ts';
 import { instanceHash } from './record.ts';
 import { makeFolder, stateUnwritable } from './state-folder.ts';
 
 /** One run an instance on this host. Dispose to let the next one in; the end of the process does the same. */
 export interface RunGuard extends AsyncDisposable {
   readonly file: string;
+  /** Notes where the run is, for whoever asks from outside. Costs a write to memory, and never fails a run. */
+  note(phase: Phase): void;
+  /** Notes that there is a snapshot now. */
+  noteCommitted(snapshot: SnapshotId): void;
   release(): Promise<void>;
 }
 
 export interface RunOptions {
   readonly stateDir: string;
   readonly instance: string;
+}
+
+/** A run that lives on this host. */
+export interface ActiveRun {
+  readonly instance: string;
+  readonly holder: ProcessIdentity;
+  /** When it began, by the clock of the state directory's file system. */
+  readonly sinceMs: number;
+  readonly note: RunNote;
+}
+
+/** Where a run was when it last said so; null: it did not. */
+export interface RunNote {
+  readonly phase: Phase | null;
+  readonly snapshot: SnapshotId | null;
 }
 
 /** Takes the place of the one run of this instance on this host; RUN_ACTIVE when another process lives in it. */
@@ -24,7 +46,7 @@ export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunG
   const mine = `${file}.${process.pid}-${sequence++}`;
   try {
     await makeFolder(path.dirname(file));
-    await writeFile(mine, JSON.stringify(identity), { mode: 0o600 });
+    await writeFile(mine, JSON.stringify({ ...identity, instance }), { mode: 0o600 });
   } catch (cause) {
     throw stateUnwritable(file, cause);
   }
@@ -41,9 +63,25 @@ export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunG
   const release = async () => {
     if (isReleased) return;
     isReleased = true;
+    await unlink(notePath(file)).catch(() => undefined); // a hint: the next run writes it anew
     await unlink(file).catch(ifMissing);
   };
-  return { file, release, [Symbol.asyncDispose]: release };
+  const note = (text: string) => {
+    try {
+      // In place: whoever has it open sees what was said last, even once the run has removed it.
+      writeFileSync(notePath(file), `${text}\n`, { mode: 0o600 });
+    } catch {
+      // a hint, and no run must fail by it
+    }
+  };
+  note('open');
+  return {
+    file,
+    note,
+    noteCommitted: snapshot => note(`committed ${snapshot}`),
+    release,
+    [Symbol.asyncDispose]: release,
+  };
 }
 
 /** The process that runs a backup of this instance on this host now; undefined when none does. */
@@ -51,10 +89,58 @@ export async function activeRun(options: RunOptions): Promise<ProcessIdentity | 
   return (await readStale(guardPath(options))).holder;
 }
 
+/** All runs that live on this host and keep their state in this folder. */
+export async function listRuns(stateDir: string): Promise<ActiveRun[]> {
+  const folder = path.join(stateDir, 'runs');
+  const names = (await readdir(folder).catch(ifMissing)) ?? [];
+  const runs: ActiveRun[] = [];
+  for (const name of names.filter(one => /^[0-9a-f]{32}$/.test(one)).sort()) {
+    const run = await readRun(path.join(folder, name));
+    if (run) runs.push(run);
+  }
+  return runs;
+}
+
+/** A run that is followed to its end: what it notes last can still be read when it has gone. Dispose to let go of it. */
+export interface WatchedRun extends ActiveRun, AsyncDisposable {
+  readNote(): Promise<RunNote>;
+}
+
+/** The run of an instance on this host; undefined when none lives. */
+export async function watchRun(options: RunOptions): Promise<WatchedRun | undefined> {
+  const file = guardPath(options);
+  const run = await readRun(file);
+  if (!run) return undefined;
+  const notes = await open(notePath(file), 'r').catch(() => undefined); // of an older version: it says nothing
+  const readNote = async () => {
+    const { buffer, bytesRead } = (await notes?.read(Buffer.alloc(200), 0, 200, 0)) ?? noBytes;
+    return parseNote(buffer.toString('utf8', 0, bytesRead));
+  };
+  return { ...run, readNote, [Symbol.asyncDispose]: async () => notes?.close() };
+}
+
+const noBytes = { buffer: Buffer.alloc(0), bytesRead: 0 };
+
+async function readRun(file: string): Promise<ActiveRun | undefined> {
+  const { holder } = await readStale(file);
+  const facts = holder && (await stat(file).catch(ifMissing));
+  if (!holder || !facts) return undefined;
+  const note = parseNote(await readFile(notePath(file), 'utf8').catch(() => ''));
+  return { instance: holder.instance ?? '', holder, sinceMs: facts.mtimeMs, note };
+}
+
 let sequence = 0;
 
 function guardPath({ stateDir, instance }: RunOptions): string {
   return path.join(stateDir, 'runs', instanceHash(instance));
+}
+
+const notePath = (file: string): string => `${file}.note`;
+
+function parseNote(text: string): RunNote {
+  const [said = '', snapshot] = text.trim().split(' ');
+  if (said === 'committed' && snapshot) return { phase: 'commit', snapshot: snapshot as SnapshotId };
+  return { phase: phases.find(phase => phase === said) ?? null, snapshot: null };
 }
 
 /** A hard link is made whole or not at all, unlike a file that is opened and then written. */
@@ -69,7 +155,7 @@ async function linked(from: string, to: string): Promise<boolean> {
 }
 
 /** Who holds a guard and lives; else what a dead run left in it, if anything. */
-async function readStale(file: string): Promise<{ holder?: ProcessIdentity; text?: string }> {
+async function readStale(file: string): Promise<{ holder?: Holder; text?: string }> {
   const text = await readFile(file, 'utf8').catch(ifMissing);
   if (text === undefined) return {};
   const holder = parse(text);
@@ -99,10 +185,13 @@ async function takeOver(stale: {
   }
 }
 
-function parse(text: string): ProcessIdentity | undefined {
+/** Earlier versions did not write the instance. */
+type Holder = ProcessIdentity & { readonly instance?: string };
+
+function parse(text: string): Holder | undefined {
   try {
-    const value = JSON.parse(text) as Partial<ProcessIdentity> | null;
-    return typeof value?.pid === 'number' ? (value as ProcessIdentity) : undefined;
+    const value = JSON.parse(text) as Partial<Holder> | null;
+    return typeof value?.pid === 'number' ? (value as Holder) : undefined;
   } catch {
     return undefined; // not ours: treated as left over
   }

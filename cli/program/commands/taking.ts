@@ -50,6 +50,16 @@ export const taking: readonly CommandDescription[] = [
     load: async () => (await import('../../commands/backup.ts')).backup,
   },
   {
+    name: 'cancel',
+    summary: 'end the backup that runs on this host',
+    text: [
+      'Cancels it in the application, unlocks, and leaves no snapshot. A run that does not end when asked to is killed: its sentinel unlocks. Where nothing runs there is nothing to do, and that is no failure.',
+    ],
+    exitCodes: ['locked', 'stillLocked'],
+    examples: [{ line: 'stillpoint cancel', text: 'people wait: end it now' }],
+    load: async () => (await import('../../commands/cancel.ts')).cancel,
+  },
+  {
     name: 'unlock',
     summary: 'release the lock that a dead run left',
     text: [

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { activeRun, beginRun } from '../../../engine/latch/index.ts';
+import { activeRun, beginRun, listRuns, watchRun } from '../../../engine/latch/index.ts';
+import type { SnapshotId } from '../../../store/index.ts';
 
 async function withStateDir(work: (stateDir: string) => Promise<void>): Promise<void> {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'run-'));
@@ -58,5 +59,38 @@ test('of many that find a dead run at once, one takes its place', () =>
       Array.from({ length: 20 }, () => beginRun({ stateDir, instance: 'a' })),
     );
     assert.equal(runs.filter(run => run.status === 'fulfilled').length, 1);
-    assert.deepEqual(await readdir(path.join(stateDir, 'runs')), [path.basename(guard.file)]);
+    const name = path.basename(guard.file);
+    assert.deepEqual(await readdir(path.join(stateDir, 'runs')), [name, `${name}.note`]);
+  }));
+
+test('a run says where it is, and that it has committed, also to whoever looked before its end', () =>
+  withStateDir(async stateDir => {
+    assert.deepEqual(await listRuns(stateDir), []);
+    assert.equal(await watchRun({ stateDir, instance: 'a' }), undefined);
+    const run = await beginRun({ stateDir, instance: 'a' });
+    run.note('capture');
+    const [listed] = await listRuns(stateDir);
+    assert.deepEqual(
+      [listed?.instance, listed?.holder.pid, listed?.note],
+      ['a', process.pid, { phase: 'capture', snapshot: null }],
+    );
+    await using watched = await watchRun({ stateDir, instance: 'a' });
+    const snapshot = 'ab'.repeat(32) as SnapshotId;
+    run.noteCommitted(snapshot);
+    await run.release();
+    assert.deepEqual(await watched?.readNote(), { phase: 'commit', snapshot });
+    assert.deepEqual(await listRuns(stateDir), []);
+  }));
+
+test('a note that cannot be written fails no run, and one that is no note says nothing', () =>
+  withStateDir(async stateDir => {
+    const run = await beginRun({ stateDir, instance: 'a' });
+    await writeFile(`${run.file}.note`, 'something else\n');
+    assert.deepEqual((await listRuns(stateDir))[0]?.note, { phase: null, snapshot: null });
+    await rm(`${run.file}.note`);
+    await mkdir(`${run.file}.note`);
+    run.note('drain');
+    assert.deepEqual((await listRuns(stateDir))[0]?.note, { phase: null, snapshot: null });
+    await run.release();
+    assert.deepEqual(await listRuns(stateDir), []);
   }));
