@@ -44,6 +44,7 @@ export { nearest } from './nearest.ts';
 export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';
 export { phases } from './progress.ts';
+export { type InstanceState, judgeInstance } from './proven.ts';
 export type { RestoreOptions, RestoreResult } from './restore/restore.ts';
 export { restore } from './restore/restore.ts';
 export { isTimeZone, localTimeZone } from './retention/calendar.ts';
@@ -51,6 +52,13 @@ export type { PrunedSnapshot, PruneResult, Retention } from './retention/prune.t
 export { prune } from './retention/prune.ts';
 export type { SnapshotFilter } from './snapshots.ts';
 export { findSnapshot, listSnapshots } from './snapshots.ts';
+export {
+  type ApplicationState,
+  askApplication,
+  type LockState,
+  type RunState,
+  readLocalState,
+} from './status.ts';
 export type { NamedDamage, VerifyResult } from './verify.ts';
 export { verifySnapshots } from './verify.ts';
 export { dropLeftViews, type LeftViews } from './view/index.ts';

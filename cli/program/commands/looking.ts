@@ -3,6 +3,33 @@ import { type CommandDescription, narrowing, ofStores, pathText, theSnapshot } f
 /** Commands that look at snapshots and change nothing. */
 export const looking: readonly CommandDescription[] = [
   {
+    name: 'status',
+    summary: 'tell what is locked, running and overdue',
+    text: [
+      'What this host holds and runs, whether the application serves people, and how old the newest proven pair of each instance is: one whose manifest can be read and says what held home and database together. It locks nothing, waits for nobody and writes nothing; without a configuration a store is enough.',
+    ],
+    options: [
+      {
+        flags: '--max-age <duration>',
+        text: 'end with 22 when the newest proven pair of the configured instance (without one: of each) is older',
+      },
+      { flags: '--instance <name>', text: 'of this instance only' },
+    ],
+    exitCodes: [...ofStores, 'tooOld'],
+    examples: [
+      { line: 'stillpoint status', text: 'what is going on' },
+      {
+        line: 'stillpoint status --max-age 26h --json',
+        text: 'for a monitor, where a backup runs every day',
+      },
+      {
+        line: 'stillpoint status --store /mnt/second/stillpoint --max-age 7d',
+        text: 'whether copies arrive in a second store',
+      },
+    ],
+    load: async () => (await import('../../commands/status.ts')).status,
+  },
+  {
     name: 'snapshots',
     alias: 'list',
     summary: 'list the snapshots, newest last',
