@@ -1,4 +1,4 @@
-import type { BackupSeams } from '../engine/index.ts';
+import type { BackupSeams, DoctorSeams } from '../engine/index.ts';
 import type { Seams } from '../store/index.ts';
 import type { LoadedConfig } from './config/load.ts';
 import type { Output } from './render/output.ts';
@@ -17,6 +17,8 @@ export interface Context {
   readonly storeOption: string | undefined;
   /** Faults that a test puts into a backup; nothing in a real run. */
   readonly backupSeams: BackupSeams | undefined;
+  /** What a test says that the machine is; nothing in a real run. */
+  readonly doctorSeams: DoctorSeams | undefined;
   /** The configuration, if there is one. CONFIG_INVALID. */
   config(): LoadedConfig | undefined;
   /** The configuration; CONFIG_INVALID when there is none. */

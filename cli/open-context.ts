@@ -52,7 +52,7 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
         'Write stillpoint.yaml here or ~/.config/stillpoint/config.yaml, or name a file with --config or STILLPOINT_CONFIG.',
     });
   };
-  const { env, cwd, version, backupSeams } = world;
+  const { env, cwd, version, backupSeams, doctorSeams } = world;
   const { signal } = signals;
   const storeOption = global.store;
   return {
@@ -61,6 +61,7 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
       cwd,
       version,
       backupSeams,
+      doctorSeams,
       seams,
       signal,
       storeOption,

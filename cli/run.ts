@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { CommanderError } from 'commander';
-import type { BackupSeams } from '../engine/index.ts';
+import type { BackupSeams, DoctorSeams } from '../engine/index.ts';
 import type { Seams } from '../store/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { OpenedContext } from './open-context.ts';
@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly seams?: Seams;
   /** Faults that a test puts into a backup. */
   readonly backupSeams?: BackupSeams;
+  /** What a test says that the machine is. */
+  readonly doctorSeams?: DoctorSeams;
 }
 
 /**

@@ -10,8 +10,15 @@ export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './bac
 export { backup } from './backup.ts';
 export type { Command, CommandRecord } from './command/index.ts';
 export { type CanceledRun, type CancelOptions, cancelRun, type NothingToCancel } from './cancel.ts';
-export type { Finding } from './doctor.ts';
-export { checkApplication, checkNativeParts, checkTools, failed } from './doctor.ts';
+export {
+  type DoctorOptions,
+  type DoctorSeams,
+  examine,
+  type Finding,
+  failed,
+  good,
+  type SecretFile,
+} from './doctor/index.ts';
 export type { DryRun } from './dry-run.ts';
 export { dryRun } from './dry-run.ts';
 export type { EngineErrorCode } from './errors.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { commandNamed } from '../../cli/program/commands/index.ts';
 import { exitCodesOf } from '../../cli/program/describe.ts';
 import { run } from '../../cli/run.ts';
-import type { BackupSeams } from '../../engine/index.ts';
+import type { BackupSeams, DoctorSeams } from '../../engine/index.ts';
 import type { Seams } from '../../store/index.ts';
 
 /** The compiled programs: the real one, and the same one with a test's seams. */
@@ -103,6 +103,7 @@ export async function runHere(
   options: Pick<StartOptions, 'env' | 'cwd'> & {
     readonly seams?: Seams;
     readonly backupSeams?: BackupSeams;
+    readonly doctorSeams?: DoctorSeams;
   },
 ): Promise<Ended> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];

@@ -33,9 +33,18 @@ export const settingUp: readonly CommandDescription[] = [
   {
     name: 'doctor',
     summary: 'check the set-up and say how to mend it',
-    text: ['Native parts, tools, the store and the application. It locks nothing and writes nothing.'],
+    text: [
+      'Looks at everything before it is needed: configuration and secrets, state and cache folders, store, home, database and its server, application, clocks, the machine, units of systemd, and what dead runs left. It locks nothing, and writes nothing without --mend; where something fails it ends with 1, and with 0 where there are only warnings.',
+    ],
+    options: [
+      {
+        flags: '--mend',
+        text: 'mend what can be mended safely: modes of files with secrets, missing folders, what dead runs left',
+      },
+    ],
     examples: [
       { line: 'stillpoint doctor', text: 'before the first backup, and after every change' },
+      { line: 'stillpoint doctor --mend', text: 'the same, and mend' },
       { line: 'stillpoint doctor --config /etc/stillpoint/config.yaml --json', text: 'for a script' },
     ],
     load: async () => (await import('../../commands/doctor.ts')).doctor,

@@ -1,0 +1,76 @@
+import type { Application, LatchedApplication } from '../app/index.ts';
+import { listRuns } from '../latch/index.ts';
+import type { Check } from './check.ts';
+import { bad, type Finding, failed, good, warn } from './finding.ts';
+
+export interface ApplicationCheckOptions {
+  /** Closed here. */
+  readonly open: () => Application;
+  readonly stateDir: string;
+  readonly instance: string;
+}
+
+/** Whether the application answers, serves people, and lets its user lock it. Locks nothing. */
+export function checkApplication(options: ApplicationCheckOptions): Check {
+  const name = 'application';
+  return {
+    name,
+    async run(signal) {
+      let app: Application;
+      try {
+        app = options.open();
+      } catch (error) {
+        return [failed(name, error)];
+      }
+      try {
+        return await look(name, app, { ...options, signal });
+      } catch (error) {
+        return [failed(name, error)];
+      } finally {
+        await app.close();
+      }
+    },
+  };
+}
+
+async function look(
+  check: string,
+  app: Application,
+  { stateDir, instance, signal }: ApplicationCheckOptions & { readonly signal: AbortSignal },
+): Promise<Finding[]> {
+  if (app.fence === 'none') {
+    return [
+      warn(check, {
+        found: 'none is configured: home and database are backed up without a lock between them',
+        remedy: 'Configure app.type: bitbucket unless home.freeze makes them agree.',
+      }),
+    ];
+  }
+  if (app.fence !== 'latched') return [await described(check, app, signal)];
+  const runs = await listRuns(stateDir).catch(() => []);
+  const run = runs.find(one => one.instance === instance);
+  if (run && !(await app.isServing({ signal }))) {
+    return [good(check, `${app.location} is locked by the backup that runs (process ${run.holder.pid})`)];
+  }
+  return askLatched(check, app, signal);
+}
+
+async function askLatched(check: string, app: LatchedApplication, signal: AbortSignal): Promise<Finding[]> {
+  const { displayName, version, identity } = await app.describe({ signal });
+  await app.checkAccess({ signal });
+  const found = `${displayName} ${version} at ${identity}; its user may lock it`;
+  if (await app.isServing({ signal })) return [good(check, found)];
+  return [
+    bad(check, {
+      found: `${displayName} ${version} at ${identity} answers, and serves nobody`,
+      remedy: 'Open it in a browser. If it shows its maintenance page, end that, or run `stillpoint unlock`.',
+    }),
+  ];
+}
+
+/** An application of another kind: what it says of itself. */
+async function described(check: string, app: Application, signal: AbortSignal): Promise<Finding> {
+  const { displayName, version, identity } = await app.describe({ signal });
+  const name = [displayName, version, identity].filter(part => part !== '').join(' ');
+  return good(check, `held by way of ${app.type}${name === '' ? '' : `: ${name}`}`);
+}

@@ -1,0 +1,82 @@
+import type { Clock, Store } from '../../store/index.ts';
+import type { Snapshot } from '../pair.ts';
+import { listSnapshots } from '../snapshots.ts';
+import type { Check } from './check.ts';
+import { diskOf, sizeText } from './disk.ts';
+import { bad, type Finding, failed, good, warn } from './finding.ts';
+
+/** Of what the newest snapshot holds, so much should be free: a day of changes, and packs that are rewritten by prune. */
+const freeShare = 0.1;
+const futureMs = 60_000;
+
+export interface StoreContentOptions {
+  readonly place: string;
+  readonly instance: string | null;
+  readonly clock: Clock;
+  readonly open: () => Promise<Store>;
+}
+
+/** The store opens with the passphrase, its manifests can be read, and there is room for more. */
+export function checkStoreContent(options: StoreContentOptions): Check {
+  const name = 'store';
+  return {
+    name,
+    async run() {
+      let store: Store;
+      try {
+        store = await options.open();
+      } catch (error) {
+        return [failed(name, error)];
+      }
+      await using _opened = store;
+      const damaged: Finding[] = [];
+      const onDamage = (_id: string, error: Error) => void damaged.push(failed(name, error));
+      const snapshots = await listSnapshots(store, { onDamage });
+      const opens = `${store.location} opens with the passphrase and holds ${snapshots.length === 1 ? '1 snapshot' : `${snapshots.length} snapshots`}`;
+      return [
+        good(name, opens),
+        ...damaged,
+        ...judgeTimes(name, snapshots, options),
+        ...(await judgeSpace(name, snapshots, options)),
+      ];
+    },
+  };
+}
+
+function judgeTimes(
+  check: string,
+  snapshots: readonly Snapshot[],
+  { clock }: StoreContentOptions,
+): Finding[] {
+  const nowMs = clock.nowMs();
+  const late = snapshots.filter(({ timeMs }) => timeMs > nowMs + futureMs).at(-1);
+  if (!late) return [];
+  const when = new Date(late.timeMs).toISOString();
+  const found = `snapshot ${late.id.slice(0, 8)} of ${late.instance} is from the future (${when}): the clock of ${late.host} was, or this one is, wrong`;
+  return [
+    warn(check, {
+      found,
+      remedy: 'Set the clocks with NTP. Such a snapshot counts for no age and no day of the policy.',
+    }),
+  ];
+}
+
+async function judgeSpace(
+  check: string,
+  snapshots: readonly Snapshot[],
+  { place, instance }: StoreContentOptions,
+): Promise<Finding[]> {
+  if (place.includes('://')) return [];
+  const { freeBytes } = await diskOf(place);
+  const free = `${place} has ${sizeText(freeBytes)} free`;
+  const newest = snapshots.filter(one => instance === null || one.instance === instance).at(-1);
+  if (!newest)
+    return [
+      good(check, `${free}; the first backup needs about as much as home and database hold, compressed`),
+    ];
+  const holds = (newest.home?.bytes ?? 0) + (newest.database?.bytes ?? 0);
+  const remedy = 'Make room, or let `stillpoint prune` forget more.';
+  if (freeBytes < 64 * 1024 ** 2) return [bad(check, { found: free, remedy })];
+  const beside = `${free}; the newest snapshot holds ${sizeText(holds)}`;
+  return [freeBytes < holds * freeShare ? warn(check, { found: beside, remedy }) : good(check, beside)];
+}
