@@ -34,7 +34,8 @@ async function ask(connection: Connection): Promise<Finding[]> {
     UNION ALL
     SELECT pg_catalog.format('prepared transaction %L (%s)', p.gid, p.owner),
       (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - p.prepared) / 60)::float8,
-      EXISTS (SELECT FROM exclusive e WHERE e.pid IS NULL AND e.virtualtransaction = '-1/' || p.transaction)
+      EXISTS (SELECT FROM exclusive e JOIN pg_catalog.pg_locks x USING (virtualtransaction)
+        WHERE e.pid IS NULL AND x.locktype = 'transactionid' AND x.transactionid = p.transaction)
     FROM pg_catalog.pg_prepared_xacts p WHERE p.database = pg_catalog.current_database()
     ORDER BY minutes DESC NULLS LAST`,
   );
