@@ -1,5 +1,5 @@
 import { type Clock, type SnapshotId, StillpointError } from '../store/index.ts';
-import type { Application } from './app/index.ts';
+import { type Application, isLockable } from './app/index.ts';
 import { engineError } from './errors.ts';
 import { type LatchRecord, listRecords, releaseLatches, type WatchedRun, watchRun } from './latch/index.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
@@ -157,7 +157,7 @@ async function releaseLeft(holder: ProcessIdentity, options: CancelOptions): Pro
   if ((await recordsOf(holder, options)).length === 0) return false;
   const app = options.openApp();
   try {
-    if (app.fence !== 'latched') return false;
+    if (!isLockable(app)) return false;
     const { unresolved } = await releaseLatches({ ...options, app });
     const [left] = unresolved;
     if (!left) return true;

@@ -81,7 +81,7 @@ export async function askApplication(
 ): Promise<ApplicationState> {
   const { type, location } = app;
   const nothing = { type, location, version: null, isServing: null, lockedBy: null, problem: null };
-  if (app.fence !== 'latched') return nothing;
+  if (app.fence !== 'latched') return { ...nothing, lockedBy: ownLock(app, options.locks) };
   const { signal, clock } = options;
   const ask = async (): Promise<ApplicationState> => {
     const isServing = await app.isServing({ signal });
@@ -98,14 +98,18 @@ export async function askApplication(
   }
 }
 
+function ownLock(app: Application, locks: readonly LockState[]): 'run' | 'dead-run' | null {
+  const ours = locks.filter(({ location }) => location === app.location);
+  if (ours.length === 0) return null;
+  return ours.some(lock => lock.isRunning) ? 'run' : 'dead-run';
+}
+
 async function whoLocks(
   app: Extract<Application, { fence: 'latched' }>,
   { locks, signal }: { readonly locks: readonly LockState[]; readonly signal: AbortSignal },
 ): Promise<Pick<ApplicationState, 'lockedBy' | 'problem'>> {
-  const ours = locks.filter(({ location }) => location === app.location);
-  if (ours.length > 0) {
-    return { lockedBy: ours.some(lock => lock.isRunning) ? 'run' : 'dead-run', problem: null };
-  }
+  const own = ownLock(app, locks);
+  if (own) return { lockedBy: own, problem: null };
   try {
     await app.describe({ signal });
     return { lockedBy: null, problem: 'It serves nobody' };

@@ -47,7 +47,7 @@ function describeApplication({ location, version, isServing, lockedBy, problem }
     ? `${version ?? ''} serves people`.trim()
     : lockedBy
       ? `is locked by ${holders[lockedBy]}`
-      : (problem ?? 'is not asked: it has no address');
+      : (problem ?? 'is not locked by this program, and cannot be asked more');
   return `application  ${location} ${state}`.replace(/ {2}$/, '');
 }
 

@@ -38,21 +38,30 @@ async function look(
   app: Application,
   { stateDir, instance, signal }: ApplicationCheckOptions & { readonly signal: AbortSignal },
 ): Promise<Finding[]> {
-  if (app.fence === 'none') {
-    return [
-      warn(check, {
-        found: 'none is configured: home and database are backed up without a lock between them',
-        remedy: 'Configure app.type: bitbucket unless home.freeze makes them agree.',
-      }),
-    ];
+  switch (app.fence) {
+    case 'none':
+      return [
+        warn(check, {
+          found: 'none is configured: home and database are backed up without a lock between them',
+          remedy: 'Configure app.type: bitbucket unless home.freeze makes them agree.',
+        }),
+      ];
+    case 'stopped':
+      return [good(check, 'must be down for a backup, which proves that it is')];
+    case 'command':
+      await app.checkAccess({ signal });
+      return [good(check, `${app.location} is locked by commands; they can be run, and were not`)];
+    case 'latched': {
+      const runs = await listRuns(stateDir).catch(() => []);
+      const run = runs.find(one => one.instance === instance);
+      if (run && !(await app.isServing({ signal }))) {
+        return [good(check, `${app.location} is locked by the backup that runs (process ${run.holder.pid})`)];
+      }
+      return askLatched(check, app, signal);
+    }
+    default:
+      return app satisfies never;
   }
-  if (app.fence !== 'latched') return [await described(check, app, signal)];
-  const runs = await listRuns(stateDir).catch(() => []);
-  const run = runs.find(one => one.instance === instance);
-  if (run && !(await app.isServing({ signal }))) {
-    return [good(check, `${app.location} is locked by the backup that runs (process ${run.holder.pid})`)];
-  }
-  return askLatched(check, app, signal);
 }
 
 async function askLatched(check: string, app: LatchedApplication, signal: AbortSignal): Promise<Finding[]> {
@@ -66,11 +75,4 @@ async function askLatched(check: string, app: LatchedApplication, signal: AbortS
       remedy: 'Open it in a browser. If it shows its maintenance page, end that, or run `stillpoint unlock`.',
     }),
   ];
-}
-
-/** An application of another kind: what it says of itself. */
-async function described(check: string, app: Application, signal: AbortSignal): Promise<Finding> {
-  const { displayName, version, identity } = await app.describe({ signal });
-  const name = [displayName, version, identity].filter(part => part !== '').join(' ');
-  return good(check, `held by way of ${app.type}${name === '' ? '' : `: ${name}`}`);
 }

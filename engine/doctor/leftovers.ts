@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, StillpointError } from '../../store/index.ts';
-import type { Application } from '../app/index.ts';
+import { type Application, isLockable } from '../app/index.ts';
 import { listRuns, releaseLatches } from '../latch/index.ts';
 import { isAlive, type ProcessIdentity } from '../process-identity.ts';
 import { readLocalState } from '../status.ts';
@@ -53,7 +53,7 @@ async function release(
   let app: Application | undefined;
   try {
     app = openApp?.();
-    if (instance === null || app?.fence !== 'latched') {
+    if (instance === null || !app || !isLockable(app)) {
       const found = 'a lock of a dead run is left, and no application is configured that could be unlocked';
       return bad(name, { found, remedy: 'Run it with the configuration that the run had.' });
     }
