@@ -55,12 +55,13 @@ export async function sampleTree(
   return { looked, isWhole, unreadable };
 }
 
-/** The urgent ones of a folder, and others from all over it. */
+/** The urgent ones of a folder, and others from all over it; the same ones on every run. */
 function spread(entries: readonly Dirent[]): Dirent[] {
-  if (entries.length <= namesOfFolderMax) return [...entries];
-  const step = entries.length / namesOfFolderMax;
-  const some = Array.from({ length: namesOfFolderMax }, (_, i) => entries[Math.floor(i * step)]!);
-  return [...new Set([...entries.filter(entry => isUrgent(entry.name)), ...some])];
+  const sorted = [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (sorted.length <= namesOfFolderMax) return sorted;
+  const step = sorted.length / namesOfFolderMax;
+  const some = Array.from({ length: namesOfFolderMax }, (_, i) => sorted[Math.floor(i * step)]!);
+  return [...new Set([...sorted.filter(entry => isUrgent(entry.name)), ...some])];
 }
 
 const urgent = new Set(['shared', 'data', 'repositories', 'refs', 'heads', 'config']);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkExcluded } from '../../../engine/doctor/excluded.ts';
@@ -41,6 +41,12 @@ test('the sample meets refs and what is shared, however full other folders are',
   const signal = new AbortController().signal;
   const sample = await sampleTree(scratch.path, { home: { root: scratch.path }, isHome: true, signal });
   assert.equal(sample.isWhole, false);
+  // a repository with many other names
+  const full = join(scratch.path, 'log');
+  mkdirSync(join(full, 'refs/heads'), { recursive: true });
+  const { looked } = await sampleTree(full, { home: { root: full }, isHome: true, signal });
+  assert.equal(looked, 60 + 'refs heads'.split(' ').length);
+  rmSync(join(full, 'refs'), { recursive: true });
   assert.deepEqual(sample.unreadable, []);
   const whole = { root: scratch.path, exclude: ['/log/'] };
   assert.deepEqual(await sampleTree(scratch.path, { home: whole, isHome: true, signal }), {
