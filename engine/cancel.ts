@@ -6,21 +6,27 @@ import { isAlive, type ProcessIdentity } from './process-identity.ts';
 import type { Phase } from './progress.ts';
 import { currentUser, ownerOf } from './user.ts';
 
-/** A run that unlocks and lets go of its store needs less; one that does not is stuck. */
-const graceMsDefault = 15_000;
+/**
+ * A run that unlocks needs less; one that does not is stuck, and people wait. Once it holds no lock it may drop a view and
+ * run the administrator's commands first, which have five minutes.
+ */
+const graceDefault = { lockedMs: 15_000, unlockedMs: 330_000 };
 /** A killed process that is still there by then waits for a disk. */
 const killMs = 10_000;
 /** What a sentinel needs to unlock when its program is gone. */
 const sentinelMs = 3_000;
 const lookEveryMs = 30;
+const tellAfterMs = 2_000;
 
 export interface CancelOptions {
   readonly stateDir: string;
   readonly instance: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** How long a run may take to end by itself. */
-  readonly graceMs?: number;
+  /** How long a run may take to end by itself, from when it was told to: while it locks, and when it does not. */
+  readonly grace?: { readonly lockedMs: number; readonly unlockedMs: number };
+  /** Called once when the end takes longer than a moment. */
+  readonly onWait?: (pid: number) => void;
   /** Opened only where the run left a lock behind; closed here. */
   readonly openApp: () => Application;
   /** For a run that died while it committed: the snapshot that it made since then, if any. */
@@ -35,9 +41,8 @@ export interface CanceledRun {
   readonly phase: Phase | null;
   /** It did not end by itself. */
   readonly isKilled: boolean;
-  /** It held the application. */
+  /** It held the application, which is unlocked now. */
   readonly wasLocked: boolean;
-  readonly unlocked: boolean;
   /** It had committed before it could be ended. */
   readonly snapshot: SnapshotId | null;
 }
@@ -60,12 +65,12 @@ export async function cancelRun(options: CancelOptions): Promise<CanceledRun | N
   const { phase } = await run.readNote();
   const { wasLocked, isKilled } = await endRun(run, options);
   if (isKilled) await sentinelUnlocks(holder, options);
-  const unlocked = await releaseLeft(holder, options);
+  const hadLeft = await releaseLeft(holder, options);
   const last = await run.readNote();
   const mayHaveCommitted = last.snapshot === null && (last.phase === 'commit' || last.phase === null);
   return {
-    ...{ pid: holder.pid, sinceMs, phase, isKilled, wasLocked },
-    unlocked: wasLocked || unlocked,
+    ...{ pid: holder.pid, sinceMs, phase, isKilled },
+    wasLocked: wasLocked || hadLeft,
     snapshot: last.snapshot ?? (mayHaveCommitted ? await options.findSnapshot(sinceMs) : null),
   };
 }
@@ -91,16 +96,19 @@ async function endRun(
 ): Promise<{ wasLocked: boolean; isKilled: boolean }> {
   let wasLocked = false;
   const look = async () => {
-    wasLocked ||= (await recordsOf(holder, options)).length > 0;
+    const isLocked = (await recordsOf(holder, options)).length > 0;
+    wasLocked ||= isLocked;
+    return isLocked;
   };
   await look();
   // A stopped process gets the first when it goes on with the second; to one that works the second is nothing.
   for (const signal of ['SIGTERM', 'SIGCONT'] as const) await send(holder, signal);
-  if (await hasEnded(holder, { ...options, ms: options.graceMs ?? graceMsDefault, look })) {
+  const { lockedMs, unlockedMs } = options.grace ?? graceDefault;
+  if (await hasEnded(holder, { ...options, look, msMax: isLocked => (isLocked ? lockedMs : unlockedMs) })) {
     return { wasLocked, isKilled: false };
   }
   await send(holder, 'SIGKILL');
-  if (await hasEnded(holder, { ...options, ms: killMs, look })) return { wasLocked, isKilled: true };
+  if (await hasEnded(holder, { ...options, look, msMax: () => killMs })) return { wasLocked, isKilled: true };
   throw engineError('RUN_ACTIVE', `Cannot end process ${holder.pid}: it was killed and is still there`, {
     remedy:
       'It waits for a disk or a network file system that does not answer; mend that. Its sentinel unlocks at latch.maxHold.',
@@ -127,13 +135,27 @@ async function send(holder: ProcessIdentity, signal: NodeJS.Signals): Promise<vo
 
 async function hasEnded(
   holder: ProcessIdentity,
-  { clock, signal, ms, look }: CancelOptions & { ms: number; look: () => Promise<void> },
+  {
+    clock,
+    signal,
+    look,
+    msMax,
+    onWait,
+  }: CancelOptions & {
+    readonly look: () => Promise<boolean>;
+    readonly msMax: (isLocked: boolean) => number;
+  },
 ): Promise<boolean> {
-  const endMs = clock.monotonicMs() + ms;
+  const startedMs = clock.monotonicMs();
+  let hasTold = false;
   while (await isAlive(holder)) {
-    if (clock.monotonicMs() > endMs) return false;
+    const tookMs = clock.monotonicMs() - startedMs;
+    if (tookMs > msMax(await look())) return false;
+    if (tookMs > tellAfterMs && !hasTold) {
+      hasTold = true;
+      onWait?.(holder.pid);
+    }
     await clock.sleep(lookEveryMs, signal);
-    await look();
   }
   return true;
 }
@@ -157,7 +179,15 @@ async function releaseLeft(holder: ProcessIdentity, options: CancelOptions): Pro
   if ((await recordsOf(holder, options)).length === 0) return false;
   const app = options.openApp();
   try {
-    if (!isLockable(app)) return false;
+    if (!isLockable(app)) {
+      throw engineError(
+        'APP_STILL_LOCKED',
+        'Cannot unlock: the configuration names no application to unlock',
+        {
+          remedy: 'Run `stillpoint unlock` with the configuration that the run had.',
+        },
+      );
+    }
     const { unresolved } = await releaseLatches({ ...options, app });
     const [left] = unresolved;
     if (!left) return true;

@@ -15,6 +15,7 @@ export const cancel: Command<object> = async context => {
     instance,
     clock,
     signal: context.signal,
+    onWait: pid => context.output.notice(`Waiting for process ${pid} to clean up and end …`),
     openApp: () => backupSettings(context).app,
     findSnapshot: sinceMs => snapshotSince(context, { instance, sinceMs }),
   });
@@ -43,9 +44,9 @@ function toJson(result: CanceledRun | NothingToCancel): Record<string, unknown> 
     const { leftLocks } = result;
     return { messageType: 'summary', canceled: false, pid: null, unlocked: false, snapshot: null, leftLocks };
   }
-  const { pid, phase, isKilled, wasLocked, unlocked, snapshot } = result;
+  const { pid, phase, isKilled, wasLocked, snapshot } = result;
   const canceled = snapshot === null;
-  return { messageType: 'summary', canceled, pid, phase, killed: isKilled, wasLocked, unlocked, snapshot };
+  return { messageType: 'summary', canceled, pid, phase, killed: isKilled, unlocked: wasLocked, snapshot };
 }
 
 function toText(result: CanceledRun | NothingToCancel, instance: string): string {
@@ -56,15 +57,13 @@ function toText(result: CanceledRun | NothingToCancel, instance: string): string
         : '';
     return `No backup of ${instance} runs on this host: there is nothing to cancel.${left}`;
   }
-  const { pid, sinceMs, phase, isKilled, wasLocked, unlocked, snapshot } = result;
+  const { pid, sinceMs, phase, isKilled, wasLocked, snapshot } = result;
   const who = `process ${pid}, which backed up ${instance} since ${localTime(sinceMs)}`;
   if (snapshot !== null) {
     return `Too late to cancel ${who}: it had committed snapshot ${snapshot.slice(0, 8)}. Drop it with \`stillpoint forget ${snapshot.slice(0, 8)}\`.`;
   }
   const where = phase === null ? '' : ` in phase ${phase}`;
   const how = isKilled ? `Killed ${who}: it did not end when asked to${where}.` : `Ended ${who}${where}.`;
-  const lock = wasLocked
-    ? `It held the application, which is ${unlocked ? 'unlocked' : 'still locked'} now.`
-    : 'It held no lock.';
+  const lock = wasLocked ? 'It held the application, which is unlocked now.' : 'It held no lock.';
   return `${how} ${lock} There is no snapshot of it.`;
 }

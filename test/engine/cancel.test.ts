@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { noApplication } from '../../engine/app/index.ts';
 import { type CancelOptions, cancelRun } from '../../engine/cancel.ts';
-import { beginRun } from '../../engine/latch/index.ts';
+import { beginRun, listRuns } from '../../engine/latch/index.ts';
+import { recordPath } from '../../engine/latch/record.ts';
 import { type SnapshotId, systemClock } from '../../store/index.ts';
 import { isRoot } from '../helpers/home-tree.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
@@ -30,7 +31,7 @@ const optionsFor = (stateDir: string): CancelOptions => ({
   instance: 'a',
   clock: systemClock,
   signal: new AbortController().signal,
-  graceMs: 300,
+  grace: { lockedMs: 300, unlockedMs: 300 },
   openApp: noApplication,
   findSnapshot: async () => null,
 });
@@ -44,6 +45,31 @@ describe('canceling a run', { skip: process.platform !== 'linux' }, () => {
     assert.deepEqual((await ended)[1], 'SIGKILL');
     assert.ok('pid' in result);
     assert.deepEqual([result.pid, result.isKilled, result.snapshot], [child.pid, true, null]);
+  });
+
+  test('one that locks is not waited for as long as one that cleans up, and its lock must be released', async () => {
+    using scratch = scratchFolder();
+    const child = await holding(scratch.path, 'deaf');
+    const [run] = await listRuns(scratch.path);
+    const record = {
+      ...{
+        version: 1,
+        run: 'r',
+        instance: 'a',
+        host: 'here',
+        token: 't',
+        lockRequestedAt: '2026-01-01T00:00:00Z',
+      },
+      application: { type: 'bitbucket', location: 'http://127.0.0.1:9', user: 'admin' },
+      program: run!.holder,
+    };
+    mkdirSync(join(scratch.path, 'latches'));
+    writeFileSync(recordPath(scratch.path, record), JSON.stringify(record));
+    const ended = once(child, 'exit');
+    const grace = { lockedMs: 100, unlockedMs: 120_000 };
+    // no sentinel, and no application that could be unlocked
+    await assert.rejects(cancelRun({ ...optionsFor(scratch.path), grace }), { code: 'APP_STILL_LOCKED' });
+    assert.equal((await ended)[1], 'SIGKILL');
   });
 
   test('one that had committed has ended well: its snapshot is named', async () => {

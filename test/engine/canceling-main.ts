@@ -8,7 +8,7 @@ process.setgid?.(Number(uid));
 process.setuid?.(Number(uid));
 try {
   await cancelRun({
-    ...{ stateDir, instance, clock: systemClock, graceMs: 300 },
+    ...{ stateDir, instance, clock: systemClock, grace: { lockedMs: 300, unlockedMs: 300 } },
     signal: new AbortController().signal,
     openApp: noApplication,
     findSnapshot: async () => null,
