@@ -5,6 +5,7 @@ import { type Application, isLockable } from '../app/index.ts';
 import { listRuns, releaseLatches } from '../latch/index.ts';
 import { isAlive, type ProcessIdentity } from '../process-identity.ts';
 import { readLocalState } from '../status.ts';
+import { isViewed, listViewRecords } from '../view/record.ts';
 import type { Check } from './check.ts';
 import { bad, type Finding, failed, good, mended, warn } from './finding.ts';
 
@@ -26,7 +27,11 @@ export function checkLeftovers(options: LeftoverOptions): Check {
   return {
     name,
     async run(signal) {
-      const findings = [...(await lookForLocks(options, signal)), ...(await lookForFiles(options))];
+      const findings = [
+        ...(await lookForLocks(options, signal)),
+        ...(await lookForViews(options)),
+        ...(await lookForFiles(options)),
+      ];
       return findings.length > 0 ? findings : [good(name, 'no dead run left anything')];
     },
   };
@@ -68,6 +73,20 @@ async function release(
   } finally {
     await app?.close();
   }
+}
+
+/** A view takes room on its volume until it is dropped; the commands that do it are the administrator's, so a run does it. */
+async function lookForViews({ stateDir, instance }: LeftoverOptions): Promise<Finding[]> {
+  if (instance === null) return [];
+  const findings: Finding[] = [];
+  for (const { record } of await listViewRecords({ stateDir, instance })) {
+    if (await isViewed(record)) continue;
+    const found = `process ${record.program.pid}, which is dead, left a view of the home at ${record.mount} (${record.writtenAt})`;
+    findings.push(
+      warn(name, { found, remedy: 'The next backup drops it; until then it takes room on its volume.' }),
+    );
+  }
+  return findings;
 }
 
 async function lookForFiles({ stateDir, clock, isMending }: LeftoverOptions): Promise<Finding[]> {

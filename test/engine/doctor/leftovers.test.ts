@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { noApplication } from '../../../engine/app/index.ts';
 import { checkLeftovers } from '../../../engine/doctor/leftovers.ts';
 import { beginRun } from '../../../engine/latch/index.ts';
+import { viewRecordPath } from '../../../engine/view/record.ts';
 import { systemClock } from '../../../store/index.ts';
 import { findingsOf, statesOf } from '../../helpers/findings.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
@@ -65,5 +66,26 @@ test('the lock of a dead run is warned of; without its application mending fails
   writeFileSync(file, JSON.stringify(record));
   assert.deepEqual(await statesOf(check(scratch.path)), ['warning']);
   assert.deepEqual(await statesOf(check(scratch.path, true)), ['failed']);
+  assert.ok(existsSync(file));
+});
+
+test('a view of the home that a dead run left is warned of, and left to the next run', async () => {
+  using scratch = scratchFolder();
+  const place = { stateDir: scratch.path, instance: 'a' };
+  const file = viewRecordPath(place, 'r');
+  const record = {
+    ...{
+      version: 1,
+      run: 'r',
+      mount: '/mnt/view',
+      drop: [],
+      host: 'here',
+      writtenAt: '2026-01-01T00:00:00Z',
+    },
+    program: JSON.parse(dead),
+  };
+  mkdirSync(join(scratch.path, 'views'));
+  writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
+  assert.deepEqual(await statesOf(check(scratch.path, true)), ['warning']);
   assert.ok(existsSync(file));
 });
