@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { commands } from '../cli/program/commands/index.ts';
-import { environment, writeResults } from './rows/results.ts';
+import { environment, writeResults } from './results.ts';
 
 /**
  * What the help of each command takes beside a Node that does nothing: both in turn, so that what else the machine does

@@ -8,8 +8,8 @@ export {
 } from './app/index.ts';
 export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup.ts';
 export { backup } from './backup.ts';
-export type { Command, CommandRecord } from './command/index.ts';
 export { type CanceledRun, type CancelOptions, cancelRun, type NothingToCancel } from './cancel.ts';
+export type { Command, CommandRecord } from './command/index.ts';
 export {
   type DoctorOptions,
   type DoctorSeams,

@@ -39,7 +39,7 @@ describe('stillpoint doctor', { skip: process.platform !== 'linux' }, () => {
   /** With another configuration. */
   const withConfig = async (
     change: (text: string) => string,
-    args: readonly string[] = [],
+    seams: DoctorSeams = noUnits,
   ): Promise<Ended> => {
     const file = join(rig.folder, 'changed.yaml');
     writeFileSync(file, change(readFileSync(rig.configFile, 'utf8')), { mode: 0o600 });
@@ -78,9 +78,14 @@ describe('stillpoint doctor', { skip: process.platform !== 'linux' }, () => {
 
   test('each half is looked at, whatever is wrong with the others', async () => {
     const lost = await withConfig(text =>
-      text.replace('passphraseFile: passphrase', 'passphraseFile: absent').replace(rig.instance.url, nobodyThere),
+      text
+        .replace('passphraseFile: passphrase', 'passphraseFile: absent')
+        .replace(rig.instance.url, nobodyThere),
     );
-    assert.deepEqual([lost.code, failedChecks(lost)], [1, ['failed secrets', 'failed store', 'failed application']]);
+    assert.deepEqual(
+      [lost.code, failedChecks(lost)],
+      [1, ['failed secrets', 'failed store', 'failed application']],
+    );
     const bare = await withConfig(text =>
       text.replace(/password: \w+/, 'passwordFile: absent').replace(/path: \S+/, 'path: absent'),
     );
@@ -95,7 +100,10 @@ describe('stillpoint doctor', { skip: process.platform !== 'linux' }, () => {
   test('a store in the home, a home on NFS, a refused login and units that do not unlock fail', async () => {
     const units = join(rig.folder, 'units');
     mkdirSync(units);
-    writeFileSync(join(units, 'own.service'), '[Service]\nExecStart=/opt/stillpoint backup\nStateDirectory=s\n');
+    writeFileSync(
+      join(units, 'own.service'),
+      '[Service]\nExecStart=/opt/stillpoint backup\nStateDirectory=s\n',
+    );
     const fileSystem: DoctorSeams['fileSystem'] = (path, facts) =>
       String(path).includes('/home') ? { ...facts, type: 'nfs', cached: true } : facts;
     const all = await withConfig(

@@ -104,7 +104,6 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     await assertSound(snapshot);
     const listed = await rig.program(['ls', String(snapshot), '-r']);
     assert.equal(listed.code, 0);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what may not be there
     assert.doesNotMatch(listed.stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     // Nothing of it is read again.
     assert.equal(homeOf(await backUpHere(rig, { env: over('every') })).changed, 0);
