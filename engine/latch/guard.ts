@@ -119,7 +119,8 @@ class Watch {
       this.#world.tell({ type: 'persisted' });
     } catch (error) {
       // The program unlocks and fails; should it die now, this process still holds the token.
-      this.#world.tell({ type: 'not-persisted', message: String(error) });
+      const message = error instanceof Error ? error.message : String(error);
+      this.#world.tell({ type: 'not-persisted', message });
     }
   }
 

@@ -155,7 +155,7 @@ class SentinelLink implements Sentinel {
           this.#persisted.resolve();
           break;
         case 'not-persisted':
-          this.#persisted.reject(lapsed(`its token could not be written down: ${message.message}`));
+          this.#persisted.reject(notWritten(message.message));
           break;
         case 'overrun':
           this.#lost.abort(overrun());
@@ -187,4 +187,12 @@ function overrun(): StillpointError {
       remedy: 'See what kept this program from working, or raise latch.maxHold.',
     },
   );
+}
+
+function notWritten(found: string): StillpointError {
+  const { code, message, context } = lapsed(`its token could not be written down: ${found}`);
+  return new StillpointError(code, message, {
+    remedy: 'Make room for the state directory, or set STILLPOINT_STATE_DIR to a folder on another local disk.',
+    context,
+  });
 }

@@ -125,9 +125,7 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         const pruned = await ask(['prune', '--keep-last', '1']);
         assert.equal(pruned.code, 0, pruned.stderr);
         const { freedBytes } = pruned.json.at(-1) as { freedBytes: number };
-        context.diagnostic(
-          `a full store: ${freedBytes} bytes are free again, ${small.freeBytes - before} on the disk`,
-        );
+        context.diagnostic(`a full store: ${freedBytes} bytes are free again, ${small.freeBytes - before} on the disk`);
         assert.ok(freedBytes > 3 * mebibyte);
         small.free();
         const verified = await ask(['verify', '--read-data']);
@@ -162,26 +160,13 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
     const small = disk('cache disk', { bytes: 256 * 1024 });
     const cached = { ...env, STILLPOINT_CACHE_DIR: join(small.path, 'cache') };
     assert.equal((await backUpHere(rig, { env: cached })).code, 0);
-    for (const [what, full] of [
-      ['full from the start', () => small.fill()],
-      [
-        'full and empty',
-        () => {
-          small.fill();
-        },
-      ],
-    ] as const) {
-      full();
+    for (const what of ['full from the start', 'still full']) {
+      small.fill();
       change();
       const ended = await backUpHere(rig, { env: cached });
       tell(context, { name: 'full disk under the cache', ended, more: what });
       assert.equal(ended.code, 0, ended.stderr);
-      context.diagnostic(
-        ended.stdout
-          .split('\n')
-          .filter(line => line.includes('warning'))
-          .join(' '),
-      );
+      assert.match(ended.stdout, /"messageType":"warning".*cache/);
       assertUnlocked(rig);
     }
     small.free();
@@ -205,12 +190,8 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         const onPhase = (now: Phase) => {
           if (now === phase) small.fill();
         };
-        const ended = await backUpHere(rig, {
-          env: { ...env, STILLPOINT_STATE_DIR: state },
-          seams: { onPhase },
-        });
+        const ended = await backUpHere(rig, { env: { ...env, STILLPOINT_STATE_DIR: state }, seams: { onPhase } });
         tell(context, { name: 'full disk under the state', ended, more: phase });
-        context.diagnostic(`${small.freeBytes} free`);
         small.free();
         assert.equal(rig.instance.isLocked, false);
         if (phase === 'before') {
@@ -218,6 +199,11 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
           assert.match(saidBy(ended).remedy, /STILLPOINT_STATE_DIR/);
           assert.equal(rig.instance.latches.length, latches, 'nothing was locked');
         }
+        // Nobody waits for this disk in the window: a whole one may be over before the token could not be written.
+        else if (ended.code !== 0) {
+          assertFailed(ended, { rig, code: 'LATCH_LAPSED', manifests: was });
+          assert.match(saidBy(ended).remedy, /STILLPOINT_STATE_DIR/);
+        } else assertSaved(ended, { rig });
         const next = await backUpHere(rig, { env: { ...env, STILLPOINT_STATE_DIR: state } });
         assert.equal(next.code, 0, next.stderr);
       });
