@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Clock, StillpointError } from '../../store/index.ts';
+import { type Clock, StillpointError } from '../../store/index.ts';
 import type { LockAnswer } from '../app/index.ts';
 import { type EngineErrorCode, engineError } from '../errors.ts';
 import { pending, settle, within } from '../waiting.ts';
@@ -192,7 +192,8 @@ function overrun(): StillpointError {
 function notWritten(found: string): StillpointError {
   const { code, message, context } = lapsed(`its token could not be written down: ${found}`);
   return new StillpointError(code, message, {
-    remedy: 'Make room for the state directory, or set STILLPOINT_STATE_DIR to a folder on another local disk.',
+    remedy:
+      'Make room for the state directory, or set STILLPOINT_STATE_DIR to a folder on another local disk.',
     context,
   });
 }

@@ -398,7 +398,6 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
   const endings: readonly [phase: Phase, death: keyof typeof deaths, code: string | null][] = [
     ['open', 'killed (SIGKILL)', 'DATABASE_UNREACHABLE'],
     ['connect', 'stopped fast', 'DATABASE_UNREACHABLE'],
-    ['pre-scan', 'killed (SIGKILL)', 'DATABASE_FAILED'],
     ['pre-scan', 'rid of our connections', 'DATABASE_FAILED'],
     ['lock', 'stopped fast', 'DATABASE_FAILED'],
     ['drain', 'killed (SIGKILL)', 'DATABASE_FAILED'],
@@ -407,7 +406,6 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
     ['fence', 'killed (SIGKILL)', 'LATCH_LAPSED'],
     ['unlock', 'stopped fast', 'DATABASE_FAILED'],
     ['finish', 'killed (SIGKILL)', 'DATABASE_FAILED'],
-    ['finish', 'rid of our connections', 'DATABASE_FAILED'],
     ['commit', 'killed (SIGKILL)', null],
   ];
   for (const [phase, death, code] of endings) {

@@ -231,9 +231,8 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
     };
     const ended = await backUpHere(rig, { env, seams });
     tell(context, { name: 'file changes while read', ended, more: 'named as one that kept changing' });
-    const { snapshot } = assertSaved(ended, { rig });
+    assertSaved(ended, { rig });
     for (const name of ['a1', 'a2']) assert.match(warningsOf(ended), new RegExp(`/${name}: kept changing`));
-    await assertSound(snapshot);
     const next = await backUpHere(rig, { env });
     const summary = assertSaved(next, { rig });
     assert.equal(homeOf(next).changed, 2);
@@ -261,14 +260,13 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
       },
     });
     tell(context, { name: 'file cannot be read', ended, more: 'EACCES: each is named' });
-    const { snapshot } = assertSaved(ended, { rig, exit: 3 });
+    assertSaved(ended, { rig, exit: 3 });
     assert.deepEqual(
       homeOf(ended)
         .unreadable.map(text => text.slice(path.length + 1))
         .sort(),
       ['a3: cannot be read (EACCES)', 'a4: cannot be read (EACCES)', 'vault: cannot be read (EACCES)'],
     );
-    await assertSound(snapshot);
     // Once they may be read they are in.
     const next = assertSaved(await backUpHere(rig, { env }), { rig });
     await assertEqualHomes(path, await restored(next['snapshot'], 'closed'), { ignore: [] });
@@ -297,9 +295,8 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
       ],
     });
     tell(context, { name: 'file cannot be read', ended, more: 'EIO: named' });
-    const { snapshot } = assertSaved(ended, { rig, exit: 3 });
+    assertSaved(ended, { rig, exit: 3 });
     assert.deepEqual(homeOf(ended).unreadable, [`${join(path, 'a1')}: cannot be read (EIO)`]);
-    await assertSound(snapshot);
     assertSaved(await backUpHere(rig, { env: over('broken') }), { rig });
   });
 
@@ -334,7 +331,6 @@ describe('a home that holds what is hard to read', { skip: process.platform !== 
       const { snapshot } = assertSaved(ended, { rig });
       const target = await restored(snapshot, 'mounts');
       assert.equal(statSync(join(target, 'volume', 'inside')).size, 23 - 1);
-      await assertSound(snapshot);
     } finally {
       for (const name of ['loop', 'volume']) spawnSync('umount', ['-l', join(path, name)]);
     }

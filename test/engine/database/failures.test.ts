@@ -133,6 +133,29 @@ onServers(
       proxy.close();
     });
 
+    test('a pooler is refused that passes the number of a backend on, and gives its clients others later', async () => {
+      const url = await server().createDatabase('pooled_later');
+      const clients: Socket[] = [];
+      const upstreams: Socket[] = [];
+      let isSwapped = false;
+      const at = (i: number) => (isSwapped && i < 2 ? 1 - i : i);
+      const proxy = createServer(client => {
+        const i = clients.push(client) - 1;
+        upstreams.push(connectSocket(server().port, '127.0.0.1'));
+        client.on('data', bytes => {
+          isSwapped ||= bytes.includes("current_setting('stillpoint.session'");
+          upstreams[at(i)]!.write(bytes);
+        });
+        upstreams[i]!.on('data', bytes => void clients[at(i)]!.write(bytes));
+        for (const socket of [client, upstreams[i]!]) socket.on('error', () => {}); // cut at the end
+        client.on('close', () => upstreams[i]!.destroy());
+      }).listen(0, '127.0.0.1');
+      await once(proxy, 'listening');
+      await assert.rejects(connect(through(proxy, url)), { code: 'DATABASE_UNSUPPORTED' });
+      assert.equal(isSwapped, true);
+      proxy.close();
+    });
+
     test('a server that is too old is refused', async () => {
       const url = await server().createDatabase('aged');
       const [row] = await sql<{ number: string }>(
