@@ -53,12 +53,12 @@ function toText(result: CanceledRun | NothingToCancel, instance: string): string
   if ('leftLocks' in result) {
     const left =
       result.leftLocks > 0
-        ? ` ${counted(result.leftLocks, 'lock record')} of dead runs is left: \`stillpoint unlock\` releases what they locked.`
+        ? ` Left by dead runs: ${counted(result.leftLocks, 'lock record')}; \`stillpoint unlock\` releases what they locked.`
         : '';
     return `No backup of ${instance} runs on this host: there is nothing to cancel.${left}`;
   }
   const { pid, sinceMs, phase, isKilled, wasLocked, snapshot } = result;
-  const who = `process ${pid}, which backed up ${instance} since ${localTime(sinceMs)}`;
+  const who = `process ${pid} (a backup of ${instance} since ${localTime(sinceMs)})`;
   if (snapshot !== null) {
     return `Too late to cancel ${who}: it had committed snapshot ${snapshot.slice(0, 8)}. Drop it with \`stillpoint forget ${snapshot.slice(0, 8)}\`.`;
   }

@@ -56,7 +56,13 @@ export const taking: readonly CommandDescription[] = [
       'Cancels it in the application, unlocks, and leaves no snapshot. A run that does not end when asked to is killed: its sentinel unlocks. Where nothing runs there is nothing to do, and that is no failure.',
     ],
     exitCodes: ['locked', 'stillLocked'],
-    examples: [{ line: 'stillpoint cancel', text: 'people wait: end it now' }],
+    examples: [
+      { line: 'stillpoint cancel', text: 'people wait: end it now' },
+      {
+        line: 'stillpoint cancel --config /etc/stillpoint/config.yaml --json',
+        text: 'of another configuration, for a script',
+      },
+    ],
     load: async () => (await import('../../commands/cancel.ts')).cancel,
   },
   {
