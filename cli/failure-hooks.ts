@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { runFailureHooks } from '../engine/index.ts';
-import { commandsOf, instanceOf } from './backup-settings.ts';
 import type { Context } from './context.ts';
 import { explain } from './report.ts';
+import { commandsOf, instanceOf } from './settings/backup.ts';
 
 /**
  * Runs a command, and hooks.onFailure when it fails: told what a person is told. Their own failures are warnings, and hide

@@ -3,7 +3,7 @@ import { engineError } from '../engine/index.ts';
 import { type Backend, openLocalBackend, openStore, type Store } from '../store/index.ts';
 import { refuseUnbuilt, storesInFolders } from './config/unbuilt.ts';
 import type { Context } from './context.ts';
-import { readPassphrase, refusePasswordInArgument } from './secrets.ts';
+import { readPassphrase, refusePasswordInArgument } from './settings/secrets.ts';
 
 /** Where the store is: --store, $STILLPOINT_STORE, then the configuration. */
 export function storePlace(context: Context): string {

@@ -1,7 +1,7 @@
 import { findSnapshot, type Snapshot } from '../engine/index.ts';
 import type { Store } from '../store/index.ts';
-import { instanceOf } from './backup-settings.ts';
 import type { Context } from './context.ts';
+import { instanceOf } from './settings/backup.ts';
 
 /** How a person names a snapshot on the command line. */
 export interface SnapshotWish {

@@ -6,8 +6,10 @@ export {
   noApplication,
   stoppedApplication,
 } from './app/index.ts';
-export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup.ts';
-export { backup } from './backup.ts';
+export { backup } from './backup/backup.ts';
+export type { DryRun } from './backup/dry-run.ts';
+export { dryRun } from './backup/dry-run.ts';
+export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup/options.ts';
 export { type CanceledRun, type CancelOptions, cancelRun, type NothingToCancel } from './cancel.ts';
 export type { Command, CommandRecord } from './command/index.ts';
 export {
@@ -19,8 +21,6 @@ export {
   good,
   type SecretFile,
 } from './doctor/index.ts';
-export type { DryRun } from './dry-run.ts';
-export { dryRun } from './dry-run.ts';
 export type { EngineErrorCode } from './errors.ts';
 export { engineError } from './errors.ts';
 export type { OwnerRule } from './home/index.ts';

@@ -8,7 +8,6 @@ import {
   type HoldUntil,
   type LatchToken,
 } from '../../engine/index.ts';
-import { backupSettings, refuseStoreInHome } from '../backup-settings.ts';
 import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -16,8 +15,9 @@ import { withFailureHooks } from '../failure-hooks.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeCommands, describeFence, describeHalves, titleOf } from '../render/pair.ts';
 import { count, counted, duration, localTime, size } from '../render/quantities.ts';
+import { backupSettings, refuseStoreInHome } from '../settings/backup.ts';
+import { cacheDir, stateDir } from '../settings/folders.ts';
 import { warnOfProblems } from '../snapshot-named.ts';
-import { cacheDir, stateDir } from '../state-dir.ts';
 
 interface BackupOptions {
   readonly tag: readonly string[];

@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { type CanceledRun, cancelRun, listSnapshots, type NothingToCancel } from '../../engine/index.ts';
-import { backupSettings, instanceOf } from '../backup-settings.ts';
 import type { Command, Context } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime } from '../render/quantities.ts';
-import { stateDir } from '../state-dir.ts';
+import { backupSettings, instanceOf } from '../settings/backup.ts';
+import { stateDir } from '../settings/folders.ts';
 
 /** Ends the backup of the configured instance that runs on this host. */
 export const cancel: Command<object> = async context => {

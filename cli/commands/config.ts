@@ -1,13 +1,13 @@
 import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { engineError } from '../../engine/index.ts';
-import { instanceOf, withoutSecrets } from '../backup-settings.ts';
 import { exampleConfig } from '../config/example.ts';
 import { configJsonSchema } from '../config/json-schema.ts';
 import { refuseUnbuilt } from '../config/unbuilt.ts';
 import type { Command, Context } from '../context.ts';
 import { storePlace } from '../open-store.ts';
 import { configurationText } from '../render/configuration.ts';
+import { instanceOf, withoutSecrets } from '../settings/backup.ts';
 
 interface ConfigOptions {
   readonly write?: string;

@@ -7,13 +7,13 @@ import {
   good,
   type SecretFile,
 } from '../../engine/index.ts';
-import { type BackupSettings, backupSettings, instanceOf } from '../backup-settings.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { ConfigFile } from '../config/schema.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
-import { cacheDir, stateDir } from '../state-dir.ts';
+import { type BackupSettings, backupSettings, instanceOf } from '../settings/backup.ts';
+import { cacheDir, stateDir } from '../settings/folders.ts';
 
 interface DoctorWishes {
   readonly mend?: true;

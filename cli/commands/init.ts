@@ -1,7 +1,7 @@
 import { createStore } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openBackend } from '../open-store.ts';
-import { readPassphrase } from '../secrets.ts';
+import { readPassphrase } from '../settings/secrets.ts';
 
 /** Makes a store in an empty or absent folder. */
 export const init: Command<object> = async context => {

@@ -4,7 +4,7 @@ import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { table } from '../render/table.ts';
-import { type RetentionFlags, retentionWish } from '../retention-settings.ts';
+import { type RetentionFlags, retentionWish } from '../settings/retention.ts';
 
 interface PruneOptions extends RetentionFlags {
   readonly dryRun?: true;

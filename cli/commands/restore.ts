@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
-import { commandsOf } from '../backup-settings.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
-import { refusePasswordInArgument } from '../secrets.ts';
+import { commandsOf } from '../settings/backup.ts';
+import { refusePasswordInArgument } from '../settings/secrets.ts';
 import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
 
 interface RestoreOptions extends SnapshotWish {

@@ -10,7 +10,6 @@ import {
   readLocalState,
   type Snapshot,
 } from '../../engine/index.ts';
-import { backupSettings, instanceOf } from '../backup-settings.ts';
 import type { ConfigFile } from '../config/schema.ts';
 import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
@@ -18,7 +17,8 @@ import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { utcTime } from '../render/quantities.ts';
 import { statusText } from '../render/status.ts';
-import { stateDir } from '../state-dir.ts';
+import { backupSettings, instanceOf } from '../settings/backup.ts';
+import { stateDir } from '../settings/folders.ts';
 
 interface StatusOptions {
   readonly maxAge?: string;

@@ -7,12 +7,12 @@ import {
   releaseLatches,
   type UnresolvedLatch,
 } from '../../engine/index.ts';
-import { backupSettings } from '../backup-settings.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { counted } from '../render/quantities.ts';
-import { readSecretFile } from '../secrets.ts';
-import { stateDir } from '../state-dir.ts';
+import { backupSettings } from '../settings/backup.ts';
+import { stateDir } from '../settings/folders.ts';
+import { readSecretFile } from '../settings/secrets.ts';
 
 interface UnlockOptions {
   readonly tokenFile?: string;

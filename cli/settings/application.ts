@@ -7,9 +7,9 @@ import {
   engineError,
   noApplication,
   stoppedApplication,
-} from '../engine/index.ts';
-import type { ConfigFile } from './config/schema.ts';
-import type { Context } from './context.ts';
+} from '../../engine/index.ts';
+import type { ConfigFile } from '../config/schema.ts';
+import type { Context } from '../context.ts';
 import { readSecretFile } from './secrets.ts';
 
 type AppConfig = NonNullable<ConfigFile['app']>;

@@ -1,12 +1,12 @@
-import type { ChunkSink, SnapshotId } from '../store/index.ts';
-import { isLockable } from './app/index.ts';
-import type { BackupOptions } from './backup.ts';
-import type { Command, CommandMoment } from './command/index.ts';
-import { connectDatabase, type DatabaseEstimate } from './database/index.ts';
-import { type HomeEstimate, openHome } from './home/index.ts';
-import { databaseBaseOf, findParent, homeBaseOf } from './parent.ts';
-import { together } from './together.ts';
-import { checkDataStores } from './view/index.ts';
+import type { ChunkSink, SnapshotId } from '../../store/index.ts';
+import { isLockable } from '../app/index.ts';
+import type { Command, CommandMoment } from '../command/index.ts';
+import { connectDatabase, type DatabaseEstimate } from '../database/index.ts';
+import { type HomeEstimate, openHome } from '../home/index.ts';
+import { databaseBaseOf, findParent, homeBaseOf } from '../parent.ts';
+import { together } from '../together.ts';
+import { checkDataStores } from '../view/index.ts';
+import type { BackupOptions } from './options.ts';
 
 /** What a backup would do now. */
 export interface DryRun {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { engineError } from '../engine/index.ts';
-import type { Context } from './context.ts';
+import { engineError } from '../../engine/index.ts';
+import type { Context } from '../context.ts';
 
 /** The store's passphrase, from the environment first, then from the configuration. Read again on every run. */
 export function readPassphrase(context: Context): string {

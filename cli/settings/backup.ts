@@ -7,11 +7,11 @@ import {
   type Command,
   engineError,
   type Hooks,
-} from '../engine/index.ts';
-import { applicationSettings } from './application-settings.ts';
-import type { ConfigFile } from './config/schema.ts';
-import { refuseUnbuilt } from './config/unbuilt.ts';
-import type { Context } from './context.ts';
+} from '../../engine/index.ts';
+import type { ConfigFile } from '../config/schema.ts';
+import { refuseUnbuilt } from '../config/unbuilt.ts';
+import type { Context } from '../context.ts';
+import { applicationSettings } from './application.ts';
 import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */

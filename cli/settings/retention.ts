@@ -1,8 +1,8 @@
-import { engineError, localTimeZone, type Retention } from '../engine/index.ts';
-import { instanceOf } from './backup-settings.ts';
-import type { ConfigFile } from './config/schema.ts';
-import { parseDuration } from './config/units.ts';
-import type { Context } from './context.ts';
+import { engineError, localTimeZone, type Retention } from '../../engine/index.ts';
+import type { ConfigFile } from '../config/schema.ts';
+import { parseDuration } from '../config/units.ts';
+import type { Context } from '../context.ts';
+import { instanceOf } from './backup.ts';
 
 /** The policy as it stands on the command line. */
 export interface RetentionFlags {
