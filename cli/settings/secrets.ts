@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import { engineError } from '../../engine/index.ts';
 import type { Context } from '../context.ts';
 
+/** A command that waits for somebody to type would wait for ever at night. */
+const commandTimeoutMs = 60_000;
+
 /** The store's passphrase, from the environment first, then from the configuration. Read again on every run. */
 export function readPassphrase(context: Context): string {
   const { env } = context;
@@ -39,10 +42,13 @@ function runSecretCommand(command: string): string {
     text = execFileSync('/bin/sh', ['-c', command], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: commandTimeoutMs,
     });
   } catch (cause) {
-    throw engineError('CONFIG_INVALID', 'Cannot get the passphrase: the passphrase command failed', {
-      remedy: 'Run the command by hand and see what it says.',
+    const isLate = (cause as NodeJS.ErrnoException).code === 'ETIMEDOUT';
+    const how = isLate ? `was not done after ${commandTimeoutMs / 1000} s` : 'failed';
+    throw engineError('CONFIG_INVALID', `Cannot get the passphrase: the passphrase command ${how}`, {
+      remedy: 'Run the command by hand and see what it says; it must not ask anybody.',
       cause,
     });
   }
