@@ -80,10 +80,13 @@ export async function lockSurely(
   }
 }
 
-/** Whether the application itself answered: nothing of that call is still under way over there. */
+/**
+ * Whether nothing of that call is still under way over there: the application itself answered, or a proxy that had nobody
+ * to pass it on to (503). One that gave up waiting (502, 504) has passed it on.
+ */
 function isSettled(error: StillpointError): boolean {
   const status = error.context['status'];
-  return error.code === 'APP_REFUSED' && status !== 502 && status !== 503 && status !== 504;
+  return error.code === 'APP_REFUSED' && status !== 502 && status !== 504;
 }
 
 async function isServing(app: Lockable): Promise<boolean> {
