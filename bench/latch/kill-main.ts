@@ -16,7 +16,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '120' },
     seed: { type: 'string', default: '1' },
     server: { type: 'string', default: 'embedded' },
-    'per-second': { type: 'string', default: '20' },
+    'per-second': { type: 'string', default: '10' },
     // Of the file; without one, only a run of 100 samples and more is kept.
     name: { type: 'string' },
   },
@@ -25,6 +25,7 @@ const { values } = parseArgs({
 const p99MsMax = 1_000;
 const delayMsMax = 40;
 const patienceMs = 60_000;
+const backUpEvery = 20;
 /** The phases of the window: each moment of it is some ms after the start of one. */
 const window: readonly Phase[] = ['lock', 'drain', 'capture', 'fence', 'unlock'];
 
@@ -42,7 +43,11 @@ const env = environment();
 if (Number(env['loadBefore']) > 0.5)
   console.log(`The machine is not calm (load ${String(env['loadBefore'])}): these figures are noise.`);
 await using server = await startServer({ kind: values.server === 'debian' ? 'debian' : 'embedded' });
-await using lane = await openLane(server, { number: 0, writesPerSecond: Number(values['per-second']) });
+await using lane = await openLane(server, {
+  number: 0,
+  writesPerSecond: Number(values['per-second']),
+  maxHoldMs: 60_000,
+});
 
 const samples: Sample[] = [];
 let left = 0;
@@ -53,13 +58,19 @@ while (hits().length < wanted) {
     delayMs: dice.below(delayMsMax * 10) / 10,
   });
   samples.push(sample);
+  // What was written meanwhile is read by each run until one of them comes to its end.
+  if (samples.length % backUpEvery === 0) await backUp();
   const { phase, delayMs, unlockedAfterMs } = sample;
   const said = unlockedAfterMs === null ? 'not locked' : `unlocked after ${unlockedAfterMs.toFixed(1)} ms`;
   process.stderr.write(`${hits().length} of ${wanted}: ${phase} + ${delayMs} ms: ${said}\n`);
 }
-const { code, stderr } = await lane.run(['backup']);
-if (code !== 0) throw new Error(`the backup after the last kill ended with ${code}: ${stderr}`);
+await backUp();
 report();
+
+async function backUp(): Promise<void> {
+  const { code, stderr } = await lane.run(['backup']);
+  if (code !== 0) throw new Error(`the backup after a kill ended with ${code}: ${stderr}`);
+}
 
 function hits(): number[] {
   return samples.map(({ unlockedAfterMs }) => unlockedAfterMs).filter(ms => ms !== null);

@@ -7,7 +7,7 @@ import type { PostgresServer } from '../servers/index.ts';
 import { DatabaseProxy } from './database-proxy.ts';
 import { StandIn } from './stand-in.ts';
 
-/** How long the application may be held here. */
+/** How long the application may be held where nothing else is told: short, since whoever is stopped is waited for. */
 export const maxHoldMs = 4_000;
 
 /** One application with all that a backup of it needs; several stand beside each other on one server. */
@@ -25,8 +25,9 @@ export interface Lane extends AsyncDisposable {
 
 export async function openLane(
   server: PostgresServer,
-  { number, writesPerSecond }: { readonly number: number; readonly writesPerSecond: number },
+  options: { readonly number: number; readonly writesPerSecond: number; readonly maxHoldMs?: number },
 ): Promise<Lane> {
+  const { number, writesPerSecond } = options;
   const folder = mkdtempSync(join(tmpdir(), 'stillpoint-latch-'));
   const home = join(folder, 'home');
   mkdirSync(home);
@@ -35,7 +36,7 @@ export async function openLane(
   const standIn = await StandIn.start(['--home', home, '--database', databaseUrl, '--no-log', ...size]);
   if (writesPerSecond > 0) await standIn.startWriter(writesPerSecond);
   const proxy = await DatabaseProxy.start(server.port);
-  const env = configure(folder, { home, standIn, databaseUrl: proxy.url(databaseUrl) });
+  const env = configure(folder, { home, standIn, databaseUrl: proxy.url(databaseUrl), ...options });
   const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
     startProgram(args, { cwd: folder, env: { ...env, ...more }, program: 'stopping' });
   const lane: Lane = {
@@ -61,9 +62,15 @@ export async function openLane(
 /** Writes the configuration; returns the environment that leads to it. */
 function configure(
   folder: string,
-  { home, standIn, databaseUrl }: { home: string; standIn: StandIn; databaseUrl: string },
+  made: {
+    readonly home: string;
+    readonly standIn: StandIn;
+    readonly databaseUrl: string;
+    readonly maxHoldMs?: number;
+  },
 ): Record<string, string> {
   writeFileSync(join(folder, 'passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
+  const { home, standIn, databaseUrl } = made;
   const { user, password } = standIn.admin;
   const lines = [
     'instance: bitbucket',
@@ -72,7 +79,7 @@ function configure(
     `home: { path: ${home} }`,
     `database: { url: ${JSON.stringify(databaseUrl)} }`,
     `app: { url: "${standIn.url}", user: ${user}, password: ${password} }`,
-    `latch: { maxHold: ${maxHoldMs / 1000}s, drainTimeout: 3s }`,
+    `latch: { maxHold: ${(made.maxHoldMs ?? maxHoldMs) / 1000}s, drainTimeout: 3s }`,
   ];
   const file = join(folder, 'stillpoint.yaml');
   writeFileSync(file, `${lines.join('\n')}\n`);
