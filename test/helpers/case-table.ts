@@ -31,7 +31,10 @@ interface Told {
 
 interface Row {
   readonly name: CaseName;
+  /** The exit and its code. */
   readonly ending: string;
+  /** Where it ended so: phases, calls, kinds of it. */
+  readonly details: string[];
   readonly file: string;
   /** The tests that ended so. */
   readonly tests: string[];
@@ -39,6 +42,8 @@ interface Row {
 }
 
 const testFolder = fileURLToPath(new URL('../', import.meta.url));
+/** As in `exit 1 APP_REFUSED (lock, drain)`, or `exit 1 DATABASE_FAILED; finish`. */
+const endingPattern = /^(exit \d+(?: [A-Z_]+)?)(?:[;,] (.+)| \((.+)\))$/s;
 const summaryPattern = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /;
 
 /**
@@ -96,13 +101,13 @@ class CaseTable {
   }
 
   text(): string {
-    const rows = this.#rows.map(({ name, ending, file, tests, result }) => [
+    const rows = this.#rows.map(({ name, ending, details, file, tests, result }) => [
       name,
-      ending,
-      `${whereIs(file)} › ${tests[0]}${tests.length === 1 ? '' : ` (and ${tests.length - 1} more)`}`,
       result,
+      details.length === 0 ? ending : `${ending} (${details.join(', ')})`,
+      `${whereIs(file)} › ${tests[0]}${tests.length === 1 ? '' : ` (and ${tests.length - 1} more)`}`,
     ]);
-    const missing = this.#isWhole ? this.#missing.map(name => [name, '', '', 'MISSING']) : [];
+    const missing = this.#isWhole ? this.#missing.map(name => [name, 'MISSING']) : [];
     const all = [...rows, ...missing].sort((a, b) => orderOf(a) - orderOf(b));
     return [
       ...(this.#failures.length > 0 ? ['', 'What failed', '', ...this.#failures] : []),
@@ -114,14 +119,22 @@ class CaseTable {
     ].join('\n');
   }
 
-  /** Tests of one file that tell the same ending of a case share a row. */
+  /** Tests of one file that tell the same ending of a case share a row; what follows the code is collected in it. */
   #tell(message: string, { name: test, file, result }: Told): void {
     const told = readCase(message);
     if (!told) return;
-    const key = [told.name, told.ending, file, result].join('\n');
-    const same = this.#rows.find(row => [row.name, row.ending, row.file, row.result].join('\n') === key);
-    if (!same) this.#rows.push({ ...told, file, result, tests: [test] });
-    else if (!same.tests.includes(test)) same.tests.push(test);
+    const [, ending = told.ending, plain, inBrackets] = endingPattern.exec(told.ending) ?? [];
+    const detail = plain ?? inBrackets;
+    const key = [told.name, ending, file, result].join('\n');
+    let row = this.#rows.find(
+      other => [other.name, other.ending, other.file, other.result].join('\n') === key,
+    );
+    if (!row) {
+      row = { name: told.name, ending, details: [], file, tests: [], result };
+      this.#rows.push(row);
+    }
+    if (detail !== undefined && !row.details.includes(detail)) row.details.push(detail);
+    if (!row.tests.includes(test)) row.tests.push(test);
   }
 
   get #isWhole(): boolean {
@@ -149,14 +162,11 @@ function orderOf([name]: readonly string[]): number {
   return cases.indexOf(name as CaseName);
 }
 
+/** The last two are too long to be lined up. */
 function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)));
-  return rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join(' · ')
-      .trimEnd(),
-  );
+  const widthOf = (column: number) => Math.max(...rows.map(row => row[column]?.length ?? 0));
+  const widths = [widthOf(0), widthOf(1)];
+  return rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' · '));
 }
 
 /** A pipe may be full for a moment, and nothing else runs here that could wait. */

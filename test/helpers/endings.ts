@@ -133,22 +133,32 @@ function groupBy<Key>(mishaps: readonly Mishap[], keyOf: (mishap: Mishap) => Key
 }
 
 async function meet(rig: Rig, mishap: Mishap): Promise<Ended> {
-  const { exit, code, left, where = '' } = mishap;
   const manifests = manifestsOf(rig);
   const undo = await mishap.arrange?.(rig);
-  const ended = await runOn(rig, mishap);
+  try {
+    const ended = await runOn(rig, mishap);
+    assertEnded(mishap, { rig, ended, manifests });
+    return ended;
+  } finally {
+    await undo?.(); // also when it ended wrongly: the next test is about something else
+    await until(() => !rig.instance.isLocked, 'unlocked');
+  }
+}
+
+function assertEnded(
+  mishap: Mishap,
+  run: { readonly rig: Rig; readonly ended: Ended; readonly manifests: readonly string[] },
+): void {
+  const { rig, ended, manifests } = run;
+  const { exit, code, left, args = ['backup'], where = '' } = mishap;
   assert.deepEqual(failureOf(ended), { exit, code }, `${where} ${ended.stderr || ended.stdout}`);
   if (code !== undefined) assertHelpful(ended, rig);
-  const isBackup = (mishap.args ?? ['backup'])[0] === 'backup';
   const now = manifestsOf(rig);
   const added = now.filter(name => !manifests.includes(name));
-  assert.equal(added.length, isBackup && exit === 0 ? 1 : 0, 'snapshots that appeared');
+  assert.equal(added.length, args[0] === 'backup' && exit === 0 ? 1 : 0, 'snapshots that appeared');
   assert.equal(now.length, manifests.length + added.length, 'no snapshot went');
   assert.equal(rig.instance.isLocked, left === 'lock', `${where}: whether the application is locked`);
   assert.equal(recordsOf(rig).length, left === undefined ? 0 : 1, `${where}: records of a lock`);
-  await undo?.();
-  await until(() => !rig.instance.isLocked, 'unlocked');
-  return ended;
 }
 
 /** A backup that must succeed and add one snapshot, the one that it names. */
