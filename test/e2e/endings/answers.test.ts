@@ -48,12 +48,8 @@ const matrix: readonly [CaseName, Fault['misbehave'], Partial<Record<CallName, E
     { lock: perhapsLocked, task: unreachable, ...later },
   ],
   ['application answers an error', { kind: 'status', status: 500 }, { lock: refused, drain: notDrained }],
-  // A proxy may have passed the lock call on, whatever it says then.
-  [
-    'application answers an error',
-    { kind: 'status', status: 503 },
-    { lock: perhapsLocked, drain: notDrained },
-  ],
+  ['application answers an error', { kind: 'status', status: 503 }, { lock: refused, drain: notDrained }],
+  // What a proxy that gave up waiting says of a lock call is not what the application did.
   [
     'application answers an error',
     { kind: 'html', status: 502 },
