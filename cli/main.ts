@@ -2,10 +2,10 @@
 import { run } from './run.ts';
 
 // Whoever reads the output may go away: that ends no backup. Output that could not be written is a failure.
-let isOutputLost = false;
+let lost: NodeJS.ErrnoException | undefined;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') isOutputLost = true;
+    if (error.code !== 'EPIPE') lost ??= error;
   });
 }
 const code = await run({
@@ -15,5 +15,14 @@ const code = await run({
   stdout: process.stdout,
   stderr: process.stderr,
 });
-// A pipe may still hold output; an idle connection must not keep the program alive.
-process.stdout.write('', () => process.exit(code === 0 && isOutputLost ? 1 : code));
+// A pipe may still hold output, and what could not be written is told a turn later; an idle connection must not keep the
+// program alive.
+process.stdout.write('', () => setImmediate(end));
+
+function end(): void {
+  if (!lost || code !== 0) process.exit(code);
+  const what = `stillpoint: Cannot write the output: ${lost.message}`;
+  const remedy =
+    '  The command itself had ended well (0): look at what it did, then at the medium that its output goes to.';
+  process.stderr.write(`${what}\n${remedy}\n`, () => process.exit(1));
+}

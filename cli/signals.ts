@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { engineError } from '../engine/index.ts';
 
-const remedy = 'Nothing is left locked and no snapshot was made; the same command begins again.';
+const remedy =
+  'No application is left locked, and nothing half-done is taken for whole; the same command begins again.';
 
 /** Turns SIGINT, SIGTERM and SIGHUP into one abort, so that every path out unlocks first. */
 export function listenForSignals(): { readonly signal: AbortSignal; close(): void } {

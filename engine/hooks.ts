@@ -1,6 +1,6 @@
 import type { Clock, StillpointError } from '../store/index.ts';
+import { databaseOf } from './app/jdbc.ts';
 import { type Command, type CommandMoment, type CommandRecord, runCommand } from './command/index.ts';
-import { databaseOf } from './restore/jdbc.ts';
 
 /** Commands of the administrator around one backup, each list in the order in which it runs. */
 export interface Hooks {

@@ -15,8 +15,9 @@ import { withFailureHooks } from '../failure-hooks.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeCommands, describeFence, describeHalves, titleOf } from '../render/pair.ts';
 import { count, counted, duration, localTime, size } from '../render/quantities.ts';
-import { backupSettings, refuseStoreInHome } from '../settings/backup.ts';
+import { backupSettings } from '../settings/backup.ts';
 import { cacheDir, stateDir } from '../settings/folders.ts';
+import { refuseStoreInHome } from '../settings/places.ts';
 import { warnOfProblems } from '../snapshot-named.ts';
 
 interface BackupOptions {
@@ -85,10 +86,17 @@ async function backUp(
   const unreadable = summary.home?.unreadable ?? [];
   for (const name of unreadable) context.output.warning(`Cannot read ${name}: it is not in the snapshot`);
   warnOfProblems(context, store);
-  for (const warning of summary.warnings) context.output.warning(warning);
-  if (summary.timeMs === 0) context.output.warning(clockWarning);
-  context.output.result(toJson(summary, settings.instance), toText(summary, settings.instance));
-  return unreadable.length + summary.failures.length > 0 ? exitCodes.incomplete : exitCodes.done;
+  const isWhole = unreadable.length + summary.failures.length === 0;
+  const notes = [...summary.warnings, ...(summary.timeMs === 0 ? [clockWarning] : [])];
+  // What is worth a word beside a success is part of the result: only what went wrong is to wake somebody.
+  const isTold = context.output.json || !isWhole;
+  if (isTold) for (const note of notes) context.output.warning(note);
+  const text = [
+    toText(summary, settings.instance),
+    ...(isTold ? [] : notes.map(note => `note       ${note}`)),
+  ];
+  context.output.result(toJson(summary, settings.instance), text.join('\n'));
+  return isWhole ? exitCodes.done : exitCodes.incomplete;
 }
 
 const clockWarning =

@@ -3,7 +3,7 @@ import { type CanceledRun, cancelRun, listSnapshots, type NothingToCancel } from
 import type { Command, Context } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime } from '../render/quantities.ts';
-import { backupSettings, instanceOf } from '../settings/backup.ts';
+import { instanceOf, lockSettings } from '../settings/backup.ts';
 import { stateDir } from '../settings/folders.ts';
 
 /** Ends the backup of the configured instance that runs on this host. */
@@ -16,10 +16,10 @@ export const cancel: Command<object> = async context => {
     clock,
     signal: context.signal,
     onWait: pid => context.output.notice(`Waiting for process ${pid} to clean up and end …`),
-    openApp: () => backupSettings(context).app,
+    openApp: () => lockSettings(context).app,
     findSnapshot: sinceMs => snapshotSince(context, { instance, sinceMs }),
   });
-  context.output.result(toJson(result), toText(result, instance));
+  context.output.result(toJson(result), toText(result, { instance, folder: stateDir(context.env) }));
 };
 
 /** The newest snapshot that this host has made of the instance since then, if the store can tell. */
@@ -49,13 +49,16 @@ function toJson(result: CanceledRun | NothingToCancel): Record<string, unknown> 
   return { messageType: 'summary', canceled, pid, phase, killed: isKilled, unlocked: wasLocked, snapshot };
 }
 
-function toText(result: CanceledRun | NothingToCancel, instance: string): string {
+function toText(
+  result: CanceledRun | NothingToCancel,
+  { instance, folder }: { readonly instance: string; readonly folder: string },
+): string {
   if ('leftLocks' in result) {
     const left =
       result.leftLocks > 0
         ? ` Left by dead runs: ${counted(result.leftLocks, 'lock record')}; \`stillpoint unlock\` releases what they locked.`
         : '';
-    return `No backup of ${instance} runs on this host: there is nothing to cancel.${left}`;
+    return `No backup of ${instance} runs that keeps its state in ${folder}: there is nothing to cancel.${left}`;
   }
   const { pid, sinceMs, phase, isKilled, wasLocked, snapshot } = result;
   const who = `process ${pid} (a backup of ${instance} since ${localTime(sinceMs)})`;

@@ -43,12 +43,12 @@ export const doctor: Command<DoctorWishes> = async (context, { mend }) => {
 
 type Settings = Pick<
   DoctorOptions,
-  'secrets' | 'instance' | 'store' | 'home' | 'database' | 'openApp' | 'applicationUrl'
+  'secrets' | 'instance' | 'store' | 'home' | 'isBitbucket' | 'database' | 'openApp' | 'applicationUrl'
 >;
 
 const nothing: Settings = {
   ...{ secrets: [], instance: null, store: null, home: null, database: null },
-  ...{ openApp: null, applicationUrl: null },
+  ...{ openApp: null, applicationUrl: null, isBitbucket: false },
 };
 
 /** What of the configuration can be used, each half for itself, and what is wrong with it. */
@@ -76,6 +76,7 @@ function lookAtConfiguration(context: Context): { settings: Settings; findings: 
       secrets: secretsOf(context, config),
       instance: instanceOf(values),
       home: part({ home })?.home ?? null,
+      isBitbucket: app?.type === 'bitbucket',
       database: part({ database })?.database ?? null,
       openApp: home || database ? () => appOf(context, config) : null,
       applicationUrl: app?.type === 'bitbucket' && app.url ? app.url.replace(/\/+$/, '') : null,

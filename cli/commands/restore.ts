@@ -2,10 +2,11 @@ import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
-import { openConfiguredStore } from '../open-store.ts';
+import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
 import { commandsOf } from '../settings/backup.ts';
+import { refuseTargetInside } from '../settings/places.ts';
 import { refusePasswordInArgument } from '../settings/secrets.ts';
 import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
 
@@ -23,6 +24,10 @@ interface RestoreOptions extends SnapshotWish {
 /** Restores the pair, one half with --only, or a part of the home with --path and --repository. */
 export const restore: Command<RestoreOptions> = async (context, options) => {
   const targets = checkTargets(options, context.cwd);
+  const liveHome = context.config()?.values.home?.path;
+  if (targets.home !== undefined) {
+    refuseTargetInside(targets.home, { store: storePlace(context), home: liveHome });
+  }
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
   const config = context.config();
@@ -78,6 +83,11 @@ function checkTargets(options: RestoreOptions, cwd: string) {
     if (!/^postgres(ql)?:\/\//.test(database)) {
       throw engineError('USAGE', 'Cannot restore: --database is no postgresql:// URL', {
         remedy: 'Give it as postgresql://user@host:5432/name.',
+      });
+    }
+    if (URL.canParse(database) && new URL(database).pathname.replaceAll('/', '') === '') {
+      throw engineError('USAGE', 'Cannot restore: --database names no database', {
+        remedy: 'Give it as postgresql://user@host:5432/name; one that does not exist yet is made.',
       });
     }
   }

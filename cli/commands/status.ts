@@ -17,7 +17,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { utcTime } from '../render/quantities.ts';
 import { statusText } from '../render/status.ts';
-import { backupSettings, instanceOf } from '../settings/backup.ts';
+import { instanceOf, lockSettings } from '../settings/backup.ts';
 import { stateDir } from '../settings/folders.ts';
 
 interface StatusOptions {
@@ -46,13 +46,23 @@ export const status: Command<StatusOptions> = async (context, options) => {
     ...{ instances: stored.instances, ...local, application },
     warnings: [...warnings, ...stored.warnings, ...stored.instances.flatMap(one => one.warnings)],
   };
-  context.output.result(toJson(found, { isStoreRead: stored.error === undefined }), statusText(found));
+  const read = { isStoreRead: stored.error === undefined };
+  context.output.result(toJson(found, read), statusText(found, read));
   if (stored.error !== undefined) throw stored.error;
   // Nothing at all is too old, too.
   const isNone = maxAgeMs !== undefined && found.instances.length === 0;
+  // For a monitor a lock that a dead run left is worse than an old snapshot: people are locked out.
+  if (maxAgeMs !== undefined && found.locks.some(lock => !lock.isRunning)) throw leftLocked(found.locks);
   if (isNone || found.instances.some(one => one.overdue)) return exitCodes.tooOld;
   return stored.isDamaged ? exitCodes.damaged : exitCodes.done;
 };
+
+function leftLocked(locks: readonly LockState[]): Error {
+  const where = locks.filter(lock => !lock.isRunning).map(({ location }) => location);
+  return engineError('APP_STILL_LOCKED', `A dead run left ${where.join(', ')} locked, as far as is known`, {
+    remedy: 'Release it: `stillpoint unlock`.',
+  });
+}
 
 function maxAgeOf(text: string): number {
   const ms = parseDuration(text);
@@ -85,7 +95,7 @@ async function applicationState(
 ): Promise<ApplicationState | null> {
   if (!found.values?.home && !found.values?.database) return null;
   try {
-    const { app } = backupSettings(context);
+    const { app } = lockSettings(context);
     await using _connections = { [Symbol.asyncDispose]: () => app.close() };
     if (app.fence === 'none') return null;
     const { signal } = context;

@@ -10,7 +10,7 @@ import {
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { counted } from '../render/quantities.ts';
-import { backupSettings } from '../settings/backup.ts';
+import { lockSettings } from '../settings/backup.ts';
 import { stateDir } from '../settings/folders.ts';
 import { readSecretFile } from '../settings/secrets.ts';
 
@@ -20,21 +20,24 @@ interface UnlockOptions {
 
 /** Releases the application lock that a dead run left, from its persisted token or from one that a person has. */
 export const unlock: Command<UnlockOptions> = async (context, options) => {
-  const { app, instance } = backupSettings(context);
+  const { app, instance } = lockSettings(context);
   try {
     if (!isLockable(app)) {
       const views = await dropViews(context, instance);
-      if (views.dropped.length + views.left.length > 0) {
-        context.output.result({ messageType: 'summary', ...viewsToJson(views) }, describeViews(views));
-        return views.left.length > 0 ? exitCodes.failed : exitCodes.done;
+      if (options.tokenFile) {
+        throw engineError(
+          'CONFIG_INVALID',
+          'Cannot unlock: the configuration names no application that can be locked',
+          {
+            remedy: 'Only app.type bitbucket and command lock: write into the configuration what locked it.',
+          },
+        );
       }
-      throw engineError(
-        'CONFIG_INVALID',
-        'Cannot unlock: the configuration names no application that can be locked',
-        {
-          remedy: 'Only app.type bitbucket and command lock: write into the configuration what locked it.',
-        },
+      context.output.result(
+        { messageType: 'summary', unlocked: 0, lapsed: 0, unresolved: [], ...viewsToJson(views) },
+        describeViews(views) || 'Nothing to unlock: the configuration names no application that is locked.',
       );
+      return views.left.length > 0 ? exitCodes.failed : exitCodes.done;
     }
     const released = releaseLatches({
       stateDir: stateDir(context.env),
@@ -55,7 +58,11 @@ export const unlock: Command<UnlockOptions> = async (context, options) => {
         unresolved: unresolved.map(latch => latch.why),
         ...viewsToJson(views),
       },
-      [describeReleased(unlocked, lapsed), ...unresolved.map(describeUnresolved), describeViews(views)]
+      [
+        describeReleased({ unlocked, lapsed, folder: stateDir(context.env) }),
+        ...unresolved.map(describeUnresolved),
+        describeViews(views),
+      ]
         .filter(line => line !== '')
         .join('\n'),
     );
@@ -105,9 +112,19 @@ function readToken(file: string): string {
   });
 }
 
-function describeReleased(unlocked: number, lapsed: number): string {
+function describeReleased({
+  unlocked,
+  lapsed,
+  folder,
+}: {
+  unlocked: number;
+  lapsed: number;
+  folder: string;
+}): string {
   if (unlocked > 0) return `Unlocked the application: ${counted(unlocked, 'lock')} released.`;
-  return lapsed > 0 ? 'The application was not locked any more.' : 'No lock of a dead run was found.';
+  return lapsed > 0
+    ? 'The application was not locked any more.'
+    : `No lock of a dead run was found in ${folder}.`;
 }
 
 function describeUnresolved({ file, record, why }: UnresolvedLatch): string {

@@ -38,6 +38,28 @@ const whole = text.refine(value => !/^~[^/]*(\/|$)/.test(value), {
 });
 const path = ofKind('path', whole);
 
+/** One that drivers can take apart; which kinds of database there are is said elsewhere. */
+const databaseUrl = text.refine(value => /^(postgres(ql)?|mysql|mariadb):\/\//.test(value) && isUrl(value), {
+  error: 'a URL like postgresql://user@host:5432/name',
+});
+const webUrl = text.refine(value => /^https?:\/\//.test(value) && isUrl(value), {
+  error: 'a URL that begins with http:// or https://',
+});
+const name = text.refine(value => !/[\u0000-\u001f\u007f-\u009f]/.test(value), {
+  error: 'a name in one line, without control characters',
+});
+
+function isUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  try {
+    const { username, password, pathname } = new URL(value);
+    for (const part of [username, password, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false; // an escape that is none
+  }
+}
+
 /** A command for /bin/sh, or one with a time-out of its own and a name for its record. */
 const command = (timeout: string) =>
   z.union([script.transform(run => ({ run })).pipe(commandObject(timeout)), commandObject(timeout)]);
@@ -113,10 +135,10 @@ const database = z.strictObject({
     .enum(['postgresql', 'mysql', 'internal', 'command', 'none'])
     .default('postgresql')
     .describe('What kind of database. This version has postgresql and none.'),
-  url: secret
+  url: ofKind('secret', databaseUrl)
     .optional()
     .describe('Where it is. The password comes from here, from passwordFile, PGPASSWORD or PGPASSFILE.')
-    .meta({ examples: ['postgresql://bitbucket@127.0.0.1:5432/bitbucket'] }),
+    .meta({ examples: ['postgresql://stillpoint@127.0.0.1:5432/bitbucket'] }),
   passwordFile: path
     .optional()
     .describe('A file whose first line is the password.')
@@ -130,7 +152,7 @@ const app = z.strictObject({
     .describe(
       'How the application is brought to rest: bitbucket by its maintenance mode, command by the commands below, stopped proves that it does not run, none does nothing.',
     ),
-  url: text
+  url: webUrl
     .optional()
     .describe('Where it is, for bitbucket; for stopped, the address whose port must be closed.')
     .meta({ examples: ['http://127.0.0.1:7990'] }),
@@ -219,7 +241,7 @@ function keep(meaning: string, example: number) {
 
 /** The configuration file as it is written; relative paths are not yet resolved. */
 export const configSchema = z.strictObject({
-  instance: text
+  instance: name
     .optional()
     .describe(
       'What is backed up, as a name: parent, `latest` and retention are per instance. Default: derived from home and database.',

@@ -1,4 +1,4 @@
-import { Argument, Command as Commander, Option } from 'commander';
+import { Argument, Command as Commander, InvalidArgumentError, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { commandNamed, commands } from './commands/index.ts';
 import {
@@ -116,8 +116,12 @@ function optionOf({ flags, text, choices, fallback, isRepeatable }: OptionDescri
   const option = new Option(flags, text);
   if (choices) option.choices([...choices]);
   if (fallback !== undefined) option.default(fallback);
-  if (isRepeatable) {
-    option.argParser((value: string, previous: readonly string[] = []) => [...previous, value]);
+  if (!choices && /<[a-z=:]+>/.test(flags)) {
+    option.argParser<string | readonly string[]>((value, previous = []) => {
+      // `--tag --json` is a forgotten tag, not one of that name
+      if (value.startsWith('--')) throw new InvalidArgumentError(`The value is missing before ${value}.`);
+      return isRepeatable ? [...previous, value] : value;
+    });
   }
   return option;
 }

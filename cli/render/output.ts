@@ -35,7 +35,7 @@ export function createOutput(options: OutputOptions): Output {
   const line = (document: Readonly<Record<string, unknown>>) => `${toJsonText(document)}\n`;
   const message = (text: string) => {
     options.beforeMessage();
-    stderr.write(`${text}\n`);
+    stderr.write(`${safe(text)}\n`);
   };
   return {
     json,
@@ -43,7 +43,7 @@ export function createOutput(options: OutputOptions): Output {
     result(document, text) {
       options.beforeMessage();
       if (json) stdout.write(line(document));
-      else if (text !== '') stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+      else if (text !== '') stdout.write(safe(text.endsWith('\n') ? text : `${text}\n`));
     },
     data(bytes) {
       options.beforeMessage();
@@ -75,12 +75,21 @@ export function createOutput(options: OutputOptions): Output {
         const { mistakes } = context; // of a configuration: each with its file, line and key
         stderr.write(line({ messageType: 'error', code, message: text, remedy: remedy ?? null, mistakes }));
       } else {
-        message(`stillpoint: ${error.message}`);
+        message(`stillpoint: ${oneLine(error.message)}`);
         if (error.remedy) message(`  ${error.remedy}`);
       }
     },
   };
 }
+
+/** What may not reach a terminal: names and tags may hold anything. Lines and tabs stay. */
+const safe = (text: string): string =>
+  text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+const oneLine = (text: string): string => text.replace(/\s*[\r\n]+\s*/g, ' ');
 
 const readerLeft = new Set(['EPIPE', 'ERR_STREAM_DESTROYED']);
 

@@ -3,9 +3,12 @@ import type { Status } from '../commands/status.ts';
 import { counted, localTime } from './quantities.ts';
 
 /** Status for people, a line a fact. */
-export function statusText({ instances, running, locks, application, warnings }: Status): string {
+export function statusText(
+  { instances, running, locks, application, warnings }: Status,
+  { isStoreRead }: { readonly isStoreRead: boolean },
+): string {
   return [
-    ...(instances.length === 0 ? ['No snapshots are known.'] : instances.flatMap(describeInstance)),
+    ...(instances.length === 0 && isStoreRead ? ['No snapshots.'] : instances.flatMap(describeInstance)),
     ...running.map(describeRun),
     ...locks.map(describeLock),
     ...(application ? [describeApplication(application)] : []),

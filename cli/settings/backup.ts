@@ -1,5 +1,4 @@
-import { realpathSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { basename, dirname } from 'node:path';
 import {
   type Application,
   type BackupOptions,
@@ -54,6 +53,13 @@ export function backupSettings(context: Context): BackupSettings {
   };
 }
 
+/** The application and its instance alone: who wants to unlock at night needs no other secret. CONFIG_INVALID. */
+export function lockSettings(context: Context): Pick<BackupSettings, 'app' | 'instance'> {
+  const { values, file } = context.requireConfig();
+  const instance = instanceOf(values);
+  return { instance, app: applicationSettings(context, { values, file, instance }) };
+}
+
 type ConfiguredCommand = ConfigFile['hooks']['restore'][number];
 
 /** As the engine runs them. */
@@ -78,26 +84,6 @@ function freezeSettings({ freeze }: NonNullable<ConfigFile['home']>, file: strin
     });
   }
   return { take: commandsOf(freeze.take), mount: freeze.mount, drop: commandsOf(freeze.drop) };
-}
-
-/** A store below the home would be backed up into itself, and lost with it. */
-export function refuseStoreInHome(home: BackupSettings['home'], store: string): void {
-  if (!home || store.includes('://')) return;
-  const way = relative(realPath(home.root), realPath(store));
-  if (way === '..' || way.startsWith('../') || isAbsolute(way)) return;
-  throw engineError('CONFIG_INVALID', `Cannot back up ${home.root}: the store ${store} lies inside it`, {
-    remedy: 'Keep the store on another disk, at least outside the home.',
-  });
-}
-
-/** Without links, also where the last part of a path is not there yet. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path); // not there: what is asked of the path will say so
-    return parent === path ? path : join(realPath(parent), basename(path));
-  }
 }
 
 function databaseType(values: ConfigFile): string {

@@ -94,6 +94,8 @@ const throughProxy =
 function unexpected(status: number): string {
   if (status === 503) return 'Wait until the application is up, or until whoever locked it has unlocked it.';
   if (status === 502 || status === 504) return 'Check that the application is up behind its proxy.';
+  if (status === 409)
+    return 'Another task or lock is in its way: see its maintenance page, then run it again.';
   return status >= 500 ? "Look in the application's log." : throughProxy;
 }
 

@@ -22,6 +22,7 @@ export {
 } from './app.ts';
 export { bitbucket } from './bitbucket.ts';
 export { commandApplication } from './command.ts';
+export { type BackedUpPlaces, doubtsAbout } from './doubts.ts';
 export { noApplication } from './none.ts';
 export { openApplication } from './open.ts';
 export { type StoppedOptions, stoppedApplication } from './stopped.ts';

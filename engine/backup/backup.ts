@@ -1,7 +1,7 @@
 import type { Clock } from '../../store/index.ts';
-import { isLockable, isStopped } from '../app/index.ts';
+import { doubtsAbout, isLockable, isStopped } from '../app/index.ts';
 import { openCache, throughCache } from '../cache.ts';
-import { connectDatabase } from '../database/index.ts';
+import { connectDatabase, type DatabaseResult } from '../database/index.ts';
 import { openHome } from '../home/index.ts';
 import { commandRuns } from '../hooks.ts';
 import {
@@ -154,7 +154,13 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
-    warnings: [...unseen, ...(homeResult?.notes ?? []), ...(databaseResult?.warnings ?? []), ...failures],
+    warnings: [
+      ...unseen,
+      ...doubts(options, databaseResult),
+      ...(homeResult?.notes ?? []),
+      ...(databaseResult?.warnings ?? []),
+      ...failures,
+    ],
     commands: runs.records,
   };
   const durationMs = elapsedMs(clock, startedMs);
@@ -169,6 +175,15 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     durationMs: elapsedMs(clock, startedMs),
     stored: { ...session.written },
   };
+}
+
+/** Whether what was backed up is what was meant: nothing else would tell of a wrong path. */
+function doubts({ app, home, database }: BackupOptions, copied: DatabaseResult | null): string[] {
+  const places = { home: home?.root ?? null, databaseUrl: database?.url ?? null };
+  return [
+    ...(app.type === 'bitbucket' ? doubtsAbout(places) : []),
+    ...(copied?.tables === 0 ? [`Database ${copied.database} holds no tables: check its name`] : []),
+  ];
 }
 
 async function openCacheOf({ cacheDir, store, instance }: BackupOptions) {

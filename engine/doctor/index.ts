@@ -17,6 +17,7 @@ import { checkHome } from './home.ts';
 import { checkHost } from './host.ts';
 import { checkLeftovers } from './leftovers.ts';
 import { checkNativeParts } from './native.ts';
+import { checkPlaces } from './places.ts';
 import { checkSecrets, type SecretFile } from './secrets.ts';
 import { checkSentinel } from './sentinel.ts';
 import { checkStoreContent } from './store-content.ts';
@@ -40,6 +41,8 @@ export interface DoctorOptions {
   readonly instance: string | null;
   readonly store: { readonly place: string; readonly open: () => Promise<Store> } | null;
   readonly home: HomeSettings | null;
+  /** Whether home and database are to be those of a Bitbucket. */
+  readonly isBitbucket: boolean;
   readonly database: DatabaseAddress | null;
   /** Opens the application anew for each check, which closes it. */
   readonly openApp: (() => Application) | null;
@@ -71,6 +74,9 @@ function checksFor(options: DoctorOptions): Check[] {
     checkStateFolder({ ...folder, folder: stateDir }),
     checkCacheFolder({ ...folder, folder: cacheDir }),
     ...checksOfStore(options),
+    ...(options.isBitbucket
+      ? [checkPlaces({ home: home?.root ?? null, databaseUrl: database?.url ?? null })]
+      : []),
     ...(home ? [checkHome({ home, fileSystemSeam: seams?.fileSystem }), checkExcluded(home)] : []),
     checkDumpTool(database),
     ...(database

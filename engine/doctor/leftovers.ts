@@ -45,7 +45,7 @@ async function lookForLocks(options: LeftoverOptions, signal: AbortSignal): Prom
   for (const lock of dead.filter(one => !isMendable(one))) {
     const found = `process ${lock.pid}, which is dead, left a record of a lock of ${lock.location} (${lock.instance}, ${lock.since})`;
     const remedy = 'Release it with `stillpoint unlock`; the next backup does so, too.';
-    findings.push(warn(name, { found, remedy }));
+    findings.push(bad(name, { found, remedy })); // people may be locked out
   }
   if (dead.some(isMendable)) findings.push(await release(options, signal));
   return findings;

@@ -286,7 +286,7 @@ function notesOf({ notes, vanishedLive, sockets, gitLeftOvers }: Report): string
   if (vanishedLive > 0) all.push(`${vanishedLive} files vanished while the application ran`);
   if (sockets.size > 0) all.push(`${sockets.size} sockets were skipped: ${someOf(sockets)}`);
   if (gitLeftOvers.size > 0)
-    all.push(`${gitLeftOvers.size} files that Git left behind were skipped: ${someOf(gitLeftOvers)}`);
+    all.push(`Skipped what Git left behind (${gitLeftOvers.size}): ${someOf(gitLeftOvers)}`);
   return all;
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { writeDurably } from '../../store/index.ts';
 import type { LockableApplication } from '../app/index.ts';
 import { isAlive, type ProcessIdentity } from '../process-identity.ts';
-import { makeFolder, stateUnwritable } from './state-folder.ts';
+import { makeFolder, stateUnreadable, stateUnwritable } from './state-folder.ts';
 
 /**
  * What is on the disk while an application may be locked by this program. Written before the lock call without a
@@ -106,7 +106,7 @@ export async function listRecords({
     names = await readdir(folder);
   } catch (error) {
     if (isMissing(error)) return [];
-    throw error;
+    throw stateUnreadable(folder, error);
   }
   const found: { file: string; record: LatchRecord }[] = [];
   for (const name of names.sort()) {

@@ -78,7 +78,7 @@ async function release(options: ReleaseOptions, token: string): Promise<'unlocke
 
 function stillRunning(app: LockableApplication, record: LatchRecord): Error {
   return engineError('RUN_ACTIVE', `Cannot unlock ${app.location}: process ${record.program.pid} holds it`, {
-    remedy: `Wait until it ends, or end it (kill ${record.program.pid}): it unlocks first.`,
+    remedy: 'Wait until it ends, or end it with `stillpoint cancel`: it unlocks first.',
     context: { pid: record.program.pid },
   });
 }

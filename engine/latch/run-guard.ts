@@ -7,7 +7,7 @@ import { engineError } from '../errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.ts';
 import { type Phase, phases } from '../progress.ts';
 import { instanceHash } from './record.ts';
-import { makeFolder, stateUnwritable } from './state-folder.ts';
+import { makeFolder, stateUnreadable, stateUnwritable } from './state-folder.ts';
 
 /** One run an instance on this host. Dispose to let the next one in; the end of the process does the same. */
 export interface RunGuard extends AsyncDisposable {
@@ -199,14 +199,14 @@ function parse(text: string): Holder | undefined {
 
 function active(instance: string, holder: ProcessIdentity): Error {
   return engineError('RUN_ACTIVE', `Cannot back up ${instance}: process ${holder.pid} is backing it up`, {
-    remedy: `Wait until it ends, or end it (kill ${holder.pid}): it unlocks first.`,
+    remedy: 'Wait until it ends, or end it with `stillpoint cancel`: it unlocks first.',
     context: { pid: holder.pid },
   });
 }
 
 function ifMissing(error: unknown): undefined {
   if (codeOf(error) === 'ENOENT') return undefined;
-  throw error;
+  throw stateUnreadable((error as NodeJS.ErrnoException).path ?? 'the state folder', error);
 }
 
 function codeOf(error: unknown): unknown {

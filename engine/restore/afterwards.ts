@@ -1,7 +1,7 @@
 import { StillpointError } from '../../store/index.ts';
+import { isSameDatabase, withoutPassword } from '../app/jdbc.ts';
+import { withProperties } from '../app/properties.ts';
 import type { Snapshot } from '../pair.ts';
-import { isSameDatabase, withoutPassword } from './jdbc.ts';
-import { withProperties } from './properties.ts';
 
 export interface AfterwardsOptions {
   /** Where the home was restored to, if it was. */
@@ -19,6 +19,7 @@ export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): stri
   return [
     ...aboutDatabase(options),
     ...options.jdbc,
+    ...aboutLogin(options),
     ...(version ? [`Install ${displayName} ${version}: the version that was backed up.`] : []),
     ...(identity
       ? [
@@ -56,13 +57,24 @@ function aboutDatabase({ home, databaseUrl }: AfterwardsOptions): string[] {
   ];
 }
 
-function readJdbc(home: string): { readonly name: string; readonly jdbc: string } | undefined {
+/** Roles are made anew on a new server, without their passwords. */
+function aboutLogin({ home, databaseUrl }: AfterwardsOptions): string[] {
+  const user = home === undefined || databaseUrl === undefined ? undefined : readJdbc(home)?.user;
+  if (user === undefined) return [];
+  return [
+    `The application logs in as ${user}, with jdbc.password: on a new server set it, ALTER ROLE "${user.replaceAll('"', '""')}" PASSWORD '…'.`,
+  ];
+}
+
+function readJdbc(
+  home: string,
+): { readonly name: string; readonly jdbc: string; readonly user: string | undefined } | undefined {
   try {
     return withProperties(home, {
       access: 'read',
       work: ({ name, text }) => {
         const jdbc = text.get('jdbc.url');
-        return jdbc === undefined ? undefined : { name, jdbc };
+        return jdbc === undefined ? undefined : { name, jdbc, user: text.get('jdbc.user') };
       },
     });
   } catch (error) {

@@ -157,7 +157,8 @@ async function checkEmpty(target: string, allowed: readonly string[]): Promise<v
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return;
-    throw engineError('TARGET_NOT_EMPTY', `Cannot restore into ${target}: ${message}`, {
+    const found = code === 'ENOTDIR' ? 'it is no folder, or lies below a file' : message;
+    throw engineError('TARGET_NOT_EMPTY', `Cannot restore into ${target}: ${found}`, {
       remedy: 'Name an empty or absent folder.',
       cause: error,
     });

@@ -1,4 +1,5 @@
 import { type Clock, StillpointError, type Store } from '../../store/index.ts';
+import { databaseOf } from '../app/jdbc.ts';
 import type { Command, CommandRecord } from '../command/index.ts';
 import { checkDatabaseTarget, restoreDatabase } from '../database/index.ts';
 import { engineError } from '../errors.ts';
@@ -10,7 +11,6 @@ import { abortOf, pending } from '../waiting.ts';
 import { afterwards } from './afterwards.ts';
 import { checkHome, restoreParts } from './home.ts';
 import { aboutHooks, noHooksRan, runRestoreHooks } from './hooks.ts';
-import { databaseOf } from './jdbc.ts';
 import type { EarlierRun } from './marker.ts';
 import { type HomeWish, homeParts } from './parts.ts';
 import { setJdbc } from './set-jdbc.ts';

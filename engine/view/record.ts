@@ -5,7 +5,7 @@ import { writeDurably } from '../../store/index.ts';
 import type { Command } from '../command/index.ts';
 import type { CommandPlace } from '../hooks.ts';
 import { instanceHash } from '../latch/record.ts';
-import { makeFolder, stateUnwritable } from '../latch/state-folder.ts';
+import { makeFolder, stateUnreadable, stateUnwritable } from '../latch/state-folder.ts';
 import { identityOfChild, isAlive, type ProcessIdentity } from '../process-identity.ts';
 
 /**
@@ -91,7 +91,10 @@ export interface FoundRecord {
 /** The records of an instance, oldest first. They name commands: what other users may write is left alone. */
 export async function listViewRecords(place: RecordPlace): Promise<FoundRecord[]> {
   const folder = recordsFolder(place);
-  const names = (await readdir(folder).catch(ifMissing)) ?? [];
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw stateUnreadable(folder, error);
+  });
   const found: FoundRecord[] = [];
   for (const name of names) {
     if (!name.startsWith(`${instanceHash(place.instance)}-`) || !name.endsWith('.json')) continue;

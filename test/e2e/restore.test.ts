@@ -47,6 +47,28 @@ describe('a restore', () => {
     assert.deepEqual(tables, [{ relname: 'mine' }]);
   });
 
+  test('into the store, the live home or a template of databases is refused', async () => {
+    const inside = (folder: string) => [
+      'restore',
+      'latest',
+      '--only',
+      'home',
+      '--home',
+      join(folder, 'inside'),
+    ];
+    for (const folder of [rig.store, rig.instance.home]) {
+      const ended = await rig.program([...inside(folder), '--json']);
+      assert.deepEqual(failureOf(ended), { exit: 2, code: 'USAGE' }, folder);
+      assert.equal(existsSync(join(folder, 'inside')), false);
+    }
+    const { databaseArgument } = rig.target('template1');
+    const only = ['restore', 'latest', '--only', 'database', '--database'];
+    const template = await rig.program([...only, databaseArgument, '--json']);
+    assert.deepEqual(failureOf(template), { exit: 1, code: 'TARGET_NOT_EMPTY' });
+    const nameless = await rig.program([...only, databaseArgument.replace('template1', ''), '--json']);
+    assert.deepEqual(failureOf(nameless), { exit: 2, code: 'USAGE' });
+  });
+
   test('without a way into the server is refused before anything is written', async () => {
     const target = rig.target('no_way');
     const env = { PGPASSWORD: 'wrong' };

@@ -15,7 +15,7 @@ export const looking: readonly CommandDescription[] = [
       },
       { flags: '--instance <name>', text: 'of this instance only' },
     ],
-    exitCodes: [...ofStores, 'tooOld'],
+    exitCodes: [...ofStores, 'stillLocked', 'tooOld'],
     examples: [
       { line: 'stillpoint status', text: 'what is going on' },
       {

@@ -48,7 +48,7 @@ export const restoring: readonly CommandDescription[] = [
       { flags: '--map <old=new>', text: 'where a data store goes; may be repeated', isRepeatable: true },
       {
         flags: '--set-jdbc',
-        text: 'point the restored jdbc.url and jdbc.user to the database restored into',
+        text: 'point the restored jdbc.url to the database restored into',
       },
       {
         flags: '--owner <rule>',

@@ -16,7 +16,10 @@ const credentials = 'Check user and password (URL, passwordFile, PGPASSWORD or P
 export function connectError(error: unknown, wanted: Wanted): StillpointError {
   const { message, sqlState } = failureOf(error);
   const [code, remedy] = meaningOf({ message, sqlState: sqlState ?? '' }, wanted);
-  return engineError(code, `Cannot connect to ${wanted.address} as ${wanted.user}: ${message}`, {
+  const found = /client password must be a string/.test(message)
+    ? 'the server wants a password, and none was given'
+    : message;
+  return engineError(code, `Cannot connect to ${wanted.address} as ${wanted.user}: ${found}`, {
     remedy,
     context: sqlState === undefined ? {} : { sqlState },
     cause: error,

@@ -99,13 +99,21 @@ async function connectIfThere(target: DatabaseTarget): Promise<Connection | unde
 
 async function lookAt(connection: Connection | undefined, target: DatabaseTarget): Promise<TargetState> {
   if (!connection) return { kind: 'absent' };
-  const [row] = await connection.rows<{ comment: string | null; objects: string[] }>(
+  const [row] = await connection.rows<{ comment: string | null; isTemplate: boolean; objects: string[] }>(
     'look at the target',
     `SELECT (SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database
         WHERE datname = pg_catalog.current_database()) AS comment,
+      (SELECT datistemplate FROM pg_catalog.pg_database
+        WHERE datname = pg_catalog.current_database()) AS "isTemplate",
       ARRAY(${userObjectsSql} LIMIT 20) AS objects`,
   );
-  const { comment, objects } = row!;
+  const { comment, isTemplate, objects } = row!;
+  if (isTemplate)
+    throw engineError(
+      'TARGET_NOT_EMPTY',
+      `Cannot restore into ${connection.address}: it is a template, of which new databases are copies`,
+      { remedy: 'Name a database of its own; one that does not exist yet is made.' },
+    );
   const marker = readMarker(comment);
   if (marker?.snapshot === target.snapshot) return { kind: 'unfinished', marker };
   if (marker)

@@ -54,8 +54,8 @@ test('variables are replaced, have defaults, and can be written literally', () =
 });
 
 test('a value from the environment cannot add keys of its own', () => {
-  const config = parse('instance: ${X}', { X: 'a\nstore: /elsewhere' });
-  assert.equal(config.instance, 'a\nstore: /elsewhere');
+  const config = parse('home: { path: "${X}" }', { X: '/a\nstore: /elsewhere' });
+  assert.equal(config.home?.path, '/a\nstore: /elsewhere');
   assert.equal(config.store, undefined);
 });
 

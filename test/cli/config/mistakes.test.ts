@@ -149,13 +149,26 @@ test('an anchor may be used', () => {
 });
 
 test('a text is taken as it is written, whatever YAML would make of it', () => {
-  const config = parse('instance: 2024\napp: { password: 0123, user: true }\ndatabase: { url: 1e3 }');
+  const config = parse(
+    'instance: 2024\napp: { password: 0123, user: true }\ndatabase: { passwordFile: 1e3 }',
+  );
   assert.equal(config.instance, '2024');
-  assert.deepEqual([config.app?.password, config.app?.user, config.database?.url], ['0123', 'true', '1e3']);
+  assert.deepEqual(
+    [config.app?.password, config.app?.user, config.database?.passwordFile],
+    ['0123', 'true', '/etc/stillpoint/1e3'],
+  );
   assert.deepEqual(parse('home: { path: 12, excludeRepositories: [12, "034"] }').home?.excludeRepositories, [
     12,
     '034',
   ]);
+});
+
+test('addresses that nothing could use are refused where they stand', () => {
+  for (const url of ['not a url', 'http://h/d', 'postgresql://h:99999/d', 'postgresql://u:p%zz@h/d'])
+    assert.deepEqual(places(`database: { url: "${url}" }`), ['1 database.url'], url);
+  for (const url of ['ftp://h/x', 'h:7990', 'http://h:99999'])
+    assert.deepEqual(places(`app: { url: "${url}" }`), ['1 app.url'], url);
+  assert.deepEqual(places('instance: "a\\nb"'), ['1 instance']);
 });
 
 test('a variable that is unset, unfinished or nested is refused', () => {

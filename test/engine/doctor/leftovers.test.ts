@@ -47,7 +47,7 @@ test('temporary files of dead processes are found, and removed when that is aske
   assert.deepEqual(readdirSync(join(scratch.path, 'runs')), ['other']);
 });
 
-test('the lock of a dead run is warned of; without its application mending fails and keeps the record', async () => {
+test('the lock of a dead run is a failure; without its application mending fails and keeps the record', async () => {
   using scratch = scratchFolder();
   mkdirSync(join(scratch.path, 'latches'));
   const record = {
@@ -64,7 +64,7 @@ test('the lock of a dead run is warned of; without its application mending fails
   };
   const file = join(scratch.path, 'latches', `${name}-r.json`);
   writeFileSync(file, JSON.stringify(record));
-  assert.deepEqual(await statesOf(check(scratch.path)), ['warning']);
+  assert.deepEqual(await statesOf(check(scratch.path)), ['failed']);
   assert.deepEqual(await statesOf(check(scratch.path, true)), ['failed']);
   assert.ok(existsSync(file));
 });
