@@ -87,11 +87,11 @@ function checksFor(options: DoctorOptions): Check[] {
           checkTransactions(database),
         ]
       : []),
+    checkLeftovers({ stateDir, instance, openApp, clock, isMending }), // what it mends the application need not tell
     ...(openApp ? [checkApplication({ open: openApp, stateDir, instance: instance ?? '' })] : []),
     checkClocks({ clock, applicationUrl: options.applicationUrl, database }),
     checkSentinel({ stateDir, clock }),
     checkUnits({ stateDir, folders: seams?.unitFolders }),
-    checkLeftovers({ stateDir, instance, openApp, clock, isMending }),
   ];
 }
 

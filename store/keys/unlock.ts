@@ -50,7 +50,8 @@ async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): 
   } catch (error) {
     if (!isStoreError(error) || error.code !== 'STORE_OBJECT_MISSING') throw error;
     throw storeError('STORE_MISSING', `Cannot open a store in ${backend.location}: there is none`, {
-      remedy: 'Check the place, and that its disk is mounted; only a first store is made, with `stillpoint init`.',
+      remedy:
+        'Check the place, and that its disk is mounted; only a first store is made, with `stillpoint init`.',
       cause: error,
     });
   }

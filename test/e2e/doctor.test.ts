@@ -151,7 +151,7 @@ describe('stillpoint doctor', { skip: process.platform !== 'linux' }, () => {
     const before = await doctor([], { env });
     assert.deepEqual(
       wrong(before).filter(one => /secrets|leftovers/.test(one)),
-      ['warning secrets', 'warning leftovers'],
+      ['warning secrets', 'failed leftovers'],
     );
     assert.equal(rig.instance.isLocked, true);
     const mended = findingsOf(await doctor(['--mend'], { env })).filter(one => one.mended);
