@@ -1,16 +1,15 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { StillpointError } from '../../store/index.ts';
 import { databaseOf, isSameDatabase, withoutPassword } from './jdbc.ts';
-import { withProperties } from './properties.ts';
+import { readJdbc } from './properties.ts';
 
 export interface BackedUpPlaces {
   readonly home: string | null;
   readonly databaseUrl: string | null;
 }
 
-/** What a home of Bitbucket holds, of whatever version: one of these. */
 const newest = 'shared/bitbucket.properties';
+/** What a home of Bitbucket holds, of whatever version: one of these. */
 const signs = [newest, 'bitbucket.properties', 'shared/data', 'data/repositories'];
 
 /**
@@ -25,24 +24,9 @@ export function doubtsAbout({ home, databaseUrl }: BackedUpPlaces): string[] {
     const hint = near === undefined ? 'set home.path to BITBUCKET_HOME' : `did you mean ${near}?`;
     return [`${home} does not look like a home of Bitbucket (no ${newest}, no repositories): ${hint}`];
   }
-  const found = databaseUrl === null ? undefined : jdbcOf(home);
+  const found = databaseUrl === null ? undefined : readJdbc(home);
   if (!found || databaseUrl === null || isSameDatabase(found.jdbc, databaseUrl)) return [];
   return [
     `database.url names ${databaseOf(databaseUrl) ?? 'a database'}, but jdbc.url in ${found.name} says ${withoutPassword(found.jdbc)}: check that they are one`,
   ];
-}
-
-function jdbcOf(home: string): { readonly name: string; readonly jdbc: string } | undefined {
-  try {
-    return withProperties(home, {
-      access: 'read',
-      work: ({ name, text }) => {
-        const jdbc = text.get('jdbc.url');
-        return jdbc === undefined ? undefined : { name, jdbc };
-      },
-    });
-  } catch (error) {
-    if (error instanceof StillpointError) return undefined; // a link, or not readable: the walk says so where it matters
-    throw error;
-  }
 }

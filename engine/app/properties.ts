@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { StillpointError } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 
 /** Where the application's settings are, in a home of either layout. */
@@ -35,6 +36,31 @@ export function withProperties<T>(
     }
   }
   return undefined;
+}
+
+/** Where the settings say that the application's database is. */
+export interface JdbcSettings {
+  /** The file that says so, relative to the home. */
+  readonly name: string;
+  /** May hold a password among its parameters. */
+  readonly jdbc: string;
+  readonly user: string | undefined;
+}
+
+/** Undefined where a home has no settings, or behind a link, where the application would read none of this home. */
+export function readJdbc(home: string): JdbcSettings | undefined {
+  try {
+    return withProperties(home, {
+      access: 'read',
+      work: ({ name, text }) => {
+        const jdbc = text.get('jdbc.url');
+        return jdbc === undefined ? undefined : { name, jdbc, user: text.get('jdbc.user') };
+      },
+    });
+  } catch (error) {
+    if (error instanceof StillpointError) return undefined;
+    throw error;
+  }
 }
 
 /** The text of a properties file, which is Latin-1: bytes that are not understood stay as they are. */

@@ -1,6 +1,5 @@
-import { StillpointError } from '../../store/index.ts';
 import { isSameDatabase, withoutPassword } from '../app/jdbc.ts';
-import { withProperties } from '../app/properties.ts';
+import { readJdbc } from '../app/properties.ts';
 import type { Snapshot } from '../pair.ts';
 
 export interface AfterwardsOptions {
@@ -64,21 +63,4 @@ function aboutLogin({ home, databaseUrl }: AfterwardsOptions): string[] {
   return [
     `The application logs in as ${user}, with jdbc.password: on a new server set it, ALTER ROLE "${user.replaceAll('"', '""')}" PASSWORD '…'.`,
   ];
-}
-
-function readJdbc(
-  home: string,
-): { readonly name: string; readonly jdbc: string; readonly user: string | undefined } | undefined {
-  try {
-    return withProperties(home, {
-      access: 'read',
-      work: ({ name, text }) => {
-        const jdbc = text.get('jdbc.url');
-        return jdbc === undefined ? undefined : { name, jdbc, user: text.get('jdbc.user') };
-      },
-    });
-  } catch (error) {
-    if (error instanceof StillpointError) return undefined; // a link, or no file: nothing that the application reads here
-    throw error;
-  }
 }
