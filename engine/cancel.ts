@@ -80,7 +80,8 @@ async function readable<T>(stateDir: string, work: () => Promise<T>): Promise<T>
   try {
     return await work();
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    const fault = cause instanceof StillpointError ? cause.cause : cause;
+    const code = (fault as NodeJS.ErrnoException | undefined)?.code;
     if (code !== 'EACCES' && code !== 'EPERM') throw cause;
     const owner = await ownerOf(stateDir);
     throw engineError('CONFIG_INVALID', `Cannot look for a run: ${currentUser()} may not read ${stateDir}`, {
