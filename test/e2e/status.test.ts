@@ -137,6 +137,9 @@ describe('stillpoint status', { skip: process.platform !== 'linux' }, () => {
     const { running, locks, application, ok } = await summaryOf();
     assert.deepEqual([running, locks[0]?.running, application?.lockedBy, ok], [[], false, 'dead-run', false]);
     assert.match((await statusOf([])).stdout, /stillpoint unlock/);
+    // A monitor hears of it by the code: people are locked out.
+    const monitored = await statusOf(['--max-age', '26h', '--json']);
+    assert.deepEqual(failureOf(monitored), { exit: 21, code: 'APP_STILL_LOCKED' });
     await rig.summary(['unlock', '--json']);
     assert.equal((await summaryOf()).ok, true);
   });
