@@ -110,6 +110,7 @@ class View implements FrozenHome {
   async #take(signal: AbortSignal | undefined): Promise<void> {
     const { freeze, home, runs, clock } = this.#options;
     this.#takenMs = clock.monotonicMs();
+    noteWork(this.#file); // before the first command: a run that is killed between the two has perhaps begun
     await runs.inTurn('freeze-take', freeze.take, { ...this.#commands, signal });
     this.#identity = await checkTaken(freeze.mount, home.root);
     await checkVolumesBelow(freeze.mount, home);

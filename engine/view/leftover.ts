@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import type { Clock } from '../../store/index.ts';
+import { endLeftovers } from '../command/index.ts';
 import { commandRuns } from '../hooks.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.ts';
 import {
@@ -48,6 +49,14 @@ export async function dropLeftViews(options: DropOptions): Promise<LeftViews> {
       continue;
     }
     if (work?.leader) await endCommand(work.leader, options);
+    // The note may be a command behind: a run can be killed between the start of one and its note.
+    await endLeftovers({
+      moments: ['freeze-take'],
+      variable: 'STILLPOINT_MOUNT',
+      value: record.mount,
+      graceMs,
+      clock: options.clock,
+    });
     const problem = await drop(found, options);
     if (problem === undefined) dropped.push(record.mount);
     else left.push({ file, mount: record.mount, problem });

@@ -53,9 +53,13 @@ const workPath = (file: string): string => `${file}.work`;
  * comes after the death of this process must end the command first. It outlives this process and not the machine, after
  * whose death all is dropped in any case.
  */
-export function noteWork(file: string, pid: number): void {
+export function noteWork(file: string, pid?: number): void {
   try {
-    writeFileSync(workPath(file), JSON.stringify(identityOfChild(pid) ?? {}), { mode: 0o600 });
+    writeFileSync(
+      workPath(file),
+      JSON.stringify((pid === undefined ? undefined : identityOfChild(pid)) ?? {}),
+      { mode: 0o600 },
+    );
   } catch {
     // only a hint, and no run must fail by it
   }
