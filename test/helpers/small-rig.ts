@@ -11,6 +11,7 @@ import {
   startRig,
 } from '../../bench/rig/index.ts';
 import type { Phase } from '../../engine/index.ts';
+import { cheapKdf } from './stores.ts';
 
 /** Begins a backup that stops at the start of a phase and waits there; resolves when it does. */
 export async function backUpAndStopAt(
@@ -40,6 +41,7 @@ export function smallRig(options: Partial<RigOptions> = {}): Promise<Rig> {
     commitsPerRepository: 4,
     files: 200,
     rows: 600,
+    kdf: cheapKdf,
     ...options,
   });
 }

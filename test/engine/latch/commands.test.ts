@@ -338,7 +338,8 @@ describe('once a command has locked', { concurrency: 2 }, () => {
     const { code, error } = await bench.run(undefined, { patience });
     assert.equal(code, 'APP_STILL_LOCKED');
     assert.ok(error?.remedy?.includes(`STILLPOINT_UNLOCK_TOKEN=${script.token}`));
-    const sentinel = /process (\d+) goes on trying/.exec(error.remedy)?.[1];
+    const sentinel = /process (\d+) goes on trying/.exec(error?.remedy ?? '')?.[1];
+    assert.ok(sentinel);
     await until(() => !existsSync(`/proc/${sentinel}`), 'the sentinel is out of patience, too');
     await assert.rejects(bench.release({ patienceMs: 200 }), { code: 'APP_STILL_LOCKED' });
     assert.equal(bench.latchRecords().length, 1);
