@@ -22,7 +22,7 @@ const env = environment();
 if (Number(env['loadBefore']) > 0.5)
   console.log(`The machine is not calm (load ${String(env['loadBefore'])}): these figures are noise.`);
 const startedMs = performance.now();
-const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../program/main.js', import.meta.url));
 
 interface Measured {
   readonly args: string;

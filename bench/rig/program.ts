@@ -10,7 +10,7 @@ import type { Seams } from '../../store/index.ts';
 
 /** The compiled programs: the real one, and the same one with a test's seams. */
 export const programs = {
-  stillpoint: fileURLToPath(new URL('../../cli/main.js', import.meta.url)),
+  stillpoint: fileURLToPath(new URL('../../program/main.js', import.meta.url)),
   weakened: fileURLToPath(new URL('./weakened-main.js', import.meta.url)),
   stopping: fileURLToPath(new URL('./stopping-main.js', import.meta.url)),
 } as const;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export const projectRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
 
 /** The compiled program. */
-export const programFile = join(projectRoot, 'dist/cli/main.js');
+export const programFile = join(projectRoot, 'dist/program/main.js');
 
 function findRoot(folder: string): string {
   if (existsSync(join(folder, 'package.json'))) return folder;
