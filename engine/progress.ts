@@ -20,7 +20,10 @@ export interface Progress {
     | Phase
     | 'restore-home'
     | 'restore-database'
-    | 'verify'
+    | 'verify-objects'
+    | 'verify-packs'
+    | 'verify-snapshots'
+    | 'verify-data'
     | 'prune-mark'
     | 'prune-rewrite'
     | 'prune-delete';

@@ -22,6 +22,8 @@ export interface Ledger {
   drilledAtMs(snapshot: SnapshotId): number | null;
   /** When every byte of a pack was last read and was well. */
   readAtMs(pack: PackId): number | null;
+  /** When the header and trailer of a pack were last read, with or without the rest, and were well. */
+  listedAtMs(pack: PackId): number | null;
   /** Oldest first. Older ones say only what none after them says. */
   readonly acts: readonly LedgerAct[];
   /** Records that could not be read, and were done without. */
@@ -58,16 +60,20 @@ export async function readLedger(store: Store, options: CallOptions = {}): Promi
   const verified = new Map<SnapshotId, number>();
   const drilled = new Map<SnapshotId, number>();
   const read = new Map<PackId, number>();
+  const listed = new Map<PackId, number>();
   const maps = { verified: [verified], drilled: [drilled], repaired: [] } as const;
-  for (const { act, isOk, snapshots, packs, finishedMs } of acts) {
+  for (const act of acts) {
+    const { isOk, snapshots, packs, finishedMs } = act;
     for (const id of snapshots)
-      note(isOk ? maps[act] : [verified, drilled], id, isOk ? finishedMs : undefined);
+      note(isOk ? maps[act.act] : [verified, drilled], id, isOk ? finishedMs : undefined);
     for (const id of packs) note([read], id, isOk ? finishedMs : undefined);
+    for (const id of act.listed ?? []) note([listed], id, isOk ? finishedMs : undefined);
   }
   return {
     verifiedAtMs: id => verified.get(id) ?? null,
     drilledAtMs: id => drilled.get(id) ?? null,
     readAtMs: id => read.get(id) ?? null,
+    listedAtMs: id => latest(read.get(id), listed.get(id)),
     acts,
     problems,
   };
@@ -79,6 +85,13 @@ function note<Id>(maps: readonly Map<Id, number>[], id: Id, provenMs: number | u
     if (provenMs === undefined) map.delete(id);
     else map.set(id, provenMs);
   }
+}
+
+function latest(...timesMs: (number | undefined)[]): number | null {
+  return timesMs.reduce<number | null>(
+    (most, ms) => (ms !== undefined && ms > (most ?? -1) ? ms : most),
+    null,
+  );
 }
 
 function actsOf(records: ReadonlyMap<string, LedgerRecord>): LedgerAct[] {

@@ -154,6 +154,16 @@ export class ChunkIndex {
     this.#badFrames.add(frame);
   }
 
+  /** It was read, and is whole. */
+  markGood(frame: number): void {
+    this.#badFrames.delete(frame);
+  }
+
+  /** Frames that are known bad. */
+  badFrames(): FramePlace[] {
+    return [...this.#badFrames].map(frame => this.frame(frame));
+  }
+
   isBad(frame: number): boolean {
     return this.#badFrames.has(frame);
   }
@@ -171,6 +181,12 @@ export class ChunkIndex {
   /** Every pack that is listed, and how large it is if it is whole. */
   packSizes(): readonly { readonly pack: PackId; readonly chunkClass: ChunkClass; readonly bytes: number }[] {
     return this.#packs;
+  }
+
+  /** How large a pack is if it is whole; undefined when it is not listed. */
+  bytesOf(pack: PackId): number | undefined {
+    const number = this.#byName.get(pack);
+    return number === undefined ? undefined : this.#packs[number]!.bytes;
   }
 
   frame(frame: number): FramePlace {

@@ -80,14 +80,14 @@ export function decodeEntry(entry: Entry): DatabaseEntry {
   }
 }
 
-/** What an entry is, for a person: `table public.comment, blocks 0–1023`. */
+/** What an entry is, for a person: `table public.comment, blocks 0–1023 (3120 rows)`. */
 export function describeDatabaseEntry(entry: Entry): string {
   const one = decodeEntry(entry);
   switch (one.entry) {
     case 'segment':
       return one.schema === 'pg_catalog' && one.name === 'pg_largeobject'
         ? 'large objects'
-        : `table ${one.schema}.${one.name}, blocks ${one.first}–${one.first + one.blocks - 1}`;
+        : `table ${one.schema}.${one.name}, ${blocksOf(one)} (${one.digest.rows} rows)`;
     case 'relation':
       return describeRelation(one);
     case 'sequence':
@@ -99,6 +99,11 @@ export function describeDatabaseEntry(entry: Entry): string {
     default:
       return one satisfies never;
   }
+}
+
+/** A table whose rows have no places is one segment of no blocks. */
+function blocksOf({ first, blocks }: SegmentEntry): string {
+  return blocks === 0 ? 'all of it' : `blocks ${first}–${first + blocks - 1}`;
 }
 
 function describeRelation(relation: RelationEntry): string {
