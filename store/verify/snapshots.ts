@@ -2,6 +2,7 @@ import type { ChunkSource } from '../content.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { SnapshotId } from '../ids.ts';
 import type { Manifest } from '../manifest.ts';
+import { inOrder } from '../manifests.ts';
 import { longestAgoFirst } from './due.ts';
 import type { GraphVerifier } from './graph.ts';
 import type { Inventory, VerifyRun } from './run.ts';
@@ -71,9 +72,9 @@ async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** The newest and the oldest, then whose turn it is, verified longest ago first. Time is that of the commit. */
+/** The newest and the oldest, then whose turn it is, verified longest ago first. */
 function byTurn({ ledger, turns }: VerifyRun, manifests: readonly Manifest[]): Manifest[] {
-  const newestFirst = [...manifests].sort((a, b) => b.createdMs - a.createdMs);
+  const newestFirst = inOrder(manifests).reverse();
   const ends = new Set([...newestFirst.slice(0, 1), ...newestFirst.slice(-1)]);
   const others = newestFirst
     .filter(manifest => !ends.has(manifest))

@@ -33,7 +33,6 @@ export const restoring: readonly CommandDescription[] = [
       { line: 'stillpoint verify', text: 'the structure of everything: quick' },
       { line: 'stillpoint verify --max-duration 1h', text: 'every day: what is due' },
       { line: 'stillpoint verify --read-data', text: 'every byte' },
-      { line: 'stillpoint verify --read-data=5%', text: 'a sample' },
       { line: 'stillpoint verify latest --read-data --json', text: 'what one snapshot needs' },
     ],
     load: async () => (await import('../../commands/verify.ts')).verify,
