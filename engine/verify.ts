@@ -132,7 +132,8 @@ async function lossesOf(
   const asked = snapshots && new Map(snapshots.map(snapshot => [snapshot.id, snapshot]));
   for (const id of checked.affected) {
     signal.throwIfAborted();
-    const manifest = await store.manifest(id, { signal });
+    const manifest = await unlessForgotten(() => store.manifest(id, { signal }));
+    if (manifest === undefined) continue;
     const snapshot = asked?.get(id) ?? decoded(manifest);
     if (typeof snapshot !== 'string' && (asked === undefined || asked.has(id))) {
       await nameLosses(snapshot, { checked, losses });
@@ -143,6 +144,15 @@ async function lossesOf(
       for (const object of await checked.culprits(root)) losses.add(object, { snapshot: name });
   }
   return losses;
+}
+
+async function unlessForgotten<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isStoreError(error) && error.code === 'SNAPSHOT_UNKNOWN') return undefined;
+    throw error;
+  }
 }
 
 /** Without these nobody reads anything. */

@@ -1,4 +1,4 @@
-import { callOf, namesOf, type StoreProblem, tolerate } from './chunk-index/masks.ts';
+import { callOf, namesOf, type StoreProblem } from './chunk-index/masks.ts';
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import { hex, type PackId, type SnapshotId } from './ids.ts';
@@ -53,7 +53,7 @@ export async function appendLedger(
   else await putMerged(context, record, options);
 }
 
-/** Reads what was noted. A record that cannot be read is a problem, not the end. */
+/** Reads what was noted. A record that cannot be read, or needs a newer program, is a problem, not the end: nothing is decided by it. */
 export async function readLedger(store: Store, options: CallOptions = {}): Promise<Ledger> {
   const { records, problems } = await readRecords(insideOf(store).context, options);
   const acts = actsOf(records);
@@ -111,11 +111,14 @@ async function readRecords(
     hasMissed = false;
     for (const name of await namesOf(context, { prefix: 'ledger/', pattern }, options)) {
       if (records.has(name) || problems.some(({ object }) => object === name)) continue;
-      await tolerate(problems, name, async () => {
+      try {
         const record = await readRecord(context, name, options);
         if (record === undefined) hasMissed = true;
         else records.set(name, record);
-      });
+      } catch (error) {
+        if (!isStoreError(error)) throw error;
+        problems.push({ object: name, error });
+      }
     }
   }
   return { records, problems };

@@ -31,13 +31,14 @@ export async function confirmDamage(
       else if (!(await isSwept(run, pack))) damage.push({ pack, ordinals: 'all', lost: [] });
       continue;
     }
-    const bad = verified.index.framesOf(pack).filter(({ frame }) => verified.index.isBad(frame));
-    const fresh = bad.filter(({ ordinal }) => !verified.masks.isDamaged(pack, ordinal));
+    const marked = verified.index.framesOf(pack).filter(({ frame }) => verified.index.isBad(frame));
+    const fresh = marked.filter(({ ordinal }) => !verified.masks.isDamaged(pack, ordinal));
     if (fresh.length === 0) continue;
     const row = await rowFromIndex(run, verified, pack);
-    const ordinals = row ? await badTwice(run, row, new Set(fresh.map(({ ordinal }) => ordinal))) : [];
-    if (ordinals.length > 0) damage.push({ pack, ordinals, lost: [] });
-    else if (row) unsteady.push(packName(pack));
+    if (row === undefined) continue;
+    const { bad, isWell } = await readTwice(run, row, new Set(fresh.map(({ ordinal }) => ordinal)));
+    if (bad.length > 0) damage.push({ pack, ordinals: bad, lost: [] });
+    else if (isWell) unsteady.push(packName(pack));
   }
   return { damage, unsteady };
 }
@@ -76,18 +77,25 @@ async function wrongFrames(run: VerifyRun, row: PackRow, ordinals: ReadonlySet<n
   return found;
 }
 
-/** Those of the frames that are not there, or are the same wrong bytes in both of two reads. */
-async function badTwice(run: VerifyRun, row: PackRow, ordinals: ReadonlySet<number>): Promise<number[]> {
-  const found: number[] = [];
+/** Bad are those of the frames that are not there, or are the same wrong bytes in both of two reads. */
+async function readTwice(
+  run: VerifyRun,
+  row: PackRow,
+  ordinals: ReadonlySet<number>,
+): Promise<{ readonly bad: readonly number[]; readonly isWell: boolean }> {
+  const bad: number[] = [];
+  let well = 0;
   for await (const { place, position } of framesAt(run, row, ordinals)) {
     const one = await readFrame(run, row.pack, place);
     const other = await readFrame(run, row.pack, place);
     if (one === 'unreadable' || other === 'unreadable') continue;
-    if (one === 'absent' && other === 'absent') found.push(place.ordinal);
+    if (one === 'absent' && other === 'absent') bad.push(place.ordinal);
     if (one === 'absent' || other === 'absent' || Buffer.compare(one, other) !== 0) continue;
-    if ((await isWhole(run, row, { place, position, sealed: one })) === false) found.push(place.ordinal);
+    const isFine = await isWhole(run, row, { place, position, sealed: one });
+    if (isFine === false) bad.push(place.ordinal);
+    if (isFine) well += 1;
   }
-  return found;
+  return { bad, isWell: well === ordinals.size };
 }
 
 /** Undefined where that cannot be told: the medium failed on the way. */
