@@ -157,10 +157,15 @@ export class GraphVerifier {
 
   #need(id: ChunkId): void {
     const { index, rows } = this.#verified;
-    const places = index.places(id);
-    for (const { pack } of places) this.neededPacks.add(pack);
-    if (places.some(({ pack, frame }) => rows.has(pack) && !index.isBad(frame))) return;
-    for (const { pack } of places) if (!rows.has(pack)) this.unlistedPacks.add(pack);
+    let isListed = false;
+    index.eachCopy(id, (pack, frame) => {
+      this.neededPacks.add(pack);
+      if (rows.has(pack) && !index.isBad(frame)) isListed = true;
+    });
+    if (isListed) return;
+    index.eachCopy(id, pack => {
+      if (!rows.has(pack)) this.unlistedPacks.add(pack);
+    });
   }
 
   /** Reports the packs that should have a chunk; without any, the chunk itself. */

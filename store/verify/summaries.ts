@@ -18,13 +18,13 @@ const noKey = 0xffffffff;
 const firstBytes = 1 << 16;
 
 /**
- * Summaries of nodes by their number in an index, in one buffer: two keys and 18 bytes a node, and 4 bytes a chunk. The keys
- * are copies, since a view would keep the frame that it came from.
+ * Summaries of nodes by their number in an index, in one buffer: two keys and some 70 bytes a node. The keys are copies,
+ * since a view would keep the frame that it came from.
  */
 export class Summaries {
   readonly #index: ChunkIndex;
-  /** Where a summary begins, plus 1; 0: there is none. */
-  readonly #starts: Uint32Array;
+  /** Where a summary begins. */
+  readonly #starts = new Map<number, number>();
   readonly #unreadable: Bits;
   #bytes = Buffer.alloc(firstBytes);
   #end = 0;
@@ -32,7 +32,6 @@ export class Summaries {
   /** The index must not grow any more. */
   constructor(index: ChunkIndex) {
     this.#index = index;
-    this.#starts = new Uint32Array(index.numbersEnd);
     this.#unreadable = new Bits(index.numbersEnd);
   }
 
@@ -41,15 +40,15 @@ export class Summaries {
     const number = this.#index.numberOf(id);
     if (number < 0) return undefined;
     if (this.#unreadable.has(number)) return null;
-    const start = this.#starts[number]!;
-    return start === 0 ? undefined : this.#decode(start - 1);
+    const start = this.#starts.get(number);
+    return start === undefined ? undefined : this.#decode(start);
   }
 
   set(id: ChunkId, summary: Summary | undefined): void {
     const number = this.#index.numberOf(id);
     if (number < 0) return;
     if (summary === undefined) this.#unreadable.add(number);
-    else this.#starts[number] = this.#encode(summary) + 1;
+    else this.#starts.set(number, this.#encode(summary));
   }
 
   #encode({ kind, level, total, firstKey, lastKey }: Summary): number {
