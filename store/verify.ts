@@ -111,7 +111,8 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
   }
 }
 
-const attemptsMax = 3;
+/** A prune in rounds changes what is known several times; only a look that found something wrong is repeated. */
+const attemptsMax = 8;
 
 async function beginRun(
   store: Store,
