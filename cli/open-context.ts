@@ -6,6 +6,7 @@ import type { GlobalOptions } from './program/index.ts';
 import { createOutput } from './render/output.ts';
 import { progressView } from './render/progress.ts';
 import type { RunOptions } from './run.ts';
+import { openTerminal } from './settings/terminal.ts';
 import { listenForSignals } from './signals.ts';
 
 /** A context and what must be let go of when the command has ended. */
@@ -54,12 +55,15 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
   };
   const { env, cwd, version, backupSeams, doctorSeams } = world;
   const { signal } = signals;
+  // Messages go to stderr: where nobody sees them nobody can be asked.
+  const terminal = world.terminal ?? (world.stderr.isTTY ? openTerminal() : undefined);
   const storeOption = global.store;
   return {
     context: {
       env,
       cwd,
       version,
+      terminal,
       backupSeams,
       doctorSeams,
       seams,
