@@ -21,8 +21,15 @@ export { type ForgetOptions, forgetSnapshot } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
-export type { Kdf, KeyHost, KeySlot, KeysReport, NewSlot } from './keys/index.ts';
-export { addKeySlot, readKeys } from './keys.ts';
+export type { Kdf, KeyHost, KeySlot, KeysReport, NewSlot, Rotated, RotateOptions } from './keys/index.ts';
+export {
+  addKeySlot,
+  changePassphrase,
+  readKeys,
+  removeKeySlot,
+  rotateKeys,
+  slotNamed,
+} from './keys.ts';
 export {
   type Difference,
   diffListings,

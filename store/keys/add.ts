@@ -85,7 +85,7 @@ export async function checkSlot(
   );
 }
 
-function refuseTooMany(slots: number): void {
+export function refuseTooMany(slots: number): void {
   if (slots <= slotsMax) return;
   throw storeError('STORE_SLOT_REFUSED', `Cannot add a key slot: a store has at most ${slotsMax}`, {
     remedy: 'Remove one first: see `stillpoint keys list`.',

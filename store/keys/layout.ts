@@ -2,7 +2,7 @@ import type { Backend, CallOptions } from '../backend/backend.ts';
 import type { StoreConfig } from '../config.ts';
 import { storeError } from '../errors.ts';
 import { decodeHeader } from '../seal/index.ts';
-import { type KeyRing, openRing, type RingBody, type RingKey } from './ring.ts';
+import { type KeyRing, type LiveRing, openRing, type RingBody, type RingKey } from './ring.ts';
 
 /** A store's keys, open, and its config, whose MAC was checked. */
 export interface OpenKeys {
@@ -16,6 +16,10 @@ export interface OpenKeys {
   readonly body: RingBody;
   /** `keys/<id>`: the slot that the passphrase opened. */
   readonly slotName: string;
+  /** For looking whether it opens something else, too. */
+  readonly passphrase: string;
+  /** A later ring takes the place of this one, for whoever works with these keys. Not for keys that cannot change. */
+  adopt?(later: OpenKeys): void;
   /** Opens a ring again as it lies in the store: STORE_DAMAGED. One under another ring key is checked by its header. */
   checkRing(bytes: Uint8Array, name: string): void;
 }
@@ -34,12 +38,29 @@ export function configKey(ring: KeyRing): Uint8Array {
   return ring.domainKey('store/config');
 }
 
-export function openKeys(ring: KeyRing, parts: Omit<OpenKeys, 'ring' | 'checkRing'>): OpenKeys {
+export function openKeys(ring: LiveRing, parts: Omit<OpenKeys, 'ring' | 'checkRing' | 'adopt'>): OpenKeys {
   const { storeId, blake3 } = ring;
-  const { ringKey } = parts;
+  let { ringKey, ringNumber, body, slotName } = parts;
   return {
-    ...parts,
     ring,
+    config: parts.config,
+    passphrase: parts.passphrase,
+    get ringKey() {
+      return ringKey;
+    },
+    get ringNumber() {
+      return ringNumber;
+    },
+    get body() {
+      return body;
+    },
+    get slotName() {
+      return slotName;
+    },
+    adopt(later) {
+      ({ ringKey, ringNumber, body, slotName } = later);
+      ring.adopt(body);
+    },
     checkRing(bytes, name) {
       const { kind, epoch } = decodeHeader(bytes, blake3, name);
       // The key of an older ring is gone with its slots; such a ring is no longer in use.

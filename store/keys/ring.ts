@@ -44,6 +44,8 @@ export interface HostRecord {
 
 /** The opened keys of a store. */
 export interface KeyRing extends SealKeys {
+  /** The newest at this time: `renewKeys` may take over a later ring. */
+  readonly epoch: number;
   readonly domain: DomainSecrets;
   readonly hosts: readonly HostRecord[];
   /** STORE_DAMAGED for an epoch that never was. */
@@ -54,10 +56,19 @@ export interface KeyRing extends SealKeys {
   keyHolder(epoch?: number): Signer;
 }
 
-export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId; blake3: Blake3 }): KeyRing {
-  const newest = body.epochs.at(-1);
-  if (newest === undefined) throw new RangeError('a ring has at least one epoch');
-  const secrets = new Map(body.epochs.map(epoch => [epoch.number, epoch.secret]));
+/** A ring that goes on when another comes to be in use. */
+export interface LiveRing extends KeyRing {
+  /** Takes over epochs and hosts of a later ring; domain secrets never change. */
+  adopt(later: RingBody): void;
+}
+
+export function makeRing(
+  { domain, ...first }: RingBody,
+  { storeId, blake3 }: { storeId: StoreId; blake3: Blake3 },
+): LiveRing {
+  if (first.epochs.length === 0) throw new RangeError('a ring has at least one epoch');
+  let { epochs, hosts }: Omit<RingBody, 'domain'> = first;
+  let secrets = new Map(epochs.map(epoch => [epoch.number, epoch.secret]));
   const purposeKeys = new Map<string, Uint8Array>();
   const signers = new Map<number, Signer>();
   const epochSecret = (epoch: number): Uint8Array => {
@@ -69,9 +80,17 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
   return {
     storeId,
     blake3,
-    epoch: newest.number,
-    domain: body.domain,
-    hosts: body.hosts,
+    get epoch() {
+      return epochs.at(-1)!.number;
+    },
+    domain,
+    get hosts() {
+      return hosts;
+    },
+    adopt(later) {
+      ({ epochs, hosts } = later);
+      secrets = new Map(epochs.map(epoch => [epoch.number, epoch.secret]));
+    },
     epochSecret,
     purposeKey(purpose: Purpose, epoch: number) {
       const secret = secrets.get(epoch);
@@ -82,8 +101,8 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
       purposeKeys.set(`${epoch} ${purpose}`, key);
       return key;
     },
-    domainKey: (label, length) => domainKeyFrom(body.domain, label, length),
-    keyHolder(epoch = newest.number) {
+    domainKey: (label, length) => domainKeyFrom(domain, label, length),
+    keyHolder(epoch = epochs.at(-1)!.number) {
       const known = signers.get(epoch);
       if (known !== undefined) return known;
       const signer = signerFrom(derive(epochSecret(epoch), 'signing/ed25519'));

@@ -1,17 +1,13 @@
 import type { Backend, CallOptions } from '../backend/backend.ts';
 import { configBytesMax, configName, decodeConfig, type ReadConfig } from '../config.ts';
-import { isStoreError, storeError } from '../errors.ts';
+import { isStoreError, type StillpointError, type StoreErrorCode, storeError } from '../errors.ts';
 import { type Blake3, loadBlake3 } from '../hash.ts';
 import type { StoreId } from '../ids.ts';
 import { decodeHeader } from '../seal/index.ts';
-import { kdfShare } from './kdf.ts';
+import { openSlots } from './find-slots.ts';
 import { configKey, listKeys, type OpenKeys, openKeys, ringBytesMax, ringName } from './layout.ts';
 import { makeRing, openRing, type RingBody, type RingKey } from './ring.ts';
 import { readSlots } from './slot-list.ts';
-import { openSlot } from './slots.ts';
-
-/** All slots together may take this many times the longest that one may. */
-const slotSharesMax = 4;
 
 /**
  * Opens a store's keys. STORE_MISSING; STORE_WRONG_PASSPHRASE when whole slots refuse it; STORE_DAMAGED naming the slot
@@ -42,7 +38,7 @@ export async function unlockKeys(
   });
   const ring = makeRing(found.body, { storeId, blake3 });
   verify(configKey(ring));
-  return openKeys(ring, { config, ringNumber: newest, ...found });
+  return openKeys(ring, { config, passphrase, ringNumber: newest, ...found });
 }
 
 async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): Promise<ReadConfig> {
@@ -83,18 +79,13 @@ async function findRing(
   // Slots of other ring keys only: what they belong to is lost, and no passphrase is to blame.
   if (slots.length === 0 && problems.length === 0)
     throw keysMissing(backend, `every slot of ring key ${ringKeyNumber}, or a later key ring,`);
-  let shares = 0;
-  for (const { name, slot } of slots.sort((a, b) => kdfShare(a.slot.kdf) - kdfShare(b.slot.kdf))) {
-    search.call.signal?.throwIfAborted();
-    shares += kdfShare(slot.kdf);
-    if (shares > slotSharesMax) break; // hostile: nobody makes slots that take minutes
+  const onDamaged = (error: StillpointError<StoreErrorCode>) => void problems.push(error);
+  for await (const { name, key } of openSlots(slots, { passphrase, storeId, call: search.call, onDamaged })) {
+    const ringKey = { number: ringKeyNumber, key };
     try {
-      const key = await openSlot(slot, { passphrase, storeId, name });
-      if (key === undefined) continue;
-      const ringKey = { number: ringKeyNumber, key };
-      // A rotation that lost to another, and died before it removed its slots, left a key of the same number.
       return { ringKey, body: search.open(ringKey), slotName: name };
     } catch (error) {
+      // A rotation that lost to another, and died before it removed its slots, left a key of the same number.
       if (!isStoreError(error) || error.code !== 'STORE_DAMAGED') throw error;
       problems.push(error);
     }

@@ -431,7 +431,10 @@ describe('a store with several slots', () => {
     const name = 'keys/ring-1';
     const bytes = made.objects.get(name)!;
     const later = { ...made.keys.ringKey, number: 2 };
-    const keys = openKeys(made.keys.ring, { ...made.keys, ringKey: later });
+    const keys = openKeys(makeRing(made.keys.body, made.keys.ring), {
+      ...made.keys,
+      ringKey: later,
+    });
     made.keys.checkRing(bytes, name);
     keys.checkRing(bytes, name);
     for (let at = 0; at < bytes.length; at += 1) {
