@@ -7,7 +7,6 @@ import {
   type Rotated,
   type RotateOptions,
   removeSlot,
-  renewKeys,
   reportKeys,
   rotateRing,
   slotId,
@@ -73,14 +72,12 @@ export function removeKeySlot(store: Store, id: string, { signal }: CallOptions 
  * A new ring key, and a new epoch for what is written from now on; everything before stays readable. This store goes on
  * under the new keys. STORE_SLOT_REFUSED names slots whose passphrases were not given, STORE_LOCKED: another was first.
  */
-export async function rotateKeys(
+export function rotateKeys(
   store: Store,
   { signal, ...options }: RotateOptions & CallOptions,
 ): Promise<Rotated> {
   const { context, keys } = insideOf(store);
-  const rotated = await rotateRing(context, keys, { options, call: signal ? { signal } : {} });
-  await renewKeys(context.backend, keys);
-  return rotated;
+  return rotateRing(context, keys, { options, call: signal ? { signal } : {} });
 }
 
 /**
@@ -101,10 +98,7 @@ export async function changePassphrase(
     });
   const { id, label, kdf } = own;
   const made = await addKeySlot(store, { passphrase, label, kdf, ...call });
-  await removeSlot(
-    context,
-    { ...keys, slotName: `keys/${made.id}`, passphrase },
-    { name: `keys/${id}`, call },
-  );
+  keys.adopt?.({ ...keys, slotName: `keys/${made.id}`, passphrase });
+  await removeSlot(context, keys, { name: `keys/${id}`, call });
   return made;
 }

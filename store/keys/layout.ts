@@ -40,11 +40,13 @@ export function configKey(ring: KeyRing): Uint8Array {
 
 export function openKeys(ring: LiveRing, parts: Omit<OpenKeys, 'ring' | 'checkRing' | 'adopt'>): OpenKeys {
   const { storeId, blake3 } = ring;
-  let { ringKey, ringNumber, body, slotName } = parts;
+  let { ringKey, ringNumber, body, slotName, passphrase } = parts;
   return {
     ring,
     config: parts.config,
-    passphrase: parts.passphrase,
+    get passphrase() {
+      return passphrase;
+    },
     get ringKey() {
       return ringKey;
     },
@@ -58,7 +60,7 @@ export function openKeys(ring: LiveRing, parts: Omit<OpenKeys, 'ring' | 'checkRi
       return slotName;
     },
     adopt(later) {
-      ({ ringKey, ringNumber, body, slotName } = later);
+      ({ ringKey, ringNumber, body, slotName, passphrase } = later);
       ring.adopt(body);
     },
     checkRing(bytes, name) {

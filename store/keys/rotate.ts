@@ -42,7 +42,7 @@ interface Kept {
 
 /**
  * A new ring key and a new epoch: slots first, each opened as it was read back; then the ring, from which on it counts;
- * then the old slots go. Killed anywhere it leaves a store that opens. STORE_LOCKED: another change was first, and nothing
+ * then the old slots go. These keys go on as the new ones. Killed anywhere it leaves a store that opens. STORE_LOCKED: another change was first, and nothing
  * of this one is left.
  */
 export async function rotateRing(
@@ -64,22 +64,23 @@ export async function rotateRing(
   };
   const body = { ...keys.body, epochs: [...keys.body.epochs, epoch] };
   const made: string[] = [];
+  let ringNumber: number;
   let mayCount = false;
   try {
     for (const one of kept) made.push(await makeSlot(context, { ...one, ringKey, call }));
     call.signal?.throwIfAborted();
     mayCount = true;
-    await putNextRing(context, keys, { body, ringKey });
+    ringNumber = await putNextRing(context, keys, { body, ringKey });
   } catch (error) {
     // Unless nobody can say whether the ring is there: then these are what opens it.
     const isLost = isStoreError(error) && error.code === 'STORE_LOCKED';
     if (!mayCount || isLost) for (const name of made) await backend.delete(name).catch(() => undefined);
     throw error;
   }
-  await unlockKeys(backend, { passphrase: kept[0]!.passphrase });
+  keys.adopt?.(await unlockKeys(backend, { passphrase: kept[0]!.passphrase }));
   const left = await deleteOlder(context, ringKey.number);
   const { number } = ringKey;
-  return { ringNumber: keys.ringNumber + 1, ringKeyNumber: number, epoch: epoch.number, made, dropped, left };
+  return { ringNumber, ringKeyNumber: number, epoch: epoch.number, made, dropped, left };
 }
 
 /** Who keeps access, the passphrase at hand first, and who does not. */

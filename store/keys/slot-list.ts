@@ -27,8 +27,9 @@ export async function readSlots(
       const bytes = await backend.get(name, { ...call, bytesMax: slotBytesMax });
       slots.push({ name, slot: decodeSlot(bytes, { name, blake3 }) });
     } catch (error) {
-      if (!isStoreError(error) || error.code === 'STORE_READ_FAILED') throw error;
-      if (error.code !== 'STORE_OBJECT_MISSING') problems.push({ name, error });
+      if (!isStoreError(error)) throw error;
+      if (error.code === 'STORE_DAMAGED' || error.code === 'STORE_NEWER') problems.push({ name, error });
+      else if (error.code !== 'STORE_OBJECT_MISSING') throw error;
     }
   }
   return { slots, problems };
