@@ -53,7 +53,7 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
         'Write stillpoint.yaml here or ~/.config/stillpoint/config.yaml, or name a file with --config or STILLPOINT_CONFIG.',
     });
   };
-  const { env, cwd, version, backupSeams, doctorSeams } = world;
+  const { env, cwd, version, backupSeams, doctorSeams, kdf } = world;
   const { signal } = signals;
   // Messages go to stderr: where nobody sees them nobody can be asked.
   const terminal = world.terminal ?? (world.stderr.isTTY ? openTerminal() : undefined);
@@ -64,6 +64,7 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
       cwd,
       version,
       terminal,
+      kdf,
       backupSeams,
       doctorSeams,
       seams,

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { CommanderError } from 'commander';
 import type { BackupSeams, DoctorSeams } from '../engine/index.ts';
-import type { Seams } from '../store/index.ts';
+import type { Kdf, Seams } from '../store/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { OpenedContext } from './open-context.ts';
 import { buildProgram, type GlobalOptions } from './program/index.ts';
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly backupSeams?: BackupSeams;
   /** Who answers in a test; default: whoever sits at the terminal, if there is one. */
   readonly terminal?: Terminal;
+  /** What a new passphrase costs in a test; default: what it should. */
+  readonly kdf?: Kdf;
   /** What a test says that the machine is. */
   readonly doctorSeams?: DoctorSeams;
 }

@@ -9,6 +9,7 @@ export const init: Command<object> = async context => {
   await using store = await createStore(backend, {
     passphrase: await readPassphrase(context, { isNew: true }),
     seams: context.seams,
+    ...(context.kdf && { kdf: context.kdf }),
   });
   context.output.result(
     { messageType: 'summary', store: store.location, id: store.id },

@@ -16,7 +16,7 @@ export const addSlot: Command<AddOptions> = async (context, options) => {
   const label = checkedLabel(options.label ?? '');
   await using store = await openConfiguredStore(context);
   const passphrase = await readNewPassphrase(context, options);
-  const slot = await addKeySlot(store, { passphrase, label, signal: context.signal });
+  const slot = await addKeySlot(store, { passphrase, label, kdf: context.kdf, signal: context.signal });
   context.output.result(
     { messageType: 'summary', slot: slotJson(slot) },
     `Added slot ${slot.id.slice(0, 8)}${label && ` (${label})`}: its passphrase opens the store, as was tried.`,
