@@ -1,7 +1,7 @@
 import type { CallOptions } from '../backend/backend.ts';
 import { isStoreError, type StillpointError, type StoreErrorCode } from '../errors.ts';
 import type { StoreId } from '../ids.ts';
-import { kdfShare } from './kdf.ts';
+import { type Kdf, kdfShare } from './kdf.ts';
 import type { FoundSlot } from './slot-list.ts';
 import { openSlot } from './slots.ts';
 
@@ -22,11 +22,8 @@ export async function* openSlots(
   },
 ): AsyncGenerator<FoundSlot & { readonly key: Uint8Array }> {
   const { passphrase, storeId, call, onDamaged } = options;
-  let shares = 0;
-  for (const found of [...slots].sort((a, b) => kdfShare(a.slot.kdf) - kdfShare(b.slot.kdf))) {
+  for (const found of affordable(slots)) {
     call.signal?.throwIfAborted();
-    shares += kdfShare(found.slot.kdf);
-    if (shares > slotSharesMax) return; // hostile: nobody makes slots that take minutes
     try {
       const key = await openSlot(found.slot, { passphrase, storeId, name: found.name });
       if (key !== undefined) yield { ...found, key };
@@ -35,4 +32,15 @@ export async function* openSlots(
       onDamaged(error);
     }
   }
+}
+
+/** The cheapest first, and as many as may be tried: nobody makes slots that take minutes. */
+export function affordable<T extends { readonly slot: { readonly kdf: Kdf } }>(slots: readonly T[]): T[] {
+  let shares = 0;
+  return [...slots]
+    .sort((a, b) => kdfShare(a.slot.kdf) - kdfShare(b.slot.kdf))
+    .filter(({ slot }) => {
+      shares += kdfShare(slot.kdf);
+      return shares <= slotSharesMax;
+    });
 }
