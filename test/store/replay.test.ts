@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isStoreError, type MemoryObjects, memoryBackend, setHold, verifyStore } from '../../store/index.ts';
+import { type MemoryObjects, memoryBackend } from '../../store/backend/index.ts';
+import { isStoreError, setHold, verifyStore } from '../../store/index.ts';
 import { commitFiles, smallStore } from '../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
 

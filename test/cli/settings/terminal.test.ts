@@ -10,7 +10,8 @@ import { scratchFolder } from '../../helpers/scratch.ts';
 import { cheapKdf } from '../../helpers/stores.ts';
 
 /** util-linux's, which gives a command a terminal of its own and ends as it does. */
-const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux');
+const script = 'script';
+const hasScript = spawnSync(script, ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux');
 
 test('what is typed in raw mode is a line, with its last characters taken back', () => {
   const typed = (...keys: string[]): string | undefined => {
@@ -38,7 +39,7 @@ async function makeStoreFolder(path: string): Promise<string> {
 /** Runs the program on a terminal, and types when it asks. */
 function atTerminal(args: readonly string[], { place, keys }: { place: string; keys: string }) {
   const command = [process.execPath, programs.stillpoint, ...args].map(word => `'${word}'`).join(' ');
-  const child = spawn('script', ['-qec', `${command}; code=$?; stty -a; exit $code`, '/dev/null'], {
+  const child = spawn(script, ['-qec', `${command}; code=$?; stty -a; exit $code`, '/dev/null'], {
     env: { PATH: process.env['PATH'] ?? '', HOME: place, STILLPOINT_STORE: place, SHELL: '/bin/sh' },
     stdio: 'pipe',
   });
