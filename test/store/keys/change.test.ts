@@ -132,6 +132,20 @@ describe('a slot', () => {
     await assert.rejects(removeKeySlot(store, id), { code: 'STORE_SLOT_UNKNOWN' });
   });
 
+  test('that was removed opens again where a copy of it is put back, until the keys are rotated', async () => {
+    const backend = memoryBackend();
+    const store = await makeStore({ backend });
+    const name = `keys/${await add(store, 'second')}`;
+    const copy = backend.snapshot().get(name)!;
+    await removeKeySlot(store, name.slice(5));
+    await backend.put(name, copy);
+    await open(backend, 'second');
+    await backend.delete(name);
+    await rotate(store);
+    await backend.put(name, copy);
+    await refuses(backend, 'second');
+  });
+
   test('that is the last, or the only one known to open, is not removed', async () => {
     const backend = memoryBackend();
     const store = await makeStore({ backend });
@@ -330,6 +344,33 @@ describe('a rotation', () => {
     await assert.rejects(removeKeySlot(stores[1]!, await ownSlot(stores[0]!)), { code: 'STORE_LOCKED' });
     await open(backend, 'new');
     assert.equal(slotNames(backend).length, 1);
+  });
+});
+
+describe('who had the keys before a rotation', () => {
+  test('can read all that was written before, and nothing that was written afterwards', async () => {
+    const backend = memoryBackend();
+    const store = await makeStore({ backend });
+    const first = await commitFiles(store, files);
+    const kept = memoryBackend({ objects: backend.snapshot() });
+    await rotate(store, { newPassphrase: 'new' });
+    const second = await commitFiles(store, new Map([['c', Buffer.from('later')]]));
+    // The slot and ring of then, beside all that is there now.
+    const former = await open(kept);
+    assert.deepEqual(await readFiles(former, first.root), first.files);
+    for (const [name, bytes] of backend.snapshot()) await kept.put(name, bytes);
+    await assert.rejects(readFiles(former, second.root), { code: 'STORE_NEWER' });
+  });
+
+  test('can still write as of the old epoch, if the medium lets them', async () => {
+    const backend = memoryBackend();
+    const former = await makeStore({ backend });
+    const other = await open(backend);
+    await rotate(other, { newPassphrase: 'new' });
+    const forged = await commitFiles(former, files);
+    const listed = [];
+    for await (const { id } of (await open(backend, 'new')).snapshots()) listed.push(id);
+    assert.deepEqual(listed, [forged.id]);
   });
 });
 
