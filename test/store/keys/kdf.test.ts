@@ -5,7 +5,7 @@ import { affordable } from '../../../store/keys/find-slots.ts';
 import { defaultKdf, type Kdf, kdfProblem, kdfShare, stretch } from '../../../store/keys/kdf.ts';
 
 const GiB = 2n ** 30n;
-/** What a slot can say: any u32, and those where products overflow. */
+/** What a slot can say, and often what makes products overflow. */
 const u32 = fc.oneof(
   fc.nat(20),
   fc.integer({ min: 0, max: 2 ** 32 - 1 }),
