@@ -3,16 +3,16 @@ import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import { openSlots } from './find-slots.ts';
 import { listKeys, type OpenKeys } from './layout.ts';
-import { refuseUnlessNewest } from './next-ring.ts';
+import { putNextRing, refuseUnlessNewest } from './next-ring.ts';
+import { slotId } from './report.ts';
 import { type FoundSlot, readSlots, type SlotProblem } from './slot-list.ts';
-import { slotBytesMax } from './slots.ts';
 
 type KeyContext = Pick<StoreContext, 'backend' | 'ring' | 'seams'>;
 
 /**
  * Deletes a slot, unless nothing would show that somebody can open the store afterwards: STORE_SLOT_REFUSED for the last
  * one, and for the one that the passphrase at hand opened unless that opens another. A slot that needs a newer program
- * stays: STORE_NEWER. It is as it was before where the others went meanwhile: STORE_LOCKED.
+ * stays: STORE_NEWER. STORE_LOCKED: the keys were changed meanwhile, and nothing was removed.
  */
 export async function removeSlot(
   context: KeyContext,
@@ -28,37 +28,47 @@ export async function removeSlot(
     });
   const found = await readSlots(backend, { slotNames, blake3: ring.blake3, call });
   refuseNewer(found.problems, name);
-  const inUse = found.slots.filter(({ slot }) => slot.ringKeyNumber === keys.ringKey.number);
-  const others = inUse.filter(other => other.name !== name);
+  const others = countedOn(found.slots, keys).filter(other => other.name !== name);
   if (others.length === 0)
     throw refused(name, 'it is the last that opens the store', {
       remedy: 'Add another first with `stillpoint keys add`.',
     });
-  if (name === keys.slotName && !(await opensOne(others, keys, call)))
+  if (!others.some(other => other.name === keys.slotName) && !(await opensOne(others, keys, call)))
     throw refused(name, 'this run opened the store with it, and its passphrase opens no other', {
       remedy:
         'Open the store with the passphrase of another slot, which shows that you have it, and remove this one then.',
     });
-  await deleteUnlessLast(context, keys, { name, call });
+  await markRemoved(context, keys, { name, slotNames });
+  await backend.delete(name, call);
+  await backend.sync(call);
 }
 
-/** Two runs may each remove the other's: whoever finds none left puts back what it removed. */
-async function deleteUnlessLast(
-  { backend, ring }: KeyContext,
-  { ringKey }: OpenKeys,
-  { name, call }: { readonly name: string; readonly call: CallOptions },
+/** Slots that open the ring in use and are not being removed. */
+export function countedOn(
+  slots: readonly FoundSlot[],
+  { ringKey, body }: Pick<OpenKeys, 'ringKey' | 'body'>,
+): FoundSlot[] {
+  const removed = new Set(body.removed);
+  return slots.filter(
+    ({ name, slot }) => slot.ringKeyNumber === ringKey.number && !removed.has(slotId(name)),
+  );
+}
+
+/**
+ * Says in a new ring that a slot goes, before it does. Of two runs that each remove the slot that the other counts on, one
+ * creates the ring; the other is refused, or finds its own slot marked. So one that is counted on is always there.
+ */
+async function markRemoved(
+  context: KeyContext,
+  keys: OpenKeys,
+  { name, slotNames }: { readonly name: string; readonly slotNames: readonly string[] },
 ): Promise<void> {
-  const bytes = await backend.get(name, { ...call, bytesMax: slotBytesMax });
-  await backend.delete(name, call);
-  await backend.sync();
-  const { slotNames } = await listKeys(backend, {});
-  const { slots } = await readSlots(backend, { slotNames, blake3: ring.blake3, call: {} });
-  if (slots.some(({ slot }) => slot.ringKeyNumber === ringKey.number)) return;
-  await backend.put(name, bytes);
-  throw storeError('STORE_LOCKED', `Cannot remove key slot ${name}: the others were removed meanwhile`, {
-    remedy: 'It is there again. See `stillpoint keys list`.',
-    context: { object: name },
-  });
+  const marked = keys.body.removed ?? [];
+  if (marked.includes(slotId(name))) return;
+  const there = new Set(slotNames.map(slotId));
+  const body = { ...keys.body, removed: [...marked.filter(id => there.has(id)), slotId(name)] };
+  const ringNumber = await putNextRing(context, keys, { body, ringKey: keys.ringKey });
+  keys.adopt?.({ ...keys, ringNumber, body });
 }
 
 async function opensOne(

@@ -18,6 +18,8 @@ export interface KeySlot {
   readonly ringKeyNumber: number;
   /** Whether that is the key of the ring in use: a slot of another opens nothing. */
   readonly isInUse: boolean;
+  /** Whether it is being removed, which was begun and not ended. */
+  readonly isRemoved: boolean;
   /** Whether this run's passphrase opened it. */
   readonly isOpener: boolean;
 }
@@ -75,6 +77,7 @@ export async function reportKeys(
         createdMs,
         ringKeyNumber,
         isInUse: ringKeyNumber === keys.ringKey.number,
+        isRemoved: keys.body.removed?.includes(slotId(name)) ?? false,
         isOpener: name === keys.slotName,
       }))
       .sort((a, b) => Number(b.isInUse) - Number(a.isInUse) || a.createdMs - b.createdMs),

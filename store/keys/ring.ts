@@ -2,7 +2,7 @@ import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { type Fields, fieldsOf } from '../cbor-fields.ts';
 import { storeError } from '../errors.ts';
 import type { Blake3 } from '../hash.ts';
-import type { SessionId, StoreId } from '../ids.ts';
+import { fromHex, hex, type SessionId, type StoreId } from '../ids.ts';
 import {
   openObject,
   type Purpose,
@@ -21,6 +21,8 @@ export interface RingBody {
   readonly epochs: readonly Epoch[];
   /** Write-only hosts whose signature counts. */
   readonly hosts: readonly HostRecord[];
+  /** Ids of slots that are being removed: nobody counts on them, though they may still be there. */
+  readonly removed?: readonly string[];
 }
 
 export interface Epoch {
@@ -151,7 +153,7 @@ function ringSealKeys({ storeId, blake3, ringKey }: RingPlace): SealKeys {
   };
 }
 
-function ringValue({ domain, epochs, hosts }: RingBody): CborValue {
+function ringValue({ domain, epochs, hosts, removed = [] }: RingBody): CborValue {
   return new Map<number, CborValue>([
     [0, []],
     [
@@ -175,6 +177,7 @@ function ringValue({ domain, epochs, hosts }: RingBody): CborValue {
       ),
     ],
     [3, hosts.map(hostValue)],
+    ...(removed.length === 0 ? [] : [[4, removed.map(fromHex)] as const]),
   ]);
 }
 
@@ -220,7 +223,13 @@ function readRing(fields: Fields, name: string): RingBody {
     },
     epochs,
     hosts: fields.list(3).map((value, index) => readHost(fieldsOf(value, `${name}, host at ${index}`))),
+    ...(fields.has(4) ? { removed: fields.list(4).map(id => readSlotId(id, name)) } : {}),
   };
+}
+
+function readSlotId(id: CborValue, name: string): string {
+  if (id instanceof Uint8Array && id.length === 32) return hex(id);
+  throw storeError('STORE_DAMAGED', `Cannot read ${name}: a slot that it names has no id`);
 }
 
 function readHost(host: Fields): HostRecord {

@@ -5,7 +5,8 @@ import { checkSlot, putSlot, refuseTooMany } from './add.ts';
 import { openSlots } from './find-slots.ts';
 import { listKeys, type OpenKeys } from './layout.ts';
 import { putNextRing, refuseUnlessNewest } from './next-ring.ts';
-import type { RingKey } from './ring.ts';
+import { countedOn } from './remove.ts';
+import type { RingBody, RingKey } from './ring.ts';
 import { type FoundSlot, readSlots } from './slot-list.ts';
 import { unlockKeys } from './unlock.ts';
 
@@ -62,7 +63,8 @@ export async function rotateRing(
     secret: seams.randomness.bytes(32),
     createdMs: seams.clock.nowMs(),
   };
-  const body = { ...keys.body, epochs: [...keys.body.epochs, epoch] };
+  // All slots before are void: none needs to be named as removed.
+  const body: RingBody = { ...keys.body, epochs: [...keys.body.epochs, epoch], removed: [] };
   const made: string[] = [];
   let ringNumber: number;
   let mayCount = false;
@@ -94,7 +96,7 @@ async function plan(
 ): Promise<{ readonly kept: readonly Kept[]; readonly dropped: readonly FoundSlot[] }> {
   const { options, call } = parts;
   const { ringKey, ring } = keys;
-  const inUse = parts.slots.filter(({ slot }) => slot.ringKeyNumber === ringKey.number);
+  const inUse = countedOn(parts.slots, keys);
   const own = inUse.find(({ name }) => name === keys.slotName);
   if (own === undefined)
     throw storeError(

@@ -85,9 +85,8 @@ async function findRing(
     try {
       return { ringKey, body: search.open(ringKey), slotName: name };
     } catch (error) {
-      // A rotation that lost to another, and died before it removed its slots, left a key of the same number.
       if (!isStoreError(error) || error.code !== 'STORE_DAMAGED') throw error;
-      problems.push(error);
+      problems.push(notOpened(name, error));
     }
   }
   const problem = problems.find(error => error.code === 'STORE_DAMAGED') ?? problems[0];
@@ -99,6 +98,16 @@ async function findRing(
       remedy: 'Give the passphrase of one of its key slots.',
     },
   );
+}
+
+/** A rotation that lost to another, and died before it removed its slots, left a key of the same number. */
+function notOpened(slot: string, cause: StillpointError<StoreErrorCode>): StillpointError<StoreErrorCode> {
+  const object = cause.context['object'];
+  return storeError('STORE_DAMAGED', `Cannot open ${object}: the key of ${slot} does not open it`, {
+    remedy: `Use another passphrase, and remove this slot: a rotation that came too late may have left it. If no passphrase opens the store, put ${object} back from a copy.`,
+    context: { object, slot },
+    cause,
+  });
 }
 
 function keysMissing(backend: Backend, what: string): Error {

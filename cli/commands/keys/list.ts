@@ -15,7 +15,7 @@ export const listSlots: Command<object> = async context => {
 };
 
 export function slotJson(slot: KeySlot): Record<string, unknown> {
-  const { id, label, kdf, createdMs, ringKeyNumber, isInUse, isOpener } = slot;
+  const { id, label, kdf, createdMs, ringKeyNumber, isInUse, isOpener, isRemoved } = slot;
   return {
     id,
     label,
@@ -24,6 +24,7 @@ export function slotJson(slot: KeySlot): Record<string, unknown> {
     ringKey: ringKeyNumber,
     inUse: isInUse,
     openedThisRun: isOpener,
+    removed: isRemoved,
   };
 }
 
@@ -81,7 +82,8 @@ function toText(report: KeysReport): string {
   return parts.join('\n\n');
 }
 
-function stateOf({ isInUse, isOpener, ringKeyNumber }: KeySlot): string {
+function stateOf({ isInUse, isOpener, isRemoved, ringKeyNumber }: KeySlot): string {
+  if (isRemoved) return 'being removed: run the removal again';
   if (isOpener) return 'opened this run';
   return isInUse ? '' : `of ring key ${ringKeyNumber}: opens nothing now`;
 }

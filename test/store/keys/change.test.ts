@@ -146,6 +146,26 @@ describe('a slot', () => {
     await refuses(backend, 'second');
   });
 
+  test('whose removal died is not counted on, and goes when it is removed again', async () => {
+    const memory = memoryBackend();
+    const store = await makeStore({ backend: memory });
+    const id = await add(store, 'second');
+    const stopped: Backend = { ...memory, delete: () => Promise.reject(new Error('killed')) };
+    await assert.rejects(removeKeySlot(await open(stopped), id), { message: 'killed' });
+    const second = await open(memory, 'second');
+    const { slots } = await readKeys(second);
+    assert.deepEqual(
+      slots.map(({ isRemoved }) => isRemoved),
+      [false, true],
+    );
+    const own = slots.find(slot => slot.id !== id)!.id;
+    await assert.rejects(removeKeySlot(second, own), { code: 'STORE_SLOT_REFUSED' });
+    await assert.rejects(rotate(second, { dropsOthers: true }), { code: 'STORE_LOCKED' });
+    await removeKeySlot(await open(memory), id);
+    await refuses(memory, 'second');
+    await open(memory);
+  });
+
   test('that is the last, or the only one known to open, is not removed', async () => {
     const backend = memoryBackend();
     const store = await makeStore({ backend });
@@ -197,9 +217,9 @@ describe('a slot', () => {
     await changePassphrase(second, { passphrase: 'third' });
     await refuses(backend, 'second');
     await open(backend);
-    const { slots, ringNumber } = await readKeys(await open(backend, 'third'));
+    const { slots, ringKeyNumber } = await readKeys(await open(backend, 'third'));
     assert.deepEqual(slots.find(({ isOpener }) => isOpener)?.label, 'mine');
-    assert.equal(ringNumber, 1);
+    assert.equal(ringKeyNumber, 1);
   });
 });
 

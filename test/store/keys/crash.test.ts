@@ -48,7 +48,9 @@ async function openers(backend: Backend, snapshot: SmallSnapshot): Promise<strin
       assert.deepEqual(await readFiles(store, snapshot.root), snapshot.files);
       found.push(passphrase);
     } catch (error) {
-      assert.ok(isStoreError(error) && error.code === 'STORE_WRONG_PASSPHRASE', String(error));
+      // Of a rotation that lost and died: its slot opens, and what it gives does not.
+      const isOfLoser = isStoreError(error) && 'slot' in error.context;
+      assert.ok(isOfLoser || (isStoreError(error) && error.code === 'STORE_WRONG_PASSPHRASE'), String(error));
     }
   }
   return found;
@@ -100,7 +102,10 @@ test('a change of the keys that dies at any point leaves a store that opens, and
       for (const passphrase of before)
         if (after.includes(passphrase)) assert.ok(found.includes(passphrase), where);
       assert.ok(found.length > 0, where);
-      const again = await open(dead, found[0]);
+      const again = await open(
+        dead,
+        found.find(passphrase => after.includes(passphrase)),
+      );
       await rotateKeys(again, { newPassphrase: 'newer', otherPassphrases: [], dropsOthers: true });
       assert.deepEqual(await openers(dead, snapshot), ['newer'], where);
       assert.equal(
