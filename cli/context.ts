@@ -1,8 +1,9 @@
 import type { BackupSeams, DoctorSeams } from '../engine/index.ts';
-import type { Seams } from '../store/index.ts';
+import type { Kdf, Seams } from '../store/index.ts';
 import type { LoadedConfig } from './config/load.ts';
 import type { Output } from './render/output.ts';
 import type { ProgressView } from './render/progress.ts';
+import type { Terminal } from './settings/terminal.ts';
 
 /** What every command gets: the world, the person's wishes, and where to speak. */
 export interface Context {
@@ -13,6 +14,10 @@ export interface Context {
   readonly output: Output;
   readonly progress: ProgressView;
   readonly version: string;
+  /** Where somebody can be asked; undefined where nobody is there. */
+  readonly terminal: Terminal | undefined;
+  /** How new passphrases become keys, where a test says so. */
+  readonly kdf: Kdf | undefined;
   /** --store, as it was given. */
   readonly storeOption: string | undefined;
   /** Faults that a test puts into a backup; nothing in a real run. */

@@ -6,6 +6,7 @@ import type { GlobalOptions } from './program/index.ts';
 import { createOutput } from './render/output.ts';
 import { progressView } from './render/progress.ts';
 import type { RunOptions } from './run.ts';
+import { openTerminal } from './settings/terminal.ts';
 import { listenForSignals } from './signals.ts';
 
 /** A context and what must be let go of when the command has ended. */
@@ -52,14 +53,18 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
         'Write stillpoint.yaml here or ~/.config/stillpoint/config.yaml, or name a file with --config or STILLPOINT_CONFIG.',
     });
   };
-  const { env, cwd, version, backupSeams, doctorSeams } = world;
+  const { env, cwd, version, backupSeams, doctorSeams, kdf } = world;
   const { signal } = signals;
+  // Messages go to stderr: where nobody sees them nobody can be asked.
+  const terminal = world.terminal ?? (world.stderr.isTTY ? openTerminal() : undefined);
   const storeOption = global.store;
   return {
     context: {
       env,
       cwd,
       version,
+      terminal,
+      kdf,
       backupSeams,
       doctorSeams,
       seams,

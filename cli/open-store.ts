@@ -38,7 +38,7 @@ export async function openBackend(context: Context, options: { create?: boolean 
 /** Opens the store with the passphrase. STORE_MISSING, STORE_NEWER, STORE_WRONG_PASSPHRASE, STORE_DAMAGED. */
 export async function openConfiguredStore(context: Context): Promise<Store> {
   const backend = await openBackend(context);
-  return openStore(backend, { passphrase: readPassphrase(context), seams: context.seams });
+  return openStore(backend, { passphrase: await readPassphrase(context), seams: context.seams });
 }
 
 function absolute(place: string, cwd: string): string {

@@ -52,6 +52,8 @@ export interface SessionParts {
   readonly loaded: LoadedIndex;
   /** Reads a chunk by the newest index there is. */
   readonly readAnew: ChunkSource['get'];
+  /** Takes over keys that were changed meanwhile. */
+  readonly renew: () => Promise<void>;
   /** Called after the commit. */
   readonly onCommitted: () => void;
   readonly signal: AbortSignal | undefined;
@@ -137,6 +139,8 @@ export function backupSession(parts: SessionParts): BackupSession {
       const chunkClass = root.kind === 'data' ? 'data' : 'metadata';
       throw chunkMissing({ id: root.id, chunkClass }, context);
     }
+    // Others may have committed under a newer epoch meanwhile, and their manifests are read below.
+    await parts.renew();
     await createIntent(context, { session: id, record: { host, roots: manifest.roots } }, { signal });
     const { roots } = manifest;
     const { generations } = loaded;

@@ -22,7 +22,15 @@ export { type ForgetOptions, forgetSnapshot } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
-export type { Kdf } from './keys/index.ts';
+export type { Kdf, KeyHost, KeySlot, KeysReport, NewSlot, Rotated, RotateOptions } from './keys/index.ts';
+export {
+  addKeySlot,
+  changePassphrase,
+  readKeys,
+  removeKeySlot,
+  rotateKeys,
+  slotNamed,
+} from './keys.ts';
 export { appendLedger, type Ledger, type NewLedgerAct, readLedger } from './ledger.ts';
 export {
   type Difference,

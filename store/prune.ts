@@ -1,6 +1,7 @@
 import type { StoreContext } from './context.ts';
 import { forget } from './forget.ts';
 import type { SnapshotId } from './ids.ts';
+import { renewKeys } from './keys/index.ts';
 import { isFull } from './medium-error.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { beginSession, type LiveSession } from './protocol/session.ts';
@@ -52,7 +53,8 @@ const defaultSilenceMs = 20_000;
  * program prunes.
  */
 export async function beginPrune(store: Store, options: BeginPruneOptions): Promise<PruneSession> {
-  const { context } = insideOf(store);
+  const { context, keys } = insideOf(store);
+  await renewKeys(context.backend, keys);
   const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
   const { last } = await readGenerations(context, { signal, reading: 'mending' });
   let live: LiveSession | undefined;

@@ -9,7 +9,7 @@ import type { ChunkClass, ChunkSource } from './content.ts';
 import { contextOf, type StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { ChunkId, SnapshotId, StoreId } from './ids.ts';
-import { createKeys, type Kdf, type OpenKeys, unlockKeys } from './keys/index.ts';
+import { createKeys, type Kdf, type OpenKeys, renewKeys, unlockKeys } from './keys/index.ts';
 import { type Manifest, manifestName } from './manifest.ts';
 import {
   listForgottenIds,
@@ -110,12 +110,13 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const problems: StoreProblem[] = [];
   let loading: Promise<LoadedIndex> | undefined;
 
-  function load(options: Parameters<typeof loadIndex>[1] = {}): Promise<LoadedIndex> {
-    return loadIndex(context, options).then(result => {
-      for (const problem of result.problems)
-        if (!problems.some(known => known.object === problem.object)) problems.push(problem);
-      return result;
-    });
+  async function load(options: Parameters<typeof loadIndex>[1] = {}): Promise<LoadedIndex> {
+    // What others list may be of an epoch that began since.
+    await renewKeys(backend, keys);
+    const result = await loadIndex(context, options);
+    for (const problem of result.problems)
+      if (!problems.some(known => known.object === problem.object)) problems.push(problem);
+    return result;
   }
 
   function loadOnce(): Promise<LoadedIndex> {
@@ -164,7 +165,8 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
       const onCommitted = () => {
         loading = Promise.resolve(loaded);
       };
-      return backupSession({ context, live, host, loaded, readAnew: get, onCommitted, signal });
+      const renew = () => renewKeys(backend, keys);
+      return backupSession({ context, live, host, loaded, readAnew: get, renew, onCommitted, signal });
     } catch (error) {
       await live.end();
       throw error;

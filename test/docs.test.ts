@@ -12,6 +12,7 @@ const documents = [
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'DECISIONS.md',
+  'SECURITY.md',
   'CHANGELOG.md',
   'store/FORMAT.md',
   'engine/FORMAT.md',
@@ -112,6 +113,20 @@ for (const [name, text] of generatedDocs()) {
     assert.equal(read(join('docs', name)), text);
   });
 }
+
+test('every test that SECURITY.md names is there, in the file that it names', () => {
+  const text = read('SECURITY.md').replace(/\s+/g, ' ');
+  let file = '';
+  let named = 0;
+  for (const [, path, title] of text.matchAll(/`(test\/[\w./-]+\.test\.ts)`|(?<=[(:;] ?)\*([^*]{20,})\*/g)) {
+    if (path !== undefined) file = path;
+    else {
+      assert.ok(read(file).includes(`test('${title}'`), `${file}: ${title}`);
+      named += 1;
+    }
+  }
+  assert.ok(named >= 10, String(named));
+});
 
 test('every command is in the README, with each of its options', () => {
   const readme = read('README.md');

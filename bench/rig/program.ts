@@ -4,9 +4,9 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { commandNamed } from '../../cli/program/commands/index.ts';
 import { exitCodesOf } from '../../cli/program/describe.ts';
-import { run } from '../../cli/run.ts';
+import { type RunOptions, run } from '../../cli/run.ts';
 import type { BackupSeams, DoctorSeams } from '../../engine/index.ts';
-import type { Seams } from '../../store/index.ts';
+import type { Kdf, Seams } from '../../store/index.ts';
 
 /** The compiled programs: the real one, and the same one with a test's seams. */
 export const programs = {
@@ -104,6 +104,8 @@ export async function runHere(
     readonly seams?: Seams;
     readonly backupSeams?: BackupSeams;
     readonly doctorSeams?: DoctorSeams;
+    readonly kdf?: Kdf;
+    readonly terminal?: NonNullable<RunOptions['terminal']>;
   },
 ): Promise<Ended> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];

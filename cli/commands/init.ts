@@ -7,8 +7,9 @@ import { readPassphrase } from '../settings/secrets.ts';
 export const init: Command<object> = async context => {
   const backend = await openBackend(context, { create: true });
   await using store = await createStore(backend, {
-    passphrase: readPassphrase(context),
+    passphrase: await readPassphrase(context, { isNew: true }),
     seams: context.seams,
+    ...(context.kdf && { kdf: context.kdf }),
   });
   context.output.result(
     { messageType: 'summary', store: store.location, id: store.id },

@@ -31,7 +31,7 @@ export interface ArgumentDescription {
 }
 
 /** What kind of thing an argument is; completion goes by it. */
-type ArgumentName = 'snapshot' | 'before' | 'after' | 'snapshots' | 'path' | 'shell';
+type ArgumentName = 'snapshot' | 'before' | 'after' | 'snapshots' | 'path' | 'shell' | 'action' | 'slot';
 
 export interface OptionDescription {
   /** As in `-r, --recursive` or `--tag <tag>`. What stands for a file is `<file>`, for a folder `<folder>` or `<place>`. */

@@ -5,6 +5,9 @@ export const environment: readonly { readonly name: string; readonly text: strin
   { name: 'STILLPOINT_PASSPHRASE', text: 'the passphrase of the store' },
   { name: 'STILLPOINT_PASSPHRASE_FILE', text: 'a file whose first line it is' },
   { name: 'STILLPOINT_PASSPHRASE_COMMAND', text: 'a command for /bin/sh that prints it' },
+  { name: 'STILLPOINT_NEW_PASSPHRASE', text: 'the new passphrase of `keys add` and `keys rotate`' },
+  { name: 'STILLPOINT_NEW_PASSPHRASE_FILE', text: 'a file whose first line it is' },
+  { name: 'STILLPOINT_NEW_PASSPHRASE_COMMAND', text: 'a command for /bin/sh that prints it' },
   {
     name: 'STILLPOINT_STATE_DIR',
     text: 'where tokens and run records are kept, which must not be deleted; else STATE_DIRECTORY, else ~/.local/state/stillpoint',

@@ -1,13 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { engineError } from '../../engine/index.ts';
 import type { Context } from '../context.ts';
 
 /** A command that waits for somebody to type would wait for ever at night. */
 const commandTimeoutMs = 60_000;
 
-/** The store's passphrase, from the environment first, then from the configuration. Read again on every run. */
-export function readPassphrase(context: Context): string {
+/**
+ * The store's passphrase, from the environment first, then from the configuration, then from whoever sits at the terminal:
+ * twice where it is to be a new store's. Read again on every run.
+ */
+export async function readPassphrase(
+  context: Context,
+  { isNew = false }: { readonly isNew?: boolean } = {},
+): Promise<string> {
   const { env } = context;
   if (env['STILLPOINT_PASSPHRASE']) return env['STILLPOINT_PASSPHRASE'];
   if (env['STILLPOINT_PASSPHRASE_FILE'])
@@ -16,9 +23,72 @@ export function readPassphrase(context: Context): string {
   const config = context.config()?.values;
   if (config?.passphraseFile) return readSecretFile(config.passphraseFile, 'the passphrase');
   if (config?.passphraseCommand) return runSecretCommand(config.passphraseCommand);
+  const typed = isNew
+    ? await askTwice(context, 'Passphrase of the new store')
+    : await askOnce(context, 'Passphrase of the store');
+  if (typed !== undefined) return typed;
   throw engineError('USAGE', 'Cannot open the store: no passphrase was given', {
     remedy:
       'Set passphraseFile in the configuration, or STILLPOINT_PASSPHRASE, STILLPOINT_PASSPHRASE_FILE or STILLPOINT_PASSPHRASE_COMMAND.',
+  });
+}
+
+/** Where a new passphrase comes from, if the command line says so. */
+export interface NewPassphraseOptions {
+  readonly newPassphraseFile?: string;
+  readonly newPassphraseCommand?: string;
+}
+
+/** Whether a new passphrase was named anywhere but at the terminal. */
+export function hasNewPassphrase({ env }: Context, options: NewPassphraseOptions): boolean {
+  return Boolean(
+    options.newPassphraseFile !== undefined ||
+      options.newPassphraseCommand !== undefined ||
+      env['STILLPOINT_NEW_PASSPHRASE'] ||
+      env['STILLPOINT_NEW_PASSPHRASE_FILE'] ||
+      env['STILLPOINT_NEW_PASSPHRASE_COMMAND'],
+  );
+}
+
+/** Another passphrase for the store: from the options, the environment, or twice from the terminal. USAGE. */
+export async function readNewPassphrase(context: Context, options: NewPassphraseOptions): Promise<string> {
+  const { env, cwd } = context;
+  const { newPassphraseFile: file, newPassphraseCommand: command } = options;
+  if (file !== undefined && command !== undefined)
+    throw engineError('USAGE', 'Cannot tell which new passphrase is meant: a file and a command were given', {
+      remedy: 'Give one of --new-passphrase-file and --new-passphrase-command.',
+    });
+  if (file !== undefined) return readSecretFile(resolve(cwd, file), 'the new passphrase');
+  if (command !== undefined) return runSecretCommand(command);
+  if (env['STILLPOINT_NEW_PASSPHRASE']) return env['STILLPOINT_NEW_PASSPHRASE'];
+  if (env['STILLPOINT_NEW_PASSPHRASE_FILE'])
+    return readSecretFile(env['STILLPOINT_NEW_PASSPHRASE_FILE'], 'the new passphrase');
+  if (env['STILLPOINT_NEW_PASSPHRASE_COMMAND'])
+    return runSecretCommand(env['STILLPOINT_NEW_PASSPHRASE_COMMAND']);
+  const typed = await askTwice(context, 'New passphrase');
+  if (typed !== undefined) return typed;
+  throw engineError(
+    'USAGE',
+    'Cannot change the keys: no new passphrase was given, and there is no terminal',
+    {
+      remedy:
+        'Give --new-passphrase-file or --new-passphrase-command, or set STILLPOINT_NEW_PASSPHRASE, STILLPOINT_NEW_PASSPHRASE_FILE or STILLPOINT_NEW_PASSPHRASE_COMMAND.',
+    },
+  );
+}
+
+async function askOnce({ terminal, signal }: Context, question: string): Promise<string | undefined> {
+  const typed = await terminal?.askSecret(`${question}: `, { signal });
+  if (typed !== '') return typed;
+  throw engineError('USAGE', 'Cannot use the passphrase: it is empty', { remedy: 'Type one.' });
+}
+
+async function askTwice(context: Context, question: string): Promise<string | undefined> {
+  const typed = await askOnce(context, question);
+  if (typed === undefined) return undefined;
+  if ((await askOnce(context, `${question}, again`)) === typed) return typed;
+  throw engineError('USAGE', 'Cannot use the passphrase: it was typed differently the second time', {
+    remedy: 'Run the command again; nothing was changed.',
   });
 }
 

@@ -140,7 +140,7 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean
 
 function environment(moment: CommandMoment, more: RunCommandOptions['env']): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env, STILLPOINT_MOMENT: moment };
-  delete env['STILLPOINT_PASSPHRASE'];
+  for (const name of ['STILLPOINT_PASSPHRASE', 'STILLPOINT_NEW_PASSPHRASE']) delete env[name];
   for (const [name, value] of Object.entries(more)) {
     if (value === undefined) delete env[name];
     else env[name] = value;

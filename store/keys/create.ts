@@ -61,7 +61,8 @@ export async function createKeys(backend: Backend, options: CreateKeysOptions): 
   await create(backend, place.name, sealRing(body, place, randomness), call);
   await create(backend, slotName, slot, call);
   await create(backend, configName, encodeConfig(config, { macKey: configKey(ring), blake3 }), call);
-  return openKeys(ring, { config, ringKey });
+  const { passphrase } = options;
+  return openKeys(ring, { config, passphrase, ringKey, ringNumber: 1, body, slotName });
 }
 
 async function create(backend: Backend, name: string, bytes: Uint8Array, call: CallOptions): Promise<void> {

@@ -2,7 +2,7 @@ import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { type Fields, fieldsOf } from '../cbor-fields.ts';
 import { storeError } from '../errors.ts';
 import type { Blake3 } from '../hash.ts';
-import type { SessionId, StoreId } from '../ids.ts';
+import { fromHex, hex, type SessionId, type StoreId } from '../ids.ts';
 import {
   openObject,
   type Purpose,
@@ -21,6 +21,8 @@ export interface RingBody {
   readonly epochs: readonly Epoch[];
   /** Write-only hosts whose signature counts. */
   readonly hosts: readonly HostRecord[];
+  /** Ids of slots that are being removed: nobody counts on them, though they may still be there. */
+  readonly removed?: readonly string[];
 }
 
 export interface Epoch {
@@ -44,6 +46,8 @@ export interface HostRecord {
 
 /** The opened keys of a store. */
 export interface KeyRing extends SealKeys {
+  /** The newest at this time: `renewKeys` may take over a later ring. */
+  readonly epoch: number;
   readonly domain: DomainSecrets;
   readonly hosts: readonly HostRecord[];
   /** STORE_DAMAGED for an epoch that never was. */
@@ -54,10 +58,19 @@ export interface KeyRing extends SealKeys {
   keyHolder(epoch?: number): Signer;
 }
 
-export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId; blake3: Blake3 }): KeyRing {
-  const newest = body.epochs.at(-1);
-  if (newest === undefined) throw new RangeError('a ring has at least one epoch');
-  const secrets = new Map(body.epochs.map(epoch => [epoch.number, epoch.secret]));
+/** A ring that goes on when another comes to be in use. */
+export interface LiveRing extends KeyRing {
+  /** Takes over epochs and hosts of a later ring; domain secrets never change. */
+  adopt(later: RingBody): void;
+}
+
+export function makeRing(
+  { domain, ...first }: RingBody,
+  { storeId, blake3 }: { storeId: StoreId; blake3: Blake3 },
+): LiveRing {
+  if (first.epochs.length === 0) throw new RangeError('a ring has at least one epoch');
+  let { epochs, hosts }: Omit<RingBody, 'domain'> = first;
+  let secrets = new Map(epochs.map(epoch => [epoch.number, epoch.secret]));
   const purposeKeys = new Map<string, Uint8Array>();
   const signers = new Map<number, Signer>();
   const epochSecret = (epoch: number): Uint8Array => {
@@ -69,9 +82,17 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
   return {
     storeId,
     blake3,
-    epoch: newest.number,
-    domain: body.domain,
-    hosts: body.hosts,
+    get epoch() {
+      return epochs.at(-1)!.number;
+    },
+    domain,
+    get hosts() {
+      return hosts;
+    },
+    adopt(later) {
+      ({ epochs, hosts } = later);
+      secrets = new Map(epochs.map(epoch => [epoch.number, epoch.secret]));
+    },
     epochSecret,
     purposeKey(purpose: Purpose, epoch: number) {
       const secret = secrets.get(epoch);
@@ -82,8 +103,8 @@ export function makeRing(body: RingBody, { storeId, blake3 }: { storeId: StoreId
       purposeKeys.set(`${epoch} ${purpose}`, key);
       return key;
     },
-    domainKey: (label, length) => domainKeyFrom(body.domain, label, length),
-    keyHolder(epoch = newest.number) {
+    domainKey: (label, length) => domainKeyFrom(domain, label, length),
+    keyHolder(epoch = epochs.at(-1)!.number) {
       const known = signers.get(epoch);
       if (known !== undefined) return known;
       const signer = signerFrom(derive(epochSecret(epoch), 'signing/ed25519'));
@@ -132,7 +153,7 @@ function ringSealKeys({ storeId, blake3, ringKey }: RingPlace): SealKeys {
   };
 }
 
-function ringValue({ domain, epochs, hosts }: RingBody): CborValue {
+function ringValue({ domain, epochs, hosts, removed = [] }: RingBody): CborValue {
   return new Map<number, CborValue>([
     [0, []],
     [
@@ -156,6 +177,7 @@ function ringValue({ domain, epochs, hosts }: RingBody): CborValue {
       ),
     ],
     [3, hosts.map(hostValue)],
+    ...(removed.length === 0 ? [] : [[4, removed.map(fromHex)] as const]),
   ]);
 }
 
@@ -201,7 +223,13 @@ function readRing(fields: Fields, name: string): RingBody {
     },
     epochs,
     hosts: fields.list(3).map((value, index) => readHost(fieldsOf(value, `${name}, host at ${index}`))),
+    ...(fields.has(4) ? { removed: fields.list(4).map(id => readSlotId(id, name)) } : {}),
   };
+}
+
+function readSlotId(id: CborValue, name: string): string {
+  if (id instanceof Uint8Array && id.length === 32) return hex(id);
+  throw storeError('STORE_DAMAGED', `Cannot read ${name}: a slot that it names has no id`);
 }
 
 function readHost(host: Fields): HostRecord {

@@ -4,13 +4,10 @@ import { isStoreError, type StillpointError, type StoreErrorCode, storeError } f
 import { type Blake3, loadBlake3 } from '../hash.ts';
 import type { StoreId } from '../ids.ts';
 import { decodeHeader } from '../seal/index.ts';
-import { kdfShare } from './kdf.ts';
+import { openSlots } from './find-slots.ts';
 import { configKey, listKeys, type OpenKeys, openKeys, ringBytesMax, ringName } from './layout.ts';
-import { makeRing, openRing, type RingKey } from './ring.ts';
-import { decodeSlot, openSlot, type Slot, slotBytesMax } from './slots.ts';
-
-/** All slots together may take this many times the longest that one may. */
-const slotSharesMax = 4;
+import { makeRing, openRing, type RingBody, type RingKey } from './ring.ts';
+import { readSlots } from './slot-list.ts';
 
 /**
  * Opens a store's keys. STORE_MISSING; STORE_WRONG_PASSPHRASE when whole slots refuse it; STORE_DAMAGED naming the slot
@@ -30,17 +27,18 @@ export async function unlockKeys(
   const name = ringName(newest);
   const ringBytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
   const header = decodeHeader(ringBytes, blake3, name);
-  const ringKey = await findRingKey(backend, {
+  const found = await findRing(backend, {
     slotNames,
     ringKeyNumber: header.epoch,
+    open: ringKey => openRing(ringBytes, { storeId, blake3, ringKey, name }),
     passphrase,
     storeId,
     blake3,
     call,
   });
-  const ring = makeRing(openRing(ringBytes, { storeId, blake3, ringKey, name }), { storeId, blake3 });
+  const ring = makeRing(found.body, { storeId, blake3 });
   verify(configKey(ring));
-  return openKeys(ring, { config, ringKey });
+  return openKeys(ring, { config, passphrase, ringNumber: newest, ...found });
 }
 
 async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): Promise<ReadConfig> {
@@ -61,27 +59,34 @@ async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): 
 interface Search {
   readonly slotNames: readonly string[];
   readonly ringKeyNumber: number;
+  /** STORE_DAMAGED, STORE_NEWER. */
+  readonly open: (ringKey: RingKey) => RingBody;
   readonly passphrase: string;
   readonly storeId: StoreId;
   readonly blake3: Blake3;
   readonly call: CallOptions;
 }
 
-async function findRingKey(backend: Backend, search: Search): Promise<RingKey> {
+async function findRing(
+  backend: Backend,
+  search: Search,
+): Promise<Pick<OpenKeys, 'ringKey' | 'body' | 'slotName'>> {
   const { passphrase, storeId, slotNames, ringKeyNumber } = search;
   if (slotNames.length === 0) throw keysMissing(backend, 'every key slot');
-  const { slots, problems } = await readSlots(backend, search);
-  let shares = 0;
-  for (const { name, slot } of slots) {
-    search.call.signal?.throwIfAborted();
-    shares += kdfShare(slot.kdf);
-    if (shares > slotSharesMax) break; // hostile: nobody makes slots that take minutes
+  const read = await readSlots(backend, search);
+  const problems = read.problems.map(({ error }) => error);
+  const slots = read.slots.filter(({ slot }) => slot.ringKeyNumber === ringKeyNumber);
+  // Slots of other ring keys only: what they belong to is lost, and no passphrase is to blame.
+  if (slots.length === 0 && problems.length === 0)
+    throw keysMissing(backend, `every slot of ring key ${ringKeyNumber}, or a later key ring,`);
+  const onDamaged = (error: StillpointError<StoreErrorCode>) => void problems.push(error);
+  for await (const { name, key } of openSlots(slots, { passphrase, storeId, call: search.call, onDamaged })) {
+    const ringKey = { number: ringKeyNumber, key };
     try {
-      const key = await openSlot(slot, { passphrase, storeId, name });
-      if (key !== undefined) return { number: ringKeyNumber, key };
+      return { ringKey, body: search.open(ringKey), slotName: name };
     } catch (error) {
       if (!isStoreError(error) || error.code !== 'STORE_DAMAGED') throw error;
-      problems.push(error);
+      problems.push(notOpened(name, error));
     }
   }
   const problem = problems.find(error => error.code === 'STORE_DAMAGED') ?? problems[0];
@@ -95,24 +100,14 @@ async function findRingKey(backend: Backend, search: Search): Promise<RingKey> {
   );
 }
 
-/** Slots for this ring key, the cheapest first, and what is wrong with others. */
-async function readSlots(
-  backend: Backend,
-  { slotNames, ringKeyNumber, blake3, call }: Search,
-): Promise<{ slots: { name: string; slot: Slot }[]; problems: StillpointError<StoreErrorCode>[] }> {
-  const slots: { name: string; slot: Slot }[] = [];
-  const problems: StillpointError<StoreErrorCode>[] = [];
-  for (const name of slotNames) {
-    try {
-      const slot = decodeSlot(await backend.get(name, { ...call, bytesMax: slotBytesMax }), { name, blake3 });
-      if (slot.ringKeyNumber === ringKeyNumber) slots.push({ name, slot });
-    } catch (error) {
-      if (!isStoreError(error) || error.code === 'STORE_READ_FAILED') throw error;
-      if (error.code !== 'STORE_OBJECT_MISSING') problems.push(error); // missing: removed since the list
-    }
-  }
-  slots.sort((a, b) => kdfShare(a.slot.kdf) - kdfShare(b.slot.kdf));
-  return { slots, problems };
+/** A rotation that lost to another, and died before it removed its slots, left a key of the same number. */
+function notOpened(slot: string, cause: StillpointError<StoreErrorCode>): StillpointError<StoreErrorCode> {
+  const object = cause.context['object'];
+  return storeError('STORE_DAMAGED', `Cannot open ${object}: the key of ${slot} does not open it`, {
+    remedy: `Use another passphrase, and remove this slot: a rotation that came too late may have left it. If no passphrase opens the store, put ${object} back from a copy.`,
+    context: { object, slot },
+    cause,
+  });
 }
 
 function keysMissing(backend: Backend, what: string): Error {

@@ -131,8 +131,11 @@ function decapsulate(purposeKey: Bytes, random: Bytes): Bytes {
 
 // Section 4
 
-/** The ring key, from a slot that wraps the one of this number. */
-async function ringKeyOf(medium: Medium, { number, storeId, passphrase }: RingQuestion): Promise<Bytes> {
+/** Keys that the passphrase gives, from slots that wrap the ring key of this number. */
+async function* ringKeys(
+  medium: Medium,
+  { number, storeId, passphrase }: RingQuestion,
+): AsyncGenerator<Bytes> {
   const password = Buffer.from(passphrase.normalize('NFC'));
   for (const name of medium.names()) {
     if (!/^keys\/[0-9a-f]{64}$/.test(name)) continue;
@@ -151,7 +154,20 @@ async function ringKeyOf(medium: Medium, { number, storeId, passphrase }: RingQu
         : crypto.scryptSync(password, salt, 32, { N: first, r: second, p: lanes, maxmem: 2 ** 31 - 1 });
     if (!same(hkdf(stretched, salt, 'slot/commitment'), slot.subarray(64, 96))) continue;
     const aad = concat(slot.subarray(0, 160), storeId, u16(name.length), ascii(name));
-    return openGcm(hkdf(stretched, salt, 'slot/wrap'), slot.subarray(160, 220), aad);
+    yield openGcm(hkdf(stretched, salt, 'slot/wrap'), slot.subarray(160, 220), aad);
+  }
+}
+
+/** What the ring seals, under the first key that opens it. */
+async function ringBody(medium: Medium, ringName: string, question: Omit<RingQuestion, 'number'>) {
+  const ring = medium.get(ringName);
+  const sealed = { ordinal: 0n, sealed: ring.subarray(96) };
+  for await (const key of ringKeys(medium, { ...question, number: u32(ring, 8) })) {
+    try {
+      return opener(question.storeId, () => key).part(ring, ringName, sealed);
+    } catch {
+      // of a rotation that lost to another
+    }
   }
   throw new Error('second reader: the passphrase opens no slot');
 }
@@ -224,12 +240,7 @@ export async function readStore(medium: Medium, passphrase: string) {
   const storeId = Buffer.from(store, 'hex');
   const numbers = [...medium.names()].map(name => Number(/^keys\/ring-([1-9][0-9]*)$/.exec(name)?.[1] ?? 0));
   const ringName = `keys/ring-${Math.max(...numbers)}`;
-  const ring = medium.get(ringName);
-  const ringKey = await ringKeyOf(medium, { number: u32(ring, 8), storeId, passphrase });
-  const ringPart = opener(storeId, () => ringKey).part(ring, ringName, {
-    ordinal: 0n,
-    sealed: ring.subarray(96),
-  });
+  const ringPart = await ringBody(medium, ringName, { storeId, passphrase });
   const [domain, epochs] = [1, 2].map(key => (structured(ringPart) as Fields).get(key)) as [Fields, Fields[]];
   const domainKey = (field: number, label: string) =>
     hkdf(domain.get(field) as Bytes, none, `domain/${label}`);

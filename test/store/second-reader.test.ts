@@ -9,6 +9,7 @@ import {
   ListingBuilder,
   memoryBackend,
   readListing,
+  rotateKeys,
   storeExtents,
   systemSeams,
 } from '../../store/index.ts';
@@ -23,6 +24,8 @@ import {
   readStore,
 } from '../helpers/second-reader.ts';
 import { seededRandomness } from '../helpers/seeded.ts';
+import { commitFiles, smallStore } from '../helpers/small-store.ts';
+import { reopenStore, testPassphrase } from '../helpers/stores.ts';
 
 const golden = join(projectRoot, 'test/golden/v1');
 const facts = JSON.parse(await readFile(join(golden, 'facts.json'), 'utf8'));
@@ -110,6 +113,26 @@ test('it opens an object that was sealed to a public key', async () => {
   const trailer = { ordinal: 2n ** 64n - 1n, sealed: object.subarray(96 + 28 + 5) };
   assert.equal(Buffer.from(open.part(object, keys.packName, first)).toString(), 'first');
   assert.equal(Buffer.from(open.part(object, keys.packName, trailer)).toString(), 'trailer');
+});
+
+test('it reads what was stored before and after a rotation, past the slot of one that lost', async () => {
+  const backend = memoryBackend();
+  const { store, snapshots } = await smallStore({ backend, snapshots: 1 });
+  const lost = memoryBackend({ objects: backend.snapshot() });
+  const options = { otherPassphrases: [], dropsOthers: false };
+  await rotateKeys(store, options);
+  await rotateKeys(await reopenStore(lost), options);
+  for (const [name, bytes] of lost.snapshot())
+    if (/^keys\/[0-9a-f]{64}$/.test(name)) await backend.put(name, bytes);
+  const { root } = await commitFiles(store, new Map([['later', Buffer.from('under the second epoch')]]));
+  assert.equal((await reopenStore(backend)).id, store.id);
+  const reader = await readStore(mediumOf(backend.snapshot()), testPassphrase);
+  const manifests = [...reader.manifests()].sort((a, b) => a.sequence - b.sequence);
+  assert.deepEqual(
+    manifests.map(({ roots }) => hex(roots[0]!.id)),
+    [hex(snapshots[0]!.root.id), hex(root.id)],
+  );
+  for (const { roots } of manifests) assert.ok([...reader.entries(roots[0]!.id)].map(bytesOf).length > 0);
 });
 
 test('it reads a store as large as real ones are made, with inner nodes, extent lists and packs of both codecs', async () => {

@@ -3,6 +3,7 @@ import { keeping } from './keeping.ts';
 import { looking } from './looking.ts';
 import { restoring } from './restoring.ts';
 import { settingUp } from './setting-up.ts';
+import { sharing } from './sharing.ts';
 import { taking } from './taking.ts';
 
 /** By its name or its alias. */
@@ -16,5 +17,6 @@ export const commands: readonly CommandDescription[] = [
   ...looking,
   ...restoring,
   ...keeping,
+  ...sharing,
   ...settingUp,
 ];

@@ -167,11 +167,12 @@ describe('a latch by commands', { concurrency: 2 }, () => {
 
   test('gives commands that the sentinel runs the environment of the program', async () => {
     using bench = new CommandBench();
-    process.env['STILLPOINT_PASSPHRASE'] = 'pass phrase';
+    const secrets = ['STILLPOINT_PASSPHRASE', 'STILLPOINT_NEW_PASSPHRASE'];
+    for (const name of secrets) process.env[name] = 'pass phrase';
     try {
       await bench.run();
     } finally {
-      delete process.env['STILLPOINT_PASSPHRASE'];
+      for (const name of secrets) delete process.env[name];
     }
     for (const call of ['lock', 'unlock'] as const) {
       const environment = bench.script.environmentOf(call);

@@ -431,7 +431,10 @@ describe('a store with several slots', () => {
     const name = 'keys/ring-1';
     const bytes = made.objects.get(name)!;
     const later = { ...made.keys.ringKey, number: 2 };
-    const keys = openKeys(made.keys.ring, { config: made.keys.config, ringKey: later });
+    const keys = openKeys(makeRing(made.keys.body, made.keys.ring), {
+      ...made.keys,
+      ringKey: later,
+    });
     made.keys.checkRing(bytes, name);
     keys.checkRing(bytes, name);
     for (let at = 0; at < bytes.length; at += 1) {
@@ -444,7 +447,7 @@ describe('a store with several slots', () => {
 });
 
 describe('a rotation', () => {
-  const { ring, config } = made.keys;
+  const { ring } = made.keys;
   const ringKey = { number: 2, key: seams.randomness.bytes(32) };
   const body = {
     domain: ring.domain,
@@ -455,7 +458,7 @@ describe('a rotation', () => {
     })),
     hosts: [],
   };
-  const rotated = openKeys(makeRing(body, { storeId: ring.storeId, blake3 }), { config, ringKey });
+  const rotated = openKeys(makeRing(body, { storeId: ring.storeId, blake3 }), { ...made.keys, ringKey });
   const newRing = sealRing(
     body,
     { storeId: ring.storeId, blake3, ringKey, name: 'keys/ring-10' },
