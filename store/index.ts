@@ -14,6 +14,7 @@ export type {
   ListingRoot,
 } from './content.ts';
 export { inlineBytesMax } from './content.ts';
+export { type FoundDamage, recordDamage } from './damage.ts';
 export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';

@@ -25,6 +25,11 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface MaskOptions extends CallOptions {
+  /** Takes the damage records that cannot be read. */
+  readonly problems?: StoreProblem[];
+}
+
 const damagePattern = /^damage\/[0-9a-f]{64}$/;
 
 export interface MaskFacts {
@@ -37,26 +42,38 @@ export interface MaskFacts {
 export async function readMasks(
   context: StoreContext,
   { swept, tombstoned }: Pick<Generations, 'swept' | 'tombstoned'>,
-  options: CallOptions & { readonly problems?: StoreProblem[] },
+  options: MaskOptions,
 ): Promise<MaskFacts> {
-  const { backend, ring } = context;
   const whole = new Set<PackId>();
   const frames = new Set<string>();
   const lost = new Set<string>();
-  for (const name of await namesOf(context, { prefix: 'damage/', pattern: damagePattern }, options))
-    await tolerate(options.problems ?? [], name, async () => {
-      const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'damage', name });
-      const record: DamageRecord = damageRecord.decode(fields, name);
-      if (record.ordinals === undefined) whole.add(record.pack);
-      else for (const ordinal of record.ordinals) frames.add(`${record.pack}/${ordinal}`);
-      for (const id of record.lost) lost.add(hex(id));
-    });
+  for await (const record of readDamageRecords(context, options)) {
+    if (record.ordinals === undefined) whole.add(record.pack);
+    else for (const ordinal of record.ordinals) frames.add(`${record.pack}/${ordinal}`);
+    for (const id of record.lost) lost.add(hex(id));
+  }
   const masks: Masks = {
     isSwept: pack => swept.has(pack),
     isTombstoned: pack => tombstoned.has(pack),
     isDamaged: (pack, ordinal) => whole.has(pack) || frames.has(`${pack}/${ordinal}`),
   };
   return { masks, lost };
+}
+
+/** What is recorded as damaged, record by record. */
+export async function* readDamageRecords(
+  context: StoreContext,
+  options: MaskOptions,
+): AsyncGenerator<DamageRecord> {
+  const { backend, ring } = context;
+  for (const name of await namesOf(context, { prefix: 'damage/', pattern: damagePattern }, options)) {
+    let record: DamageRecord | undefined;
+    await tolerate(options.problems ?? [], name, async () => {
+      const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'damage', name });
+      record = damageRecord.decode(fields, name);
+    });
+    if (record !== undefined) yield record;
+  }
 }
 
 /** Names under a prefix that look as the format says; others are left alone. */
