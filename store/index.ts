@@ -52,6 +52,16 @@ export {
   type ReclaimPhase,
   type ReclaimProgress,
 } from './prune.ts';
+export {
+  type BeginRepairOptions,
+  beginRepair,
+  type ForgottenLost,
+  type LeftDamage,
+  type LostManifest,
+  type Rebuilt,
+  type RecordedDamage,
+  type RepairSession,
+} from './repair.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
 export {

@@ -12,7 +12,7 @@ import { verifyObjects } from './verify/objects.ts';
 import { verifyIndex, verifyPacks } from './verify/packs.ts';
 import { DamageReach } from './verify/reach.ts';
 import { type Damage, DamageReport } from './verify/report.ts';
-import type { Inventory, VerifyProgress, VerifyRun } from './verify/run.ts';
+import type { Inventory, VerifiedIndex, VerifyProgress, VerifyRun } from './verify/run.ts';
 
 export type { Damage, DamagedKind } from './verify/report.ts';
 export type { VerifyPhase, VerifyProgress } from './verify/run.ts';
@@ -104,7 +104,7 @@ async function verifyOnce(
   const affected: SnapshotId[] = [];
   for (const manifest of damage.length > 0 ? snapshots : [])
     if (await anyReachesDamage(reach, manifest)) affected.push(manifest.id);
-  return {
+  const result: VerifyResult = {
     isOk: damage.length === 0,
     snapshots,
     ...counts,
@@ -113,6 +113,22 @@ async function verifyOnce(
     affected,
     culprits: ref => reach.culprits(ref),
   };
+  looks.set(result, { inventory, verified, generations });
+  return result;
+}
+
+/** What a verification found beside its result; for repair. */
+export interface VerifiedStore {
+  readonly inventory: Inventory;
+  readonly verified: VerifiedIndex;
+  readonly generations: Generations;
+}
+
+const looks = new WeakMap<VerifyResult, VerifiedStore>();
+
+/** The inside of a result of verifyStore, for other parts of this folder. */
+export function lookOf(result: VerifyResult): VerifiedStore {
+  return looks.get(result)!;
 }
 
 async function anyReachesDamage(reach: DamageReach, { roots }: Manifest): Promise<boolean> {

@@ -78,8 +78,11 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
     for (const row of rows) index.addPack(row);
     if (!isReading) uncertain.add(rows, { isCertain: !isUnfinished(name.slice('index/'.length)) });
   });
-  const isDamaged = [...parts.values()].some(part => !part.isReadable);
+  const replaced = new Set([...parts.values()].flatMap(part => part.replaces.map(id => `index/${id}`)));
+  const isDamaged = [...parts].some(([name, part]) => !part.isReadable && !replaced.has(name));
   const asksTrailers = isDamaged || purpose === 'prune' || options.trailers === 'always';
+  // A later part has all that it said: nothing is missing without it.
+  problems.splice(0, problems.length, ...problems.filter(({ object }) => !replaced.has(object)));
   const loaded = { index, generations, parts, problems, hasTrailers: asksTrailers, lost };
   if (isReading && !asksTrailers) return { ...loaded, unlisted: [], sizes: new Map() };
   const sizes = await listPacks(context, options);

@@ -1,4 +1,4 @@
-import type { ChunkIndex, FramePlace } from '../chunk-index/chunk-index.ts';
+import type { FramePlace } from '../chunk-index/chunk-index.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { FrameReader, readTrailer } from '../pack/reader.ts';
@@ -27,13 +27,13 @@ export async function verifyData(
     wants,
   }: { inventory: Inventory; verified: VerifiedIndex; wants: (pack: PackId) => boolean },
 ): Promise<void> {
-  const packs = [...inventory.packs].filter(([pack]) => wants(pack));
+  const packs = [...inventory.packs].filter(([pack]) => wants(pack) && !verified.isRecorded(pack));
   const total = packs.reduce((sum, [, bytes]) => sum + bytes, 0);
   let done = 0;
   run.counts.chunksChecked = 0;
   for (const [pack, bytes] of packs) {
     const row = await rowOf(run, verified, { pack, bytes });
-    if (row !== undefined) await verifyPack(run, verified.index, row);
+    if (row !== undefined) await verifyPack(run, verified, row);
     done += bytes;
     run.progress('data', done, total);
   }
@@ -56,7 +56,7 @@ async function rowOf(
   }
 }
 
-async function verifyPack(run: VerifyRun, index: ChunkIndex, row: PackRow): Promise<void> {
+async function verifyPack(run: VerifyRun, { index, isRecorded }: VerifiedIndex, row: PackRow): Promise<void> {
   // A reader of its own: what was kept from an earlier look is not read again.
   const reader = new FrameReader(run.context, { cacheBytesMax: 0 });
   const listed = index.framesOf(row.pack);
@@ -76,7 +76,7 @@ async function verifyPack(run: VerifyRun, index: ChunkIndex, row: PackRow): Prom
         if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
         const known = listed[place.ordinal];
         if (known !== undefined) index.markBad(known.frame);
-        report(run, row, error, chunks);
+        if (!isRecorded(row.pack, place.ordinal)) report(run, row, error, chunks);
       }
       position += chunks;
       run.counts.chunksChecked += chunks;

@@ -43,6 +43,11 @@ export interface VerifiedIndex {
   readonly index: ChunkIndex;
   /** The part that lists a pack, and a digest of the row there. */
   readonly rows: ReadonlyMap<PackId, { readonly part: string; readonly digest: string }>;
+  /**
+   * Whether a frame, or the whole pack, is recorded as damaged: then it is named only where something that is needed has no
+   * other copy.
+   */
+  isRecorded(pack: PackId, ordinal?: number): boolean;
 }
 
 /** Runs a check; what it finds damaged or missing is reported, and anything else is the end. */

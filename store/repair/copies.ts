@@ -1,0 +1,60 @@
+import type { ChunkIndex, ChunkPlace, FramePlace } from '../chunk-index/chunk-index.ts';
+import type { ChunkClass, ChunkRef } from '../content.ts';
+import { hex, type PackId } from '../ids.ts';
+import type { PackState } from './assess.ts';
+
+/** Which chunks have a whole copy, by what a second look said of each frame. */
+export class Copies {
+  readonly #index: ChunkIndex;
+  /** Frames that cannot be read, for whatever reason. */
+  readonly #bad = new Set<number>();
+  /** Those of them that the medium did not give. */
+  readonly #unreadable = new Set<number>();
+  /** Packs that cannot say themselves what they hold: their frames are copied out. */
+  readonly #frail = new Set<PackId>();
+  /** Ids (hex) that were put again. */
+  readonly #healed = new Set<string>();
+
+  constructor(index: ChunkIndex, packs: readonly PackState[]) {
+    this.#index = index;
+    for (const { pack, bad, unreadable, isTrailerWhole } of packs) {
+      if (!isTrailerWhole) this.#frail.add(pack);
+      for (const { frame } of [...bad, ...unreadable]) this.#bad.add(frame);
+      for (const { frame } of unreadable) this.#unreadable.add(frame);
+    }
+  }
+
+  isLost({ id, kind }: ChunkRef): boolean {
+    return !this.#healed.has(hex(id)) && this.#whole(id, kind === 'data' ? 'data' : 'metadata').length === 0;
+  }
+
+  /** Another whole copy, in a pack that says itself what it holds. */
+  hasSoundCopy(key: Uint8Array, { pack, chunkClass }: FramePlace): boolean {
+    return this.#whole(key, chunkClass).some(place => place.pack !== pack && !this.#frail.has(place.pack));
+  }
+
+  /** It may be whole: the medium just did not give it. */
+  isUnreadable(id: Uint8Array): boolean {
+    return this.#index.places(id).some(({ frame }) => this.#unreadable.has(frame));
+  }
+
+  setHealed(id: Uint8Array): void {
+    this.#healed.add(hex(id));
+  }
+
+  /** A pack that has a damaged copy; null where none is known that ever had one. */
+  packOf(id: Uint8Array): PackId | null {
+    return this.#index.places(id)[0]?.pack ?? null;
+  }
+
+  /** Bytes of a chunk, also of a lost one; undefined where no pack lists it. */
+  lengthOf(id: Uint8Array): number | undefined {
+    return this.#index.places(id)[0]?.length;
+  }
+
+  #whole(id: Uint8Array, chunkClass: ChunkClass): ChunkPlace[] {
+    return this.#index
+      .places(id)
+      .filter(place => place.chunkClass === chunkClass && !this.#bad.has(place.frame));
+  }
+}
