@@ -54,12 +54,15 @@ export {
   type ReclaimPhase,
   type ReclaimProgress,
 } from './prune.ts';
+export { type ExtentGap, type ListingGap, salvageExtents, salvageListing } from './repair/salvage.ts';
 export {
   type BeginRepairOptions,
   beginRepair,
   type ForgottenLost,
+  type HealedPack,
   type LeftDamage,
   type LostManifest,
+  type Mended,
   type Rebuilt,
   type RecordedDamage,
   type RepairSession,

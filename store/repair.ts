@@ -6,7 +6,7 @@ import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
 import { assessPacks, type PackState } from './repair/assess.ts';
 import { Copies } from './repair/copies.ts';
-import { copiesOutOf, copyOut } from './repair/copy-out.ts';
+import { copiedElsewhere, copyOut } from './repair/copy-out.ts';
 import { planIndex, type Rebuilt, rebuildIndex } from './repair/index-parts.ts';
 import { type ForgottenLost, forgetLost, type LostManifest, lostManifests } from './repair/manifests.ts';
 import { type LeftDamage, leftOf, openVeto, vetoGeneration } from './repair/records.ts';
@@ -37,6 +37,19 @@ export interface RecordedDamage {
   readonly lost: number;
 }
 
+/** Chunks of a damaged pack that are not lost. */
+export interface HealedPack {
+  readonly object: string;
+  readonly from: string;
+  readonly chunks: number;
+}
+
+export interface Mended {
+  readonly rebuilt: readonly Rebuilt[];
+  readonly recorded: readonly RecordedDamage[];
+  readonly healed: readonly HealedPack[];
+}
+
 /** A repair that has looked, and does what it is asked to. It only ever adds objects. */
 export interface RepairSession extends AsyncDisposable {
   /** Everything that is not as it should be, as verify names it. */
@@ -61,7 +74,9 @@ export interface RepairSession extends AsyncDisposable {
   /** Bytes of a data chunk, also of a lost one; undefined where nothing says it. */
   lengthOf(id: ChunkId): number | undefined;
   /** Writes down what is bad, lists what is not listed, and copies what is whole out of packs that are not. */
-  mend(): Promise<{ readonly rebuilt: readonly Rebuilt[]; readonly recorded: readonly RecordedDamage[] }>;
+  mend(): Promise<Mended>;
+  /** The id that bytes of a file have as a chunk. */
+  idOf(bytes: Uint8Array): ChunkId;
   /** Stores lost content again. False: these bytes are not the chunk's. */
   heal(id: ChunkId, bytes: Uint8Array): Promise<boolean>;
   /** Makes durable what was healed, and writes down what stays lost. */
@@ -103,6 +118,7 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
     isUnreadable: id => copies.isUnreadable(id),
     lengthOf: id => copies.lengthOf(id),
     mend: () => mending.mend(),
+    idOf: bytes => context.idOf(bytes, 'data'),
     heal: (id, bytes) => mending.heal(id, bytes),
     settle: refs => mending.settle(refs),
     forgetLost: () => forgetLost(context, lost, options),
@@ -133,8 +149,8 @@ class Mending {
     return openVeto(this.#parts.look, this.#isDamaged)?.number === Number(object.slice('gc/'.length));
   }
 
-  async mend() {
-    const { packs, dryRun, signal, look, copies, reported } = this.#parts;
+  async mend(): Promise<Mended> {
+    const { packs, dryRun, signal, look, reported } = this.#parts;
     const context = this.#context;
     const rebuilt: Rebuilt[] = [];
     const veto = openVeto(look, this.#isDamaged);
@@ -145,27 +161,43 @@ class Mending {
         from: 'the decision that nothing goes: what was proposed cannot be read',
       });
     }
-    const frail = packs.filter(copiesOutOf);
-    const recorded = [...(await this.#record(packs.filter(pack => !frail.includes(pack)).flatMap(foundIn)))];
+    // A pack that cannot say what it holds is recorded once its copies are there.
+    const isMute = ({ bytes, row, isTrailerWhole }: PackState) =>
+      bytes !== undefined && row !== undefined && !isTrailerWhole;
+    const recorded = [...(await this.#record(packs.filter(state => !isMute(state)).flatMap(foundIn)))];
     const damaged = look.inventory.indexParts.filter(name => reported.has(name));
     const plan = await planIndex(context, { packs, damaged }, { signal });
     if (!dryRun) rebuilt.push(...(await rebuildIndex(this.#writing, plan)));
     else if (plan.rows.length + plan.replaces.length > 0)
       rebuilt.push({ object: 'index/…', from: `the trailers of ${plan.rows.length} packs` });
-    for (const state of frail) {
-      const writing = dryRun ? undefined : this.#writing;
-      const chunks = await copyOut(context, { state, copies, writing }, { signal });
-      if (chunks > 0)
-        rebuilt.push({
-          object: packName(state.pack),
-          from: `its whole frames: ${chunks} chunks in a new pack`,
-        });
+    const healed = await this.#copyOut();
+    recorded.push(
+      ...(await this.#record(packs.filter(isMute).map(({ pack }) => ({ pack, ordinals: 'all', lost: [] })))),
+    );
+    return { rebuilt, recorded, healed: [...healed, ...this.#duplicates(recorded)] };
+  }
+
+  /** Durable and listed when it returns. */
+  async #copyOut(): Promise<HealedPack[]> {
+    const { packs, copies, dryRun, signal } = this.#parts;
+    const writing = dryRun ? undefined : this.#writing;
+    const healed: HealedPack[] = [];
+    for (const state of packs) {
+      const chunks = await copyOut(this.#context, { state, copies, writing }, { signal });
+      if (chunks > 0) healed.push({ object: packName(state.pack), from: 'its whole frames', chunks });
     }
-    // Only once its copies are durable and listed does nothing depend on it any more.
     await this.#writing.flush();
-    const whole = frail.map(({ pack }) => ({ pack, ordinals: 'all', lost: [] }) as const);
-    recorded.push(...(await this.#record(whole)));
-    return { rebuilt, recorded };
+    return healed;
+  }
+
+  /** What is bad in a pack, and was there elsewhere all the time. */
+  #duplicates(recorded: readonly RecordedDamage[]): HealedPack[] {
+    const { packs, copies } = this.#parts;
+    return recorded.flatMap(({ object, frames: ordinals }) => {
+      const state = packs.find(({ pack }) => packName(pack) === object);
+      const chunks = state === undefined ? 0 : copiedElsewhere(state, { ordinals, copies });
+      return object === null || chunks === 0 ? [] : [{ object, from: 'copies in other packs', chunks }];
+    });
   }
 
   async heal(id: ChunkId, bytes: Uint8Array): Promise<boolean> {
@@ -202,11 +234,13 @@ class Mending {
       const { id: session } = await this.#writing.begin();
       await putDamage(this.#context, fresh, { signal, session });
     }
-    return fresh.map(({ pack, ordinals, lost }) => ({
-      object: pack && packName(pack),
-      frames: ordinals,
-      lost: lost.length,
-    }));
+    return fresh.map(
+      ({ pack, ordinals, lost }): RecordedDamage => ({
+        object: pack && packName(pack),
+        frames: ordinals,
+        lost: lost.length,
+      }),
+    );
   }
 }
 

@@ -23,6 +23,8 @@ export interface PackState {
   readonly isListed: boolean;
   /** As the index has them. */
   readonly frames: readonly FramePlace[];
+  /** What is whole in it and must have a copy elsewhere: nothing new may depend on it where it is. */
+  readonly frail: readonly FramePlace[];
   /** Frames that do not open, or are not what they should be: by ordinal. */
   readonly bad: readonly FramePlace[];
   /** Nobody knows what it holds, and only because the medium did not give it. */
@@ -77,30 +79,29 @@ async function assess(
     isListed,
   };
   if (bytes === undefined) await checkAbsent(context, pack, options);
-  if (bytes === undefined || row === undefined) return { ...state, bad: frames, unreadable: [] };
+  const none = { bad: [], unreadable: [], frail: [] };
+  if (bytes === undefined || row === undefined) return { ...state, ...none, bad: frames };
   const header = await unlessDamaged(readHeader(context, pack, options));
   if (isFailure(header))
-    return header.code === 'STORE_READ_FAILED'
-      ? { ...state, bad: [], unreadable: frames }
-      : { ...state, bad: frames, unreadable: [] };
+    return { ...state, ...none, [header.code === 'STORE_READ_FAILED' ? 'unreadable' : 'bad']: frames };
+  const isFrail = ({ ordinal }: FramePlace) => own === undefined || verified.isRecorded(pack, ordinal);
   // What is to be copied out is looked at as a whole.
-  const isSuspect = ({ frame }: FramePlace) => own === undefined || verified.index.isBad(frame);
-  return { ...state, ...(await lookAtFrames(context, { row, frames, isSuspect }, options)) };
+  const isSuspect = (place: FramePlace) => isFrail(place) || verified.index.isBad(place.frame);
+  const { bad, unreadable } = await lookAtFrames(context, { row, frames, isSuspect }, options);
+  const frail = frames.filter(place => isFrail(place) && !bad.includes(place) && !unreadable.includes(place));
+  return { ...state, bad, unreadable, frail };
 }
 
 async function lookAtFrames(
   context: StoreContext,
-  {
-    row,
-    frames,
-    isSuspect,
-  }: {
+  job: {
     readonly row: PackRow;
     readonly frames: readonly FramePlace[];
     readonly isSuspect: (place: FramePlace) => boolean;
   },
   { signal }: CallOptions,
 ): Promise<Pick<PackState, 'bad' | 'unreadable'>> {
+  const { row, frames, isSuspect } = job;
   const reader = new FrameReader(context, { cacheBytesMax: 0 });
   const bad: FramePlace[] = [];
   const unreadable: FramePlace[] = [];

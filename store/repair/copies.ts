@@ -1,4 +1,4 @@
-import type { ChunkIndex, ChunkPlace, FramePlace } from '../chunk-index/chunk-index.ts';
+import type { ChunkIndex, ChunkPlace } from '../chunk-index/chunk-index.ts';
 import type { ChunkClass, ChunkRef } from '../content.ts';
 import { hex, type PackId } from '../ids.ts';
 import type { PackState } from './assess.ts';
@@ -10,15 +10,15 @@ export class Copies {
   readonly #bad = new Set<number>();
   /** Those of them that the medium did not give. */
   readonly #unreadable = new Set<number>();
-  /** Packs that cannot say themselves what they hold: their frames are copied out. */
-  readonly #frail = new Set<PackId>();
+  /** Frames that are whole, and are copied out all the same. */
+  readonly #frail = new Set<number>();
   /** Ids (hex) that were put again. */
   readonly #healed = new Set<string>();
 
   constructor(index: ChunkIndex, packs: readonly PackState[]) {
     this.#index = index;
-    for (const { pack, bad, unreadable, isTrailerWhole } of packs) {
-      if (!isTrailerWhole) this.#frail.add(pack);
+    for (const { bad, unreadable, frail } of packs) {
+      for (const { frame } of frail) this.#frail.add(frame);
       for (const { frame } of [...bad, ...unreadable]) this.#bad.add(frame);
       for (const { frame } of unreadable) this.#unreadable.add(frame);
     }
@@ -28,9 +28,9 @@ export class Copies {
     return !this.#healed.has(hex(id)) && this.#whole(id, kind === 'data' ? 'data' : 'metadata').length === 0;
   }
 
-  /** Another whole copy, in a pack that says itself what it holds. */
-  hasSoundCopy(key: Uint8Array, { pack, chunkClass }: FramePlace): boolean {
-    return this.#whole(key, chunkClass).some(place => place.pack !== pack && !this.#frail.has(place.pack));
+  /** A whole copy where new snapshots may depend on it. */
+  hasSoundCopy(key: Uint8Array, chunkClass: ChunkClass): boolean {
+    return this.#whole(key, chunkClass).some(({ frame }) => !this.#frail.has(frame));
   }
 
   /** It may be whole: the medium just did not give it. */

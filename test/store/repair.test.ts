@@ -2,26 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   beginRepair,
-  type ChunkRef,
   type MemoryBackend,
+  type Mended,
   memoryBackend,
-  type Rebuilt,
-  type RecordedDamage,
   type Store,
   verifyStore,
 } from '../../store/index.ts';
 import { checkWhole, copyOf, namesOf } from '../helpers/prune-rig.ts';
 import { smallStore } from '../helpers/small-store.ts';
-import { makeStore, reopenStore } from '../helpers/stores.ts';
+import { reopenStore } from '../helpers/stores.ts';
 
 /** Mends a store without a hand from outside. */
-async function mend(
-  store: Store,
-): Promise<{ rebuilt: readonly Rebuilt[]; recorded: readonly RecordedDamage[] }> {
+async function mend(store: Store): Promise<Mended> {
   await using repair = await beginRepair(store, { host: 'alpha', readData: true });
-  const { rebuilt, recorded } = await repair.mend();
+  const mended = await repair.mend();
   const settled = await repair.settle([]);
-  return { rebuilt, recorded: [...recorded, ...settled] };
+  return { ...mended, recorded: [...mended.recorded, ...settled] };
 }
 
 function flip(backend: MemoryBackend, name: string, at: number): MemoryBackend {
@@ -46,7 +42,7 @@ async function made() {
 /** A second repair finds nothing to do, and writes nothing. */
 async function checkSettled(backend: MemoryBackend): Promise<void> {
   const before = backend.snapshot();
-  assert.deepEqual(await mend(await reopenStore(backend)), { rebuilt: [], recorded: [] });
+  assert.deepEqual(await mend(await reopenStore(backend)), { rebuilt: [], recorded: [], healed: [] });
   assert.deepEqual([...backend.snapshot().keys()].sort(), [...before.keys()].sort());
 }
 
@@ -74,9 +70,9 @@ test('a pack that cannot say what it holds, and that the index lists, is copied 
   for (const name of namesOf(backend, 'packs/')) {
     for (const at of [-3, -30]) {
       const broken = flip(backend, name, at);
-      const { rebuilt, recorded } = await mend(await reopenStore(broken));
+      const { healed, recorded } = await mend(await reopenStore(broken));
       assert.deepEqual(
-        rebuilt.map(({ object }) => object),
+        healed.map(({ object }) => object),
         [name],
       );
       assert.deepEqual(recorded, [{ object: name, frames: 'all', lost: 0 }]);
