@@ -21,6 +21,7 @@ export interface Progress {
     | 'restore-home'
     | 'restore-database'
     | 'verify'
+    | 'repair'
     | 'prune-mark'
     | 'prune-rewrite'
     | 'prune-delete';

@@ -54,7 +54,8 @@ export function judgeInstance(
   return { instance, newest, newestProven: null, ageMs: null, overdue, warnings };
 }
 
-function isProven({ fence }: Snapshot, mayBeNone: boolean): boolean {
+function isProven({ fence, degraded }: Snapshot, mayBeNone: boolean): boolean {
+  if (degraded) return false;
   switch (fence.kind) {
     case 'latched':
     case 'command':

@@ -41,6 +41,7 @@ function toJson(snapshot: Snapshot, held: ReadonlySet<string>): Record<string, u
     databaseRows: snapshot.database?.rows ?? 0,
     verifiedAt: null,
     held: held.has(snapshot.id),
+    degradedOf: snapshot.degraded?.of ?? null,
   };
 }
 
@@ -60,7 +61,11 @@ function toTable(found: readonly Snapshot[], held: ReadonlySet<string>): string 
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
       heldFor(snapshot.fence),
-      [...snapshot.tags, ...(held.has(snapshot.id) ? ['(on hold)'] : [])].join(', '),
+      [
+        ...snapshot.tags,
+        ...(held.has(snapshot.id) ? ['(on hold)'] : []),
+        ...(snapshot.degraded ? [`(what is left of ${snapshot.degraded.of.slice(0, 8)})`] : []),
+      ].join(', '),
     ]),
   );
 }

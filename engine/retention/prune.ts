@@ -84,7 +84,7 @@ async function decide(options: PruneOptions): Promise<Decided[]> {
   const snapshots = await readableSnapshots(store);
   const verdicts = new Map<string, Verdict<Snapshot>>();
   for (const name of new Set(snapshots.map(snapshot => snapshot.instance))) {
-    const own = snapshots.filter(snapshot => snapshot.instance === name);
+    const own = snapshots.filter(one => one.instance === name && !standsFor(one, snapshots));
     const isMeant = instance === undefined || instance === name;
     const policy = retention && isMeant ? retention.policy : {};
     const timeZone = retention?.timeZone ?? 'UTC';
@@ -92,7 +92,22 @@ async function decide(options: PruneOptions): Promise<Decided[]> {
       verdicts.set(verdict.snapshot.id, isMeant ? verdict : { ...verdict, reasons: ['another instance'] });
     }
   }
-  return snapshots.map(({ id }) => ({ ...verdicts.get(id)!, isHeld: held.has(id) }));
+  return snapshots.map(snapshot => {
+    const isHeld = held.has(snapshot.id);
+    const original = standsFor(snapshot, snapshots);
+    if (original === undefined) return { ...verdicts.get(snapshot.id)!, isHeld };
+    const isKept = isHeld || verdicts.get(original)!.isKept;
+    const reasons = [...(isHeld ? ['hold'] : []), `what is left of ${original.slice(0, 8)}`];
+    return { snapshot, isKept, reasons, isHeld };
+  });
+}
+
+/** The snapshot that is there and of which this is what is left: both stay or go together, and count as one. */
+function standsFor({ degraded }: Snapshot, snapshots: readonly Snapshot[]): SnapshotId | undefined {
+  const byId = (id: SnapshotId) => snapshots.find(one => one.id === id);
+  let original = degraded && byId(degraded.of);
+  while (original?.degraded && byId(original.degraded.of)) original = byId(original.degraded.of);
+  return original?.id;
 }
 
 async function readableSnapshots(store: Store): Promise<Snapshot[]> {
