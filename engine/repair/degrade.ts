@@ -59,7 +59,7 @@ export async function commitDegraded(
   const database = await degradedDatabase(snapshot, { ...salvage, losses }, build);
   if (home === null && database === null) return undefined;
   const { id: _id, host: _host, sequence: _sequence, ...pair } = snapshot;
-  return session.commit(encodePair({ ...pair, home, database, degraded }));
+  return await session.commit(encodePair({ ...pair, home, database, degraded }));
 }
 
 type Build = (entries: AsyncIterable<Entry>) => Promise<ListingRoot>;
