@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  appendLedger,
   beginRepair,
+  extentsOf,
+  findEntry,
+  isStoreError,
   type MemoryBackend,
   type Mended,
   memoryBackend,
   type Store,
+  setHold,
   verifyStore,
 } from '../../store/index.ts';
-import { checkWhole, copyOf, namesOf } from '../helpers/prune-rig.ts';
-import { smallStore } from '../helpers/small-store.ts';
+import { observedBackend, replay } from '../helpers/faulty-backend.ts';
+import { checkWhole, copyOf, drop, namesOf, prune } from '../helpers/prune-rig.ts';
+import { seededRandomness } from '../helpers/seeded.ts';
+import { commitFiles, type SmallSnapshot, smallStore } from '../helpers/small-store.ts';
 import { reopenStore } from '../helpers/stores.ts';
 
 /** Mends a store without a hand from outside. */
@@ -83,22 +90,135 @@ test('a pack that cannot say what it holds, and that the index lists, is copied 
   }
 });
 
+/** Files of all snapshots that can be read, and how many cannot: never other bytes than were stored. */
+async function readable(backend: MemoryBackend, snapshots: readonly SmallSnapshot[]): Promise<Set<string>> {
+  const store = await reopenStore(backend);
+  const found = new Set<string>();
+  for (const { id, root, files } of snapshots) {
+    for (const [name, bytes] of files) {
+      try {
+        const entry = await findEntry(store, root, Buffer.from(name));
+        const parts: Uint8Array[] = [];
+        for await (const extent of extentsOf(store, entry!.contents[0]!)) {
+          if (extent.kind === 'inline') parts.push(extent.bytes);
+          else if (extent.kind === 'chunk') parts.push(await store.get(extent.id, 'data'));
+        }
+        assert.deepEqual(Buffer.concat(parts), bytes);
+        found.add(`${id} ${name}`);
+      } catch (error) {
+        assert.ok(isStoreError(error), String(error));
+      }
+    }
+  }
+  return found;
+}
+
 test('a lost chunk that is put again heals every snapshot that needs it', async () => {
   const { backend, snapshots } = await made();
-  for (const name of namesOf(backend, 'packs/')) {
+  const all = await readable(backend, snapshots);
+  for (const name of namesOf(backend, 'packs/').filter(one => backend.snapshot().get(one)![5] === 2)) {
     const broken = flip(backend, name, 130);
-    const store = await reopenStore(broken);
-    const { damage, affected } = await verifyStore(store, { readData: 1 });
-    assert.deepEqual(
-      damage.map(({ object }) => object),
-      [name],
-    );
-    await mend(store);
+    await mend(await reopenStore(broken));
     await checkSettled(broken);
-    assert.equal(
-      (await verifyStore(await reopenStore(broken), { readData: 1 })).affected.length,
-      affected.length,
-    );
+    assert.ok((await readable(broken, snapshots)).size < all.size);
+    const files = new Map(snapshots[1]!.files);
+    await commitFiles(await reopenStore(broken), files);
+    assert.deepEqual(await readable(broken, snapshots), all);
+    const { damage } = await verifyStore(await reopenStore(broken), { readData: 1 });
+    assert.deepEqual(damage, []);
+    await checkSettled(broken);
   }
-  void snapshots;
+});
+
+/** A store with everything that prunes, holds and the like leave in it. */
+async function lived() {
+  const backend = memoryBackend();
+  const { store, snapshots } = await smallStore({ backend });
+  const gone = await commitFiles(store, new Map([['gone', Buffer.from('this goes')]]));
+  await drop(store, gone);
+  await setHold(store, snapshots[0]!.id, { isHeld: true, reason: 'a test' });
+  await appendLedger(store, {
+    act: 'verified',
+    host: 'alpha',
+    isOk: true,
+    snapshots: [],
+    packs: [],
+    detail: null,
+  });
+  return { backend, snapshots };
+}
+
+test('wherever a repair is killed, nothing is worse than before, and the next one ends it', async () => {
+  const { backend, snapshots } = await lived();
+  const packs = namesOf(backend, 'packs/');
+  const dataPack = packs.find(name => backend.snapshot().get(name)![5] === 2)!;
+  const mutePack = packs.find(name => backend.snapshot().get(name)![5] === 3)!;
+  const broken = flip(flip(flip(backend, dataPack, 130), mutePack, -3), namesOf(backend, 'index/')[0]!, 110);
+  const before = await readable(broken, snapshots);
+  const observed = observedBackend(copyOf(broken));
+  const whole = await mend(await reopenStore(observed));
+  assert.ok(whole.rebuilt.length * whole.recorded.length * whole.healed.length > 0);
+  const { mutations } = observed;
+  const isSession = (name: string) => name.startsWith('sessions/');
+  assert.ok(
+    mutations.every(({ operation, name }) => operation === 'put' || isSession(name)),
+    'nothing is deleted',
+  );
+  for (let count = 0; count <= mutations.length; count++) {
+    const cut = replay(mutations.slice(0, count), broken.snapshot());
+    assert.deepEqual(await readable(cut, snapshots), before, `after ${count} of ${mutations.length}`);
+    await mend(await reopenStore(cut));
+    assert.deepEqual(await readable(cut, snapshots), before, `repaired after ${count}`);
+    await checkSettled(cut);
+  }
+});
+
+test('bytes that are wrong anywhere are never given out, and a repair leaves nothing for a second one', async () => {
+  const { backend, snapshots } = await lived();
+  const { bytes: random } = seededRandomness('flips');
+  const names = [...backend.snapshot().keys()]
+    .filter(name => name !== 'config' && !name.startsWith('keys/'))
+    .sort();
+  const below = (count: number) => Buffer.from(random(4)).readUInt32LE() % count;
+  for (let round = 0; round < 25; round++) {
+    let broken = copyOf(backend);
+    const flips: string[] = [];
+    for (let i = below(3); i >= 0; i--) {
+      const name = names[below(names.length)]!;
+      const at = below(backend.snapshot().get(name)!.length);
+      broken = flip(broken, name, at);
+      flips.push(`${name} ${at}`);
+    }
+    const before = await readable(broken, snapshots);
+    await mend(await reopenStore(broken));
+    const after = await readable(broken, snapshots);
+    assert.deepEqual(
+      [...before].filter(file => !after.has(file)),
+      [],
+      flips.join(', '),
+    );
+    await checkSettled(broken);
+  }
+});
+
+test('a generation that nobody can read any more stops no backup after a repair', async () => {
+  const { backend, snapshots } = await lived();
+  const open = without(backend, 'gc/1.sweep', 'gc/1.done');
+  const broken = flip(open, 'gc/1', 120);
+  const store = await reopenStore(broken);
+  await assert.rejects(commitFiles(store, snapshots[0]!.files), { code: 'STORE_DAMAGED' });
+  const { rebuilt } = await mend(await reopenStore(broken));
+  assert.deepEqual(
+    rebuilt.map(({ object }) => object),
+    ['gc/1.sweep'],
+  );
+  await checkSettled(broken);
+  const more = await commitFiles(await reopenStore(broken), snapshots[0]!.files);
+  await prune(await reopenStore(broken));
+  const { damage } = await verifyStore(await reopenStore(broken), { readData: 1 });
+  assert.ok(damage.every(({ object }) => object === 'gc/1'));
+  assert.equal(
+    (await readable(broken, [...snapshots, more])).size,
+    (await readable(backend, snapshots)).size + more.files.size,
+  );
 });
