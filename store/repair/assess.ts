@@ -37,10 +37,16 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface AssessedStore extends VerifiedStore {
+  readonly isReported: (object: string) => boolean;
+  /** Packs that may go at any moment: what is whole in them must have a copy elsewhere. */
+  readonly doomed: ReadonlySet<PackId>;
+}
+
 /** Looks a second time at every pack that a verification found wanting, or that no index part lists. */
 export async function* assessPacks(
   context: StoreContext,
-  look: VerifiedStore & { readonly isReported: (object: string) => boolean },
+  look: AssessedStore,
   options: CallOptions,
 ): AsyncGenerator<PackState> {
   const { inventory, verified } = look;
@@ -48,14 +54,17 @@ export async function* assessPacks(
   const packs = new Set<PackId>([...inventory.packs.keys(), ...index.packSizes().map(({ pack }) => pack)]);
   for (const pack of packs) {
     const frames = index.framesOf(pack);
-    const isSuspect = look.isReported(packName(pack)) || frames.some(({ frame }) => index.isBad(frame));
+    const isSuspect =
+      look.isReported(packName(pack)) ||
+      look.doomed.has(pack) ||
+      frames.some(({ frame }) => index.isBad(frame));
     if (isSuspect || !rows.has(pack)) yield await assess(context, look, { pack, frames }, options);
   }
 }
 
 async function assess(
   context: StoreContext,
-  { inventory, verified }: VerifiedStore,
+  { inventory, verified, doomed }: AssessedStore,
   { pack, frames }: { readonly pack: PackId; readonly frames: readonly FramePlace[] },
   options: CallOptions,
 ): Promise<PackState> {
@@ -84,7 +93,8 @@ async function assess(
   const header = await unlessDamaged(readHeader(context, pack, options));
   if (isFailure(header))
     return { ...state, ...none, [header.code === 'STORE_READ_FAILED' ? 'unreadable' : 'bad']: frames };
-  const isFrail = ({ ordinal }: FramePlace) => own === undefined || verified.isRecorded(pack, ordinal);
+  const isFrail = ({ ordinal }: FramePlace) =>
+    own === undefined || doomed.has(pack) || verified.isRecorded(pack, ordinal);
   // What is to be copied out is looked at as a whole.
   const isSuspect = (place: FramePlace) => isFrail(place) || verified.index.isBad(place.frame);
   const { bad, unreadable } = await lookAtFrames(context, { row, frames, isSuspect }, options);

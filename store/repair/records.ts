@@ -1,8 +1,5 @@
-import type { StoreContext } from '../context.ts';
-import { generationName } from '../protocol/generations.ts';
-import { putSweep } from '../prune/sweep.ts';
-import type { Damage, DamagedKind, VerifiedStore } from '../verify.ts';
-import type { RepairWriting } from './writing.ts';
+import type { Damage, DamagedKind } from '../verify.ts';
+import type { OpenDamage } from './generation.ts';
 
 /** Something damaged that a repair leaves as it is. */
 export interface LeftDamage {
@@ -52,27 +49,15 @@ const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>
   parity: { isHarmless: true, remedy: fromCopy },
 };
 
-/** What a repair can say only of what it leaves. */
-export function leftOf(damage: readonly Damage[], isMended: (object: string) => boolean): LeftDamage[] {
+/** Damage that stays, with what it means. */
+export function leftOf(damage: readonly Damage[], open: OpenDamage | undefined): LeftDamage[] {
   return damage.flatMap(({ kind, object, state }) => {
     const meaning = meanings[kind];
-    return meaning === undefined || isMended(object) ? [] : [{ object, state, ...meaning }];
+    if (meaning === undefined) return [];
+    if (object !== open?.object) return [{ object, state, ...meaning }];
+    return open.way === 'none' ? [{ object, state, isHarmless: false, remedy: undecided }] : [];
   });
 }
 
-/** An open generation whose record cannot be read, and about which nobody has decided. */
-export function openVeto({ generations: { open } }: VerifiedStore, isDamaged: (object: string) => boolean) {
-  if (open === undefined || !isDamaged(generationName(open.number))) return undefined;
-  const sweep = generationName(open.number, '.sweep');
-  return open.sweep !== undefined || isDamaged(sweep) ? undefined : { number: open.number, sweep };
-}
-
-/** Says that nothing of it goes: writers go on, and the next prune ends it. Whoever decided meanwhile has decided. */
-export async function vetoGeneration(
-  context: StoreContext,
-  { writing, number }: { readonly writing: RepairWriting; readonly number: number },
-  { signal }: { readonly signal?: AbortSignal | undefined },
-): Promise<void> {
-  const { id: session } = await writing.begin();
-  await putSweep(context, { session, sweep: { number, packs: [], indexParts: [] } }, { signal });
-}
+const undecided =
+  'Bring it, or the record of its generation, back from a copy of the store: without either nobody knows which packs are about to go, so no backup and no prune can go on. Snapshots can be restored all the same.';

@@ -24,6 +24,7 @@ import {
   type Store,
   systemClock,
 } from '../../store/index.ts';
+import { observedBackend, replay } from '../helpers/faulty-backend.ts';
 import { somePair } from '../helpers/pairs.ts';
 import { copyOf, namesOf } from '../helpers/prune-rig.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
@@ -308,4 +309,32 @@ test('a manifest that is lost stops no prune once a person has said that it is t
   );
   await pruneIt();
   assert.equal((await repairIn(await reopenStore(broken))).ok, true);
+});
+
+test('wherever a repair is killed, the next one makes one snapshot of what is left, and no other is touched', async () => {
+  const small = join(folder.path, 'small');
+  mkdirSync(small);
+  writeFileSync(join(small, 'whole'), noise(200_000, 'whole'));
+  writeFileSync(join(small, 'lost'), noise(200_000, 'lost'));
+  const backend = memoryBackend();
+  const of = await backUp(await makeStore({ backend }), small);
+  const broken = flipAll(backend, 'data', () => 200);
+  const observed = observedBackend(copyOf(broken));
+  const { degraded } = await repairIn(await reopenStore(observed));
+  assert.equal(degraded.length, 1);
+  for (let count = 0; count < observed.mutations.length; count++) {
+    const cut = replay(observed.mutations.slice(0, count), broken.snapshot());
+    await repairIn(await reopenStore(cut));
+    const store = await reopenStore(cut);
+    const snapshots = await listSnapshots(store);
+    assert.deepEqual(
+      snapshots.map(one => one.degraded?.of),
+      [undefined, of],
+      `after ${count}`,
+    );
+    const left = snapshots[1]!.home!;
+    assert.deepEqual([left.files, left.bytes], [1, 200_000]);
+    const { recorded, degraded: more } = await repairIn(store);
+    assert.deepEqual([recorded, more], [[], []]);
+  }
 });

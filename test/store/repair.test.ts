@@ -5,6 +5,7 @@ import {
   beginRepair,
   extentsOf,
   findEntry,
+  forgetSnapshot,
   isStoreError,
   type MemoryBackend,
   type Mended,
@@ -221,4 +222,54 @@ test('a generation that nobody can read any more stops no backup after a repair'
     (await readable(broken, [...snapshots, more])).size,
     (await readable(backend, snapshots)).size + more.files.size,
   );
+});
+
+test('a decision that nobody can read any more is ended: what is whole in its packs is copied first', async () => {
+  const backend = memoryBackend();
+  const { store, snapshots } = await smallStore({ backend });
+  const gone = await commitFiles(
+    store,
+    new Map([...snapshots[0]!.files, ['gone', Buffer.from('this goes')]]),
+  );
+  await forgetSnapshot(store, gone.id, { reason: 'a test' });
+  const before = backend.snapshot();
+  const observed = observedBackend(backend);
+  await prune(await reopenStore(observed));
+  const decided = observed.mutations.findIndex(({ name }) => name === 'gc/1.sweep');
+  for (const count of [decided + 1, observed.mutations.length - 4]) {
+    const open = without(replay(observed.mutations.slice(0, count), before), 'gc/1.done');
+    const broken = flip(open, 'gc/1.sweep', 120);
+    await assert.rejects(prune(await reopenStore(broken)), { code: 'STORE_DAMAGED' });
+    const { rebuilt } = await mend(await reopenStore(broken));
+    assert.ok(rebuilt.some(({ object }) => object === 'gc/1.done'));
+    await checkSettled(broken);
+    const files = new Map([...snapshots[0]!.files, ['gone', Buffer.from('this goes')]]);
+    const again = await commitFiles(await reopenStore(broken), files);
+    // A hand that slept goes on with what it had decided.
+    for (const name of namesOf(broken, 'packs/'))
+      if (!backend.snapshot().has(name) && before.has(name)) await broken.delete(name);
+    await prune(await reopenStore(broken));
+    const all = [...snapshots, again];
+    const expected = all.reduce((sum, one) => sum + one.files.size, 0);
+    assert.equal((await readable(broken, all)).size, expected, `after ${count}`);
+  }
+  const lost = flip(
+    flip(replay(observed.mutations.slice(0, decided + 1), before), 'gc/1.sweep', 120),
+    'gc/1',
+    120,
+  );
+  await using repair = await beginRepair(await reopenStore(lost), { host: 'alpha', readData: true });
+  assert.deepEqual(
+    repair.left.filter(({ isHarmless }) => !isHarmless).map(({ object }) => object),
+    ['gc/1.sweep'],
+  );
+});
+
+test('a repair beside a prune stops rather than take for lost what was moved', async () => {
+  const { backend } = await made();
+  const store = await reopenStore(backend);
+  await using repair = await beginRepair(store, { host: 'alpha', readData: true });
+  await repair.mend();
+  await drop(store, await commitFiles(store, new Map([['gone', Buffer.from('this goes')]])));
+  await assert.rejects(repair.settle([]), { code: 'STORE_LOCKED' });
 });

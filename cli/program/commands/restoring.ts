@@ -41,7 +41,7 @@ export const restoring: readonly CommandDescription[] = [
         text: 'forget snapshots whose manifests are lost, so that prune works again',
       },
     ],
-    exitCodes: ofStores,
+    exitCodes: [...ofStores, 'locked'],
     examples: [
       { line: 'stillpoint repair --dry-run', text: 'what is damaged, and what could be done' },
       { line: 'stillpoint repair', text: 'do it' },
