@@ -2,7 +2,7 @@ import type { ChunkRef } from './content.ts';
 import type { ChunkId, PackId, SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
-import { readGenerations } from './protocol/generations.ts';
+import { type Generations, readGenerations } from './protocol/generations.ts';
 import { assessPacks, type PackState } from './repair/assess.ts';
 import { Copies } from './repair/copies.ts';
 import { openDamage } from './repair/generation.ts';
@@ -102,7 +102,7 @@ async function lookUndisturbed(store: Store, options: BeginRepairOptions): Promi
   const { signal } = options;
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const before = await readGenerations(context, { signal, reading: 'lenient' });
-    const seen = await lookOnce(store, options);
+    const seen = await lookOnce(store, before, options);
     const after = await readGenerations(context, { signal, reading: 'lenient' });
     if (before.state === after.state) return { ...seen, state: after.state };
   }
@@ -111,6 +111,7 @@ async function lookUndisturbed(store: Store, options: BeginRepairOptions): Promi
 
 async function lookOnce(
   store: Store,
+  generations: Generations,
   { readData, signal, onProgress }: BeginRepairOptions,
 ): Promise<Omit<Seen, 'state'>> {
   const { context } = insideOf(store);
@@ -122,10 +123,10 @@ async function lookOnce(
   const look = lookOf(result);
   const reported = new Set(result.damage.map(({ object }) => object));
   const isReported = (object: string) => reported.has(object) || result.unlistedDamage > 0;
-  const open = openDamage(look, object => reported.has(object));
+  const open = openDamage(generations, object => reported.has(object));
   const doomed = open?.way === 'end' ? open.packs : new Set<PackId>();
   const packs: PackState[] = [];
-  for await (const state of assessPacks(context, { ...look, isReported, doomed }, { signal }))
-    packs.push(state);
+  const assessed = { ...look, isReported, doomed, areListsRead: readData };
+  for await (const state of assessPacks(context, assessed, { signal })) packs.push(state);
   return { result, look, packs, open, reported };
 }

@@ -113,7 +113,7 @@ async function verifyOnce(
     affected,
     culprits: ref => reach.culprits(ref),
   };
-  looks.set(result, { inventory, verified, generations });
+  looks.set(result, { inventory, verified });
   return result;
 }
 
@@ -121,7 +121,6 @@ async function verifyOnce(
 export interface VerifiedStore {
   readonly inventory: Inventory;
   readonly verified: VerifiedIndex;
-  readonly generations: Generations;
 }
 
 const looks = new WeakMap<VerifyResult, VerifiedStore>();

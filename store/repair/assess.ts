@@ -39,6 +39,8 @@ interface CallOptions {
 
 export interface AssessedStore extends VerifiedStore {
   readonly isReported: (object: string) => boolean;
+  /** Header and trailer of every pack were read already. */
+  readonly areListsRead: boolean;
   /** Packs that may go at any moment: what is whole in them must have a copy elsewhere. */
   readonly doomed: ReadonlySet<PackId>;
 }
@@ -58,7 +60,9 @@ export async function* assessPacks(
       look.isReported(packName(pack)) ||
       look.doomed.has(pack) ||
       frames.some(({ frame }) => index.isBad(frame));
-    if (isSuspect || !rows.has(pack)) yield await assess(context, look, { pack, frames }, options);
+    if (!isSuspect && rows.has(pack) && look.areListsRead) continue;
+    const state = await assess(context, look, { pack, frames }, options);
+    if (isSuspect || !state.isListed || !state.isTrailerWhole) yield state;
   }
 }
 

@@ -1,10 +1,15 @@
 import type { StoreContext } from '../context.ts';
 import type { PackId } from '../ids.ts';
-import { generationName, readGenerations, tombstonesOf, unionEvery } from '../protocol/generations.ts';
+import {
+  type Generations,
+  generationName,
+  readGenerations,
+  tombstonesOf,
+  unionEvery,
+} from '../protocol/generations.ts';
 import { putRecord } from '../protocol/note.ts';
 import { doneRecord } from '../protocol/records.ts';
 import { putSweep } from '../prune/sweep.ts';
-import type { VerifiedStore } from '../verify.ts';
 import type { RepairWriting } from './writing.ts';
 
 /** What is to become of an open generation that cannot be read, and stops every backup. */
@@ -22,7 +27,7 @@ export type OpenDamage =
   | { readonly way: 'none'; readonly object: string };
 
 export function openDamage(
-  { generations: { open } }: VerifiedStore,
+  { open }: Generations,
   isDamaged: (object: string) => boolean,
 ): OpenDamage | undefined {
   if (open === undefined) return undefined;

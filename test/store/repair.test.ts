@@ -152,9 +152,14 @@ async function lived() {
 test('wherever a repair is killed, nothing is worse than before, and the next one ends it', async () => {
   const { backend, snapshots } = await lived();
   const packs = namesOf(backend, 'packs/');
-  const dataPack = packs.find(name => backend.snapshot().get(name)![5] === 2)!;
-  const mutePack = packs.find(name => backend.snapshot().get(name)![5] === 3)!;
-  const broken = flip(flip(flip(backend, dataPack, 130), mutePack, -3), namesOf(backend, 'index/')[0]!, 110);
+  const ofSession = (names: readonly string[], { id }: SmallSnapshot) =>
+    names.filter(name => name.split('/').at(-1)!.startsWith(id.slice(0, 32)));
+  const [first, second] = snapshots as [SmallSnapshot, SmallSnapshot];
+  const kindOf = (name: string) => backend.snapshot().get(name)![5];
+  const dataPack = ofSession(packs, first).find(name => kindOf(name) === 2)!;
+  const mutePack = ofSession(packs, first).find(name => kindOf(name) === 3)!;
+  const [part] = ofSession(namesOf(backend, 'index/'), second);
+  const broken = flip(flip(flip(backend, dataPack, 130), mutePack, -3), part!, 110);
   const before = await readable(broken, snapshots);
   const observed = observedBackend(copyOf(broken));
   const whole = await mend(await reopenStore(observed));
