@@ -1,19 +1,40 @@
-import { readListing, type Store } from '../store/index.ts';
-import { readDatabaseCounts } from './database/index.ts';
-import { decodeHomeEntry } from './home/index.ts';
-import type { PairedHome, Snapshot } from './pair.ts';
+import { type ChunkRef, type ChunkSource, hex, readListing } from '../store/index.ts';
+import { countDatabase } from './database/index.ts';
+import { type BytePath, decodeHomeEntry, shown } from './home/index.ts';
+import type { PairedDatabase, PairedHome, PairedRoot, Snapshot } from './pair.ts';
+
+/** Raised when more is compared: what an earlier version found well is then compared again. */
+export const pairingVersion = 1;
 
 /**
- * Whether a snapshot is the pair that its manifest says: the fence is whole and in order, and both halves hold as many
- * files, tables and rows as were counted. What is wrong, a sentence; undefined when nothing is.
+ * Whether a snapshot is the pair that its manifest says: the fence is whole and adds up, what the manifest refers to is
+ * what the pair is made of, both halves hold as many files, tables and rows as were counted, every file lies in a folder
+ * that is there, and the digests of tables are those of their segments. What is wrong, a sentence; undefined when nothing is.
  */
-export async function checkPairing(store: Store, snapshot: Snapshot): Promise<string | undefined> {
+export async function checkPairing(
+  source: ChunkSource,
+  snapshot: Snapshot,
+  options: { readonly roots?: readonly ChunkRef[] } = {},
+): Promise<string | undefined> {
   const { home, database } = snapshot;
   return (
     checkFence(snapshot) ??
-    (home ? await checkHome(store, home) : undefined) ??
-    (database ? await checkDatabase(store, database) : undefined)
+    (options.roots && checkRoots(snapshot, options.roots)) ??
+    (home ? await checkHome(source, home) : undefined) ??
+    (database ? await checkDatabase(source, database) : undefined)
   );
+}
+
+/** A prune keeps what the roots reach: a listing that is none of them would be lost. */
+function checkRoots({ home, database }: Snapshot, roots: readonly ChunkRef[]): string | undefined {
+  const listings = [...(home?.roots ?? []), ...(database ? [database] : [])].map(({ listing }) =>
+    hex(listing.id),
+  );
+  const kept = new Set(roots.map(({ id }) => hex(id)));
+  if (listings.some(id => !kept.has(id))) return 'A listing of the pair is none of the manifest’s roots';
+  return kept.size === new Set(listings).size
+    ? undefined
+    : 'The manifest has a root that is no listing of the pair';
 }
 
 function checkFence({ fence, commands }: Snapshot): string | undefined {
@@ -23,6 +44,10 @@ function checkFence({ fence, commands }: Snapshot): string | undefined {
   if (capturedAtMs === null || (kind !== 'stopped' && !isWhole)) {
     return `The fence says ${kind} and lacks one of its times`;
   }
+  const { lockMs, drainMs, captureMs, unlockMs, heldMs } = fence;
+  // Durations are monotonic, unlike the times; each was rounded to µs.
+  if (isWhole && Math.abs(lockMs + drainMs + captureMs + unlockMs - heldMs) > roundingMs)
+    return `The fence held for ${heldMs} ms, which is not the sum of its steps`;
   switch (kind) {
     case 'latched':
       return fence.taskId === null ? 'The fence says latched and names no task' : undefined;
@@ -39,15 +64,13 @@ function checkFence({ fence, commands }: Snapshot): string | undefined {
   }
 }
 
-async function checkHome(store: Store, home: PairedHome): Promise<string | undefined> {
+const roundingMs = 0.01;
+
+async function checkHome(source: ChunkSource, home: PairedHome): Promise<string | undefined> {
   const found = { files: 0, folders: 0, bytes: 0 };
   for (const root of home.roots) {
-    for await (const entry of readListing(store, root.listing)) {
-      const { kind, content } = decodeHomeEntry(entry);
-      if (kind === 'folder') found.folders++;
-      else found.files++;
-      found.bytes += content?.length ?? 0;
-    }
+    const problem = await checkTree(source, { root, found });
+    if (problem) return problem;
   }
   for (const name of ['files', 'folders', 'bytes'] as const) {
     if (found[name] !== home[name])
@@ -56,14 +79,46 @@ async function checkHome(store: Store, home: PairedHome): Promise<string | undef
   return undefined;
 }
 
-async function checkDatabase(
-  store: Store,
-  database: NonNullable<Snapshot['database']>,
+/** Adds up what a folder tree holds. A folder comes before all that is in it, so the folders around an entry are few. */
+async function checkTree(
+  source: ChunkSource,
+  {
+    root,
+    found,
+  }: { readonly root: PairedRoot; readonly found: { files: number; folders: number; bytes: number } },
 ): Promise<string | undefined> {
-  const found = await readDatabaseCounts(store, database.listing);
+  const around: BytePath[] = [];
+  let entries = 0;
+  for await (const entry of readListing(source, root.listing)) {
+    const { path, kind, content } = decodeHomeEntry(entry);
+    if (entries === 0 && (kind !== 'folder' || path !== ''))
+      return 'A home does not begin with its root folder';
+    entries += 1;
+    while (around.length > 0 && !path.startsWith(`${around.at(-1)}/`)) around.pop();
+    const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
+    if (parent !== (around.at(-1) ?? '')) return `${shown(path)} lies in a folder that is not stored`;
+    if (kind === 'folder') {
+      found.folders++;
+      if (path !== '') around.push(path);
+    } else found.files++;
+    found.bytes += content?.length ?? 0;
+  }
+  const { listing } = root;
+  return entries === listing.entries
+    ? undefined
+    : `A home has ${entries} entries, its manifest says ${listing.entries}`;
+}
+
+async function checkDatabase(source: ChunkSource, database: PairedDatabase): Promise<string | undefined> {
+  const found = await countDatabase(source, database.listing);
   for (const name of ['tables', 'rows', 'segments'] as const) {
     if (found[name] !== database[name])
       return `The database has ${found[name]} ${name}, its manifest says ${database[name]}`;
   }
+  if (found.problem) return found.problem;
+  if (!found.database) return 'The database has no facts';
+  const { name, systemIdentifier } = found.database;
+  if (name !== database.name || systemIdentifier !== database.systemIdentifier)
+    return `The rows are of database ${name} on server ${systemIdentifier}, the manifest is of ${database.name} on ${database.systemIdentifier}`;
   return undefined;
 }

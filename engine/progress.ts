@@ -20,8 +20,11 @@ export interface Progress {
     | Phase
     | 'restore-home'
     | 'restore-database'
-    | 'verify'
     | 'repair'
+    | 'verify-objects'
+    | 'verify-packs'
+    | 'verify-snapshots'
+    | 'verify-data'
     | 'prune-mark'
     | 'prune-rewrite'
     | 'prune-delete';

@@ -1,20 +1,24 @@
 import {
-  type Content,
-  type Entry,
-  type ListingRoot,
-  readListing,
-  StillpointError,
+  type Damage,
+  isStoreError,
+  type Ledger,
+  type Manifest,
+  readLedger,
+  type Scrub,
+  type SnapshotId,
   type Store,
   type VerifyResult as StoreVerifyResult,
+  type VerifyProgress,
   verifyStore,
 } from '../store/index.ts';
-import { describeDatabaseEntry } from './database/index.ts';
-import { decodeHomeEntry, shown } from './home/index.ts';
 import type { Snapshot } from './pair.ts';
-import { checkPairing } from './pairing.ts';
-import type { OnProgress } from './progress.ts';
+import { decodePair } from './pair-codec.ts';
+import { checkPairing, pairingVersion } from './pairing.ts';
+import type { OnProgress, Progress } from './progress.ts';
+import { Losses } from './verify/losses.ts';
+import { nameLosses, nameOf } from './verify/name-losses.ts';
 
-/** Something damaged, and what it takes with it: snapshots, files, tables. */
+/** Something damaged, and what it takes with it: snapshots, repositories, files, tables. */
 export interface NamedDamage {
   readonly kind: string;
   readonly object: string;
@@ -25,11 +29,15 @@ export interface NamedDamage {
 
 export interface VerifyOptions {
   readonly store: Store;
-  /** The snapshots to check; the store's own objects are always checked. */
-  readonly snapshots: readonly Snapshot[];
-  readonly readData: boolean;
-  /** Which packs are read with readData: all, or those that the snapshots need. */
-  readonly packs: 'all' | 'needed';
+  /** For the session and the ledger. */
+  readonly host: string;
+  /** The snapshots to check; absent: all. The store's own objects are always looked at. */
+  readonly snapshots?: readonly Snapshot[] | undefined;
+  /** Only what the snapshots need is of interest: damage elsewhere is told apart, and no data is read for others. */
+  readonly isNamed: boolean;
+  /** 0 to 1, always read again; 'due': what was never read, and whose turn it is. */
+  readonly readData: number | 'due';
+  readonly maxDurationMs?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
@@ -40,142 +48,142 @@ export interface VerifyResult {
   readonly chunksChecked: number;
   readonly bytesRead: number;
   readonly damage: readonly NamedDamage[];
+  /** Damage that the named snapshots do not need; and packs that are known to be damaged and of which nothing is lost. */
+  readonly elsewhere: readonly NamedDamage[];
+  /** Packs that could not be read, and could a moment later. */
+  readonly unsteady: readonly string[];
+  /** Snapshots that the time was not enough for. */
+  readonly waiting: readonly SnapshotId[];
+  readonly scrub: Scrub;
+  /** Whether the ledger has it now, and why not. */
+  readonly noted: { readonly isDone: boolean; readonly error?: Error };
 }
 
-/** How many files and tables are named one by one before the rest is counted. */
-const namesMax = 1_000;
-
 /**
- * Checks the store, and whether each snapshot is a whole pair: its listings say what its manifest says. Damage is
- * traced to the snapshots, files and tables that need it. Reads only.
+ * Checks the store, and whether each snapshot is a whole pair. Damage is traced to the snapshots, repositories, files and
+ * tables that need it. What was found is noted in the store where it can be written.
  */
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyResult> {
-  const { store, snapshots, signal } = options;
+  const { store, signal, host, snapshots, maxDurationMs } = options;
+  const known = new Map(snapshots?.map(snapshot => [snapshot.id, snapshot]));
+  const ids = snapshots?.map(({ id }) => id) ?? (await idsOf(store));
+  await using _reading = await store.beginReading({ host, snapshots: ids, signal });
+  const pairedBefore = options.isNamed ? new Set() : pairedIn(await readLedger(store, { signal }));
   const checked = await verifyStore(store, {
-    readData: options.readData ? 1 : 0,
-    packs: options.packs,
-    snapshots: snapshots.map(snapshot => snapshot.id),
+    readData: options.readData,
+    packs: options.isNamed ? 'needed' : 'all',
+    ...(snapshots && { snapshots: ids }),
+    maxDurationMs,
+    check: async (manifest, source) => {
+      // Nodes are named by their contents, and were just read: what was compared once is as it was.
+      if (pairedBefore.has(manifest.id)) return undefined;
+      const snapshot = known.get(manifest.id) ?? decoded(manifest);
+      if (typeof snapshot === 'string') return snapshot;
+      return checkPairing(source, snapshot, manifest);
+    },
+    noteAs: host,
+    noteDetail: new Map([[1, pairingVersion]]),
     signal,
-    onProgress: ({ done, total, bytesRead }) =>
-      options.onProgress({ phase: 'verify', files: done, filesTotal: total, bytes: bytesRead }),
+    onProgress: progress => options.onProgress(progressOf(progress)),
   });
-  const affected = new Set(checked.affected);
+  return toResult(options, checked, await lossesOf(options, checked));
+}
+
+async function idsOf(store: Store): Promise<SnapshotId[]> {
+  const ids: SnapshotId[] = [];
+  for await (const { id } of store.snapshots({ onDamage: () => undefined })) ids.push(id);
+  return ids;
+}
+
+/** Snapshots whose pairing this version compared before. */
+function pairedIn(ledger: Ledger): ReadonlySet<string> {
+  const paired = new Set<string>();
+  for (const { act, isOk, snapshots, detail } of ledger.acts) {
+    const version = detail instanceof Map ? detail.get(1) : undefined;
+    if (act !== 'verified' || !isOk || typeof version !== 'number' || version < pairingVersion) continue;
+    for (const id of snapshots) if (ledger.verifiedAtMs(id) !== null) paired.add(id);
+  }
+  return paired;
+}
+
+/** What is wrong, where the body is not what this version can read. */
+function decoded(manifest: Manifest): Snapshot | string {
+  try {
+    return decodePair(manifest);
+  } catch (error) {
+    if (isStoreError(error) && error.code === 'STORE_DAMAGED') return error.message;
+    throw error;
+  }
+}
+
+function progressOf({ phase, done, total }: VerifyProgress): Progress {
+  const counted = total > 0 ? { total } : {};
+  return phase === 'data'
+    ? { phase: 'verify-data', bytes: done, ...(counted.total && { bytesTotal: total }) }
+    : { phase: `verify-${phase}`, steps: done, ...(counted.total && { stepsTotal: total }) };
+}
+
+/** What is lost of the snapshots that were asked for, by name; of others, that something is. */
+async function lossesOf(
+  { store, snapshots, signal }: VerifyOptions,
+  checked: StoreVerifyResult,
+): Promise<Losses> {
   const losses = new Losses();
-  const damage: NamedDamage[] = [];
-  for (const snapshot of snapshots) {
+  const asked = snapshots && new Map(snapshots.map(snapshot => [snapshot.id, snapshot]));
+  for (const id of checked.affected) {
     signal.throwIfAborted();
-    if (affected.has(snapshot.id)) {
-      await nameLosses(snapshot, { store, checked, losses });
+    const manifest = await unlessForgotten(() => store.manifest(id, { signal }));
+    if (manifest === undefined) continue;
+    const snapshot = asked?.get(id) ?? decoded(manifest);
+    if (typeof snapshot !== 'string' && (asked === undefined || asked.has(id))) {
+      await nameLosses(snapshot, { checked, losses });
       continue;
     }
-    const problem = await checkPairing(store, snapshot);
-    if (problem) {
-      const affects = [nameOf(snapshot)];
-      damage.push({ kind: 'pairing', object: `manifests/${snapshot.id}`, state: problem, affects });
-    }
+    const name = typeof snapshot === 'string' ? `snapshot ${id.slice(0, 8)}` : nameOf(snapshot);
+    for (const root of manifest.roots)
+      for (const object of await checked.culprits(root)) losses.add(object, { snapshot: name });
   }
-  damage.unshift(
-    ...checked.damage.map(({ kind, object, state }) => ({ kind, object, state, affects: losses.of(object) })),
-  );
+  return losses;
+}
+
+async function unlessForgotten<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isStoreError(error) && error.code === 'SNAPSHOT_UNKNOWN') return undefined;
+    throw error;
+  }
+}
+
+/** Without these nobody reads anything. */
+const neededByAll: readonly string[] = ['config', 'ring'];
+
+function toResult(options: VerifyOptions, checked: StoreVerifyResult, losses: Losses): VerifyResult {
+  const named = (damage: readonly Damage[]): NamedDamage[] =>
+    damage.map(({ kind, object, state }) => ({ kind, object, state, affects: losses.of(object) }));
+  const asked = new Set(options.snapshots?.map(({ id }) => `snapshot ${id.slice(0, 8)}`));
+  const isNeeded = ({ kind, affects }: NamedDamage) =>
+    !options.isNamed ||
+    neededByAll.includes(kind) ||
+    affects.some(name => [...asked].some(start => name.startsWith(start)));
+  const all = named(checked.damage);
+  const mispaired = [...checked.problems].map(([id, state]) => ({
+    kind: 'pairing',
+    object: `manifests/${id}`,
+    state,
+    affects: losses.of(`manifests/${id}`),
+  }));
+  const damage = [...all.filter(isNeeded), ...mispaired];
   return {
     ok: damage.length === 0 && checked.unlistedDamage === 0,
-    snapshots: snapshots.length,
+    snapshots: checked.snapshots.length,
     chunksChecked: checked.chunksChecked,
     bytesRead: checked.bytesRead,
     damage,
+    elsewhere: [...all.filter(one => !isNeeded(one)), ...named(checked.harmless)],
+    unsteady: checked.unsteady,
+    waiting: checked.waiting,
+    scrub: checked.scrub,
+    noted: checked.noted ?? { isDone: false },
   };
-}
-
-const nameOf = (snapshot: Snapshot) => `snapshot ${snapshot.id.slice(0, 8)} of ${snapshot.instance}`;
-const describeHomeEntry = (entry: Entry) => shown(decodeHomeEntry(entry).path);
-
-interface Lost {
-  readonly names: string[];
-  unnamed: number;
-  /** The one that the last names are of. */
-  snapshot: string;
-}
-
-/** What is lost with each damaged object, in the order of snapshots and listings. */
-class Losses {
-  readonly #byObject = new Map<string, Lost>();
-
-  add(object: string, { snapshot, name }: { snapshot: string; name: string }): void {
-    const lost = this.#byObject.get(object) ?? { names: [], unnamed: 0, snapshot: '' };
-    this.#byObject.set(object, lost);
-    if (lost.snapshot !== snapshot) lost.names.push(snapshot);
-    lost.snapshot = snapshot;
-    if (lost.names.length < namesMax) lost.names.push(name);
-    else lost.unnamed += 1;
-  }
-
-  /** A damaged manifest is its own snapshot; what is in no listing can be made again from what is whole. */
-  of(object: string): readonly string[] {
-    const [folder, id] = object.split('/');
-    if (folder === 'manifests' && id) return [`snapshot ${id.slice(0, 8)}`];
-    const lost = this.#byObject.get(object);
-    if (!lost) return [];
-    return lost.unnamed === 0 ? lost.names : [...lost.names, `and ${lost.unnamed} more`];
-  }
-}
-
-interface Search {
-  readonly store: Store;
-  readonly checked: StoreVerifyResult;
-  readonly losses: Losses;
-}
-
-/** Traces every file and table of a snapshot to the damaged objects that it is lost with. */
-async function nameLosses(snapshot: Snapshot, search: Search): Promise<void> {
-  const { home, database } = snapshot;
-  const add = (object: string, name: string) =>
-    search.losses.add(object, { snapshot: nameOf(snapshot), name });
-  for (const root of home?.roots ?? []) {
-    await nameListing(root.listing, { ...search, add, what: 'home', describe: describeHomeEntry });
-  }
-  if (database) {
-    await nameListing(database.listing, {
-      ...search,
-      add,
-      what: 'database',
-      describe: describeDatabaseEntry,
-    });
-  }
-}
-
-interface ListingSearch extends Search {
-  readonly add: (object: string, name: string) => void;
-  readonly what: string;
-  readonly describe: (entry: Entry) => string;
-}
-
-async function nameListing(
-  listing: ListingRoot,
-  { store, checked, add, what, describe }: ListingSearch,
-): Promise<void> {
-  let last = '';
-  try {
-    for await (const entry of readListing(store, listing)) {
-      last = describe(entry);
-      const objects = new Set<string>();
-      for (const content of entry.contents) {
-        for (const object of await culpritsOf(content, checked)) objects.add(object);
-      }
-      for (const object of objects) add(object, last);
-    }
-  } catch (error) {
-    if (!(error instanceof StillpointError)) throw error;
-    const objects = await checked.culprits({ id: listing.id, kind: 'node' });
-    for (const object of objects)
-      add(object, `${what}: all after ${last || 'its beginning'}, its listing is damaged`);
-  }
-}
-
-async function culpritsOf(content: Content, { culprits }: StoreVerifyResult): Promise<readonly string[]> {
-  if ('list' in content) return culprits({ id: content.list, kind: 'node' });
-  const found: string[] = [];
-  for (const extent of content.extents) {
-    if (extent.kind === 'chunk') found.push(...(await culprits({ id: extent.id, kind: 'data' })));
-  }
-  return found;
 }

@@ -77,8 +77,10 @@ export {
   type Store,
 } from './store.ts';
 export {
+  type Amount,
   type Damage,
   type DamagedKind,
+  type Scrub,
   type VerifyOptions,
   type VerifyPhase,
   type VerifyProgress,

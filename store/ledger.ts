@@ -1,4 +1,4 @@
-import { callOf, namesOf, type StoreProblem, tolerate } from './chunk-index/masks.ts';
+import { callOf, namesOf, type StoreProblem } from './chunk-index/masks.ts';
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import { hex, type PackId, type SnapshotId } from './ids.ts';
@@ -22,6 +22,8 @@ export interface Ledger {
   drilledAtMs(snapshot: SnapshotId): number | null;
   /** When every byte of a pack was last read and was well. */
   readAtMs(pack: PackId): number | null;
+  /** When the header and trailer of a pack were last read, with or without the rest, and were well. */
+  listedAtMs(pack: PackId): number | null;
   /** Oldest first. Older ones say only what none after them says. */
   readonly acts: readonly LedgerAct[];
   /** Records that could not be read, and were done without. */
@@ -51,23 +53,27 @@ export async function appendLedger(
   else await putMerged(context, record, options);
 }
 
-/** Reads what was noted. A record that cannot be read is a problem, not the end. */
+/** Reads what was noted. A record that cannot be read, or needs a newer program, is a problem, not the end: nothing is decided by it. */
 export async function readLedger(store: Store, options: CallOptions = {}): Promise<Ledger> {
   const { records, problems } = await readRecords(insideOf(store).context, options);
   const acts = actsOf(records);
   const verified = new Map<SnapshotId, number>();
   const drilled = new Map<SnapshotId, number>();
   const read = new Map<PackId, number>();
+  const listed = new Map<PackId, number>();
   const maps = { verified: [verified], drilled: [drilled], repaired: [] } as const;
-  for (const { act, isOk, snapshots, packs, finishedMs } of acts) {
+  for (const act of acts) {
+    const { isOk, snapshots, packs, finishedMs } = act;
     for (const id of snapshots)
-      note(isOk ? maps[act] : [verified, drilled], id, isOk ? finishedMs : undefined);
+      note(isOk ? maps[act.act] : [verified, drilled], id, isOk ? finishedMs : undefined);
     for (const id of packs) note([read], id, isOk ? finishedMs : undefined);
+    for (const id of act.listed ?? []) note([listed], id, isOk ? finishedMs : undefined);
   }
   return {
     verifiedAtMs: id => verified.get(id) ?? null,
     drilledAtMs: id => drilled.get(id) ?? null,
     readAtMs: id => read.get(id) ?? null,
+    listedAtMs: id => latest(read.get(id), listed.get(id)),
     acts,
     problems,
   };
@@ -79,6 +85,13 @@ function note<Id>(maps: readonly Map<Id, number>[], id: Id, provenMs: number | u
     if (provenMs === undefined) map.delete(id);
     else map.set(id, provenMs);
   }
+}
+
+function latest(...timesMs: (number | undefined)[]): number | null {
+  return timesMs.reduce<number | null>(
+    (most, ms) => (ms !== undefined && ms > (most ?? -1) ? ms : most),
+    null,
+  );
 }
 
 function actsOf(records: ReadonlyMap<string, LedgerRecord>): LedgerAct[] {
@@ -98,11 +111,14 @@ async function readRecords(
     hasMissed = false;
     for (const name of await namesOf(context, { prefix: 'ledger/', pattern }, options)) {
       if (records.has(name) || problems.some(({ object }) => object === name)) continue;
-      await tolerate(problems, name, async () => {
+      try {
         const record = await readRecord(context, name, options);
         if (record === undefined) hasMissed = true;
         else records.set(name, record);
-      });
+      } catch (error) {
+        if (!isStoreError(error)) throw error;
+        problems.push({ object: name, error });
+      }
     }
   }
   return { records, problems };

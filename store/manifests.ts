@@ -104,8 +104,8 @@ export async function* readAhead<T>(
   yield* underWay;
 }
 
-/** Merges the hosts' sequences by time: within a host a clock that jumped changes nothing. */
-function inOrder(manifests: readonly Manifest[]): Manifest[] {
+/** Oldest first: merges the hosts' sequences by time, so that within a host a clock that jumped changes nothing. */
+export function inOrder(manifests: readonly Manifest[]): Manifest[] {
   const hosts = new Map<string, Manifest[]>();
   for (const manifest of manifests) {
     const own = hosts.get(manifest.host);

@@ -1,45 +1,83 @@
 import { breather } from './breathe.ts';
-import type { ChunkRef } from './content.ts';
-import { storeError } from './errors.ts';
+import type { CborValue } from './cbor.ts';
+import type { ChunkRef, ChunkSource } from './content.ts';
+import { recordDamage } from './damage.ts';
+import { isStoreError } from './errors.ts';
 import { fromHex, type PackId, type SnapshotId } from './ids.ts';
+import { readLedger } from './ledger.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
 import { type Generations, readGenerations } from './protocol/generations.ts';
 import { insideOf, type Store } from './store.ts';
+import { budgetOf } from './verify/budget.ts';
+import { confirmDamage, lookAgain } from './verify/confirm.ts';
 import { verifyData } from './verify/data.ts';
+import { turnsAt } from './verify/due.ts';
 import { GraphVerifier } from './verify/graph.ts';
+import { VerifyNotes } from './verify/notes.ts';
 import { verifyObjects } from './verify/objects.ts';
 import { verifyIndex, verifyPacks } from './verify/packs.ts';
 import { DamageReach } from './verify/reach.ts';
 import { type Damage, DamageReport } from './verify/report.ts';
 import type { Inventory, VerifiedIndex, VerifyProgress, VerifyRun } from './verify/run.ts';
+import { planPacks, type Scrub, scrubOf } from './verify/scrub.ts';
+import { type CheckSnapshot, verifySnapshots, type WalkedSnapshots } from './verify/snapshots.ts';
 
 export type { Damage, DamagedKind } from './verify/report.ts';
 export type { VerifyPhase, VerifyProgress } from './verify/run.ts';
+export type { Amount, Scrub } from './verify/scrub.ts';
 
 export interface VerifyOptions {
-  /** Which part of the packs is read byte by byte: 0 (default) to 1. A lesser part is a new choice in each run. */
-  readonly readData?: number;
+  /**
+   * Which part of the packs is read byte by byte, again whatever the ledger says: 0 (default) to 1; a lesser part is a new
+   * choice in each run. 'due': packs that were never read, and those whose turn it is this day.
+   */
+  readonly readData?: number | 'due';
   /** Walk from these snapshots only; default: all. Every manifest and other small object is opened all the same. SNAPSHOT_UNKNOWN. */
   readonly snapshots?: readonly SnapshotId[];
   /** Which packs readData is about: all (default), or those that the snapshots walked from need. */
   readonly packs?: 'all' | 'needed';
+  /** Ends well after about this time; what waits is said. The newest and the oldest snapshot come first. */
+  readonly maxDurationMs?: number | undefined;
+  /** Called for each snapshot that was walked. */
+  readonly check?: CheckSnapshot;
+  /**
+   * Who verifies: what was found is written into the ledger, and damage that was seen twice is recorded. Without it, or where
+   * the store cannot be written, nothing changes.
+   */
+  readonly noteAs?: string;
+  /** Kept with the act in the ledger. */
+  readonly noteDetail?: CborValue;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
 
 export interface VerifyResult {
   readonly isOk: boolean;
+  /** Those that were walked. */
   readonly snapshots: readonly Manifest[];
+  /** Whose turn it was, and for which the time was not enough. */
+  readonly waiting: readonly SnapshotId[];
   readonly objects: number;
-  /** With readData: chunks whose bytes were hashed; without: references followed. */
+  /** Chunks whose bytes were hashed; where only structure was asked for, references followed. */
   readonly chunksChecked: number;
   readonly bytesRead: number;
   readonly damage: readonly Damage[];
   /** Damaged objects beyond those listed. */
   readonly unlistedDamage: number;
-  /** Snapshots from which something damaged or missing can be reached. */
+  /** Packs that are recorded as damaged and of which nothing needed is lost: they go with a prune. */
+  readonly harmless: readonly Damage[];
+  /** Packs that were found wanting, and were whole when they were read again. */
+  readonly unsteady: readonly string[];
+  /** All snapshots from which something damaged or missing can be reached. */
   readonly affected: readonly SnapshotId[];
+  /** What check had to say. */
+  readonly problems: ReadonlyMap<SnapshotId, string>;
+  readonly scrub: Scrub;
+  /** Whether ledger and damage records were written; undefined: nobody asked. */
+  readonly noted: { readonly isDone: boolean; readonly error?: Error } | undefined;
+  /** Reads chunks by the index that was verified. */
+  readonly source: ChunkSource;
   /**
    * The damaged objects that a chunk, or anything below a node, is lost with; empty when nothing of it is. Reads nodes.
    */
@@ -47,70 +85,135 @@ export interface VerifyResult {
 }
 
 /**
- * Checks a store: every object is opened, from every manifest everything is reached, and with readData every byte of the
- * packs is read. Finds all it can; throws only when the medium or the format ends the search. Changes nothing.
+ * Checks a store: every object is opened or its size compared, from manifests everything is reached, and bytes of packs are
+ * read as far as is asked for. Finds all it can; throws only when the medium or the format ends the search. Who verifies
+ * beside a prune opens a session for reading first.
  */
 export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { context } = insideOf(store);
-  const { signal } = options;
-  for (let attempt = 1; ; attempt++) {
-    const before = await readGenerations(context, { signal, reading: 'lenient' });
-    const result = await verifyOnce(store, before, options);
-    if (result.isOk || attempt === attemptsMax) return result;
-    // What a prune moved or took meanwhile looks like damage to who had listed it before.
-    const { state } = await readGenerations(context, { signal, reading: 'lenient' });
-    if (state === before.state) return result;
+  const { signal, noteAs, noteDetail = null } = options;
+  const notes = new VerifyNotes(store, { host: noteAs, detail: noteDetail });
+  const budget = budgetOf(context.seams.clock, options.maxDurationMs);
+  const counts = { objects: 0, references: 0, hashed: 0, bytesRead: 0 };
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const before = await readGenerations(context, { signal, reading: 'lenient' });
+      const run = await beginRun(store, { notes, budget, counts }, options);
+      const found = await verifyOnce(run, before, options);
+      const isOver = found.damage.length === 0 || attempt === attemptsMax;
+      // What a prune moved or took meanwhile looks like damage to who had listed it before.
+      const { state } = await readGenerations(context, { signal, reading: 'lenient' });
+      if (isOver || state === before.state) return await concluded(store, { run, found }, options);
+    }
+  } finally {
+    // Where it was ended: what was read is known all the same.
+    await notes.write({ whole: [], damaged: [], damagedPacks: [] });
   }
 }
 
 const attemptsMax = 3;
 
-async function verifyOnce(
+async function beginRun(
   store: Store,
-  generations: Generations,
-  options: VerifyOptions,
-): Promise<VerifyResult> {
+  parts: Pick<VerifyRun, 'notes' | 'budget' | 'counts'>,
+  { signal, onProgress }: VerifyOptions,
+): Promise<VerifyRun> {
   const { context, keys } = insideOf(store);
-  const { readData = 0, signal, onProgress } = options;
-  const counts = { objects: 0, chunksChecked: 0, bytesRead: 0 };
-  const run: VerifyRun = {
+  const { counts } = parts;
+  counts.objects = 0;
+  counts.references = 0;
+  return {
+    ...parts,
     context,
     keys,
     report: new DamageReport(),
     signal,
-    counts,
+    ledger: await readLedger(store, { signal }),
+    turns: turnsAt(context.seams.clock.nowMs(), context.ring.blake3),
     progress: (phase, done, total) => onProgress?.({ phase, done, total, bytesRead: counts.bytesRead }),
     breathe: breather(context.seams.clock),
   };
+}
+
+/** What one pass came to. */
+interface Found extends WalkedSnapshots {
+  readonly inventory: Inventory;
+  readonly verified: VerifiedIndex;
+  readonly damage: readonly Damage[];
+  readonly graph: GraphVerifier;
+}
+
+async function verifyOnce(run: VerifyRun, generations: Generations, options: VerifyOptions): Promise<Found> {
   const inventory = await verifyObjects(run);
   // Nobody depends on them any more, and they may go at any moment.
   for (const pack of generations.swept) inventory.packs.delete(pack);
   const verified = await verifyIndex(run, inventory, generations);
   await verifyPacks(run, inventory, verified);
+  await lookAgain(run, { verified, inventory });
   const graph = new GraphVerifier(run, verified);
-  const snapshots = await verifySnapshots(run, graph, { inventory, wanted: options.snapshots });
+  const { snapshots: wanted, check } = options;
+  const walked = await verifySnapshots(run, graph, { inventory, wanted, check });
   // A damaged part that was named already explains them all.
   const isExplained = run.report.list.some(({ kind }) => kind === 'index');
   for (const pack of isExplained ? [] : graph.unlistedPacks)
     run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
-  if (readData > 0) {
-    const isSampled = sampler(run, readData);
-    const wants = (pack: PackId) =>
-      isSampled(pack) && (options.packs !== 'needed' || graph.neededPacks.has(pack));
-    await verifyData(run, { inventory, verified, wants });
-  }
+  const isAsked = dataAsked(run, options);
+  const wants = (pack: PackId, readMs: number | null) =>
+    isAsked(pack, readMs) && (options.packs !== 'needed' || graph.neededPacks.has(pack));
+  if (options.readData) await verifyData(run, verified, planPacks(run, inventory, wants));
+  return { ...walked, inventory, verified, graph, damage: run.report.list };
+}
+
+/** A sample is by a hash under a key of this run, so that no pack is left out for ever. */
+function dataAsked(
+  { context, turns }: VerifyRun,
+  { readData = 0 }: VerifyOptions,
+): (pack: PackId, readMs: number | null) => boolean {
+  if (readData === 'due') return turns.isDue;
+  if (readData >= 1) return () => true;
+  const key = context.seams.randomness.bytes(32);
+  return pack => {
+    const hash = Buffer.from(context.ring.blake3.keyed(key, fromHex(pack)));
+    return hash.readUInt32LE() < readData * 2 ** 32;
+  };
+}
+
+/** Traces what was found to snapshots, and writes down what is to be remembered. */
+async function concluded(
+  store: Store,
+  { run, found }: { readonly run: VerifyRun; readonly found: Found },
+  options: VerifyOptions,
+): Promise<VerifyResult> {
+  const { graph, verified, inventory, problems } = found;
   const reach = new DamageReach(run, verified, graph);
-  const damage = run.report.list;
   const affected: SnapshotId[] = [];
-  for (const manifest of damage.length > 0 ? snapshots : [])
-    if (await anyReachesDamage(reach, manifest)) affected.push(manifest.id);
+  const blamed = new Set<string>();
+  for (const { id, roots } of found.damage.length > 0 ? found.all : []) {
+    const culprits = await culpritsOf(reach, roots);
+    for (const culprit of culprits) blamed.add(culprit);
+    if (culprits.length > 0) affected.push(id);
+  }
+  const isHarmless = ({ object }: Damage) => !blamed.has(object) && isRecorded(object, verified);
+  const damage = found.damage.filter(one => !isHarmless(one));
+  const { unsteady, noted } = await writeDown(store, { run, found, damage, affected }, options);
+  const { objects, references, hashed, bytesRead } = run.counts;
   const result: VerifyResult = {
-    isOk: damage.length === 0,
-    snapshots,
-    ...counts,
+    isOk: damage.length === 0 && problems.size === 0,
+    snapshots: found.walked,
+    waiting: found.waiting,
+    objects,
+    chunksChecked:
+      typeof options.readData === 'number' && options.readData > 0 ? hashed : references + hashed,
+    bytesRead,
     damage,
     unlistedDamage: run.report.unlisted,
+    harmless: found.damage.filter(isHarmless),
+    unsteady,
     affected,
+    problems,
+    scrub: scrubOf(run, inventory),
+    noted,
+    source: graph.source,
     culprits: ref => reach.culprits(ref),
   };
   looks.set(result, { inventory, verified });
@@ -130,42 +233,56 @@ export function lookOf(result: VerifyResult): VerifiedStore {
   return looks.get(result)!;
 }
 
-async function anyReachesDamage(reach: DamageReach, { roots }: Manifest): Promise<boolean> {
-  for (const root of roots) if ((await reach.culprits(root)).length > 0) return true;
-  return false;
+async function culpritsOf(reach: DamageReach, roots: readonly ChunkRef[]): Promise<string[]> {
+  const found = new Set<string>();
+  for (const root of roots) for (const culprit of await reach.culprits(root)) found.add(culprit);
+  return [...found];
 }
 
-async function verifySnapshots(
-  run: VerifyRun,
-  graph: GraphVerifier,
-  { inventory, wanted }: { inventory: Inventory; wanted: readonly SnapshotId[] | undefined },
-): Promise<Manifest[]> {
-  const missing = wanted?.find(id => !inventory.manifests.has(id) || inventory.forgotten.has(id));
-  if (missing !== undefined)
-    throw storeError('SNAPSHOT_UNKNOWN', `Cannot verify snapshot ${missing}: it is not there`, {
-      remedy: 'List the snapshots with `stillpoint snapshots`.',
-    });
-  const isWanted = wanted === undefined ? () => true : (id: SnapshotId) => wanted.includes(id);
-  const manifests: Manifest[] = [];
-  let done = 0;
-  for (const id of inventory.manifests) {
-    const manifest = await graph.manifest(id, inventory);
-    if (manifest !== undefined && isWanted(id) && !inventory.forgotten.has(id)) {
-      await graph.verify(manifest.roots);
-      manifests.push(manifest);
-    }
-    done += 1;
-    run.progress('snapshots', done, inventory.manifests.size);
+/** Whether all that is wrong with a pack was written down before. */
+function isRecorded(object: string, { index, masks, brokenLists }: VerifiedIndex): boolean {
+  const pack = object.slice(-64) as PackId;
+  const frames = index.framesOf(pack);
+  if (object !== packName(pack)) return false;
+  if (masks.isDamaged(pack)) return true;
+  const bad = frames.filter(({ frame }) => index.isBad(frame));
+  if (bad.length === 0 || !bad.every(({ ordinal }) => masks.isDamaged(pack, ordinal))) return false;
+  return bad.length === frames.length || !brokenLists.has(pack);
+}
+
+/** Damage first: that nothing new depends on it matters more than what is remembered. */
+async function writeDown(
+  store: Store,
+  {
+    run,
+    found,
+    damage,
+    affected,
+  }: {
+    readonly run: VerifyRun;
+    readonly found: Found;
+    readonly damage: readonly Damage[];
+    readonly affected: readonly SnapshotId[];
+  },
+  { noteAs }: VerifyOptions,
+): Promise<Pick<VerifyResult, 'unsteady' | 'noted'>> {
+  const isPack = ({ kind }: Damage) => kind === 'data-pack' || kind === 'metadata-pack';
+  const confirmed = damage.some(isPack) ? await confirmDamage(run, found) : { damage: [], unsteady: [] };
+  const { unsteady } = confirmed;
+  if (noteAs === undefined) return { unsteady, noted: undefined };
+  let failure: Error | undefined;
+  try {
+    if (confirmed.damage.length > 0) await recordDamage(store, confirmed.damage, { signal: run.signal });
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    failure = error;
   }
-  return manifests;
-}
-
-/** Chooses packs by a hash under a key of this run, so that no pack is left out for ever. */
-function sampler({ context }: VerifyRun, part: number): (pack: PackId) => boolean {
-  if (part >= 1) return () => true;
-  const key = context.seams.randomness.bytes(32);
-  return pack => {
-    const hash = Buffer.from(context.ring.blake3.keyed(key, fromHex(pack)));
-    return hash.readUInt32LE() < part * 2 ** 32;
-  };
+  const bad = new Set<SnapshotId>([...affected, ...found.problems.keys()]);
+  await run.notes.write({
+    whole: found.walked.map(({ id }) => id).filter(id => !bad.has(id)),
+    damaged: [...bad],
+    damagedPacks: damage.filter(isPack).map(({ object }) => object.slice(-64) as PackId),
+  });
+  failure ??= run.notes.failure;
+  return { unsteady, noted: failure === undefined ? { isDone: true } : { isDone: false, error: failure } };
 }

@@ -1,5 +1,5 @@
 import { type FenceRecord, listSnapshots, type Snapshot } from '../../engine/index.ts';
-import { readHolds } from '../../store/index.ts';
+import { type Ledger, readHolds, readLedger } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
@@ -18,16 +18,23 @@ export const snapshots: Command<SnapshotsOptions> = async (context, options) => 
   const onDamage = (id: string, { message }: Error) => void damaged.push({ id, message });
   const found = await listSnapshots(store, { ...options, onDamage });
   const held = await readHolds(store, { signal: context.signal });
+  const ledger = await readLedger(store, { signal: context.signal });
   context.output.result(
-    { snapshots: found.map(snapshot => toJson(snapshot, held)), damaged },
-    found.length === 0 ? 'No snapshots.' : toTable(found, held),
+    { snapshots: found.map(snapshot => toJson(snapshot, { held, ledger })), damaged },
+    found.length === 0 ? 'No snapshots.' : toTable(found, { held, ledger }),
   );
   if (damaged.length === 0) return exitCodes.done;
   if (!context.output.json) for (const { message } of damaged) context.output.warning(message);
   return exitCodes.damaged;
 };
 
-function toJson(snapshot: Snapshot, held: ReadonlySet<string>): Record<string, unknown> {
+interface Known {
+  readonly held: ReadonlySet<string>;
+  readonly ledger: Ledger;
+}
+
+function toJson(snapshot: Snapshot, { held, ledger }: Known): Record<string, unknown> {
+  const verifiedMs = ledger.verifiedAtMs(snapshot.id);
   return {
     id: snapshot.id,
     instance: snapshot.instance,
@@ -39,7 +46,7 @@ function toJson(snapshot: Snapshot, held: ReadonlySet<string>): Record<string, u
     homeFiles: snapshot.home?.files ?? 0,
     homeBytes: snapshot.home?.bytes ?? 0,
     databaseRows: snapshot.database?.rows ?? 0,
-    verifiedAt: null,
+    verifiedAt: verifiedMs === null ? null : utcTime(verifiedMs),
     held: held.has(snapshot.id),
     degradedOf: snapshot.degraded?.of ?? null,
   };
@@ -50,9 +57,14 @@ function heldFor({ kind, heldMs }: FenceRecord): string {
   return kind === 'stopped' ? 'stopped' : duration(heldMs);
 }
 
-function toTable(found: readonly Snapshot[], held: ReadonlySet<string>): string {
+function verifiedAt({ id }: Snapshot, ledger: Ledger): string {
+  const verifiedMs = ledger.verifiedAtMs(id);
+  return verifiedMs === null ? '' : localTime(verifiedMs);
+}
+
+function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
   return table(
-    ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'tags'],
+    ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'verified', 'tags'],
     found.map(snapshot => [
       snapshot.id.slice(0, 8),
       localTime(snapshot.timeMs),
@@ -61,6 +73,7 @@ function toTable(found: readonly Snapshot[], held: ReadonlySet<string>): string 
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
       heldFor(snapshot.fence),
+      verifiedAt(snapshot, ledger),
       [
         ...snapshot.tags,
         ...(held.has(snapshot.id) ? ['(on hold)'] : []),

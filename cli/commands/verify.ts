@@ -1,48 +1,130 @@
-import { listSnapshots, type NamedDamage, verifySnapshots } from '../../engine/index.ts';
-import type { Command } from '../context.ts';
+import { hostname } from 'node:os';
+import {
+  engineError,
+  listSnapshots,
+  type NamedDamage,
+  type Snapshot,
+  type VerifyResult,
+  verifySnapshots,
+} from '../../engine/index.ts';
+import type { Amount, Store } from '../../store/index.ts';
+import { parseDuration } from '../config/units.ts';
+import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
-import { counted, size } from '../render/quantities.ts';
+import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
 
 interface VerifyOptions {
   readonly snapshots: readonly string[];
-  readonly readData?: true;
+  /** True where it stands without a share. */
+  readonly readData?: true | string;
+  readonly maxDuration?: string;
   readonly instance?: string;
   readonly tag?: string;
 }
 
 /** Checks the store and the named snapshots (default: all); names what is damaged and what that takes with it. */
 export const verify: Command<VerifyOptions> = async (context, options) => {
+  const { share, names } = dataWanted(options);
+  const maxDurationMs = durationOf(options.maxDuration);
   await using store = await openConfiguredStore(context);
-  const filter = { instance: options.instance, tag: options.tag };
-  const named = options.snapshots.map(snapshot => snapshotNamed(context, store, { ...options, snapshot }));
-  // A manifest that cannot be read is among what the store's own verification names.
-  const snapshots =
-    named.length > 0
-      ? await Promise.all(named)
-      : await listSnapshots(store, { ...filter, onDamage: () => undefined });
   const result = await verifySnapshots({
     store,
-    snapshots,
-    readData: options.readData ?? false,
-    packs: named.length > 0 ? 'needed' : 'all',
+    host: hostname(),
+    snapshots: await wanted(context, store, { ...options, snapshots: names }),
+    isNamed: names.length > 0,
+    readData: share ?? (maxDurationMs === undefined ? 0 : 'due'),
+    maxDurationMs,
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });
-  const read = options.readData
-    ? `${size(result.bytesRead)} read`
-    : 'structure only; --read-data reads every byte';
-  context.output.result(
-    { messageType: 'summary', ...result },
-    [
-      ...result.damage.flatMap(describe),
-      `${result.ok ? 'No damage' : counted(result.damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
-        `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
-    ].join('\n'),
-  );
+  for (const damage of result.elsewhere) context.output.warning(describe(damage).join('\n'));
+  for (const pack of result.unsteady)
+    context.output.warning(`${pack} could not be read, and could a moment later: look at the medium`);
+  if (!result.noted.isDone)
+    context.output.warning(
+      `This was not noted in the store: ${result.noted.error?.message ?? 'it cannot be written'}`,
+    );
+  const isData = share !== undefined || maxDurationMs !== undefined;
+  context.output.result(toJson(result), toText(result, { isData }));
   return result.ok ? exitCodes.done : exitCodes.damaged;
 };
+
+/** Undefined: all, and no manifest that cannot be read hides the others. */
+async function wanted(
+  context: Context,
+  store: Store,
+  options: VerifyOptions,
+): Promise<readonly Snapshot[] | undefined> {
+  const { snapshots, instance, tag } = options;
+  if (snapshots.length > 0)
+    return Promise.all(snapshots.map(snapshot => snapshotNamed(context, store, { ...options, snapshot })));
+  if (instance === undefined && tag === undefined) return undefined;
+  return listSnapshots(store, { instance, tag, onDamage: () => undefined });
+}
+
+/** `--read-data latest` is a snapshot, and `--read-data 5%` a share. */
+function dataWanted({ readData, snapshots }: VerifyOptions): {
+  readonly share: number | undefined;
+  readonly names: readonly string[];
+} {
+  if (readData === undefined || readData === true) return { share: readData && 1, names: snapshots };
+  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(readData)?.[1];
+  if (percent === undefined && !/[%.]/.test(readData)) return { share: 1, names: [readData, ...snapshots] };
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100)
+    return { share: Number(percent) / 100, names: snapshots };
+  throw engineError('USAGE', `Cannot read a share of ${JSON.stringify(readData)}: it is no percentage`, {
+    remedy: 'Give it from 0.1% to 100%, as in --read-data=5%.',
+  });
+}
+
+function durationOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const durationMs = parseDuration(text);
+  if (durationMs !== undefined && durationMs > 0) return durationMs;
+  throw engineError('USAGE', `Cannot stop after ${JSON.stringify(text)}: it is no duration`, {
+    remedy: 'Give it as in 90s, 30m or 6h.',
+  });
+}
+
+function toJson(result: VerifyResult): Record<string, unknown> {
+  const { scrub, noted, ...rest } = result;
+  const { oldestReadMs, ...amounts } = scrub;
+  return {
+    messageType: 'summary',
+    ...rest,
+    noted: noted.isDone,
+    scrub: { ...amounts, oldestReadAt: oldestReadMs === null ? null : utcTime(oldestReadMs) },
+  };
+}
+
+function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
+  const { ok, damage, waiting } = result;
+  const read = isData
+    ? `${size(result.bytesRead)} read`
+    : 'structure only; --max-duration reads what is due, --read-data every byte';
+  return [
+    ...damage.flatMap(describe),
+    `${ok ? 'No damage' : counted(damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
+      `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
+    ...(waiting.length > 0 ? [`${counted(waiting.length, 'snapshot')} waited for more time.`] : []),
+    ...debt(result),
+  ].join('\n');
+}
+
+/** What is not known about the bytes of the store. */
+function debt({ scrub }: VerifyResult): string[] {
+  const { all, due, overdue, neverRead, oldestReadMs } = scrub;
+  if (all.packs === 0) return [];
+  const amount = ({ packs, bytes }: Amount) => `${size(bytes)} in ${counted(packs, 'pack')}`;
+  if (neverRead.packs === all.packs) return [`No byte of the ${amount(all)} was ever read again.`];
+  const oldest = oldestReadMs === null ? '' : `; the oldest was read ${localTime(oldestReadMs)}`;
+  const never = neverRead.packs > 0 ? `, ${count(neverRead.packs)} of them never` : '';
+  return overdue.packs > 0
+    ? [`Not read for 30 days: ${amount(overdue)} of ${amount(all)}${never}${oldest}.`]
+    : [`Every byte was read within 30 days; ${due.packs > 0 ? amount(due) : 'nothing'} is due${oldest}.`];
+}
 
 function describe(damage: NamedDamage): string[] {
   return [

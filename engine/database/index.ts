@@ -17,7 +17,7 @@ export type {
   RestoredDatabase,
   TableCache,
 } from './database.ts';
-export { type DatabaseCounts, readDatabaseCounts } from './postgres/counts.ts';
+export { countDatabase } from './postgres/counts.ts';
 export { type DumpTool, findDumpTool } from './postgres/ddl.ts';
 export { describeDatabaseEntry, describeDatabaseKey } from './postgres/entry.ts';
 export { restoreDatabase } from './postgres/restore.ts';

@@ -47,7 +47,7 @@ const frameWords = 3;
 const firstFrames = 64;
 const zstdBit = 0x80000000;
 
-/** The chunks of many packs. 32 bytes a slot at up to 3/4 load, and 12 a frame. */
+/** The chunks of many packs. 28 bytes a slot at up to 3/4 load, and 12 a frame. */
 export class ChunkIndex {
   readonly #chunks = new ChunkTable();
   readonly #packs: PackSpan[] = [];
@@ -141,6 +141,11 @@ export class ChunkIndex {
     return places;
   }
 
+  /** Tells of each copy which pack and frame it is in, without a place for each. */
+  eachCopy(id: Uint8Array, take: (pack: PackId, frame: number) => void): void {
+    this.#chunks.eachFrame(id, frame => take(this.#packs[this.#packOf(frame)]!.pack, frame));
+  }
+
   /** The length of a chunk of which a copy is there that is not known bad. */
   lengthOf(id: Uint8Array, chunkClass: ChunkClass): number | undefined {
     const slot = this.#chunks
@@ -152,6 +157,16 @@ export class ChunkIndex {
   /** From now on nothing depends on the frame. */
   markBad(frame: number): void {
     this.#badFrames.add(frame);
+  }
+
+  /** It was read, and is whole. */
+  markGood(frame: number): void {
+    this.#badFrames.delete(frame);
+  }
+
+  /** Frames that are known bad. */
+  badFrames(): FramePlace[] {
+    return [...this.#badFrames].map(frame => this.frame(frame));
   }
 
   isBad(frame: number): boolean {
@@ -171,6 +186,12 @@ export class ChunkIndex {
   /** Every pack that is listed, and how large it is if it is whole. */
   packSizes(): readonly { readonly pack: PackId; readonly chunkClass: ChunkClass; readonly bytes: number }[] {
     return this.#packs;
+  }
+
+  /** How large a pack is if it is whole; undefined when it is not listed. */
+  bytesOf(pack: PackId): number | undefined {
+    const number = this.#byName.get(pack);
+    return number === undefined ? undefined : this.#packs[number]!.bytes;
   }
 
   frame(frame: number): FramePlace {
@@ -196,7 +217,8 @@ export class ChunkIndex {
   ): number {
     const at = this.#frameCount * frameWords;
     if (at === this.#frames.length) {
-      const larger = new Uint32Array(this.#frames.length * 2);
+      // By half only: what is not used of it lies idle.
+      const larger = new Uint32Array(Math.ceil(this.#frames.length / frameWords / 2) * 3 * frameWords);
       larger.set(this.#frames);
       this.#frames = larger;
     }

@@ -6,12 +6,12 @@ export interface Slot {
   readonly length: number;
 }
 
-const slotWords = 8;
+const slotWords = 7;
 const loadMax = 0.75;
 const firstCapacity = 64;
 
 /**
- * Chunk keys (the first 16 bytes of an id) and where the chunks lie: open addressing over one buffer, 32 bytes a slot.
+ * Chunk keys (the first 16 bytes of an id) and where the chunks lie: open addressing over one buffer, 28 bytes a slot.
  * A key may be there several times, once for each copy; keys come from a keyed hash, so their first bytes need no mixing.
  */
 export class ChunkTable {
@@ -90,6 +90,14 @@ export class ChunkTable {
       if (words[at] === first && this.#isAt(key, at))
         found.push({ frame: words[at + 4]! - 1, offset: words[at + 5]!, length: words[at + 6]! });
     return found;
+  }
+
+  /** The frames of all copies. */
+  eachFrame(key: Uint8Array, take: (frame: number) => void): void {
+    const words = this.#words;
+    const first = word(key, 0);
+    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at)) take(words[at + 4]! - 1);
   }
 
   #isAt(key: Uint8Array, at: number): boolean {

@@ -22,7 +22,10 @@ export function mergeActs(acts: readonly LedgerAct[], remembered: Remembered): L
     const snapshots = act.snapshots.filter(id => remembered.snapshot(id) && isNews(`${kind} ${id}`));
     // Who read a pack does not matter, only that all was well.
     const packs = act.packs.filter(id => remembered.pack(id) && isNews(`${act.isOk} ${id}`));
-    if (isNewest || snapshots.length > 0 || packs.length > 0) kept.push({ ...act, snapshots, packs });
+    const isListedOnly = (id: PackId) => !said.has(`${act.isOk} ${id}`) && isNews(`listed ${act.isOk} ${id}`);
+    const listed = (act.listed ?? []).filter(id => remembered.pack(id) && isListedOnly(id));
+    if (isNewest || snapshots.length + packs.length + listed.length > 0)
+      kept.push({ ...act, snapshots, packs, ...(act.listed && { listed }) });
   }
   return kept.reverse();
 }

@@ -28,6 +28,8 @@ export interface LedgerAct {
   readonly snapshots: readonly SnapshotId[];
   /** Packs of which every byte was read. */
   readonly packs: readonly PackId[];
+  /** Further packs: their own lists were read, and their contents were not. */
+  readonly listed?: readonly PackId[];
   /** Whatever else the act has to say; the store does not interpret it. */
   readonly detail: CborValue;
 }
@@ -88,9 +90,10 @@ export const ledgerRecord: RecordCodec<LedgerRecord> = {
 };
 
 const earlierField = 8;
+const listedField = 9;
 
 function actFields(act: LedgerAct): ReadonlyMap<number, CborValue> {
-  return fieldMap(
+  const fields = fieldMap(
     acts.indexOf(act.act),
     act.host,
     act.finishedMs,
@@ -99,6 +102,7 @@ function actFields(act: LedgerAct): ReadonlyMap<number, CborValue> {
     joined(act.packs),
     act.detail,
   );
+  return act.listed?.length ? new Map([...fields, [listedField, joined(act.listed)]]) : fields;
 }
 
 function actOf(fields: Fields, name: string): LedgerAct {
@@ -110,6 +114,7 @@ function actOf(fields: Fields, name: string): LedgerAct {
     snapshots: ids<SnapshotId>(fields, 5, name),
     packs: ids<PackId>(fields, 6, name),
     detail: fields.value(7),
+    ...(fields.has(listedField) && { listed: ids<PackId>(fields, listedField, name) }),
   };
 }
 

@@ -98,7 +98,7 @@ async function assess(
   if (isFailure(header))
     return { ...state, ...none, [header.code === 'STORE_READ_FAILED' ? 'unreadable' : 'bad']: frames };
   const isFrail = ({ ordinal }: FramePlace) =>
-    own === undefined || doomed.has(pack) || verified.isRecorded(pack, ordinal);
+    own === undefined || doomed.has(pack) || verified.masks.isDamaged(pack, ordinal);
   // What is to be copied out is looked at as a whole.
   const isSuspect = (place: FramePlace) => isFrail(place) || verified.index.isBad(place.frame);
   const { bad, unreadable } = await lookAtFrames(context, { row, frames, isSuspect }, options);

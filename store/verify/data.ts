@@ -1,4 +1,5 @@
-import type { FramePlace } from '../chunk-index/chunk-index.ts';
+import type { ChunkIndex, FramePlace } from '../chunk-index/chunk-index.ts';
+import type { ChunkClass } from '../content.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { FrameReader, readTrailer } from '../pack/reader.ts';
@@ -13,54 +14,74 @@ import {
   type PackRow,
   packName,
 } from '../pack/row.ts';
+import { readGenerations } from '../protocol/generations.ts';
 import { rowFromIndex } from './packs.ts';
-import { callOf, type Inventory, type VerifiedIndex, type VerifyRun } from './run.ts';
+import { callOf, type VerifiedIndex, type VerifyRun } from './run.ts';
 
 const readBytes = 4 * 1024 * 1024;
 
-/** Reads every byte of the packs again: opens each frame, and hashes each chunk. */
+export interface PlannedPack {
+  readonly pack: PackId;
+  readonly bytes: number;
+  readonly readMs: number | null;
+}
+
+/**
+ * Reads every byte of packs again: opens each frame, and hashes each chunk. Ends when the time is over, but not before one
+ * pack was read: so a small budget comes to an end, too, some day.
+ */
 export async function verifyData(
   run: VerifyRun,
-  {
-    inventory,
-    verified,
-    wants,
-  }: { inventory: Inventory; verified: VerifiedIndex; wants: (pack: PackId) => boolean },
+  verified: VerifiedIndex,
+  packs: readonly PlannedPack[],
 ): Promise<void> {
-  const packs = [...inventory.packs].filter(([pack]) => wants(pack) && !verified.isRecorded(pack));
-  const total = packs.reduce((sum, [, bytes]) => sum + bytes, 0);
+  const total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
-  run.counts.chunksChecked = 0;
-  for (const [pack, bytes] of packs) {
+  for (const { pack, bytes } of packs) {
+    if (done > 0 && run.budget.isSpent()) return;
     const row = await rowOf(run, verified, { pack, bytes });
-    if (row !== undefined) await verifyPack(run, verified, row);
+    const isWhole = row !== undefined && (await verifyPack(run, verified.index, row.row)) && row.isWhole;
+    if (isWhole) await run.notes.read(pack);
     done += bytes;
     run.progress('data', done, total);
   }
 }
 
-/** Undefined: nobody can say what the pack holds; that was reported. */
+/** Undefined: nobody can say what the pack holds, which was reported; or a prune took it. */
 async function rowOf(
   run: VerifyRun,
   verified: VerifiedIndex,
   { pack, bytes }: { pack: PackId; bytes: number },
-): Promise<PackRow | undefined> {
+): Promise<{ readonly row: PackRow; readonly isWhole: boolean } | undefined> {
   try {
     const row = await readTrailer(run.context, { pack, bytes }, callOf(run));
     run.counts.bytesRead += bytes - framesBytesOf(row);
-    return row;
+    return { row, isWhole: true };
   } catch (error) {
     if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
-    report(run, { pack, chunkClass: 'data' }, error);
-    return rowFromIndex(run, verified, pack);
+    if (error.code === 'STORE_OBJECT_MISSING' && (await isSwept(run, pack))) return undefined;
+    report(run, { pack, chunkClass: classOf(verified, pack) }, error);
+    verified.brokenLists.add(pack);
+    const row = await rowFromIndex(run, verified, pack);
+    return row && { row, isWhole: false };
   }
 }
 
-async function verifyPack(run: VerifyRun, { index, isRecorded }: VerifiedIndex, row: PackRow): Promise<void> {
+function classOf({ index }: VerifiedIndex, pack: PackId): ChunkClass {
+  return index.framesOf(pack)[0]?.chunkClass ?? 'data';
+}
+
+/** Whether a prune has decided since that it goes. */
+export async function isSwept({ context, signal }: VerifyRun, pack: PackId): Promise<boolean> {
+  return (await readGenerations(context, { signal, reading: 'lenient' })).swept.has(pack);
+}
+
+async function verifyPack(run: VerifyRun, index: ChunkIndex, row: PackRow): Promise<boolean> {
   // A reader of its own: what was kept from an earlier look is not read again.
   const reader = new FrameReader(run.context, { cacheBytesMax: 0 });
   const listed = index.framesOf(row.pack);
   let position = 0;
+  let isWhole = true;
   for (const batch of batches(placesOf(row))) {
     run.signal?.throwIfAborted();
     const sealed = await readBatch(run, row, batch);
@@ -76,16 +97,18 @@ async function verifyPack(run: VerifyRun, { index, isRecorded }: VerifiedIndex, 
         if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
         const known = listed[place.ordinal];
         if (known !== undefined) index.markBad(known.frame);
-        if (!isRecorded(row.pack, place.ordinal)) report(run, row, error, chunks);
+        report(run, row, error, chunks);
+        isWhole = false;
       }
       position += chunks;
-      run.counts.chunksChecked += chunks;
+      run.counts.hashed += chunks;
     }
   }
+  return isWhole;
 }
 
 /** Where the frames of a row lie; the row need not be the one in the index. */
-function* placesOf(row: PackRow): Generator<FramePlace> {
+export function* placesOf(row: PackRow): Generator<FramePlace> {
   const { pack, chunkClass } = row;
   let sealedOffset = framesStartBytes;
   for (let ordinal = 0; ordinal < frameCount(row); ordinal++) {
@@ -128,7 +151,8 @@ async function readBatch(
   }
 }
 
-function verifyFrame(
+/** STORE_DAMAGED where the bytes of a frame are not those of its chunks. */
+export function verifyFrame(
   run: VerifyRun,
   row: PackRow,
   { raw, position }: { raw: Uint8Array; position: number },

@@ -1,5 +1,5 @@
-import { readChunk } from '../chunk-reader.ts';
-import type { ChunkRef, Content, Extent } from '../content.ts';
+import { chunkMissing, readChunk } from '../chunk-reader.ts';
+import type { ChunkRef, ChunkSource, Content, Extent } from '../content.ts';
 import { storeError } from '../errors.ts';
 import { type ChunkId, hex, type PackId, type SnapshotId } from '../ids.ts';
 import { decodeNode } from '../listing/decode.ts';
@@ -8,16 +8,7 @@ import { decodeManifest, type Manifest, manifestName } from '../manifest.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { packName } from '../pack/row.ts';
 import { checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
-
-/** What a subtree amounts to, as its parent should say it; undefined: it could not be read. */
-interface Summary {
-  readonly kind: Node['kind'];
-  readonly level: number;
-  /** Entries of a listing, bytes of an extent list. */
-  readonly total: number;
-  readonly firstKey: Uint8Array | undefined;
-  readonly lastKey: Uint8Array | undefined;
-}
+import { Summaries, type Summary } from './summaries.ts';
 
 interface Expected {
   readonly kind: Node['kind'];
@@ -33,7 +24,7 @@ export class GraphVerifier {
   readonly #run: VerifyRun;
   readonly #verified: VerifiedIndex;
   readonly #frames: FrameReader;
-  readonly #summaries = new Map<string, Summary | undefined>();
+  readonly #summaries: Summaries;
   /** Packs that hold something that was reached. */
   readonly neededPacks = new Set<PackId>();
   /** Packs that no index part lists, with the only copy of something that was reached. */
@@ -43,6 +34,20 @@ export class GraphVerifier {
     this.#run = run;
     this.#verified = verified;
     this.#frames = new FrameReader(run.context, { cacheBytesMax });
+    this.#summaries = new Summaries(verified.index);
+  }
+
+  /** Reads chunks by the index that is verified, so that nobody loads a second one. */
+  get source(): ChunkSource {
+    const { context } = this.#run;
+    const { index } = this.#verified;
+    return {
+      get: async (id, chunkClass) => {
+        const answer = await readChunk({ context, frames: this.#frames, index }, { id, chunkClass });
+        if ('bytes' in answer) return answer.bytes;
+        throw answer.error ?? chunkMissing({ id, chunkClass }, context);
+      },
+    };
   }
 
   /** Undefined: not a snapshot, or not readable (then it was reported). */
@@ -70,22 +75,20 @@ export class GraphVerifier {
 
   /** Whether a node was looked at and found wanting. */
   isUnreadable(id: ChunkId): boolean {
-    const name = hex(id);
-    return this.#summaries.has(name) && this.#summaries.get(name) === undefined;
+    return this.#summaries.get(id) === null;
   }
 
   async #subtree(id: ChunkId): Promise<Summary | undefined> {
-    const name = hex(id);
-    if (this.#summaries.has(name)) return this.#summaries.get(name);
-    // Ids come from contents, so no node lies below itself; the mark costs nothing.
-    this.#summaries.set(name, undefined);
-    const node = await this.#readReported(id);
-    if (node === undefined) return undefined;
+    const known = this.#summaries.get(id);
+    if (known !== undefined) return known ?? undefined;
+    // Ids come from contents, so no node lies below itself.
     let summary: Summary | undefined;
-    await checked(this.#run, { kind: 'node', object: name }, async () => {
-      summary = await this.#summarise(node);
-    });
-    this.#summaries.set(name, summary);
+    const node = await this.#readReported(id);
+    if (node !== undefined)
+      await checked(this.#run, { kind: 'node', object: hex(id) }, async () => {
+        summary = await this.#summarise(node);
+      });
+    this.#summaries.set(id, summary);
     return summary;
   }
 
@@ -141,7 +144,7 @@ export class GraphVerifier {
   #extent(extent: Extent): number {
     if (extent.kind !== 'chunk') return extentLength(extent);
     const { index } = this.#verified;
-    this.#run.counts.chunksChecked += 1;
+    this.#run.counts.references += 1;
     const length = index.lengthOf(extent.id, 'data');
     this.#need(extent.id);
     if (length === undefined) this.#blame(extent.id, 'no pack has it');
@@ -154,10 +157,15 @@ export class GraphVerifier {
 
   #need(id: ChunkId): void {
     const { index, rows } = this.#verified;
-    const places = index.places(id);
-    for (const { pack } of places) this.neededPacks.add(pack);
-    if (places.some(({ pack, frame }) => rows.has(pack) && !index.isBad(frame))) return;
-    for (const { pack } of places) if (!rows.has(pack)) this.unlistedPacks.add(pack);
+    let isListed = false;
+    index.eachCopy(id, (pack, frame) => {
+      this.neededPacks.add(pack);
+      if (rows.has(pack) && !index.isBad(frame)) isListed = true;
+    });
+    if (isListed) return;
+    index.eachCopy(id, pack => {
+      if (!rows.has(pack)) this.unlistedPacks.add(pack);
+    });
   }
 
   /** Reports the packs that should have a chunk; without any, the chunk itself. */
@@ -177,7 +185,7 @@ export class GraphVerifier {
   async #readReported(id: ChunkId): Promise<Node | undefined> {
     this.#run.signal?.throwIfAborted();
     await this.#run.breathe();
-    this.#run.counts.chunksChecked += 1;
+    this.#run.counts.references += 1;
     this.#need(id);
     const { context } = this.#run;
     const { index } = this.#verified;

@@ -2,9 +2,9 @@ import { ChunkIndex } from '../chunk-index/chunk-index.ts';
 import { readMasks } from '../chunk-index/masks.ts';
 import { decodeIndexPart, type IndexPart } from '../chunk-index/parts.ts';
 import { isStoreError, storeError } from '../errors.ts';
-import { hex, type PackId } from '../ids.ts';
+import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
-import { framesStartBytes, type PackRow, packName } from '../pack/row.ts';
+import { framesBytesOf, framesStartBytes, type PackRow, packName } from '../pack/row.ts';
 import type { Generations } from '../protocol/generations.ts';
 import { openRecord } from '../record.ts';
 import { headerBytes, openSeal } from '../seal/index.ts';
@@ -20,7 +20,7 @@ export async function verifyIndex(
   // Records that cannot be read are reported with the other records.
   const { masks } = await readMasks(context, { swept, tombstoned: new Set() }, callOf(run));
   const index = new ChunkIndex(masks);
-  const rows = new Map<PackId, { part: string; digest: string }>();
+  const rows = new Map<PackId, { part: string; digest: number }>();
   const replaced = new Set<string>();
   const failures = new Map<string, Error>();
   for (const part of inventory.indexParts) {
@@ -42,7 +42,7 @@ export async function verifyIndex(
   // Whatever became of a part of which a later one says that it has all its rows: nothing is lost with it.
   for (const [part, { message }] of failures)
     if (!replaced.has(part)) run.report.add('index', part, { state: message });
-  return { index, rows, isRecorded: (pack, ordinal) => masks.isDamaged(pack, ordinal) };
+  return { index, masks, rows, brokenLists: new Set() };
 }
 
 async function readPart(run: VerifyRun, name: string): Promise<IndexPart> {
@@ -61,30 +61,53 @@ export async function rowFromIndex(
   return (await readPart(run, part)).rows.find(row => row.pack === pack);
 }
 
-/** Header, trailer, footer and size of every pack, and whether the index says the same. */
+/**
+ * The size of every pack, by the index; header, trailer and footer of those whose turn it is, and of those that no part
+ * lists, and whether the index says the same. Under a budget the others wait for their bytes to be read.
+ */
 export async function verifyPacks(
   run: VerifyRun,
   inventory: Inventory,
-  { index, rows, isRecorded }: VerifiedIndex,
+  verified: VerifiedIndex,
 ): Promise<void> {
+  const { index } = verified;
   let done = 0;
-  for (const { pack } of index.packSizes())
-    if (!inventory.packs.has(pack) && !isRecorded(pack)) reportMissing(run, index, pack);
+  for (const { pack } of index.packSizes()) if (!inventory.packs.has(pack)) reportMissing(run, index, pack);
   for (const [pack, bytes] of inventory.packs) {
-    if (isRecorded(pack)) continue;
-    const object = packName(pack);
-    const kind = index.framesOf(pack)[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
-    const isWhole = await checked(run, { kind, object }, async () => {
-      const row = await readTrailer(run.context, { pack, bytes }, callOf(run));
-      const known = rows.get(pack);
-      if (known === undefined) index.addPack(row);
-      else if (known.digest !== digestOf(run, row))
-        run.report.add('index', known.part, { state: `It lists other chunks than ${object} itself` });
-    });
-    if (!isWhole) await markUnreadable(run, index, { pack, bytes });
+    if (isListDue(run, verified, { pack, bytes })) await verifyPackList(run, verified, { pack, bytes });
     done += 1;
     run.progress('packs', done, inventory.packs.size);
   }
+}
+
+function isListDue(
+  { ledger, turns, budget }: VerifyRun,
+  { index, rows }: VerifiedIndex,
+  { pack, bytes }: { readonly pack: PackId; readonly bytes: number },
+): boolean {
+  if (!rows.has(pack) || index.bytesOf(pack) !== bytes) return true;
+  return !budget.isLimited && turns.isDue(pack, ledger.listedAtMs(pack));
+}
+
+async function verifyPackList(
+  run: VerifyRun,
+  { index, rows, brokenLists }: VerifiedIndex,
+  { pack, bytes }: { readonly pack: PackId; readonly bytes: number },
+): Promise<void> {
+  const object = packName(pack);
+  const kind = index.framesOf(pack)[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
+  let row: PackRow | undefined;
+  const isWhole = await checked(run, { kind, object }, async () => {
+    row = await readTrailer(run.context, { pack, bytes }, callOf(run));
+    run.counts.bytesRead += bytes - framesBytesOf(row);
+    const known = rows.get(pack);
+    if (known === undefined) index.addPack(row);
+    else if (known.digest !== digestOf(run, row))
+      run.report.add('index', known.part, { state: `It lists other chunks than ${object} itself` });
+  });
+  if (isWhole) return run.notes.list(pack);
+  brokenLists.add(pack);
+  await markUnreadable(run, index, { pack, bytes });
 }
 
 function reportMissing(run: VerifyRun, index: ChunkIndex, pack: PackId): void {
@@ -110,8 +133,10 @@ async function markUnreadable(
     if (!isOpen || sealedOffset + sealedBytes > Math.max(bytes, framesStartBytes)) index.markBad(frame);
 }
 
-function digestOf(run: VerifyRun, { chunkClass, frames, chunks }: PackRow): string {
-  return hex(run.context.ring.blake3.hash([Buffer.from(`${chunkClass} ${frames.length} `), frames, chunks]));
+/** 48 bits: it tells accidents apart, and whoever can make two rows meet can write the index. */
+function digestOf(run: VerifyRun, { chunkClass, frames, chunks }: PackRow): number {
+  const head = Buffer.from(`${chunkClass} ${frames.length} `);
+  return Buffer.from(run.context.ring.blake3.hash([head, frames, chunks])).readUIntLE(0, 6);
 }
 
 function disagree(part: string, pack: PackId, other: string): Error {

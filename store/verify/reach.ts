@@ -1,6 +1,7 @@
+import { Bits } from '../chunk-index/bits.ts';
 import { readChunk } from '../chunk-reader.ts';
 import type { ChunkRef, Extent } from '../content.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import { type ChunkId, hex } from '../ids.ts';
 import { decodeNode } from '../listing/decode.ts';
 import type { Node } from '../listing/node.ts';
@@ -18,12 +19,15 @@ export class DamageReach {
   readonly #verified: VerifiedIndex;
   readonly #graph: GraphVerifier;
   readonly #frames: FrameReader;
-  readonly #found = new Map<string, readonly string[]>();
+  readonly #clean: Bits;
+  /** By the number of the node in the index. */
+  readonly #found = new Map<number, readonly string[]>();
 
   constructor(run: VerifyRun, verified: VerifiedIndex, graph: GraphVerifier) {
     this.#run = run;
     this.#verified = verified;
     this.#graph = graph;
+    this.#clean = new Bits(verified.index.numbersEnd);
     this.#frames = new FrameReader(run.context, { cacheBytesMax });
   }
 
@@ -34,19 +38,30 @@ export class DamageReach {
   async culprits({ id, kind }: ChunkRef): Promise<readonly string[]> {
     const { index } = this.#verified;
     if (kind === 'data') return index.lengthOf(id, 'data') === undefined ? this.#blame(id) : none;
-    const name = hex(id);
-    const known = this.#found.get(name);
+    const number = index.numberOf(id);
+    if (number < 0) return this.#blame(id);
+    if (this.#clean.has(number)) return none;
+    const known = this.#found.get(number);
     if (known !== undefined) return known;
     const isLost = this.#graph.isUnreadable(id) || index.lengthOf(id, 'metadata') === undefined;
     const found = isLost ? this.#blame(id) : await this.#culpritsBelow(id);
-    this.#found.set(name, found);
+    if (found.length === 0) this.#clean.add(number);
+    else this.#found.set(number, found);
     return found;
   }
 
   async #culpritsBelow(id: ChunkId): Promise<readonly string[]> {
+    this.#run.signal?.throwIfAborted();
+    await this.#run.breathe();
+    let node: Node;
+    try {
+      node = await this.#read(id);
+    } catch (error) {
+      if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+      return this.#blame(id);
+    }
     const found = new Set<string>();
-    for (const ref of refsOf(await this.#read(id)))
-      for (const culprit of await this.culprits(ref)) found.add(culprit);
+    for (const ref of refsOf(node)) for (const culprit of await this.culprits(ref)) found.add(culprit);
     return found.size === 0 ? none : [...found];
   }
 

@@ -1,8 +1,13 @@
 import type { ChunkIndex } from '../chunk-index/chunk-index.ts';
+import type { Masks } from '../chunk-index/masks.ts';
 import type { StoreContext } from '../context.ts';
 import { isStoreError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
 import type { OpenKeys } from '../keys/index.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Budget } from './budget.ts';
+import type { Turns } from './due.ts';
+import type { VerifyNotes } from './notes.ts';
 import type { DamagedKind, DamageReport } from './report.ts';
 
 export type VerifyPhase = 'objects' | 'packs' | 'snapshots' | 'data';
@@ -22,9 +27,22 @@ export interface VerifyRun {
   readonly keys: OpenKeys;
   readonly report: DamageReport;
   readonly signal: AbortSignal | undefined;
-  readonly counts: { objects: number; chunksChecked: number; bytesRead: number };
+  readonly counts: VerifyCounts;
+  readonly ledger: Ledger;
+  readonly turns: Turns;
+  readonly budget: Budget;
+  readonly notes: VerifyNotes;
   readonly progress: (phase: VerifyPhase, done: number, total: number) => void;
   readonly breathe: () => Promise<void>;
+}
+
+export interface VerifyCounts {
+  objects: number;
+  /** References followed. */
+  references: number;
+  /** Chunks whose bytes were hashed. */
+  hashed: number;
+  bytesRead: number;
 }
 
 /** What the list of objects says. */
@@ -41,13 +59,12 @@ export interface Inventory {
 /** The index as its parts have it. Frames that are found bad are marked in it. */
 export interface VerifiedIndex {
   readonly index: ChunkIndex;
+  /** What was known bad before. */
+  readonly masks: Masks;
+  /** Packs whose header or own list cannot be read, whatever their frames are. */
+  readonly brokenLists: Set<PackId>;
   /** The part that lists a pack, and a digest of the row there. */
-  readonly rows: ReadonlyMap<PackId, { readonly part: string; readonly digest: string }>;
-  /**
-   * Whether a frame, or the whole pack, is recorded as damaged: then it is named only where something that is needed has no
-   * other copy.
-   */
-  isRecorded(pack: PackId, ordinal?: number): boolean;
+  readonly rows: ReadonlyMap<PackId, { readonly part: string; readonly digest: number }>;
 }
 
 /** Runs a check; what it finds damaged or missing is reported, and anything else is the end. */
@@ -68,7 +85,7 @@ export async function checked(
   }
 }
 
-export function callOf({ signal }: VerifyRun): { signal?: AbortSignal } {
+export function callOf({ signal }: Pick<VerifyRun, 'signal'>): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
 }
 

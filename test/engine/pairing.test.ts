@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CommandMoment, CommandRecord } from '../../engine/command/index.ts';
+import { encodeRecordOfDatabase } from '../../engine/database/postgres/entry.ts';
+import { encodeRelation } from '../../engine/database/postgres/relation-entry.ts';
+import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
+import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entry.ts';
+import type { BytePath } from '../../engine/home/paths.ts';
 import type { Snapshot } from '../../engine/pair.ts';
 import { checkPairing } from '../../engine/pairing.ts';
-import type { SnapshotId } from '../../store/index.ts';
-import { somePair } from '../helpers/pairs.ts';
+import {
+  type ChunkRef,
+  type Entry,
+  ListingBuilder,
+  type ListingRoot,
+  type SnapshotId,
+} from '../../store/index.ts';
+import { memoryChunks } from '../helpers/memory-chunks.ts';
+import { goldenPair, somePair } from '../helpers/pairs.ts';
 import { smallStore } from '../helpers/small-store.ts';
 
 const ran = (...moments: CommandMoment[]): CommandRecord[] =>
@@ -44,6 +56,109 @@ test('a fence of each kind is whole with what its kind has, and not without it',
     { ...byCommands, commands: ran('unlock') },
     { ...cold, fence: { ...cold.fence, capturedAtMs: null } },
     { ...cold, fence: { ...cold.fence, heldMs: 5 } },
+    { ...snapshot, fence: { ...fence, heldMs: fence.heldMs + 1 } },
   ];
   for (const one of broken) assert.ok(await checkPairing(store, one), JSON.stringify(one.fence));
+});
+
+const chunks = memoryChunks();
+
+/** Entries in the order of their keys. */
+async function listingOf(entries: readonly Entry[]): Promise<ListingRoot> {
+  const builder = new ListingBuilder(chunks, chunks.cuts.nodes);
+  for (const entry of [...entries].sort((a, b) => Buffer.compare(a.key, b.key))) await builder.add(entry);
+  return builder.finish();
+}
+
+const folder: Omit<HomeEntry, 'path'> = {
+  ...{ kind: 'folder', mode: 0o755, uid: 1, gid: 1, mtimeNs: 1n, ctimeNs: 1n, inode: 1n, fileSystem: 0 },
+  ...{ xattrs: [], unsettled: false, linked: false },
+};
+const folders = (...paths: string[]) => paths.map(path => ({ ...folder, path: path as BytePath }));
+const content = { length: 3, extents: [{ kind: 'inline', bytes: Buffer.from('abc') }] } as const;
+const files = (...paths: string[]) =>
+  paths.map((path): HomeEntry => ({ ...folder, kind: 'file', content, path: path as BytePath }));
+
+async function withHome(
+  entries: readonly HomeEntry[],
+  counted: { files: number; folders: number },
+): Promise<Snapshot> {
+  const listing = await listingOf(entries.map(encodeHomeEntry));
+  const roots = [{ path: Buffer.from('/srv/home'), listing }];
+  return { ...snapshot, home: { ...goldenPair.home!, ...counted, roots, bytes: 3 * counted.files } };
+}
+
+test('a home is whole when its counts are right and each file lies in a folder that is there', async () => {
+  const all = [...folders('', 'a', 'a/b'), ...files('a.txt', 'a/b/c', 'a/d', 'z')];
+  assert.equal(await checkPairing(chunks, await withHome(all, { files: 4, folders: 3 })), undefined);
+  const broken = [
+    await withHome(all, { files: 3, folders: 3 }),
+    await withHome(all, { files: 4, folders: 2 }),
+    await withHome([...folders('', 'a'), ...files('a/b/c')], { files: 1, folders: 2 }),
+    await withHome([...folders('', 'a'), ...files('b/c')], { files: 1, folders: 2 }),
+    await withHome(files('a'), { files: 1, folders: 0 }),
+  ];
+  for (const [i, one] of broken.entries()) assert.ok(await checkPairing(chunks, one), `home ${i}`);
+});
+
+test('what a manifest refers to is what its pair is made of', async () => {
+  const one = await withHome([...folders(''), ...files('a')], { files: 1, folders: 1 });
+  const { id } = one.home!.roots[0]!.listing;
+  const other = new Uint8Array(32).fill(7) as typeof id;
+  const check = (...ids: (typeof id)[]) =>
+    checkPairing(chunks, one, { roots: ids.map((root): ChunkRef => ({ id: root, kind: 'node' })) });
+  assert.equal(await check(id), undefined);
+  assert.ok(await check());
+  assert.ok(await check(other));
+  assert.ok(await check(id, other));
+  const { roots } = one.home!;
+  const listing = { ...roots[0]!.listing, entries: 3 };
+  const cut = { ...one, home: { ...one.home!, roots: [{ ...roots[0]!, listing }] } };
+  // A reader of the listing may say so, too.
+  assert.ok(await checkPairing(chunks, cut).catch(({ code }: { code: string }) => code === 'STORE_DAMAGED'));
+});
+
+const table = { schema: 'public', name: 'comment' };
+const segmentAt = (first: number, { blocks = 10, sum = 5n, name = table.name } = {}) =>
+  encodeSegment({
+    ...{ ...table, name, first, blocks, baseBlocks: blocks, digest: { rows: 2, sum } },
+    ...{ rows: content, ctids: content, deltas: [] },
+  });
+const tableOf = (rows: number, sum: bigint) =>
+  encodeRelation({
+    ...{ ...table, kind: 'table', oid: 1, columns: ['id'], digest: { rows, sum }, filenode: 1 },
+    ...{ definition: new Uint8Array(), segmentBlocks: 10, heapBlocks: 20, isUnlogged: false },
+    ...{ isPopulated: true, condition: null, loadThrough: null, refreshOrder: null },
+  });
+const factsOf = (database: string) =>
+  encodeRecordOfDatabase({
+    ...{ type: 'postgresql', serverVersion: '18.4', serverVersionNumber: 180_004, database, databaseOid: 1 },
+    collation: { provider: 'c', collate: 'C', ctype: 'C', locale: null, icuRules: null, version: null },
+    ...{ encoding: 'UTF8', systemIdentifier: 7_300_000_000_000_000_001n, timeline: 1, startedAtUs: 1n },
+    ...{ catalogFingerprint: new Uint8Array(32), ddlSource: 'catalog', settings: [], roles: [] },
+    ...{ comment: null, databaseSql: [], largeObjectSource: null },
+  });
+
+test('a database is whole when rows and digests of its tables are those of their segments', async () => {
+  const counted = { tables: 1, rows: 4, segments: 2 };
+  const check = async (entries: readonly Entry[], counts: Partial<typeof counted> = {}) => {
+    const listing = await listingOf(entries);
+    return checkPairing(chunks, {
+      ...snapshot,
+      database: { ...goldenPair.database!, ...counted, ...counts, listing },
+    });
+  };
+  const [one, two] = [segmentAt(0), segmentAt(10)];
+  const facts = factsOf('bitbucket');
+  assert.equal(await check([one, two, tableOf(4, 10n), facts]), undefined);
+  assert.ok(await check([one, two, tableOf(4, 10n), facts], { rows: 5 }), 'another count of rows');
+  assert.ok(await check([one, tableOf(4, 10n), facts], { segments: 1 }), 'a segment is missing');
+  assert.ok(await check([one, two, tableOf(4, 11n), facts]), 'another digest');
+  assert.ok(await check([one, segmentAt(9), tableOf(4, 10n), facts]), 'segments overlap');
+  assert.ok(
+    await check([one, two, segmentAt(0, { name: 'gone' }), tableOf(4, 10n), facts], { segments: 3 }),
+    'rows without a table',
+  );
+  assert.ok(await check([one, two, tableOf(4, 10n)]), 'no facts');
+  assert.ok(await check([one, two, tableOf(4, 10n), factsOf('other')]), 'of another database');
 });

@@ -118,8 +118,9 @@ test('lost content comes back from the live home, and a second repair finds noth
   const { damage } = await verifySnapshots({
     store,
     snapshots,
-    readData: true,
-    packs: 'all',
+    readData: 1,
+    host: 'alpha',
+    isNamed: false,
     signal,
     onProgress,
   });
@@ -208,8 +209,9 @@ async function checkLeft(
   const { damage } = await verifySnapshots({
     store,
     snapshots: [await findSnapshot(store, { name: left })],
-    readData: true,
-    packs: 'needed',
+    readData: 1,
+    host: 'alpha',
+    isNamed: true,
     signal,
     onProgress,
   });

@@ -13,10 +13,25 @@ export const restoring: readonly CommandDescription[] = [
       },
     ],
     summary: 'check structure and pairing of the snapshots (default: all)',
-    options: [...narrowing, { flags: '--read-data', text: 'read and check every byte' }],
+    text: [
+      'Without options no data is read: every object is there and of its size, every list and record can be read, and each snapshot is the pair that its manifest says.',
+      'The store remembers what was read. With a time limit, the newest and the oldest snapshot come first, then whatever was never read or was read longest ago: a thirtieth of all is due each day. Named snapshots end with 20 only for damage in what they need.',
+    ],
+    options: [
+      ...narrowing,
+      {
+        flags: '--read-data [share]',
+        text: 'read every byte, or a share such as =5%, whatever was read before',
+      },
+      {
+        flags: '--max-duration <duration>',
+        text: 'end well after so long; read data that is due until then',
+      },
+    ],
     exitCodes: ofStores,
     examples: [
       { line: 'stillpoint verify', text: 'the structure of everything: quick' },
+      { line: 'stillpoint verify --max-duration 1h', text: 'every day: what is due' },
       { line: 'stillpoint verify --read-data', text: 'every byte' },
       { line: 'stillpoint verify latest --read-data --json', text: 'what one snapshot needs' },
     ],

@@ -80,14 +80,14 @@ export function decodeEntry(entry: Entry): DatabaseEntry {
   }
 }
 
-/** What an entry is, for a person: `table public.comment, blocks 0–1023`. */
+/** What an entry is, for a person: `table public.comment, blocks 0–1023 (3120 rows)`. */
 export function describeDatabaseEntry(entry: Entry): string {
   const one = decodeEntry(entry);
   switch (one.entry) {
     case 'segment':
       return one.schema === 'pg_catalog' && one.name === 'pg_largeobject'
         ? 'large objects'
-        : `table ${one.schema}.${one.name}, blocks ${one.first}–${one.first + one.blocks - 1}`;
+        : `table ${one.schema}.${one.name}, ${blocksOf(one)} (${one.digest.rows} rows)`;
     case 'relation':
       return describeRelation(one);
     case 'sequence':
@@ -122,6 +122,11 @@ export function describeDatabaseKey(key: Uint8Array): string {
     default:
       return 'facts of the database';
   }
+}
+
+/** A table whose rows have no places is one segment of no blocks. */
+function blocksOf({ first, blocks }: SegmentEntry): string {
+  return blocks === 0 ? 'all of it' : `blocks ${first}–${first + blocks - 1}`;
 }
 
 function describeRelation(relation: RelationEntry): string {

@@ -246,8 +246,8 @@ test('entries are named for people', () => {
     cases.map(({ entry }) => describeDatabaseEntry(entry)),
     [
       ...[
-        'table public.Größe, blocks 2048–2050',
-        'table public.Größe, blocks 2048–2051',
+        'table public.Größe, blocks 2048–2050 (4 rows)',
+        'table public.Größe, blocks 2048–2051 (5 rows)',
         'table public.Größe',
       ],
       ...['table public.Größe', 'table public.Größe', 'materialized view public.Größe'],

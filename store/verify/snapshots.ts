@@ -1,0 +1,84 @@
+import type { ChunkSource } from '../content.ts';
+import { isStoreError, storeError } from '../errors.ts';
+import type { SnapshotId } from '../ids.ts';
+import type { Manifest } from '../manifest.ts';
+import { inOrder } from '../manifests.ts';
+import { longestAgoFirst } from './due.ts';
+import type { GraphVerifier } from './graph.ts';
+import type { Inventory, VerifyRun } from './run.ts';
+
+/** What a caller has to say against a snapshot whose listings it can read; undefined: nothing. */
+export type CheckSnapshot = (manifest: Manifest, source: ChunkSource) => Promise<string | undefined>;
+
+export interface WalkedSnapshots {
+  /** Every snapshot whose manifest can be read. */
+  readonly all: readonly Manifest[];
+  readonly walked: readonly Manifest[];
+  /** Those that the time was not enough for. */
+  readonly waiting: readonly SnapshotId[];
+  readonly problems: ReadonlyMap<SnapshotId, string>;
+}
+
+/** The rest of the time is for data: many snapshots must not keep the bytes from ever being read. */
+const shareOfTime = 0.5;
+
+/** Walks from the wanted manifests; under a budget from those whose turn it is, the newest and the oldest first. */
+export async function verifySnapshots(
+  run: VerifyRun,
+  graph: GraphVerifier,
+  {
+    inventory,
+    wanted,
+    check,
+  }: {
+    readonly inventory: Inventory;
+    readonly wanted: readonly SnapshotId[] | undefined;
+    readonly check: CheckSnapshot | undefined;
+  },
+): Promise<WalkedSnapshots> {
+  const missing = wanted?.find(id => !inventory.manifests.has(id) || inventory.forgotten.has(id));
+  if (missing !== undefined)
+    throw storeError('SNAPSHOT_UNKNOWN', `Cannot verify snapshot ${missing}: it is not there`, {
+      remedy: 'List the snapshots with `stillpoint snapshots`.',
+    });
+  const all: Manifest[] = [];
+  for (const id of inventory.manifests) {
+    const manifest = await graph.manifest(id, inventory);
+    if (manifest !== undefined && !inventory.forgotten.has(id)) all.push(manifest);
+  }
+  const names = wanted && new Set(wanted);
+  const asked = all.filter(({ id }) => names?.has(id) ?? true);
+  const planned = run.budget.isLimited && names === undefined ? byTurn(run, asked) : asked;
+  const walked: Manifest[] = [];
+  const problems = new Map<SnapshotId, string>();
+  for (const manifest of planned) {
+    if (walked.length > 0 && run.budget.isSpent(shareOfTime)) break;
+    await graph.verify(manifest.roots);
+    const problem = check && (await unlessDamaged(() => check(manifest, graph.source)));
+    if (problem !== undefined) problems.set(manifest.id, problem);
+    walked.push(manifest);
+    run.progress('snapshots', walked.length, planned.length);
+  }
+  return { all, walked, waiting: planned.slice(walked.length).map(({ id }) => id), problems };
+}
+
+/** What cannot be read was reported by the walk, and is nothing that the caller needs to say. */
+async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    return undefined;
+  }
+}
+
+/** The newest and the oldest, then whose turn it is, verified longest ago first. */
+function byTurn({ ledger, turns }: VerifyRun, manifests: readonly Manifest[]): Manifest[] {
+  const newestFirst = inOrder(manifests).reverse();
+  const ends = new Set([...newestFirst.slice(0, 1), ...newestFirst.slice(-1)]);
+  const others = newestFirst
+    .filter(manifest => !ends.has(manifest))
+    .map(manifest => ({ manifest, readMs: ledger.verifiedAtMs(manifest.id) }))
+    .filter(({ manifest, readMs }) => turns.isDue(manifest.id, readMs));
+  return [...ends, ...longestAgoFirst(others).map(({ manifest }) => manifest)];
+}
