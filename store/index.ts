@@ -22,6 +22,7 @@ export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
 export type { Kdf } from './keys/index.ts';
+export { appendLedger, type Ledger, type NewLedgerAct, readLedger } from './ledger.ts';
 export {
   type Difference,
   diffListings,
@@ -41,6 +42,7 @@ export {
 export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
 export { describeNative, type NativePart } from './native.ts';
+export type { LedgerAct } from './protocol/records.ts';
 export {
   type BeginPruneOptions,
   beginPrune,
