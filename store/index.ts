@@ -17,7 +17,7 @@ export { inlineBytesMax } from './content.ts';
 export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
-export { type ForgetOptions, forgetSnapshot } from './forget.ts';
+export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
@@ -46,7 +46,9 @@ export type { LedgerAct } from './protocol/records.ts';
 export {
   type BeginPruneOptions,
   beginPrune,
+  type IsTimeUp,
   type OtherSession,
+  type Pending,
   type PruneSession,
   type Reclaimed,
   type ReclaimOptions,

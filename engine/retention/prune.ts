@@ -64,7 +64,7 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
   const kept = decided.filter(({ isKept }) => isKept);
   const forgotten = decided.filter(({ isKept }) => !isKept);
   const ids = forgotten.map(({ snapshot }) => snapshot.id);
-  if (!isDryRun) for (const id of ids) await session.forget(id, { reason: 'no rule keeps it', signal });
+  if (!isDryRun) await session.forget(ids, { reason: 'no rule keeps it', signal });
   const { freedBytes, pendingBytes } = await session.reclaim({
     ...(isDryRun && { dryRun: true, forgetting: ids }),
     mayBeEmpty,

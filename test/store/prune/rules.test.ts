@@ -229,7 +229,7 @@ test('what a session names stays, and a session that reads what is gone stops a 
   const record = { purpose: 'read', host: 'reader', startedMs: 1, snapshots: [snapshots[0]!.id] } as const;
   const place = { kind: 'session', session: id, name, randomness: context.seams.randomness } as const;
   await backend.put(name, sealRecord(context.ring, place, sessionRecord.encode(record)));
-  await pruning.forget(snapshots[0]!.id, { reason: 'a test' });
+  await pruning.forget([snapshots[0]!.id], { reason: 'a test' });
   await assert.rejects(pruning.reclaim(), { code: 'STORE_LOCKED' });
   await backend.delete(name);
   assert.ok((await pruning.reclaim()).deletedPacks > 0);
