@@ -54,6 +54,8 @@ export class PruneStory {
   readonly #objects: ReadonlyMap<string, Uint8Array>;
   readonly #seed: Store;
   readonly #before: readonly Told[];
+  /** What came of parties that everybody saw to be alive. */
+  readonly tally = { commits: 0, refusedCommits: 0, prunes: 0, vetoes: 0 };
 
   private constructor(objects: ReadonlyMap<string, Uint8Array>, seed: Store, before: readonly Told[]) {
     this.#objects = objects;
@@ -100,7 +102,12 @@ export class PruneStory {
         medium,
         noting(async view => {
           const store = this.#openOn(mutants.writer?.(view) ?? view, seams);
-          committed.push(await backup(store, { files, parent }));
+          const told = await backup(store, { files, parent }).catch((error: unknown) => {
+            if (isPatient) this.tally.refusedCommits += 1;
+            throw error;
+          });
+          committed.push(told);
+          if (isPatient) this.tally.commits += 1;
         }),
         { dies: deathOf() },
       );
@@ -131,7 +138,11 @@ export class PruneStory {
           }
           let steps = 0;
           const isTimeUp = () => ++steps > stepsMax;
-          for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true, isTimeUp });
+          for (let round = 0; round < rounds; round++) {
+            const { pending } = await session.reclaim({ mayBeEmpty: true, isTimeUp });
+            if (isPatient && pending.vetoedBytes > 0) this.tally.vetoes += 1;
+          }
+          if (isPatient) this.tally.prunes += 1;
         }),
         { dies: deathOf() },
       );
