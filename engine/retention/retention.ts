@@ -101,10 +101,26 @@ function* keepers(snapshots: readonly Retainable[], options: RetentionOptions): 
     return;
   }
   const proven = places.filter(index => isProven(snapshots[index]!));
-  yield* once([...byRules(snapshots, proven, options), ...byRules(snapshots, places, options)]);
+  const stretchesAt = remembering(calendarIn(options.timeZone));
+  const rules = { ...options, stretchesAt };
+  yield* once([...byRules(snapshots, proven, rules), ...byRules(snapshots, places, rules)]);
   for (const tag of new Set(policy.keepTag)) {
     for (const index of places) if (snapshots[index]!.tags.includes(tag)) yield [index, `tag ${tag}`];
   }
+}
+
+/** The calendar's answers cost more than all else here, and both looks ask for the same ones. */
+function remembering(stretchesAt: (ms: number) => Stretches): (ms: number) => Stretches {
+  const known = new Map<number, Stretches>();
+  return ms => {
+    const found = known.get(ms) ?? stretchesAt(ms);
+    known.set(ms, found);
+    return found;
+  };
+}
+
+interface Rules extends RetentionOptions {
+  readonly stretchesAt: (ms: number) => Stretches;
 }
 
 function isProven({ isProven = true }: Retainable): boolean {
@@ -145,7 +161,7 @@ function* once(keepers: Iterable<Keeper>): Generator<Keeper> {
 function* byRules(
   snapshots: readonly Retainable[],
   places: readonly number[],
-  { policy, timeZone, nowMs, held }: RetentionOptions,
+  { policy, stretchesAt, nowMs, held }: Rules,
 ): Generator<Keeper> {
   const counted = places.filter(index => !held.has(snapshots[index]!.id));
   const { keepLast = 0 } = policy;
@@ -153,7 +169,7 @@ function* byRules(
   if (!hasTimeRule(policy)) return;
   const { times, doubts } = believedTimes(snapshots, { places, nowMs });
   const believed = counted.filter(index => times.has(index));
-  yield* lastOfEach(snapshots, { believed, times, policy, timeZone });
+  yield* lastOfEach(snapshots, { believed, times, policy, stretchesAt });
   yield* within(times, policy.keepWithinMs ?? 0);
   for (const [index, reason] of doubts) if (!held.has(snapshots[index]!.id)) yield [index, reason];
 }
@@ -164,12 +180,11 @@ function* lastOfEach(
     readonly believed: readonly number[];
     readonly times: ReadonlyMap<number, number>;
     readonly policy: RetentionPolicy;
-    readonly timeZone: string;
+    readonly stretchesAt: (ms: number) => Stretches;
   },
 ): Generator<Keeper> {
-  const stretchesAt = calendarIn(given.timeZone);
   const dated = given.believed.map(index => ({ index, ms: given.times.get(index)! }));
-  const stretched = dated.map(one => ({ ...one, ...stretchesAt(one.ms) }));
+  const stretched = dated.map(one => ({ ...one, ...given.stretchesAt(one.ms) }));
   for (const [rule, word, unit] of timeRules) {
     const slots = new Map<string, (typeof stretched)[number]>();
     for (const one of stretched) {
