@@ -56,7 +56,7 @@ export function judgeInstance(
 
 /**
  * Which of an instance's snapshots stand before others where a place is for one: those that something held together and that
- * lack nothing. Fence `none` is as good as any only where there is no other.
+ * lack nothing. Fence `none` will do where there is no other.
  */
 export function wholeAndProven(snapshots: readonly Snapshot[]): (snapshot: Snapshot) => boolean {
   const mayBeNone = snapshots.every(({ fence }) => fence.kind === 'none');
