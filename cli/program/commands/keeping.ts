@@ -61,9 +61,8 @@ export const keeping: readonly CommandDescription[] = [
     exitCodes: [...ofStores, 'locked'],
     examples: [
       { line: 'stillpoint prune --dry-run', text: 'what the configured policy would do, and why' },
-      { line: 'stillpoint prune', text: 'do it' },
       { line: 'stillpoint prune --keep-daily 30 --keep-monthly 12', text: 'another policy, this once' },
-      { line: 'stillpoint prune --max-duration 30m', text: 'what half an hour suffices for' },
+      { line: 'stillpoint prune --max-duration 30m', text: 'do it, as far as half an hour suffices' },
       { line: 'stillpoint prune --instance old --keep-last 1', text: 'of another instance in the store' },
     ],
     load: async () => (await import('../../commands/prune.ts')).prune,

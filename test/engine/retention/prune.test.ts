@@ -171,6 +171,46 @@ test('what the ledger says was verified and drilled stays, and what is not prove
   );
 });
 
+test('whatever a store holds, a dry run says what the run then does', async () => {
+  const taken = fc.record({
+    instance: fc.constantFrom('a', 'b'),
+    days: fc.integer({ min: 0, max: 2 }),
+    contents: fc.uniqueArray(fc.nat(7), { minLength: 1, maxLength: 6 }),
+    isKilled: fc.integer({ min: 0, max: 5 }).map(number => number === 0),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(taken, { minLength: 2, maxLength: 8 }),
+      fc.record({ keepLast: fc.nat(2), keepDaily: fc.nat(2) }),
+      async (wishes, policy) => {
+        const store = await makeStore();
+        let now = 0;
+        for (const { instance, days, contents, isKilled } of wishes) {
+          now += days;
+          await using session = await store.beginBackup({ host: 'alpha' });
+          const ids = [];
+          for (const number of contents) ids.push(await session.put(Buffer.alloc(900, `${number} `), 'data'));
+          await session.flush();
+          if (isKilled) continue;
+          const { roots, body } = encodePair({ ...somePair, instance, timeMs: day(now) });
+          assert.equal(roots.length, 0);
+          await session.commit({ roots: ids.map(id => ({ id, kind: 'data' as const })), body });
+        }
+        const said = async (isDryRun: boolean) => {
+          const result = await pruneBy(policy, store, { isDryRun, mayBeEmpty: true });
+          const { kept, forgotten, pending, freedBytes } = result;
+          const brief = (list: typeof kept) => list.map(({ snapshot, reasons }) => [snapshot.id, reasons]);
+          return { told: { kept: brief(kept), forgotten: brief(forgotten), pending }, freedBytes };
+        };
+        const [dry, real] = [await said(true), await said(false)];
+        assert.deepEqual(real.told, dry.told);
+        assert.ok(Math.abs(real.freedBytes - dry.freedBytes) <= 600, `${real.freedBytes} ${dry.freedBytes}`);
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
 test('a store in which nothing was ever stored has nothing to prune', async () => {
   const store = await makeStore();
   const { kept, forgotten, freedBytes } = await pruneBy({ keepLast: 1 }, store);
