@@ -236,6 +236,7 @@ test('a retention policy keeps or forgets a snapshot together with what is left 
         instance: undefined,
         isDryRun: false,
         mayBeEmpty: false,
+        mayBeUnknown: false,
       },
       retention: { policy: { keepLast }, timeZone: 'UTC' },
       onWait: () => undefined,
@@ -297,7 +298,15 @@ test('a manifest that is lost stops no prune once a person has said that it is t
   const pruneIt = async () =>
     prune({
       ...{ store: await reopenStore(broken), host: 'alpha', clock: systemClock, instance: undefined },
-      ...{ isDryRun: false, mayBeEmpty: false, retention: null, onWait: () => undefined, signal, onProgress },
+      ...{
+        isDryRun: false,
+        mayBeEmpty: false,
+        mayBeUnknown: false,
+        retention: null,
+        onWait: () => undefined,
+        signal,
+        onProgress,
+      },
     });
   await assert.rejects(pruneIt(), { code: 'STORE_DAMAGED' });
   const told = await repairIn(await reopenStore(broken));
