@@ -64,7 +64,7 @@ async function restoreInto(store: Store, name: string, home: string) {
 const noise = (length: number, seed: string): Uint8Array =>
   createCipheriv('aes-128-ctr', seed.padEnd(16), Buffer.alloc(16)).update(Buffer.alloc(length));
 
-const filesCount = 200;
+const filesCount = 120;
 
 /** A home with small files in many nodes, and large ones in frames of their own. */
 function makeHome(folder: string): string {
