@@ -48,10 +48,11 @@ export {
   type TableChange,
 } from './look/index.ts';
 export { nearest } from './nearest.ts';
-export type { PairedDatabase, PairedHome, Snapshot } from './pair.ts';
+export type { Degraded, Loss, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';
 export { phases } from './progress.ts';
 export { type InstanceState, judgeInstance } from './proven.ts';
+export { type RepairOptions, type RepairResult, repair } from './repair/repair.ts';
 export type { RestoreOptions, RestoreResult } from './restore/restore.ts';
 export { restore } from './restore/restore.ts';
 export { isTimeZone, localTimeZone } from './retention/calendar.ts';

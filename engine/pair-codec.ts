@@ -3,18 +3,20 @@ import {
   type ChunkRef,
   type Fields,
   fieldsOf,
+  fromHex,
+  hex,
   type ListingRoot,
   type Manifest,
+  type SnapshotId,
   storeError,
 } from '../store/index.ts';
 import type { CommandMoment, CommandRecord } from './command/index.ts';
 import type { FenceRecord } from './latch/index.ts';
-import type { Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
+import type { Degraded, Loss, Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 
 /**
  * Each field of a record has its number for good; a reader passes over numbers that it does not know, so a later
- * version may add fields and never re-uses a number. In `pair`, 13 is kept for the exact losses of a
- * degraded snapshot. Durations of the fence, the forecast and of commands are in µs.
+ * version may add fields and never re-uses a number. Durations of the fence, the forecast and of commands are in µs.
  */
 const numbers = {
   pair: {
@@ -30,6 +32,7 @@ const numbers = {
     configuration: 10,
     warnings: 11,
     commands: 12,
+    degraded: 13,
     forecast: 14,
   },
   fence: {
@@ -47,6 +50,7 @@ const numbers = {
     unlockMs: 12,
     heldMs: 13,
   },
+  degraded: { of: 1, losses: 2, more: 3 },
   forecast: { captureMs: 1, heldMs: 2 },
   command: { moment: 1, name: 2, run: 3, durationMs: 4, output: 5 },
   application: { type: 1, version: 2, displayName: 3, identity: 4 },
@@ -112,8 +116,33 @@ export function encodePair(pair: Pair): { roots: ChunkRef[]; body: CborValue } {
       }),
     database: database && numbered(numbers.database, { ...database, listing: listing(database.listing) }),
     commands: pair.commands.length === 0 ? null : pair.commands.map(encodeCommand),
+    degraded: pair.degraded ? encodeDegraded(pair.degraded) : null,
   });
   return { roots, body };
+}
+
+const halves: readonly Loss['half'][] = ['home', 'database'];
+
+function encodeDegraded({ of, losses, more }: Degraded): CborValue {
+  return numbered(numbers.degraded, {
+    of: fromHex(of),
+    losses: losses.map(({ half, text }) => [halves.indexOf(half), text]),
+    more: more === 0 ? null : more,
+  });
+}
+
+function decodeDegraded(degraded: Fields, what: string): Degraded {
+  const n = numbers.degraded;
+  return {
+    of: hex(degraded.bytes(n.of, 32)) as SnapshotId,
+    losses: degraded.list(n.losses).map(value => {
+      const [number, text] = Array.isArray(value) ? (value as readonly CborValue[]) : [];
+      const half = typeof number === 'number' ? halves[number] : undefined;
+      if (half !== undefined && typeof text === 'string') return { half, text };
+      throw storeError('STORE_DAMAGED', `Cannot read ${what}: a loss is malformed`);
+    }),
+    more: degraded.has(n.more) ? degraded.integer(n.more) : 0,
+  };
 }
 
 const us = (ms: number) => Math.round(ms * 1000);
@@ -172,6 +201,7 @@ export function decodePair(manifest: Manifest): Snapshot {
     commands: pair.has(n.commands)
       ? pair.list(n.commands).map(item => decodeCommand(fieldsOf(item, `${what}, command`)))
       : [],
+    ...(pair.has(n.degraded) && { degraded: decodeDegraded(pair.fields(n.degraded), what) }),
   };
 }
 

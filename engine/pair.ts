@@ -43,6 +43,20 @@ export interface PairedDatabase {
   readonly publishable: boolean;
 }
 
+/** Something that a snapshot had and lacks now: a file, bytes of one, rows of a table. */
+export interface Loss {
+  readonly half: 'home' | 'database';
+  readonly text: string;
+}
+
+/** Of a snapshot that a repair made: what is left of another one, and what is not. */
+export interface Degraded {
+  readonly of: SnapshotId;
+  readonly losses: readonly Loss[];
+  /** Losses beyond those listed. */
+  readonly more: number;
+}
+
 /** What a manifest says: one point in time of home and database, and what proves that they belong together. */
 export interface Pair {
   readonly instance: string;
@@ -62,6 +76,8 @@ export interface Pair {
   readonly warnings: readonly string[];
   /** Commands of the administrator that ran for it, in order, with what they printed last. */
   readonly commands: readonly CommandRecord[];
+  /** Absent: it is as it was taken. */
+  readonly degraded?: Degraded;
 }
 
 /** A snapshot: the manifest and what it pairs. */

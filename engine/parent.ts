@@ -28,7 +28,9 @@ export async function findParent(
   { instance }: { readonly instance: string },
 ): Promise<Ancestry> {
   // A damaged manifest is no parent; verify names it, and what it held is found by content.
-  const snapshots = await listSnapshots(store, { instance, onDamage: () => undefined });
+  const listed = await listSnapshots(store, { instance, onDamage: () => undefined });
+  // What is left of a snapshot says less of what is stored than that one does.
+  const snapshots = listed.filter(({ degraded }) => degraded === undefined);
   return { parent: snapshots.at(-1) ?? null, recent: snapshots.slice(-recentMax) };
 }
 

@@ -20,6 +20,7 @@ export interface Progress {
     | Phase
     | 'restore-home'
     | 'restore-database'
+    | 'repair'
     | 'verify-objects'
     | 'verify-packs'
     | 'verify-snapshots'

@@ -24,7 +24,23 @@ export async function listSnapshots(
     if (filter.tag !== undefined && !snapshot.tags.includes(filter.tag)) continue;
     found.push(snapshot);
   }
-  return found; // in the store's order: a clock that was wrong must not make an old snapshot the latest
+  return inPlace(found); // in the store's order: a clock that was wrong must not make an old snapshot the latest
+}
+
+/** What is left of a snapshot was committed later than that, and stands where it stood. */
+function inPlace(snapshots: readonly Snapshot[]): Snapshot[] {
+  const ordered = snapshots.filter(({ degraded }) => degraded === undefined);
+  for (const one of snapshots) {
+    if (one.degraded === undefined) continue;
+    const { of } = one.degraded;
+    const isOfIt = ({ id, degraded }: Snapshot) => id === of || degraded?.of === of;
+    const last = ordered.findLastIndex(isOfIt);
+    const later = ordered.findIndex(
+      ({ instance, timeMs }) => instance === one.instance && timeMs > one.timeMs,
+    );
+    ordered.splice(last >= 0 ? last + 1 : later >= 0 ? later : ordered.length, 0, one);
+  }
+  return ordered;
 }
 
 /**

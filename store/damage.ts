@@ -47,11 +47,14 @@ export async function putDamage(
   options: CallOptions = {},
 ): Promise<readonly string[]> {
   const { backend, ring, seams } = context;
-  const known = await readKnown(context, { signal: options.signal });
   const names: string[] = [];
-  for (const damage of found) {
-    const record = known.newIn(damage, seams.clock.nowMs());
-    if (record === undefined) continue;
+  for (const { pack, ordinals, lost } of await newDamage(context, found, options)) {
+    const record = {
+      pack: pack ?? noPack,
+      ordinals: ordinals === 'all' ? undefined : ordinals,
+      foundMs: seams.clock.nowMs(),
+      lost,
+    };
     const name = `damage/${hex(seams.randomness.bytes(32))}`;
     const session = options.session ?? (hex(seams.randomness.bytes(32)) as SessionId);
     const place = { kind: 'damage', session, name, randomness: seams.randomness } as const;
@@ -62,30 +65,44 @@ export async function putDamage(
   return names;
 }
 
+/** What of it the records that are there do not say yet. */
+export async function newDamage(
+  context: StoreContext,
+  found: readonly FoundDamage[],
+  { signal }: CallOptions = {},
+): Promise<readonly FoundDamage[]> {
+  const known = await readKnown(context, { signal });
+  return found.flatMap(damage => known.newIn(damage) ?? []);
+}
+
 /** What is recorded, to be added to. */
 async function readKnown(context: StoreContext, options: MaskOptions) {
   const whole = new Set<PackId>();
-  const frames = new Set<string>();
+  const known = new Set<string>();
   const lost = new Set<string>();
-  const add = ({ pack, ordinals, lost: ids }: FoundDamage): void => {
-    if (ordinals === 'all') whole.add(pack ?? noPack);
-    else for (const ordinal of ordinals) frames.add(`${pack}/${ordinal}`);
-    for (const id of ids) lost.add(hex(id));
+  const add = (found: FoundDamage): void => {
+    if (found.ordinals === 'all') whole.add(found.pack ?? noPack);
+    for (const frame of framesOf(found)) known.add(frame);
+    for (const id of found.lost) lost.add(hex(id));
   };
   for await (const { ordinals = 'all', ...record } of readDamageRecords(context, options))
     add({ ...record, ordinals });
   return {
-    /** A record of what is new in it; undefined: nothing is. */
-    newIn(found: FoundDamage, foundMs: number) {
+    /** What is new in it, from now on known; undefined: nothing is. */
+    newIn(found: FoundDamage): FoundDamage | undefined {
       const { pack, ordinals } = found;
       const isKnown = pack === null || whole.has(pack);
-      const newFrames = ordinals === 'all' ? [] : ordinals.filter(i => !frames.has(`${pack}/${i}`));
+      const frames = framesOf(found);
+      const newFrames = ordinals === 'all' ? ordinals : ordinals.filter((_, i) => !known.has(frames[i]!));
+      const isNew = !isKnown && newFrames.length > 0;
       const newLost = found.lost.filter(id => !lost.has(hex(id)));
-      const isNew = !isKnown && (ordinals === 'all' || newFrames.length > 0);
       if (!isNew && newLost.length === 0) return undefined;
       add(found);
-      const added = isNew ? (ordinals === 'all' ? undefined : newFrames) : [];
-      return { pack: pack ?? noPack, ordinals: added, foundMs, lost: newLost };
+      return { pack, ordinals: isNew ? newFrames : [], lost: newLost };
     },
   };
+}
+
+function framesOf({ pack, ordinals }: FoundDamage): string[] {
+  return ordinals === 'all' ? [] : ordinals.map(ordinal => `${pack}/${ordinal}`);
 }

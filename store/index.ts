@@ -18,7 +18,7 @@ export { type FoundDamage, recordDamage } from './damage.ts';
 export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
-export { type ForgetOptions, forgetSnapshot } from './forget.ts';
+export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
@@ -55,13 +55,28 @@ export type { LedgerAct } from './protocol/records.ts';
 export {
   type BeginPruneOptions,
   beginPrune,
+  type IsTimeUp,
   type OtherSession,
+  type Pending,
   type PruneSession,
   type Reclaimed,
   type ReclaimOptions,
   type ReclaimPhase,
   type ReclaimProgress,
 } from './prune.ts';
+export { type ExtentGap, type ListingGap, salvageExtents, salvageListing } from './repair/salvage.ts';
+export {
+  type BeginRepairOptions,
+  beginRepair,
+  type ForgottenLost,
+  type HealedPack,
+  type LeftDamage,
+  type LostManifest,
+  type Mended,
+  type Rebuilt,
+  type RecordedDamage,
+  type RepairSession,
+} from './repair.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
 export {

@@ -198,7 +198,7 @@ async function concluded(
   const damage = found.damage.filter(one => !isHarmless(one));
   const { unsteady, noted } = await writeDown(store, { run, found, damage, affected }, options);
   const { objects, references, hashed, bytesRead } = run.counts;
-  return {
+  const result: VerifyResult = {
     isOk: damage.length === 0 && problems.size === 0,
     snapshots: found.walked,
     waiting: found.waiting,
@@ -217,6 +217,21 @@ async function concluded(
     source: graph.source,
     culprits: ref => reach.culprits(ref),
   };
+  looks.set(result, { inventory, verified });
+  return result;
+}
+
+/** What a verification found beside its result; for repair. */
+export interface VerifiedStore {
+  readonly inventory: Inventory;
+  readonly verified: VerifiedIndex;
+}
+
+const looks = new WeakMap<VerifyResult, VerifiedStore>();
+
+/** The inside of a result of verifyStore, for other parts of this folder. */
+export function lookOf(result: VerifyResult): VerifiedStore {
+  return looks.get(result)!;
 }
 
 async function culpritsOf(reach: DamageReach, roots: readonly ChunkRef[]): Promise<string[]> {
@@ -230,6 +245,7 @@ function isRecorded(object: string, { index, masks, brokenLists }: VerifiedIndex
   const pack = object.slice(-64) as PackId;
   const frames = index.framesOf(pack);
   if (object !== packName(pack)) return false;
+  if (masks.isDamaged(pack)) return true;
   const bad = frames.filter(({ frame }) => index.isBad(frame));
   if (bad.length === 0 || !bad.every(({ ordinal }) => masks.isDamaged(pack, ordinal))) return false;
   return bad.length === frames.length || !brokenLists.has(pack);

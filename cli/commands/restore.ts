@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
@@ -45,6 +46,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   warnOfProblems(context, store);
   for (const name of snapshot.home?.unreadable ?? []) context.output.warning(`Not in the snapshot: ${name}`);
   for (const warning of result.warnings) context.output.warning(warning);
+  for (const loss of result.lost) context.output.warning(`Lost, and not restored: ${loss}`);
   const { home, database } = result;
   context.output.result(
     {
@@ -53,6 +55,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       home,
       database,
       notRestored: result.notRestored,
+      lost: result.lost,
       verified: true,
       durationMs: result.durationMs,
       afterwards: result.afterwards,
@@ -70,7 +73,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     ].join('\n'),
   );
   if (result.hookFailure !== undefined) throw result.hookFailure; // said last: what was restored is whole
-  return 0;
+  return result.lost.length > 0 ? exitCodes.incomplete : exitCodes.done;
 };
 
 function checkTargets(options: RestoreOptions, cwd: string) {

@@ -3,7 +3,7 @@ import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { configurationText } from '../render/configuration.ts';
-import { describeCommands, describeFence, describeHalves } from '../render/pair.ts';
+import { describeCommands, describeDegraded, describeFence, describeHalves } from '../render/pair.ts';
 import { localTime, utcTime } from '../render/quantities.ts';
 import { type SnapshotWish, snapshotNamed } from '../snapshot-named.ts';
 
@@ -49,6 +49,7 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
     database: database && { ...database, listing: undefined },
     warnings: snapshot.warnings,
     commands: snapshot.commands,
+    degraded: snapshot.degraded ?? null,
     configuration,
   };
 }
@@ -66,6 +67,7 @@ function toText(snapshot: Snapshot): string {
     ...describeCommands(snapshot.commands),
     ...(home?.unreadable.map(name => `unreadable ${name}`) ?? []),
     ...snapshot.warnings.map(warning => `warning    ${warning}`),
+    ...describeDegraded(snapshot),
   ].join('\n');
 }
 

@@ -48,6 +48,7 @@ function toJson(snapshot: Snapshot, { held, ledger }: Known): Record<string, unk
     databaseRows: snapshot.database?.rows ?? 0,
     verifiedAt: verifiedMs === null ? null : utcTime(verifiedMs),
     held: held.has(snapshot.id),
+    degradedOf: snapshot.degraded?.of ?? null,
   };
 }
 
@@ -73,7 +74,11 @@ function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
       count(snapshot.database?.rows ?? 0),
       heldFor(snapshot.fence),
       verifiedAt(snapshot, ledger),
-      [...snapshot.tags, ...(held.has(snapshot.id) ? ['(on hold)'] : [])].join(', '),
+      [
+        ...snapshot.tags,
+        ...(held.has(snapshot.id) ? ['(on hold)'] : []),
+        ...(snapshot.degraded ? [`(what is left of ${snapshot.degraded.of.slice(0, 8)})`] : []),
+      ].join(', '),
     ]),
   );
 }

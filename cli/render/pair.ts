@@ -1,5 +1,6 @@
 import {
   type CommandRecord,
+  type Degraded,
   type FenceRecord,
   type Forecast,
   type PairedDatabase,
@@ -34,6 +35,17 @@ export function describeFence({ fence, forecast }: { fence: FenceRecord; forecas
   ];
   return [
     `held       ${duration(fence.heldMs)}${by}: ${phases.join(', ')}; forecast ${duration(forecast.heldMs)}`,
+  ];
+}
+
+/** What a snapshot of what is left of another lacks. */
+export function describeDegraded({ degraded }: { degraded?: Degraded }): string[] {
+  if (degraded === undefined) return [];
+  const { of, losses, more } = degraded;
+  return [
+    `degraded   what a repair found left of ${of}`,
+    ...losses.map(({ half, text }) => `lost       ${half}: ${printableText(text)}`),
+    ...(more > 0 ? [`lost       and ${more} more`] : []),
   ];
 }
 

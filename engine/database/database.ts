@@ -208,6 +208,8 @@ export interface RestoreDatabaseOptions extends DatabaseTarget {
   readonly source: ChunkSource;
   readonly root: ListingRoot;
   readonly digestKey: Uint8Array;
+  /** True: rows are missing, so keys that refer to them cannot be made. */
+  readonly lacksRows?: boolean | undefined;
   /** Connections that load tables; default 2. */
   readonly writers?: number | undefined;
   /** Called when all is there and proven, before the mark of an unfinished restore is taken off. */

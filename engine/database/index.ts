@@ -19,7 +19,7 @@ export type {
 } from './database.ts';
 export { countDatabase } from './postgres/counts.ts';
 export { type DumpTool, findDumpTool } from './postgres/ddl.ts';
-export { describeDatabaseEntry } from './postgres/entry.ts';
+export { describeDatabaseEntry, describeDatabaseKey } from './postgres/entry.ts';
 export { restoreDatabase } from './postgres/restore.ts';
 export { connectDatabase } from './postgres/source.ts';
 export { checkDatabaseTarget } from './postgres/target.ts';

@@ -44,6 +44,8 @@ export interface RestoreResult {
   /** Data stores that were not restored: they had no place. */
   readonly notRestored: readonly string[];
   readonly database: { readonly tables: number; readonly rows: number } | null;
+  /** What the snapshot lacks of the halves that were restored: a repair had found it lost. */
+  readonly lost: readonly string[];
   readonly warnings: readonly string[];
   readonly afterwards: readonly string[];
   /** Hooks that ended well. */
@@ -112,6 +114,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     home: homeResult && { files: homeResult.files, bytes: homeResult.bytes },
     database: databaseResult && { tables: databaseResult.tables, rows: databaseResult.rows },
     notRestored: home?.left ?? [],
+    lost: lostOf(snapshot, options),
     warnings: [
       ...(homeResult?.warnings ?? []),
       ...(home?.left.map(
@@ -131,6 +134,15 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     hookFailure: hooks.failure,
     durationMs: Math.round(clock.monotonicMs() - startedMs),
   };
+}
+
+function lostOf({ degraded }: Snapshot, { home, database }: RestoreOptions): string[] {
+  if (degraded === undefined) return [];
+  const isMeant = (half: 'home' | 'database') => (half === 'home' ? home : database) !== undefined;
+  const lost = degraded.losses
+    .filter(({ half }) => isMeant(half))
+    .map(({ half, text }) => `${half}: ${text}`);
+  return degraded.more > 0 ? [...lost, `and ${degraded.more} more`] : lost;
 }
 
 function halvesOf(options: RestoreOptions) {
@@ -189,6 +201,7 @@ function restoreOneDatabase(
     digestKey: store.rowDigestKey,
     clock,
     signal,
+    lacksRows: snapshot.degraded !== undefined,
     onFilled,
     onProgress: ({ rows, bytes }) => options.onProgress?.({ phase: 'restore-database', rows, bytes }),
   });

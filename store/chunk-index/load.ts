@@ -78,8 +78,11 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
     for (const row of rows) index.addPack(row);
     if (!isReading) uncertain.add(rows, { isCertain: !isUnfinished(name.slice('index/'.length)) });
   });
-  const isDamaged = [...parts.values()].some(part => !part.isReadable);
+  const replaced = new Set([...parts.values()].flatMap(part => part.replaces.map(id => `index/${id}`)));
+  const isDamaged = [...parts].some(([name, part]) => !part.isReadable && !replaced.has(name));
   const asksTrailers = isDamaged || purpose === 'prune' || options.trailers === 'always';
+  // A later part has all that it said: nothing is missing without it.
+  problems.splice(0, problems.length, ...problems.filter(({ object }) => !replaced.has(object)));
   const loaded = { index, generations, parts, problems, hasTrailers: asksTrailers, lost };
   if (isReading && !asksTrailers) return { ...loaded, unlisted: [], sizes: new Map() };
   const sizes = await listPacks(context, options);
@@ -178,8 +181,11 @@ class UncertainRows {
   }
 }
 
-/** Listed after the index was read, so that a pack that the index names must be among them. */
-async function listPacks(context: StoreContext, options: LoadOptions): Promise<Map<PackId, number>> {
+/** Packs and their sizes. Listed after the index was read, so that a pack that the index names must be among them. */
+export async function listPacks(
+  context: StoreContext,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<Map<PackId, number>> {
   const sizes = new Map<PackId, number>();
   for await (const { name, bytes } of context.backend.list('packs/', callOf(options))) {
     const pack = packPattern.exec(name)?.[1] as PackId | undefined;

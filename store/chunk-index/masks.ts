@@ -17,8 +17,8 @@ export interface Masks {
   isSwept(pack: PackId): boolean;
   /** Packs that may go: nothing new may depend on them. */
   isTombstoned(pack: PackId): boolean;
-  /** Frames that are recorded as damaged. */
-  isDamaged(pack: PackId, ordinal: number): boolean;
+  /** Frames that are recorded as damaged; without an ordinal: whether all of the pack are. */
+  isDamaged(pack: PackId, ordinal?: number): boolean;
 }
 
 interface CallOptions {

@@ -1,7 +1,7 @@
 import { ChunkIndex } from '../chunk-index/chunk-index.ts';
 import { readMasks } from '../chunk-index/masks.ts';
-import { decodeIndexPart } from '../chunk-index/parts.ts';
-import { storeError } from '../errors.ts';
+import { decodeIndexPart, type IndexPart } from '../chunk-index/parts.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { framesBytesOf, framesStartBytes, type PackRow, packName } from '../pack/row.ts';
@@ -21,9 +21,16 @@ export async function verifyIndex(
   const { masks } = await readMasks(context, { swept, tombstoned: new Set() }, callOf(run));
   const index = new ChunkIndex(masks);
   const rows = new Map<PackId, { part: string; digest: number }>();
+  const replaced = new Set<string>();
+  const failures = new Map<string, Error>();
   for (const part of inventory.indexParts) {
     await checked(run, { kind: 'index', object: part }, async () => {
-      for (const row of (await readPart(run, part)).rows) {
+      const read = await readPart(run, part).catch((error: unknown) => {
+        if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+        failures.set(part, error);
+      });
+      for (const id of read?.replaces ?? []) replaced.add(`index/${id}`);
+      for (const row of read?.rows ?? []) {
         index.addPack(row);
         const digest = digestOf(run, row);
         const known = rows.get(row.pack);
@@ -32,10 +39,13 @@ export async function verifyIndex(
       }
     });
   }
+  // Whatever became of a part of which a later one says that it has all its rows: nothing is lost with it.
+  for (const [part, { message }] of failures)
+    if (!replaced.has(part)) run.report.add('index', part, { state: message });
   return { index, masks, rows, brokenLists: new Set() };
 }
 
-async function readPart(run: VerifyRun, name: string): Promise<{ readonly rows: readonly PackRow[] }> {
+async function readPart(run: VerifyRun, name: string): Promise<IndexPart> {
   const { fields } = openRecord(run.context.ring, await readObject(run, name), { kind: 'index', name });
   return decodeIndexPart(fields, name);
 }

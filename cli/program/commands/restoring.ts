@@ -38,6 +38,33 @@ export const restoring: readonly CommandDescription[] = [
     load: async () => (await import('../../commands/verify.ts')).verify,
   },
   {
+    name: 'repair',
+    summary: 'mend what is damaged, and say exactly what is lost',
+    text: [
+      'Only ever adds to the store. Reads every byte; rebuilds the index from the packs and copies what is whole out of damaged ones; writes down what is bad, so that the next backup stores it again; heals lost content from other copies and from the live home. Of a snapshot that still lacks something a new one is made of what is left; the old one stays until you forget it.',
+      'Ends with 0 when all is whole, and with 20 while something stays lost. What the next backup stores again heals older snapshots, too: repair again after it.',
+    ],
+    options: [
+      { flags: '--index', text: 'do not read the data in the packs: index, trailers and structure only' },
+      { flags: '--dry-run', text: 'say what would be done; write nothing' },
+      {
+        flags: '--home <folder>',
+        text: 'the live home to heal from; default: that of the configuration',
+      },
+      {
+        flags: '--forget-lost',
+        text: 'forget snapshots whose manifests are lost, so that prune works again',
+      },
+    ],
+    exitCodes: [...ofStores, 'locked'],
+    examples: [
+      { line: 'stillpoint repair --dry-run', text: 'what is damaged, and what could be done' },
+      { line: 'stillpoint repair', text: 'do it' },
+      { line: 'stillpoint repair --index', text: 'only bring a lost index back' },
+    ],
+    load: async () => (await import('../../commands/repair.ts')).repair,
+  },
+  {
     name: 'restore',
     arguments: [theSnapshot],
     summary: 'restore the pair',
@@ -70,7 +97,7 @@ export const restoring: readonly CommandDescription[] = [
         text: 'whose the files are: keep (by number, the default), by-name, or UID:GID',
       },
     ],
-    exitCodes: [...ofStores, 'locked'],
+    exitCodes: [...ofStores, 'locked', 'incomplete'],
     examples: [
       {
         line: 'PGPASSFILE=/etc/stillpoint/pgpass stillpoint restore latest --home /srv/bitbucket --database postgresql://bitbucket@127.0.0.1/bitbucket',

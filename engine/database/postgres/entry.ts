@@ -101,6 +101,29 @@ export function describeDatabaseEntry(entry: Entry): string {
   }
 }
 
+/** What an entry of this key is, where the entry itself cannot be read. */
+export function describeDatabaseKey(key: Uint8Array): string {
+  const rest = key.subarray(1);
+  const relation = (bytes: Uint8Array): string => {
+    const { schema, name } = nameFrom(bytes);
+    return `${schema}.${name}`;
+  };
+  switch (key[0]) {
+    case entryKinds.segment: {
+      const first = Buffer.from(rest.subarray(-4)).readUInt32BE();
+      return `table ${relation(rest.subarray(0, -4))}, block ${first}`;
+    }
+    case entryKinds.relation:
+      return `the columns of table ${relation(rest)}`;
+    case entryKinds.sequence:
+      return `sequence ${relation(rest)}`;
+    case entryKinds.definitions:
+      return `definitions (${textFrom(rest)})`;
+    default:
+      return 'facts of the database';
+  }
+}
+
 /** A table whose rows have no places is one segment of no blocks. */
 function blocksOf({ first, blocks }: SegmentEntry): string {
   return blocks === 0 ? 'all of it' : `blocks ${first}–${first + blocks - 1}`;

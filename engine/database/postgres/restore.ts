@@ -7,7 +7,7 @@ import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts
 import { loadTable } from './load.ts';
 import { type Outline, readOutline } from './outline.ts';
 import type { RelationEntry } from './relation-entry.ts';
-import { runDefinitions } from './script.ts';
+import { runDefinitions, runWhatHolds } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
 import { literal, qualified } from './sql.ts';
 import { splitStatements } from './statements.ts';
@@ -74,8 +74,11 @@ async function fill(job: FillJob): Promise<{ tables: number; rows: number; warni
   const after = [...splitStatements(outline.definitions.get('post-data') ?? '')];
   const found = after.findIndex(statement => eventTrigger.test(statement));
   const watched = found < 0 ? after.length : found;
-  await runDefinitions(main!, 'make keys, indexes and triggers', after.slice(0, watched));
-  const warnings = await refreshViews(main!, outline.relations);
+  const making = 'make keys, indexes and triggers';
+  const warnings: string[] = [];
+  if (job.lacksRows) warnings.push(...(await runWhatHolds(main!, making, after.slice(0, watched))));
+  else await runDefinitions(main!, making, after.slice(0, watched));
+  warnings.push(...(await refreshViews(main!, outline.relations)));
   await verifyRows(writers, job);
   await main!.script('gather statistics', ['ANALYZE']);
   await runDefinitions(main!, 'make event triggers', after.slice(watched));

@@ -18,6 +18,27 @@ export async function runDefinitions(
     await runBatch(connection, action, statements.slice(from, from + statementsPerBatch));
 }
 
+const foreignKeyViolation = '23503';
+
+/** As runDefinitions, where rows are missing: a foreign key that they break is not made, and said. */
+export async function runWhatHolds(
+  connection: Connection,
+  action: string,
+  statements: readonly string[],
+): Promise<string[]> {
+  const broken: string[] = [];
+  for (const statement of statements) {
+    try {
+      await runBatch(connection, action, [statement]);
+    } catch (error) {
+      const isBroken = error instanceof StillpointError && error.context['sqlState'] === foreignKeyViolation;
+      if (!isBroken) throw error;
+      broken.push(`Not made, since rows are lost: ${shown(statement)}`);
+    }
+  }
+  return broken;
+}
+
 async function runBatch(
   connection: Connection,
   action: string,

@@ -9,6 +9,7 @@ import {
   memoryBackend,
   type PackId,
   type SessionId,
+  type SnapshotId,
   type Store,
 } from '../../../store/index.ts';
 import { damageRecord, generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
@@ -220,19 +221,28 @@ test('a pack of which something cannot be read is not copied from, and stays', a
   assert.ok(store);
 });
 
-test('what a session names stays, and a session that reads what is gone stops a prune', async () => {
+test('what a session names stays; one that reads what was forgotten before is in nobody’s way', async () => {
   const { backend, store, snapshots } = await prepared('abc', 'def');
   const { context } = insideOf(store);
   await using pruning = await beginPrune(store, { host: 'beta' });
-  const id = 'ee'.repeat(32) as SessionId;
-  const name = `sessions/${id}`;
-  const record = { purpose: 'read', host: 'reader', startedMs: 1, snapshots: [snapshots[0]!.id] } as const;
-  const place = { kind: 'session', session: id, name, randomness: context.seams.randomness } as const;
-  await backend.put(name, sealRecord(context.ring, place, sessionRecord.encode(record)));
-  await pruning.forget(snapshots[0]!.id, { reason: 'a test' });
-  await assert.rejects(pruning.reclaim(), { code: 'STORE_LOCKED' });
+  const name = `sessions/${'ee'.repeat(32)}`;
+  const sayReading = (id: SnapshotId) => {
+    const record = { purpose: 'read', host: 'reader', startedMs: 1, snapshots: [id] } as const;
+    const session = 'ee'.repeat(32) as SessionId;
+    const place = { kind: 'session', session, name, randomness: context.seams.randomness } as const;
+    return backend.put(name, sealRecord(context.ring, place, sessionRecord.encode(record)));
+  };
+  await sayReading(snapshots[0]!.id);
+  await pruning.forget([snapshots[0]!.id], { reason: 'a test' });
+  assert.equal((await pruning.reclaim()).deletedPacks, 0);
   await backend.delete(name);
   assert.ok((await pruning.reclaim()).deletedPacks > 0);
+  await sayReading(snapshots[0]!.id);
+  assert.equal((await pruning.reclaim()).deletedPacks, 0);
+  await backend.delete(name);
+  // What was never there, though, shows that the list is not whole.
+  await sayReading('cc'.repeat(32) as SnapshotId);
+  await assert.rejects(pruning.reclaim(), { code: 'STORE_IMPLAUSIBLE' });
 });
 
 test('every 32nd done lists all packs that were ever swept, and what is older is not read', async () => {

@@ -1,0 +1,129 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { printableText, type RepairResult, repair as repairStore } from '../../engine/index.ts';
+import type { Command } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { openConfiguredStore } from '../open-store.ts';
+import { counted, size } from '../render/quantities.ts';
+
+interface RepairOptions {
+  readonly index?: true;
+  readonly dryRun?: true;
+  readonly home?: string;
+  readonly forgetLost?: true;
+}
+
+/** Mends a store by adding to it, and says exactly what is lost. */
+export const repair: Command<RepairOptions> = async (context, options) => {
+  const isDryRun = options.dryRun ?? false;
+  const home = options.home === undefined ? undefined : resolve(context.cwd, options.home);
+  await using store = await openConfiguredStore(context);
+  const result = await repairStore({
+    store,
+    host: hostname(),
+    home: home ?? context.config()?.values.home?.path,
+    readData: options.index === undefined,
+    isDryRun,
+    forgetsLost: options.forgetLost ?? false,
+    signal: context.signal,
+    onProgress: context.progress.onProgress,
+  });
+  context.output.result(
+    { messageType: 'summary', dryRun: isDryRun, ...toJson(result) },
+    toText(result, { isDryRun, forgetsLost: options.forgetLost ?? false }).join('\n'),
+  );
+  return result.ok ? exitCodes.done : exitCodes.damaged;
+};
+
+function toJson({ healed, healedFiles, found, ...result }: RepairResult): Record<string, unknown> {
+  return {
+    ...result,
+    found: found.map(({ kind, object, state }) => ({ kind, object, state })),
+    healed: [
+      ...healed,
+      ...healedFiles.map(({ file, chunks }) => ({ object: file, from: 'the live home', chunks })),
+    ],
+  };
+}
+
+interface Told {
+  readonly isDryRun: boolean;
+  readonly forgetsLost: boolean;
+}
+
+function toText(result: RepairResult, told: Told): string[] {
+  const would = told.isDryRun ? 'would be ' : '';
+  return [
+    ...result.found.map(({ kind, object, state }) => `found      ${kind} ${object}: ${state}`),
+    ...result.rebuilt.map(({ object, from }) => `${would}rebuilt    ${object}, from ${from}`),
+    ...result.healed.map(
+      ({ object, from, chunks }) =>
+        `${would}healed     ${counted(chunks, 'chunk')} of ${object}, from ${from}`,
+    ),
+    ...result.healedFiles.map(
+      ({ file, chunks }) =>
+        `${would}healed     ${counted(chunks, 'chunk')}, from the live file ${printableText(file)}`,
+    ),
+    ...result.recorded.map(
+      ({ object, frames, lost }) => `${would}recorded   ${recordText({ object, frames, lost })}`,
+    ),
+    ...lossesOf(result, told),
+    ...result.left.map(({ object, state, remedy }) => `left       ${object}: ${state} ${remedy}`),
+    ...result.unreadable.map(
+      object =>
+        `unreadable ${object}: the medium fails to read it. It may be whole: copy the store to another medium, and repair that.`,
+    ),
+    ...(result.unknown > 0
+      ? [`left       ${counted(result.unknown, 'object')} with names that this version does not know`]
+      : []),
+    summaryOf(result, told),
+  ];
+}
+
+function recordText({ object, frames, lost }: RepairResult['recorded'][number]): string {
+  const what = frames === 'all' ? 'all frames' : frames.length > 0 ? `frames ${frames.join(', ')}` : '';
+  const gone = lost > 0 ? `${counted(lost, 'chunk')} as lost` : '';
+  return `${object ?? 'no pack'}: ${[what, gone].filter(text => text !== '').join('; ')}`;
+}
+
+function lossesOf({ lost, degraded, whole, forgotten }: RepairResult, told: Told): string[] {
+  const name = (id: string | null) =>
+    id === null ? 'a snapshot whose id nobody knows' : `snapshot ${id.slice(0, 8)}`;
+  return [
+    ...lost.flatMap(({ snapshot, instance, affects }) => [
+      `lost       ${name(snapshot)}${instance === null ? '' : ` of ${instance}`}`,
+      ...affects.map(text => `             ${printableText(text)}`),
+    ]),
+    ...degraded.map(({ snapshot, of }) =>
+      snapshot === null
+        ? `would be made: a snapshot of what is left of ${name(of)}`
+        : `made       ${name(snapshot)}: what is left of ${name(of)}, which stays until you forget it`,
+    ),
+    ...whole.map(
+      ({ snapshot, degraded: copy }) =>
+        `whole      ${name(snapshot)} lacks nothing any more; ${name(copy)} was made of it and can be forgotten`,
+    ),
+    ...forgotten.map(({ id, refused }) =>
+      refused === undefined
+        ? `${told.isDryRun ? 'would be ' : ''}forgotten  ${name(id)}: nobody can say what it was`
+        : `kept       ${name(id)}: ${refused}`,
+    ),
+    ...(lost.some(({ instance }) => instance === null) && !told.forgetsLost
+      ? [
+          'Lost manifests stop every prune. Bring manifests/ back from a copy of the store; if there is none, run `stillpoint repair --forget-lost`.',
+        ]
+      : []),
+  ];
+}
+
+function summaryOf(result: RepairResult, { isDryRun }: Told): string {
+  const { ok, found, lost, left, bytesRead } = result;
+  const checked = `${counted(result.chunksChecked, 'chunk')} checked, ${size(bytesRead)} read.`;
+  if (found.length === 0 && ok) return `No damage: ${checked}`;
+  if (ok) return `${isDryRun ? 'Everything would be whole again' : 'Everything is whole again'}: ${checked}`;
+  const stays =
+    lost.length > 0
+      ? `${counted(lost.length, 'snapshot')} with losses`
+      : counted(left.length, 'damaged object');
+  return `${stays} ${isDryRun ? 'would stay' : 'stay'}: ${checked}`;
+}

@@ -1,0 +1,60 @@
+import type { ChunkIndex, ChunkPlace } from '../chunk-index/chunk-index.ts';
+import type { ChunkClass, ChunkRef } from '../content.ts';
+import { hex, type PackId } from '../ids.ts';
+import type { PackState } from './assess.ts';
+
+/** Which chunks have a whole copy, by what a second look said of each frame. */
+export class Copies {
+  readonly #index: ChunkIndex;
+  /** Frames that cannot be read, for whatever reason. */
+  readonly #bad = new Set<number>();
+  /** Those of them that the medium did not give. */
+  readonly #unreadable = new Set<number>();
+  /** Frames that are whole, and are copied out all the same. */
+  readonly #frail = new Set<number>();
+  /** Ids (hex) that were put again. */
+  readonly #healed = new Set<string>();
+
+  constructor(index: ChunkIndex, packs: readonly PackState[]) {
+    this.#index = index;
+    for (const { bad, unreadable, frail } of packs) {
+      for (const { frame } of frail) this.#frail.add(frame);
+      for (const { frame } of [...bad, ...unreadable]) this.#bad.add(frame);
+      for (const { frame } of unreadable) this.#unreadable.add(frame);
+    }
+  }
+
+  isLost({ id, kind }: ChunkRef): boolean {
+    return !this.#healed.has(hex(id)) && this.#whole(id, kind === 'data' ? 'data' : 'metadata').length === 0;
+  }
+
+  /** A whole copy where new snapshots may depend on it. */
+  hasSoundCopy(key: Uint8Array, chunkClass: ChunkClass): boolean {
+    return this.#whole(key, chunkClass).some(({ frame }) => !this.#frail.has(frame));
+  }
+
+  /** It may be whole: the medium just did not give it. */
+  isUnreadable(id: Uint8Array): boolean {
+    return this.#index.places(id).some(({ frame }) => this.#unreadable.has(frame));
+  }
+
+  setHealed(id: Uint8Array): void {
+    this.#healed.add(hex(id));
+  }
+
+  /** A pack that has a damaged copy; null where none is known that ever had one. */
+  packOf(id: Uint8Array): PackId | null {
+    return this.#index.places(id)[0]?.pack ?? null;
+  }
+
+  /** Bytes of a chunk, also of a lost one; undefined where no pack lists it. */
+  lengthOf(id: Uint8Array): number | undefined {
+    return this.#index.places(id)[0]?.length;
+  }
+
+  #whole(id: Uint8Array, chunkClass: ChunkClass): ChunkPlace[] {
+    return this.#index
+      .places(id)
+      .filter(place => place.chunkClass === chunkClass && !this.#bad.has(place.frame));
+  }
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
+import { type Rig, runHere } from '../../bench/rig/index.ts';
+import { decodeEntry } from '../../engine/database/postgres/entry.ts';
+import { findSnapshot } from '../../engine/index.ts';
+import { loadIndex } from '../../store/chunk-index/load.ts';
+import { type ChunkId, openLocalBackend, openStore, readListing, systemSeams } from '../../store/index.ts';
+import { packName } from '../../store/pack/row.ts';
+import { insideOf } from '../../store/store.ts';
+import { assertDatabasesEqual } from '../helpers/database-equal.ts';
+import { assertEqualsOriginal } from '../helpers/original.ts';
+import { restoreArguments, smallRig } from '../helpers/small-rig.ts';
+
+describe('a damaged store', () => {
+  let rig: Rig;
+  let snapshot: string;
+
+  before(async () => {
+    rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
+    await query(
+      rig.instance.databaseUrl,
+      `CREATE TABLE many (id integer PRIMARY KEY, text text);
+       INSERT INTO many SELECT i, sha512(i::text::bytea)::text FROM generate_series(1, 8000) i;
+       CREATE TABLE few (of integer REFERENCES many); INSERT INTO few VALUES (7)`,
+    );
+    snapshot = String((await run(['backup'], 0))['snapshot']);
+  });
+  after(async () => {
+    await rig[Symbol.asyncDispose]();
+  });
+
+  /** Runs the program in this process; the last JSON line. */
+  async function run(
+    args: readonly string[],
+    exit: number,
+    store = rig.store,
+  ): Promise<Record<string, unknown>> {
+    process.env['PGPASSWORD'] = rig.env['PGPASSWORD']; // the client library looks nowhere else
+    const env = { ...rig.env, STILLPOINT_STORE: store };
+    const ended = await runHere([...args, '--json', '--store', store], { cwd: rig.folder, env });
+    assert.equal(ended.code, exit, `${ended.stdout}${ended.stderr}`);
+    return ended.json.at(-1) ?? {};
+  }
+
+  function copyOfStore(name: string): string {
+    const store = join(rig.folder, name);
+    cpSync(rig.store, store, { recursive: true });
+    return store;
+  }
+
+  test('rows that are lost are named, all else is restored, and the next backup makes the old snapshot whole', async () => {
+    const store = copyOfStore('rows');
+    await breakRowsOf('many', store, rig);
+    const found = await run(['repair'], 20, store);
+    const [loss] = found['lost'] as { snapshot: string; affects: string[] }[];
+    assert.deepEqual(
+      loss!.affects.map(text => text.replace(/\(.*/, '')),
+      ['database: table public.many: 8000 of 8000 rows '],
+    );
+    const [made] = found['degraded'] as { snapshot: string; of: string }[];
+    assert.equal(made!.of, snapshot);
+    const target = rig.target('left');
+    const restored = await run(restoreArguments(target, made!.snapshot), 3, store);
+    assert.deepEqual(restored['lost'], loss!.affects);
+    await assertEqualsOriginal(rig.instance, target.home, { rootTimes: false });
+    assert.deepEqual(
+      await query(
+        target.databaseUrl,
+        'SELECT (SELECT count(*) FROM many) many, (SELECT count(*) FROM few) few',
+      ),
+      [{ many: '0', few: '1' }],
+    );
+    const again = await run(['repair'], 20, store);
+    assert.deepEqual([again['recorded'], again['healed'], again['degraded']], [[], [], []]);
+    await run(['backup'], 0, store);
+    const healed = await run(['repair'], 0, store);
+    assert.deepEqual(healed['whole'], [{ snapshot, degraded: made!.snapshot }]);
+    const whole = rig.target('whole');
+    await run(restoreArguments(whole, snapshot), 0, store);
+    await assertDatabasesEqual(rig.instance.databaseUrl, whole.databaseUrl);
+    await run(['verify', '--read-data'], 0, store);
+  });
+
+  test('an index that is gone comes back', async () => {
+    const store = copyOfStore('index');
+    rmSync(join(store, 'index'), { recursive: true });
+    const { rebuilt } = await run(['repair', '--index'], 0, store);
+    assert.equal((rebuilt as unknown[]).length, 1);
+    assert.ok(existsSync(join(store, 'index')));
+    await run(['verify', '--read-data'], 0, store);
+  });
+});
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Makes one byte of a table's rows wrong. */
+async function breakRowsOf(table: string, folder: string, rig: Rig): Promise<void> {
+  const passphrase = readFileSync(join(rig.folder, 'passphrase'), 'utf8').trim();
+  await using store = await openStore(await openLocalBackend(folder), { passphrase, seams: systemSeams });
+  const { database } = await findSnapshot(store, { name: 'latest' });
+  const ids: ChunkId[] = [];
+  for await (const entry of readListing(store, database!.listing)) {
+    const one = decodeEntry(entry);
+    if (one.entry !== 'segment' || one.name !== table || !('extents' in one.rows)) continue;
+    for (const extent of one.rows.extents) if (extent.kind === 'chunk') ids.push(extent.id);
+  }
+  const { index } = await loadIndex(insideOf(store).context);
+  // A frame that has nothing of other tables.
+  const places = ids.flatMap(id => index.places(id));
+  const held = (frame: number) =>
+    places.reduce((sum, one) => sum + (one.frame === frame ? one.length : 0), 0);
+  const place = places.find(({ frame, rawBytes }) => held(frame) === rawBytes)!;
+  const file = join(folder, packName(place.pack));
+  const bytes = readFileSync(file);
+  bytes[place.sealedOffset + 100]! ^= 1;
+  writeFileSync(file, bytes);
+}
