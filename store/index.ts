@@ -62,10 +62,13 @@ export {
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
 export {
+  type ClearPart,
   type CreateStoreOptions,
   createStore,
+  type OpenAsHostOptions,
   type OpenStoreOptions,
   openStore,
+  openStoreAsHost,
   type Store,
 } from './store.ts';
 export {

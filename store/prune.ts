@@ -1,7 +1,7 @@
 import type { StoreContext } from './context.ts';
 import { forget } from './forget.ts';
 import type { SnapshotId } from './ids.ts';
-import { renewKeys } from './keys/index.ts';
+import { renewKeys, writeOnly } from './keys/index.ts';
 import { isFull } from './medium-error.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { beginSession, type LiveSession } from './protocol/session.ts';
@@ -54,6 +54,7 @@ const defaultSilenceMs = 20_000;
  */
 export async function beginPrune(store: Store, options: BeginPruneOptions): Promise<PruneSession> {
   const { context, keys } = insideOf(store);
+  if (store.host !== undefined) throw writeOnly(store.host, 'what a prune needs');
   await renewKeys(context.backend, keys);
   const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
   const { last } = await readGenerations(context, { signal, reading: 'mending' });

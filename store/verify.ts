@@ -2,6 +2,7 @@ import { breather } from './breathe.ts';
 import type { ChunkRef } from './content.ts';
 import { storeError } from './errors.ts';
 import { fromHex, type PackId, type SnapshotId } from './ids.ts';
+import { writeOnly } from './keys/index.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
 import { type Generations, readGenerations } from './protocol/generations.ts';
@@ -52,6 +53,7 @@ export interface VerifyResult {
  */
 export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { context } = insideOf(store);
+  if (store.host !== undefined) throw writeOnly(store.host, 'what a verification needs');
   const { signal } = options;
   for (let attempt = 1; ; attempt++) {
     const before = await readGenerations(context, { signal, reading: 'lenient' });

@@ -114,9 +114,10 @@ function usesOf(index: ChunkIndex, marked: Marked): PackUse[] {
   for (let number = 0; number < index.numbersEnd; number++) {
     const key = index.keyOf(number);
     if (key === undefined || !marked.isLiveNumber(number)) continue;
-    const keeper = keeperOf(index, key);
-    if (keeper === undefined) for (const { pack } of index.places(key)) pinned.add(pack);
-    else live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
+    const keepers = keepersOf(index, key);
+    if (keepers.length === 0) for (const { pack } of index.places(key)) pinned.add(pack);
+    for (const keeper of keepers)
+      live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
   }
   return index.packSizes().map(({ pack, chunkClass, bytes }) => ({
     pack,
@@ -128,12 +129,19 @@ function usesOf(index: ChunkIndex, marked: Marked): PackUse[] {
   }));
 }
 
-/** The copy that stays where a chunk has several: that in the smallest pack id, so that whoever asks keeps the same. */
-export function keeperOf(index: ChunkIndex, key: Uint8Array): ChunkPlace | undefined {
+/**
+ * The copies that stay where a chunk has several: that in the smallest pack id, so that whoever asks keeps the same. What
+ * only hosts without the passphrase say may not be so: where nothing better is there, each such copy stays.
+ */
+export function keepersOf(index: ChunkIndex, key: Uint8Array): readonly ChunkPlace[] {
   let keeper: ChunkPlace | undefined;
-  for (const place of index.places(key))
-    if (!index.isBad(place.frame) && (keeper === undefined || place.pack < keeper.pack)) keeper = place;
-  return keeper;
+  const doubtful: ChunkPlace[] = [];
+  for (const place of index.places(key)) {
+    if (index.isBad(place.frame)) continue;
+    if (index.isDoubtful(place.pack)) doubtful.push(place);
+    else if (keeper === undefined || place.pack < keeper.pack) keeper = place;
+  }
+  return keeper === undefined ? doubtful : [keeper];
 }
 
 function sealedShare({ sealedBytes, length, rawBytes }: ChunkPlace): number {
