@@ -50,6 +50,7 @@ const byCode: Record<StoreErrorCode | EngineErrorCode, number> = {
   STORE_LOCKED: exitCodes.locked,
   STORE_UNPROVEN: exitCodes.failed,
   STORE_IMPLAUSIBLE: exitCodes.damaged,
+  STORE_HOST_REFUSED: exitCodes.failed,
   STORE_SLOT_UNKNOWN: exitCodes.failed,
   STORE_SLOT_AMBIGUOUS: exitCodes.usage,
   STORE_SLOT_REFUSED: exitCodes.failed,

@@ -14,6 +14,7 @@ export type StoreErrorCode =
   | 'STORE_LOCKED' // another run holds what this one needs
   | 'STORE_UNPROVEN' // create-only writes could not be proven on this medium
   | 'STORE_IMPLAUSIBLE' // what the medium lists cannot be all that there is
+  | 'STORE_HOST_REFUSED' // a write-only host that is there already, or not
   | 'STORE_SLOT_UNKNOWN' // no key slot has this id or label
   | 'STORE_SLOT_AMBIGUOUS' // several have
   | 'STORE_SLOT_REFUSED' // what was asked would leave too few key slots, or too many

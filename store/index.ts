@@ -19,9 +19,19 @@ export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
 export { type ForgetOptions, forgetSnapshot } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
+export { dismissWriteOnlyHost, newWriteOnlyHost, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
-export type { Kdf, KeyHost, KeySlot, KeysReport, NewSlot, Rotated, RotateOptions } from './keys/index.ts';
+export type {
+  Kdf,
+  KeyHost,
+  KeySlot,
+  KeysReport,
+  NewHost,
+  NewSlot,
+  Rotated,
+  RotateOptions,
+} from './keys/index.ts';
 export {
   addKeySlot,
   changePassphrase,

@@ -1,6 +1,7 @@
 export { addSlot, type NewSlot } from './add.ts';
 export { type CreateKeysOptions, createKeys } from './create.ts';
 export type { DomainLabel, DomainSecrets } from './hierarchy.ts';
+export { dismissHost, type NewHost, newHost, renewHost } from './hosts.ts';
 export type { Kdf } from './kdf.ts';
 export type { OpenKeys } from './layout.ts';
 export { removeSlot } from './remove.ts';

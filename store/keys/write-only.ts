@@ -29,15 +29,25 @@ export async function unlockWithHostKey(
       context: { object: configName },
     });
   const ring = hostRing(key, blake3);
+  const closed = (): never => {
+    throw writeOnly(key.name, 'the key ring');
+  };
   return {
     ring,
     config,
-    get ringKey(): never {
-      throw writeOnly(key.name, 'the key ring');
+    get ringKey() {
+      return closed();
     },
-    checkRing: (_, name) => {
-      throw writeOnly(key.name, name);
+    get ringNumber() {
+      return closed();
     },
+    get body() {
+      return closed();
+    },
+    get slotName() {
+      return closed();
+    },
+    checkRing: closed,
   };
 }
 
