@@ -261,6 +261,12 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('A command for /bin/sh that prints the passphrase, in place of passphraseFile.')
     .meta({ examples: ['pass show stillpoint'] }),
+  keyFile: path
+    .optional()
+    .describe(
+      'On a host that may write and not read: the file that `keys add --write-only` made for it, in place of a passphrase.',
+    )
+    .meta({ examples: ['/etc/stillpoint/host-key'] }),
   home: home.optional().describe('The files of the application.'),
   database: database.optional().describe('The database that belongs to them.'),
   app: app.optional().describe('The application that is locked while the state is captured.'),
@@ -275,6 +281,9 @@ export const configSchema = z.strictObject({
     .describe(
       'What prune keeps of this instance; without it prune forgets nothing. A snapshot goes when no rule keeps it.',
     ),
+}).refine(({ keyFile, passphraseFile, passphraseCommand }) => !keyFile || !(passphraseFile || passphraseCommand), {
+  path: ['keyFile'],
+  error: 'a file in place of passphraseFile and passphraseCommand, not beside them',
 });
 
 export type ConfigFile = z.output<typeof configSchema>;

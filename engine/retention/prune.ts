@@ -77,14 +77,15 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
 
 type Decided = Verdict<Snapshot> & { readonly isHeld: boolean };
 
-/** Decides about every snapshot, each instance by itself. */
+/** Decides about every snapshot, each instance by itself, and in it each write-only host. */
 async function decide(options: PruneOptions): Promise<Decided[]> {
   const { store, retention, instance, clock, signal } = options;
   const held = await readHolds(store, { signal });
   const snapshots = await readableSnapshots(store);
   const verdicts = new Map<string, Verdict<Snapshot>>();
-  for (const name of new Set(snapshots.map(snapshot => snapshot.instance))) {
-    const own = snapshots.filter(snapshot => snapshot.instance === name);
+  for (const group of new Set(snapshots.map(groupOf))) {
+    const own = snapshots.filter(snapshot => groupOf(snapshot) === group);
+    const name = own[0]!.instance;
     const isMeant = instance === undefined || instance === name;
     const policy = retention && isMeant ? retention.policy : {};
     const timeZone = retention?.timeZone ?? 'UTC';
@@ -93,6 +94,11 @@ async function decide(options: PruneOptions): Promise<Decided[]> {
     }
   }
   return snapshots.map(({ id }) => ({ ...verdicts.get(id)!, isHeld: held.has(id) }));
+}
+
+/** What a write-only host says pushes nobody else's snapshots out: each is a group of its own. */
+function groupOf({ instance, host, isWriteOnly }: Snapshot): string {
+  return JSON.stringify(isWriteOnly ? [instance, host] : [instance]);
 }
 
 async function readableSnapshots(store: Store): Promise<Snapshot[]> {
