@@ -62,7 +62,16 @@ const passed =
   append.passed;
 console.log(passed ? 'passed' : 'FAILED');
 if (values.results)
-  console.log(writeResults('write-only', { ...environment(), ...values, ...shown, keyFile: undefined, attempts, append }));
+  console.log(
+    writeResults('write-only', {
+      ...environment(),
+      ...values,
+      ...shown,
+      keyFile: undefined,
+      attempts,
+      append,
+    }),
+  );
 process.exitCode = passed ? 0 : 1;
 
 /** Folders of the local file system that take new names and give none back: a backup goes on, a delete does not. */
@@ -77,11 +86,15 @@ async function onAppendOnlyFolders(
   const folders = readdirSync(store, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isDirectory())
     .map(entry => join(entry.parentPath, entry.name));
-  const attribute = (mark: '+a' | '-a') => execFileSync('chattr', [mark, store, ...folders], { stdio: 'pipe' });
+  const attribute = (mark: '+a' | '-a') =>
+    execFileSync('chattr', [mark, store, ...folders], { stdio: 'pipe' });
   try {
     attribute('+a');
   } catch {
-    return { passed: true, told: 'append-only folders: not to be had here (chattr +a needs root and ext4 or xfs)' };
+    return {
+      passed: true,
+      told: 'append-only folders: not to be had here (chattr +a needs root and ext4 or xfs)',
+    };
   }
   try {
     const env = { STILLPOINT_KEY_FILE: keyFile };

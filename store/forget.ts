@@ -61,7 +61,8 @@ export async function forget(
 
 function taken(name: string): Error {
   return storeError('STORE_WRITE_FAILED', `Cannot create ${name}: another object has the name`, {
-    remedy: 'A host without the passphrase put it there: find out which, and dismiss it with `stillpoint keys remove`.',
+    remedy:
+      'A host without the passphrase put it there: find out which, and dismiss it with `stillpoint keys remove`.',
     context: { object: name },
   });
 }

@@ -30,7 +30,11 @@ export async function setHold(store: Store, id: SnapshotId, options: SetHoldOpti
     throw storeError('SNAPSHOT_UNKNOWN', `Cannot hold snapshot ${id}: it is not there`, {
       remedy: 'List the snapshots with `stillpoint snapshots`.',
     });
-  const said = await readHold(context, { id, versions: (await versionsOf(context, { signal })).get(id) ?? [] }, { signal });
+  const said = await readHold(
+    context,
+    { id, versions: (await versionsOf(context, { signal })).get(id) ?? [] },
+    { signal },
+  );
   if (said.isHeld === isHeld) return;
   for (let version = said.version + 1; ; version++) {
     const record: HoldRecord = {

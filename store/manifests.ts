@@ -117,7 +117,8 @@ export async function* readClearParts(
   const ids = (await listManifestIds(context, options)).filter(id => !forgotten.has(id));
   for await (const [id, reading] of readAhead(ids, id => readClearPart(context, id, options))) {
     const outer = await reading.catch((error: unknown) => {
-      if (isStoreError(error) && ['STORE_DAMAGED', 'STORE_OBJECT_MISSING'].includes(error.code)) return undefined;
+      if (isStoreError(error) && ['STORE_DAMAGED', 'STORE_OBJECT_MISSING'].includes(error.code))
+        return undefined;
       throw error;
     });
     if (outer !== undefined) yield { ...outer, id };

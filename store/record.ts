@@ -69,7 +69,8 @@ function signerOf(ring: KeyRing, { facts }: ObjectSeal, fields: RecordFields): S
   if (self === undefined) return ring.keyHolder();
   // What a reader would refuse is not written; a sweep without anything in it is a veto, which every writer may give.
   const isVeto = facts.kind === 'sweep' && [2, 3].every(key => isEmpty(fields.get(key)));
-  if (keyHolderKinds.has(facts.kind) && !isVeto) throw writeOnly(self.name, `a record of kind ${facts.kind} for writing`);
+  if (keyHolderKinds.has(facts.kind) && !isVeto)
+    throw writeOnly(self.name, `a record of kind ${facts.kind} for writing`);
   return self.signer;
 }
 

@@ -1,8 +1,8 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadIndex } from '../../store/chunk-index/load.ts';
 import { openLocalBackend, openStore, systemSeams } from '../../store/index.ts';
 import { insideOf } from '../../store/store.ts';
-import { loadIndex } from '../../store/chunk-index/load.ts';
 import type { Ended, Rig } from '../rig/index.ts';
 
 export interface WriteOnlyOptions {
@@ -47,8 +47,7 @@ export async function runWriteOnly(options: WriteOnlyOptions): Promise<WriteOnly
   await must(options, ['init', '--store', twinStore]);
   rig.instance.setLog('off');
   const cache = join(rig.folder, 'host-cache');
-  const asHost = () =>
-    backUp(options, [], { STILLPOINT_KEY_FILE: keyFile, STILLPOINT_CACHE_DIR: cache });
+  const asHost = () => backUp(options, [], { STILLPOINT_KEY_FILE: keyFile, STILLPOINT_CACHE_DIR: cache });
   const asTwin = () => backUp(options, ['--store', twinStore], {});
   const runs: { host: RunFigures; twin: RunFigures }[] = [];
   for (let number = 1; number <= backups; number++) {
@@ -75,7 +74,7 @@ async function change(rig: Rig, number: number): Promise<void> {
   await client.connect();
   try {
     await client.query(
-      "UPDATE public.project SET name = left(name, 20) || $1 WHERE id = (SELECT min(id) FROM public.project)",
+      'UPDATE public.project SET name = left(name, 20) || $1 WHERE id = (SELECT min(id) FROM public.project)',
       [` ${number}`],
     );
   } finally {

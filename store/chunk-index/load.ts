@@ -102,7 +102,9 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
   if (!isReading) await markAbsent(context, { index, sizes, problems }, options);
   const unlisted: PackRow[] = [];
   if (asksTrailers)
-    unlisted.push(...(await recoverRows(context, { index, sizes, problems, isUnfinished, written }, options)));
+    unlisted.push(
+      ...(await recoverRows(context, { index, sizes, problems, isUnfinished, written }, options)),
+    );
   unlisted.push(...uncertain.rows().filter(row => sizes.get(row.pack) === packBytesOf(row)));
   // A writer lists again what it depends on: nothing that it doubts, and a host nothing but what is its own.
   const isForMe = (pack: PackId) =>
@@ -149,7 +151,8 @@ async function takeClaims(
 }
 
 async function sizeOf({ backend }: StoreContext, object: string, options: LoadOptions): Promise<number> {
-  for await (const { name, bytes } of backend.list(object, callOf(options))) if (name === object) return bytes;
+  for await (const { name, bytes } of backend.list(object, callOf(options)))
+    if (name === object) return bytes;
   throw storeError('STORE_OBJECT_MISSING', `Cannot read ${object}: it is not there`);
 }
 

@@ -96,7 +96,13 @@ function activeHost({ hosts }: RingBody, name: string): HostRecord | undefined {
 function checkName(name: string): void {
   const bytes = Buffer.byteLength(name);
   // 'key holder' is who a record names that a passphrase signed.
-  if (bytes > 0 && bytes <= nameBytesMax && !/[\u0000-\u001f\u007f-\u009f]/.test(name) && name !== 'key holder') return;
+  if (
+    bytes > 0 &&
+    bytes <= nameBytesMax &&
+    !/[\u0000-\u001f\u007f-\u009f]/.test(name) &&
+    name !== 'key holder'
+  )
+    return;
   throw refused('Cannot add a write-only host: its name is none', {
     remedy: `Give a name in one line of at most ${nameBytesMax} bytes, as of the machine.`,
   });

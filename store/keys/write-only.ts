@@ -21,13 +21,20 @@ export async function unlockWithHostKey(
   const bytes = await readConfigBytes(backend, signal === undefined ? {} : { signal });
   const { config } = decodeConfig(bytes, blake3);
   if (config.storeId !== key.storeId)
-    throw wrongKey(backend, `its store is ${key.storeId.slice(0, 8)}…, and this one ${config.storeId.slice(0, 8)}…`);
+    throw wrongKey(
+      backend,
+      `its store is ${key.storeId.slice(0, 8)}…, and this one ${config.storeId.slice(0, 8)}…`,
+    );
   // The MAC of config is not for hosts; who made the key file noted what the file was.
   if (Buffer.compare(blake3.hash(bytes), key.configHash) !== 0)
-    throw storeError('STORE_DAMAGED', 'Cannot read the store’s config: it is not the one that the key was made for', {
-      remedy: 'Put back the file `config` from a copy of the store.',
-      context: { object: configName },
-    });
+    throw storeError(
+      'STORE_DAMAGED',
+      'Cannot read the store’s config: it is not the one that the key was made for',
+      {
+        remedy: 'Put back the file `config` from a copy of the store.',
+        context: { object: configName },
+      },
+    );
   const ring = hostRing(key, blake3);
   const closed = (): never => {
     throw writeOnly(key.name, 'the key ring');
@@ -98,7 +105,8 @@ export function hostRing(key: HostKey, blake3: Blake3): KeyRing {
     domainKey: (label, length) => domainKeyFrom(domain, label, length),
     keyHolder(epoch = newest.number) {
       const publicKey = epochs.get(epoch)?.keyHolder;
-      if (publicKey === undefined) throw wrongKey(undefined, `it does not say who holds the passphrase in epoch ${epoch}`);
+      if (publicKey === undefined)
+        throw wrongKey(undefined, `it does not say who holds the passphrase in epoch ${epoch}`);
       return {
         publicKey,
         sign() {
@@ -123,10 +131,15 @@ export function writeOnly(host: string, what: string): Error {
 }
 
 function outdated({ name }: HostKey, epoch: number): Error {
-  return storeError('STORE_NEWER', `Cannot open what was written in epoch ${epoch}: the key of ${name} is older`, {
-    remedy: 'The keys of the store were changed: who holds the passphrase makes a new key file with `stillpoint keys add --write-only`.',
-    context: { host: name, epoch },
-  });
+  return storeError(
+    'STORE_NEWER',
+    `Cannot open what was written in epoch ${epoch}: the key of ${name} is older`,
+    {
+      remedy:
+        'The keys of the store were changed: who holds the passphrase makes a new key file with `stillpoint keys add --write-only`.',
+      context: { host: name, epoch },
+    },
+  );
 }
 
 function wrongKey(backend: Backend | undefined, state: string): Error {

@@ -62,7 +62,8 @@ export async function readGenerations(
   const names = await listNames(context, options);
   const numbers = [...names].map(name => Number(namePattern.exec(name)![1]));
   const last = numbers.reduce((most, number) => Math.max(most, number), 0);
-  const isDone = last === 0 || (names.has(generationName(last, '.done')) && (await isSaidDone(context, last, options)));
+  const isDone =
+    last === 0 || (names.has(generationName(last, '.done')) && (await isSaidDone(context, last, options)));
   if (!isDone) await checkPredecessor(context, last, options);
   const swept = new Set<PackId>();
   const union = await lastUnion(context, { names, last }, options);
@@ -90,7 +91,11 @@ async function isSaidDone(
   options: GenerationOptions,
 ): Promise<boolean> {
   if (!mayHostsWrite(context.ring)) return true;
-  return (await unlessReading(context, generationName(number, '.done'), options, () => readDone(context, number, options))) !== undefined;
+  return (
+    (await unlessReading(context, generationName(number, '.done'), options, () =>
+      readDone(context, number, options),
+    )) !== undefined
+  );
 }
 
 /** A generation begins only when the one before is done: one of which that cannot be shown was begun by nobody who may. */
@@ -115,7 +120,8 @@ async function unlessReading<T>(
   try {
     return await read();
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER' || error.code === 'STORE_READ_FAILED') throw error;
+    if (!isStoreError(error) || error.code === 'STORE_NEWER' || error.code === 'STORE_READ_FAILED')
+      throw error;
     if (reading !== 'lenient')
       throw storeError('STORE_DAMAGED', `Cannot write to ${backend.location}: ${error.message}`, {
         remedy: `Nobody who may prune made it so. Find out which host did, dismiss it with \`stillpoint keys remove\`, and remove what is false below gc/.`,

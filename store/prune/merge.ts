@@ -55,14 +55,17 @@ export async function mergeParts(
     const packs = host === undefined && !written?.size ? [] : rows.map(({ pack }) => pack);
     facts.push({ name, rows: rows.length, packs, hasSwept: rows.some(({ pack }) => swept.has(pack)) });
   }
-  for (const [pack, digest] of claimed) if (!before.has(pack) && digest !== contested) before.set(pack, digest);
+  for (const [pack, digest] of claimed)
+    if (!before.has(pack) && digest !== contested) before.set(pack, digest);
   const isContested = (pack: PackId): boolean => claimed.get(pack) === contested && !before.has(pack);
   const isCurrent = ({ name }: Facts): boolean => !going.has(idOf(name)) && !replaced.has(idOf(name));
   const current = facts.filter(isCurrent);
   const small = current.filter(({ rows }) => rows < smallPartRowsMax);
   // A part that lists what is contested stays as it is, and so does what others say of it.
   const chosen = current.filter(
-    part => !part.packs.some(isContested) && (part.hasSwept || (small.length > smallPartsMax && part.rows < smallPartRowsMax)),
+    part =>
+      !part.packs.some(isContested) &&
+      (part.hasSwept || (small.length > smallPartsMax && part.rows < smallPartRowsMax)),
   );
   if (chosen.length === 0 && going.size === 0) return;
   await writeMerged(context, { session, names: chosen.map(({ name }) => name), swept, before }, { signal });

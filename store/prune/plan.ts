@@ -116,8 +116,7 @@ function usesOf(index: ChunkIndex, marked: Marked): PackUse[] {
     if (key === undefined || !marked.isLiveNumber(number)) continue;
     const keepers = keepersOf(index, key);
     if (keepers.length === 0) for (const { pack } of index.places(key)) pinned.add(pack);
-    for (const keeper of keepers)
-      live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
+    for (const keeper of keepers) live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
   }
   return index.packSizes().map(({ pack, chunkClass, bytes }) => ({
     pack,

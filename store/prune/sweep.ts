@@ -128,7 +128,8 @@ function replacedParts(
   const proposed = new Set(candidates);
   const staying = new Set<PackId>();
   for (const [name, { packs, host }] of parts)
-    if (host === undefined && !proposed.has(name.slice('index/'.length))) for (const pack of packs) staying.add(pack);
+    if (host === undefined && !proposed.has(name.slice('index/'.length)))
+      for (const pack of packs) staying.add(pack);
   return candidates.filter(id => {
     const part = parts.get(`index/${id}`);
     return (

@@ -22,7 +22,9 @@ export function openAsHost(backend: Backend, keyFile: Uint8Array): Promise<Store
 }
 
 /** A store in memory with one write-only host. */
-export async function storeWithHost(name = 'attic'): Promise<{ backend: MemoryBackend; keyFile: Uint8Array }> {
+export async function storeWithHost(
+  name = 'attic',
+): Promise<{ backend: MemoryBackend; keyFile: Uint8Array }> {
   const backend = memoryBackend();
   await makeStore({ backend });
   return { backend, keyFile: await addHost(backend, name) };

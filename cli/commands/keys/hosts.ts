@@ -22,7 +22,10 @@ export interface HostOptions {
 export const addHost: Command<HostOptions> = async (context, { name, output, renew }) => {
   if (output === undefined) throw usage('no file was named for it', 'Name a new one with -o.');
   if ((name === undefined) === (renew === undefined))
-    throw usage('neither or both of --name and --renew were given', 'Give --name for a new host, or --renew with its file.');
+    throw usage(
+      'neither or both of --name and --renew were given',
+      'Give --name for a new host, or --renew with its file.',
+    );
   const file = resolve(context.cwd, output);
   await using store = await openConfiguredStore(context);
   const made = await (renew === undefined
@@ -80,7 +83,9 @@ export const dismissHost: Command<{ readonly host: string }> = async (context, {
     { messageType: 'summary', dismissed: host, needNewKeyFiles: others },
     `${host} is dismissed: what is written from now on is of a new epoch, for which it has no key.\n` +
       'Its old key still seals and signs for the epochs that it knew: take its access to the storage away, too.' +
-      (others.length === 0 ? '' : `\nThese hosts need a new key file (keys add --write-only --renew):${renew}`),
+      (others.length === 0
+        ? ''
+        : `\nThese hosts need a new key file (keys add --write-only --renew):${renew}`),
   );
   return 0;
 };

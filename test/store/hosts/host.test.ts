@@ -98,13 +98,20 @@ test('a host stores nothing twice that it wrote before, and a key holder takes n
   const holder = await reopenStore(backend);
   const snapshot = await commitFiles(holder, files);
   assert.ok(namesOf(backend, 'packs/').length > packs);
-  assert.ok((await collect(holder.snapshots())).some(({ id, isWriteOnly }) => id === snapshot.id && !isWriteOnly));
+  assert.ok(
+    (await collect(holder.snapshots())).some(({ id, isWriteOnly }) => id === snapshot.id && !isWriteOnly),
+  );
 });
 
 test('a prune keeps what hosts need, gives them copies to build on, and counts nobody’s copy that was not read', async () => {
   const { backend, keyFile } = await storeWithHost();
   const many = (from: number, to: number) =>
-    new Map(Array.from({ length: to - from }, (_, i) => [`f${from + i}`, Buffer.from(`line ${from + i} `.repeat(90))]));
+    new Map(
+      Array.from({ length: to - from }, (_, i) => [
+        `f${from + i}`,
+        Buffer.from(`line ${from + i} `.repeat(90)),
+      ]),
+    );
   const first = await commitFiles(await openAsHost(backend, keyFile), many(0, 40));
   const second = await commitFiles(await openAsHost(backend, keyFile), many(30, 40));
   const holder = await reopenStore(backend);
@@ -126,14 +133,20 @@ test('sequence is the host’s own, also where others claim its name', async () 
   const other = await addHost(backend, 'other');
   const first = await commitFiles(await openAsHost(backend, keyFile), files);
   await commitFiles(await openAsHost(backend, other), files);
-  const second = await commitFiles(await openAsHost(backend, keyFile), new Map([...files, ['c', Buffer.from('new')]]));
+  const second = await commitFiles(
+    await openAsHost(backend, keyFile),
+    new Map([...files, ['c', Buffer.from('new')]]),
+  );
   const manifests = await collect((await reopenStore(backend)).snapshots());
   const find = (id: string) => manifests.find(manifest => manifest.id === id);
   assert.equal(find(second.id)?.sequence, 2);
   assert.equal(find(second.id)?.previous, first.id);
   const host = await openAsHost(backend, keyFile);
   assert.deepEqual(
-    (await collect(host.clearParts())).filter(part => part.host === 'attic').map(part => part.sequence).sort(),
+    (await collect(host.clearParts()))
+      .filter(part => part.host === 'attic')
+      .map(part => part.sequence)
+      .sort(),
     [1, 2],
   );
 });
