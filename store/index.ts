@@ -90,3 +90,4 @@ export {
   type VerifyResult,
   verifyStore,
 } from './verify.ts';
+export { contradictions, decodeWitness, encodeWitness, takeWitness } from './witness.ts';

@@ -4,12 +4,14 @@ import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, size } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
+import { withWitness } from '../witness.ts';
 
 interface VerifyOptions {
   readonly snapshots: readonly string[];
   readonly readData?: true;
   readonly instance?: string;
   readonly tag?: string;
+  readonly witness?: string;
 }
 
 /** Checks the store and the named snapshots (default: all); names what is damaged and what that takes with it. */
@@ -22,14 +24,17 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
     named.length > 0
       ? await Promise.all(named)
       : await listSnapshots(store, { ...filter, onDamage: () => undefined });
-  const result = await verifySnapshots({
-    store,
-    snapshots,
-    readData: options.readData ?? false,
-    packs: named.length > 0 ? 'needed' : 'all',
-    signal: context.signal,
-    onProgress: context.progress.onProgress,
-  });
+  const beside = { store, file: options.witness };
+  const result = await withWitness(context, beside, () =>
+    verifySnapshots({
+      store,
+      snapshots,
+      readData: options.readData ?? false,
+      packs: named.length > 0 ? 'needed' : 'all',
+      signal: context.signal,
+      onProgress: context.progress.onProgress,
+    }),
+  );
   const read = options.readData
     ? `${size(result.bytesRead)} read`
     : 'structure only; --read-data reads every byte';

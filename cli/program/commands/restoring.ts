@@ -13,11 +13,22 @@ export const restoring: readonly CommandDescription[] = [
       },
     ],
     summary: 'check structure and pairing of the snapshots (default: all)',
-    options: [...narrowing, { flags: '--read-data', text: 'read and check every byte' }],
+    options: [
+      ...narrowing,
+      { flags: '--read-data', text: 'read and check every byte' },
+      {
+        flags: '--witness <file>',
+        text: 'compare with what this file, kept away from the store, says was there, and bring it up to date where all is well; else `witness` of the configuration',
+      },
+    ],
     exitCodes: ofStores,
     examples: [
       { line: 'stillpoint verify', text: 'the structure of everything: quick' },
       { line: 'stillpoint verify --read-data', text: 'every byte' },
+      {
+        line: 'stillpoint verify --witness /mnt/away/witness',
+        text: 'and whether anything that was there is gone',
+      },
       { line: 'stillpoint verify latest --read-data --json', text: 'what one snapshot needs' },
     ],
     load: async () => (await import('../../commands/verify.ts')).verify,
