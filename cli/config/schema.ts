@@ -240,61 +240,53 @@ function keep(meaning: string, example: number) {
 }
 
 /** The configuration file as it is written; relative paths are not yet resolved. */
-export const configSchema = z
-  .strictObject({
-    instance: name
-      .optional()
-      .describe(
-        'What is backed up, as a name: parent, `latest` and retention are per instance. Default: derived from home and database.',
-      )
-      .meta({ examples: ['bitbucket'] }),
-    store: ofKind('place', whole)
-      .optional()
-      .describe('Where the snapshots are kept: a folder, on another disk than the home.')
-      .meta({ examples: ['/var/backups/stillpoint'] }),
-    passphraseFile: path
-      .optional()
-      .describe(
-        'A file whose first line is the passphrase of the store. Keep the passphrase in a second place, too.',
-      )
-      .meta({ examples: ['/etc/stillpoint/passphrase'] }),
-    passphraseCommand: ofKind('command', text)
-      .optional()
-      .describe('A command for /bin/sh that prints the passphrase, in place of passphraseFile.')
-      .meta({ examples: ['pass show stillpoint'] }),
-    keyFile: path
-      .optional()
-      .describe(
-        'On a host that may write and not read: the file that `keys add --write-only` made for it, in place of a passphrase.',
-      )
-      .meta({ examples: ['/etc/stillpoint/host-key'] }),
-    witness: path
-      .optional()
-      .describe(
-        'A file away from the store that remembers which snapshots were there: brought up to date after each backup, and compared by verify.',
-      )
-      .meta({ examples: ['/var/lib/stillpoint/witness'] }),
-    home: home.optional().describe('The files of the application.'),
-    database: database.optional().describe('The database that belongs to them.'),
-    app: app.optional().describe('The application that is locked while the state is captured.'),
-    latch: latch.prefault({}).describe('How long the application may be locked.'),
-    hooks: hooks
-      .prefault({})
-      .describe(
-        'Commands for /bin/sh, each as text or as { run, timeout, name }. The shell replaces ${VAR} in them; $${VAR} is one that only the shell knows.',
-      ),
-    retention: retention
-      .optional()
-      .describe(
-        'What prune keeps of this instance; without it prune forgets nothing. A snapshot goes when no rule keeps it.',
-      ),
-  })
-  .refine(
-    ({ keyFile, passphraseFile, passphraseCommand }) => !keyFile || !(passphraseFile || passphraseCommand),
-    {
-      path: ['keyFile'],
-      error: 'a file in place of passphraseFile and passphraseCommand, not beside them',
-    },
-  );
+export const configSchema = z.strictObject({
+  instance: name
+    .optional()
+    .describe(
+      'What is backed up, as a name: parent, `latest` and retention are per instance. Default: derived from home and database.',
+    )
+    .meta({ examples: ['bitbucket'] }),
+  store: ofKind('place', whole)
+    .optional()
+    .describe('Where the snapshots are kept: a folder, on another disk than the home.')
+    .meta({ examples: ['/var/backups/stillpoint'] }),
+  passphraseFile: path
+    .optional()
+    .describe(
+      'A file whose first line is the passphrase of the store. Keep the passphrase in a second place, too.',
+    )
+    .meta({ examples: ['/etc/stillpoint/passphrase'] }),
+  passphraseCommand: ofKind('command', text)
+    .optional()
+    .describe('A command for /bin/sh that prints the passphrase, in place of passphraseFile.')
+    .meta({ examples: ['pass show stillpoint'] }),
+  keyFile: path
+    .optional()
+    .describe(
+      'On a host that may write and not read: the file that `keys add --write-only` made for it, in place of a passphrase.',
+    )
+    .meta({ examples: ['/etc/stillpoint/host-key'] }),
+  witness: path
+    .optional()
+    .describe(
+      'A file away from the store that remembers which snapshots were there: brought up to date after each backup, and compared by verify.',
+    )
+    .meta({ examples: ['/var/lib/stillpoint/witness'] }),
+  home: home.optional().describe('The files of the application.'),
+  database: database.optional().describe('The database that belongs to them.'),
+  app: app.optional().describe('The application that is locked while the state is captured.'),
+  latch: latch.prefault({}).describe('How long the application may be locked.'),
+  hooks: hooks
+    .prefault({})
+    .describe(
+      'Commands for /bin/sh, each as text or as { run, timeout, name }. The shell replaces ${VAR} in them; $${VAR} is one that only the shell knows.',
+    ),
+  retention: retention
+    .optional()
+    .describe(
+      'What prune keeps of this instance; without it prune forgets nothing. A snapshot goes when no rule keeps it.',
+    ),
+});
 
 export type ConfigFile = z.output<typeof configSchema>;

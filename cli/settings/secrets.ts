@@ -39,7 +39,17 @@ export function readKeyFile(context: Context): Uint8Array | undefined {
   const named = ['STILLPOINT_PASSPHRASE', 'STILLPOINT_PASSPHRASE_FILE', 'STILLPOINT_PASSPHRASE_COMMAND'];
   if (named.some(name => env[name])) return undefined;
   const fromEnv = env['STILLPOINT_KEY_FILE'];
-  const file = fromEnv ? resolve(cwd, fromEnv) : context.config()?.values.keyFile;
+  if (fromEnv) return readWhole(resolve(cwd, fromEnv), 'the key of this host');
+  const config = context.config();
+  const file = config?.values.keyFile;
+  if (file !== undefined && (config?.values.passphraseFile || config?.values.passphraseCommand))
+    throw engineError(
+      'CONFIG_INVALID',
+      `Cannot open the store: ${config.file} names a keyFile and a passphrase`,
+      {
+        remedy: 'On a host that may write only, leave the passphrase out; elsewhere, the keyFile.',
+      },
+    );
   return file === undefined ? undefined : readWhole(file, 'the key of this host');
 }
 

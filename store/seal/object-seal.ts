@@ -51,10 +51,7 @@ export interface CreateSealOptions {
 }
 
 /** A new object's seal under the newest epoch; its random bytes make its key unlike every other's. */
-export function createSeal(
-  keys: SealKeys,
-  options: CreateSealOptions,
-): ObjectSeal {
+export function createSeal(keys: SealKeys, options: CreateSealOptions): ObjectSeal {
   const { kind, session, name, randomness } = options;
   const recipient = keys.recipient?.(objectKinds[kind].purpose);
   if (recipient !== undefined) return createSealTo(recipient, keys, options);
