@@ -4,8 +4,9 @@ import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import { signerFrom } from '../seal/index.ts';
 import { decodeHostKey, encodeHostKey, type HostKey, hostEpochFrom } from './host-key.ts';
-import { listKeys, type OpenKeys, ringBytesMax, ringName } from './layout.ts';
-import { type HostRecord, openRing, type RingBody, type RingPlace, sealRing } from './ring.ts';
+import { listKeys, type OpenKeys } from './layout.ts';
+import { putNextRing, refuseUnlessNewest } from './next-ring.ts';
+import type { HostRecord, RingBody } from './ring.ts';
 
 type KeyContext = Pick<StoreContext, 'backend' | 'ring' | 'seams'>;
 
@@ -129,31 +130,14 @@ async function keyFileOf(
   return encodeHostKey(key, ring.blake3);
 }
 
-/** Creates the next ring under the ring key in use, and reads it back. STORE_LOCKED where another was first. */
+/** Creates the next ring under the ring key in use. STORE_LOCKED where another change was first. */
 async function putRing(
-  { backend, ring, seams }: KeyContext,
-  { ringKey, ringNumber }: OpenKeys,
+  context: KeyContext,
+  keys: OpenKeys,
   { body, call }: { readonly body: RingBody; readonly call: CallOptions },
 ): Promise<void> {
-  const { storeId, blake3 } = ring;
-  const place: RingPlace = { storeId, blake3, ringKey, name: ringName(ringNumber + 1) };
-  const { ringNumbers } = await listKeys(backend, call);
-  if (ringNumbers.at(-1) !== ringNumber) throw changedMeanwhile(place.name);
-  const bytes = sealRing(body, place, seams.randomness);
-  if ((await backend.put(place.name, bytes, call)) !== 'created') throw changedMeanwhile(place.name);
-  const back = openRing(await backend.get(place.name, { ...call, bytesMax: ringBytesMax }), place);
-  if (back.hosts.length === body.hosts.length && back.epochs.length === body.epochs.length) return;
-  throw storeError('STORE_DAMAGED', `Cannot use ${place.name}: what was read back is not what was written`, {
-    remedy: 'Look at the medium: it gave back other bytes than it was given.',
-    context: { object: place.name },
-  });
-}
-
-function changedMeanwhile(name: string): Error {
-  return storeError('STORE_LOCKED', `Cannot create ${name}: the keys were changed meanwhile`, {
-    remedy: 'Run the command again.',
-    context: { object: name },
-  });
+  refuseUnlessNewest(keys, (await listKeys(context.backend, call)).ringNumbers);
+  await putNextRing(context, keys, { body, ringKey: keys.ringKey });
 }
 
 function refused(message: string, { remedy }: { readonly remedy: string }): Error {

@@ -54,6 +54,9 @@ export async function unlockWithHostKey(
     get slotName() {
       return closed();
     },
+    get passphrase() {
+      return closed();
+    },
     checkRing: closed,
   };
 }
