@@ -30,7 +30,7 @@ export interface BeginPruneOptions {
 export interface PruneSession extends AsyncDisposable {
   /** As forgetSnapshots. */
   forget(
-    snapshots: readonly SnapshotId[],
+    snapshots: SnapshotId | readonly SnapshotId[],
     options: { readonly reason: string; readonly signal?: AbortSignal },
   ): Promise<void>;
   /**
@@ -74,7 +74,7 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
   return {
     async forget(ids, how) {
       if (session() === undefined) throw new TypeError('Cannot forget in a dry run');
-      await forgetAll(context, ids, how);
+      await forgetAll(context, typeof ids === 'string' ? [ids] : ids, how);
     },
     async reclaim(how = {}) {
       const own = session();
