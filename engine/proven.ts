@@ -54,6 +54,15 @@ export function judgeInstance(
   return { instance, newest, newestProven: null, ageMs: null, overdue, warnings };
 }
 
+/**
+ * Which of an instance's snapshots stand before others where a place is for one: those that something held together and that
+ * lack nothing. Fence `none` will do where there is no other.
+ */
+export function wholeAndProven(snapshots: readonly Snapshot[]): (snapshot: Snapshot) => boolean {
+  const mayBeNone = snapshots.every(({ fence }) => fence.kind === 'none');
+  return snapshot => isProven(snapshot, mayBeNone) && (snapshot.home?.unreadable.length ?? 0) === 0;
+}
+
 function isProven({ fence }: Snapshot, mayBeNone: boolean): boolean {
   switch (fence.kind) {
     case 'latched':

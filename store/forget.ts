@@ -1,5 +1,5 @@
 import type { StoreContext } from './context.ts';
-import { storeError } from './errors.ts';
+import { isStoreError, storeError } from './errors.ts';
 import { heldIds } from './holds.ts';
 import type { SnapshotId } from './ids.ts';
 import { writeOnly } from './keys/index.ts';
@@ -7,6 +7,7 @@ import { manifestName } from './manifest.ts';
 import { isForgotten, listForgottenIds, listManifestIds } from './manifests.ts';
 import { putRecord } from './protocol/note.ts';
 import { forgottenRecord } from './protocol/records.ts';
+import { readSessions } from './protocol/sessions.ts';
 import { mayHostsWrite } from './record.ts';
 import { insideOf, type Store } from './store.ts';
 
@@ -21,42 +22,85 @@ export interface ForgetOptions {
  * SNAPSHOT_UNKNOWN, SNAPSHOT_HELD. A snapshot whose manifest is damaged can be forgotten.
  */
 export async function forgetSnapshot(store: Store, id: SnapshotId, options: ForgetOptions): Promise<void> {
-  await forget(insideOf(store).context, id, options);
+  await forgetAll(insideOf(store).context, [id], options);
+}
+
+/** Drops several at once, or none of them. */
+export async function forgetSnapshots(
+  store: Store,
+  ids: readonly SnapshotId[],
+  options: ForgetOptions,
+): Promise<void> {
+  await forgetAll(insideOf(store).context, ids, options);
 }
 
 /** As forgetSnapshot, for other parts of this folder. */
-export async function forget(
+export async function forget(context: StoreContext, id: SnapshotId, options: ForgetOptions): Promise<void> {
+  await forgetAll(context, [id], options);
+}
+
+/**
+ * Drops snapshots, with one look at the store for all of them. One that is not there or held is the end before anything is
+ * forgotten. The manifest of one that a session reads stays for a later prune to remove.
+ */
+export async function forgetAll(
   context: StoreContext,
-  id: SnapshotId,
+  ids: readonly SnapshotId[],
   { reason, signal }: ForgetOptions,
 ): Promise<void> {
+  if (ids.length === 0) return;
   const { backend, ring, seams } = context;
   if (ring.self !== undefined) throw writeOnly(ring.self.name, 'the record of what is forgotten');
   const call = signal ? { signal } : {};
-  const isThere = (await listManifestIds(context, { signal })).includes(id);
-  if (!(await listForgottenIds(context, { signal })).has(id)) {
-    if (!isThere)
-      throw storeError('SNAPSHOT_UNKNOWN', `Cannot forget snapshot ${id}: it is not there`, {
-        remedy: 'List the snapshots with `stillpoint snapshots`.',
-      });
-    if ((await heldIds(context, { signal })).has(id))
-      throw storeError('SNAPSHOT_HELD', `Cannot forget snapshot ${id}: a hold keeps it`, {
-        remedy: 'Release it first with `stillpoint hold --release`.',
-      });
+  const there = new Set(await listManifestIds(context, { signal }));
+  const forgotten = await listForgottenIds(context, { signal });
+  const held = await heldIds(context, { signal });
+  const wanted = ids.filter(id => !forgotten.has(id));
+  for (const id of wanted) checkForgettable(id, { there, held });
+  // The mark first, and for good: so the name never says "snapshot" again, whoever repeats an old put.
+  for (const id of wanted) {
     const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason };
     const name = `forgotten/${id}`;
-    // The mark first, and for good: so the name never says "snapshot" again, whoever repeats an old put.
     const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
     const answer = await putRecord(context, place, { signal });
-    if (answer === 'exists' && mayHostsWrite(context.ring) && !(await isForgotten(context, id, { signal }))) {
+    if (answer === 'exists' && mayHostsWrite(ring) && !(await isForgotten(context, id, { signal }))) {
       // A mark of somebody who may not forget is none: it makes room for the one that counts.
       await backend.delete(name, call);
       if ((await putRecord(context, place, { signal })) !== 'created') throw taken(name);
     }
   }
-  if (!isThere) return;
-  await backend.delete(manifestName(id), call);
-  await backend.sync(call);
+  // Then the sessions: a reader that is not among them looks for the mark after it has said what it reads.
+  const named = await namedBySessions(context, { signal });
+  const going = named === undefined ? [] : ids.filter(id => there.has(id) && !named.has(id));
+  for (const id of going) await backend.delete(manifestName(id), call);
+  if (going.length > 0) await backend.sync(call);
+}
+
+function checkForgettable(
+  id: SnapshotId,
+  { there, held }: { readonly there: ReadonlySet<SnapshotId>; readonly held: ReadonlySet<SnapshotId> },
+): void {
+  if (!there.has(id))
+    throw storeError('SNAPSHOT_UNKNOWN', `Cannot forget snapshot ${id}: it is not there`, {
+      remedy: 'List the snapshots with `stillpoint snapshots`.',
+    });
+  if (held.has(id))
+    throw storeError('SNAPSHOT_HELD', `Cannot forget snapshot ${id}: a hold keeps it`, {
+      remedy: 'Release it first with `stillpoint hold --release`.',
+    });
+}
+
+/** Undefined where a session cannot be read: then nobody knows what it reads. */
+async function namedBySessions(
+  context: StoreContext,
+  options: { readonly signal: AbortSignal | undefined },
+): Promise<ReadonlyMap<SnapshotId, unknown> | undefined> {
+  try {
+    return (await readSessions(context, options)).named;
+  } catch (error) {
+    if (isStoreError(error) && error.code === 'STORE_DAMAGED') return undefined;
+    throw error;
+  }
 }
 
 function taken(name: string): Error {

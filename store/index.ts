@@ -17,7 +17,7 @@ export { inlineBytesMax } from './content.ts';
 export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
-export { type ForgetOptions, forgetSnapshot } from './forget.ts';
+export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export { dismissWriteOnlyHost, newWriteOnlyHost, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
@@ -40,6 +40,7 @@ export {
   rotateKeys,
   slotNamed,
 } from './keys.ts';
+export { appendLedger, type Ledger, type NewLedgerAct, readLedger } from './ledger.ts';
 export {
   type Difference,
   diffListings,
@@ -59,10 +60,13 @@ export {
 export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
 export { describeNative, type NativePart } from './native.ts';
+export type { LedgerAct } from './protocol/records.ts';
 export {
   type BeginPruneOptions,
   beginPrune,
+  type IsTimeUp,
   type OtherSession,
+  type Pending,
   type PruneSession,
   type Reclaimed,
   type ReclaimOptions,

@@ -1,27 +1,24 @@
 import type { StoreContext } from './context.ts';
-import { forget } from './forget.ts';
-import type { SnapshotId } from './ids.ts';
+import { forgetAll } from './forget.ts';
+import type { SessionId, SnapshotId } from './ids.ts';
 import { renewKeys, writeOnly } from './keys/index.ts';
 import { isFull } from './medium-error.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { beginSession, type LiveSession } from './protocol/session.ts';
-import { endSilentSessions, type OtherSession } from './prune/fence.ts';
-import {
-  estimateReclaim,
-  nothingReclaimed,
-  type Reclaimed,
-  type ReclaimOptions,
-  reclaim,
-} from './prune/reclaim.ts';
+import { endSilentSessions, findSilentSessions, type OtherSession } from './prune/fence.ts';
+import { nothingReclaimed, type Reclaimed } from './prune/outcome.ts';
+import { estimateReclaim, type ReclaimOptions, reclaim } from './prune/reclaim.ts';
 import { isUnused } from './prune/roots.ts';
 import { insideOf, type Store } from './store.ts';
 
 export type { OtherSession } from './prune/fence.ts';
-export type { Reclaimed, ReclaimOptions, ReclaimPhase, ReclaimProgress } from './prune/reclaim.ts';
+export type { Pending, Reclaimed } from './prune/outcome.ts';
+export type { ReclaimOptions, ReclaimPhase, ReclaimProgress } from './prune/reclaim.ts';
+export type { IsTimeUp } from './prune/time.ts';
 
 export interface BeginPruneOptions {
   readonly host: string;
-  /** Writes nothing, not even a session, and waits for nobody: then nothing is forgotten and reclaim only estimates. */
+  /** Writes nothing, not even a session, and refuses for nobody: then nothing is forgotten and reclaim only estimates. */
   readonly dryRun?: boolean;
   /** How long another session may be silent before it counts as dead, on this machine's own clock. Default 20 s. */
   readonly silenceMs?: number;
@@ -32,9 +29,9 @@ export interface BeginPruneOptions {
 
 /** The one who may delete. */
 export interface PruneSession extends AsyncDisposable {
-  /** As forgetSnapshot. */
+  /** As forgetSnapshots. */
   forget(
-    snapshot: SnapshotId,
+    snapshots: SnapshotId | readonly SnapshotId[],
     options: { readonly reason: string; readonly signal?: AbortSignal },
   ): Promise<void>;
   /**
@@ -48,9 +45,9 @@ export interface PruneSession extends AsyncDisposable {
 const defaultSilenceMs = 20_000;
 
 /**
- * Begins a prune. Waits for a sign of life of every other session: one that lives is STORE_LOCKED, a silent one is dead
- * and is cleaned up; without others there is no wait. A backup that begins later does no harm. STORE_NEWER where a newer
- * program prunes.
+ * Begins a prune. Looks for a sign of life of every other session, which takes some seconds where there are any and silenceMs
+ * where one is dead: a silent one is cleaned up, another prune that lives is STORE_LOCKED, and everybody else goes on beside
+ * this one. STORE_NEWER where a newer program prunes.
  */
 export async function beginPrune(store: Store, options: BeginPruneOptions): Promise<PruneSession> {
   const { context, keys } = insideOf(store);
@@ -58,13 +55,15 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
   await renewKeys(context.backend, keys);
   const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
   const { last } = await readGenerations(context, { signal, reading: 'mending' });
+  const watch = { silenceMs, onWait, signal };
   let live: LiveSession | undefined;
-  if (!dryRun) {
+  let dead: ReadonlySet<SessionId>;
+  if (dryRun) dead = await findSilentSessions(context, watch);
+  else {
     const record = { purpose: 'prune', host, startedMs: context.seams.clock.nowMs(), snapshots: [] } as const;
     live = await withReserve(context, () => beginSession(context, record, { signal }));
     try {
-      const generation = last + 1;
-      await endSilentSessions(context, { own: live.id, silenceMs, generation, onWait, signal });
+      dead = await endSilentSessions(context, { own: live.id, generation: last + 1, ...watch });
     } catch (error) {
       await live.end();
       throw error;
@@ -76,17 +75,17 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
     return live;
   };
   return {
-    async forget(id, how) {
+    async forget(ids, how) {
       if (session() === undefined) throw new TypeError('Cannot forget in a dry run');
-      await forget(context, id, how);
+      await forgetAll(context, typeof ids === 'string' ? [ids] : ids, how);
     },
     async reclaim(how = {}) {
       const own = session();
       if (how.forgetting !== undefined && own !== undefined && !how.dryRun)
         throw new TypeError('Cannot treat snapshots as forgotten but in a dry run: forget them');
       if (await isUnused(context, { signal: how.signal })) return nothingReclaimed;
-      if (own === undefined || how.dryRun) return estimateReclaim(context, how);
-      return reclaim(context, { session: own.id }, how);
+      if (own === undefined || how.dryRun) return estimateReclaim(context, { session: own?.id, dead }, how);
+      return reclaim(context, { session: own.id, dead }, how);
     },
     async [Symbol.asyncDispose]() {
       isOpen = false;

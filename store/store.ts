@@ -51,7 +51,7 @@ export interface Store extends ChunkSource, AsyncDisposable {
   beginBackup(options: { readonly host: string; readonly signal?: AbortSignal }): Promise<BackupSession>;
   /**
    * Says that snapshots are being read, so that no prune takes their bytes away meanwhile; dispose to end it. A store that
-   * may only be read is read without.
+   * may only be read is read without. SNAPSHOT_UNKNOWN where one was forgotten before it was said.
    */
   beginReading(options: {
     readonly host: string;
@@ -211,6 +211,12 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     const record = { purpose: 'read', host, startedMs: seams.clock.nowMs(), snapshots } as const;
     try {
       const live = await beginSession(context, record, { signal });
+      try {
+        await checkUnforgotten(context, snapshots, { signal });
+      } catch (error) {
+        await live.end();
+        throw error;
+      }
       return { [Symbol.asyncDispose]: () => live.end() };
     } catch (error) {
       if (!isStoreError(error) || !['STORE_WRITE_FAILED', 'STORE_UNPROVEN'].includes(error.code)) throw error;
@@ -262,4 +268,19 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   };
   opened.set(store, { context, keys });
   return store;
+}
+
+/** Asked after a session has named them: whoever forgets does it the other way round, so that one of both sees the other. */
+async function checkUnforgotten(
+  context: StoreContext,
+  snapshots: readonly SnapshotId[],
+  options: { readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const forgotten = await listForgottenIds(context, options);
+  const gone = snapshots.find(id => forgotten.has(id));
+  if (gone === undefined) return;
+  throw storeError('SNAPSHOT_UNKNOWN', `Cannot read snapshot ${gone}: it was forgotten`, {
+    remedy: 'List the snapshots with `stillpoint snapshots`.',
+    context: { object: manifestName(gone) },
+  });
 }

@@ -1,5 +1,5 @@
 import type { SnapshotId, Store } from '../../store/index.ts';
-import { forgetSnapshot, readHolds, storeError } from '../../store/index.ts';
+import { forgetSnapshots, readHolds, storeError } from '../../store/index.ts';
 import type { Command, Context } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted } from '../render/quantities.ts';
@@ -17,7 +17,7 @@ export const forget: Command<ForgetOptions> = async (context, { snapshots, ...na
   for (const snapshot of snapshots) ids.add(await idNamed(context, store, { ...narrowed, snapshot }));
   const held = await readHolds(store, { signal });
   for (const id of ids) if (held.has(id)) throw isHeld(id);
-  for (const id of ids) await forgetSnapshot(store, id, { reason: 'by hand', signal });
+  await forgetSnapshots(store, [...ids], { reason: 'by hand', signal });
   context.output.result(
     { messageType: 'summary', forgotten: [...ids].map(id => ({ id })) },
     `Forgot ${counted(ids.size, 'snapshot')}: ${[...ids].map(id => id.slice(0, 8)).join(', ')}. Their space is freed by \`stillpoint prune\`.`,

@@ -4,17 +4,21 @@ import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { table } from '../render/table.ts';
-import { type RetentionFlags, retentionWish } from '../settings/retention.ts';
+import { pruneTimeOf, type RetentionFlags, retentionWish } from '../settings/retention.ts';
 
 interface PruneOptions extends RetentionFlags {
   readonly dryRun?: true;
   readonly allowEmpty?: true;
+  readonly maxDuration?: string;
+  readonly wait?: string;
 }
 
 /** Forgets what the policy does not keep, each snapshot with its reason, and frees what no snapshot needs. */
 export const prune: Command<PruneOptions> = async (context, options) => {
   const wish = retentionWish(context, options);
   const isDryRun = options.dryRun ?? false;
+  const maxDurationMs = pruneTimeOf(options.maxDuration, '--max-duration');
+  const waitMs = pruneTimeOf(options.wait, '--wait');
   await using store = await openConfiguredStore(context);
   const result = await pruneStore({
     store,
@@ -22,13 +26,16 @@ export const prune: Command<PruneOptions> = async (context, options) => {
     clock: context.seams.clock,
     ...wish,
     isDryRun,
+    maxDurationMs,
+    waitMs,
     mayBeEmpty: options.allowEmpty ?? false,
     onWait: ({ host, purpose }) =>
-      context.output.notice(`Waiting for a sign of life of a ${purpose} on ${host} …`),
+      context.output.notice(`Looking for a sign of life of a ${purpose} on ${host} …`),
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });
-  const { kept, forgotten, freedBytes, pendingBytes } = result;
+  const { kept, forgotten, freedBytes, pendingBytes, pending, stoppedIn } = result;
+  for (const warning of result.warnings) context.output.warning(warning);
   context.output.result(
     {
       messageType: 'summary',
@@ -37,6 +44,8 @@ export const prune: Command<PruneOptions> = async (context, options) => {
       forgotten: forgotten.map(toJson),
       freedBytes,
       pendingBytes,
+      pending,
+      stoppedIn: stoppedIn ?? null,
     },
     toText(result, { isDryRun }),
   );
@@ -56,13 +65,34 @@ function toJson({ snapshot, isHeld, reasons }: PrunedSnapshot): Record<string, u
 }
 
 function toText(result: PruneResult, { isDryRun }: { isDryRun: boolean }): string {
-  const { kept, forgotten, freedBytes, pendingBytes } = result;
+  const { kept, forgotten, freedBytes, pendingBytes, stoppedIn } = result;
   const would = isDryRun ? 'would be ' : '';
   const pending = pendingBytes > 0 ? `; ${size(pendingBytes)} more are not needed and stay for now` : '';
   return [
     ...(kept.length + forgotten.length > 0 ? [toTable(result)] : []),
     `${counted(kept.length, 'snapshot')} kept, ${forgotten.length} ${would}forgotten; ${size(freedBytes)} ${would}freed${pending}.`,
+    ...reasonsToWait(result),
+    ...(stoppedIn === undefined ? [] : [stops[stoppedIn]]),
   ].join('\n');
+}
+
+const stops = {
+  mark: 'The time was over before it was known what is needed: nothing was freed. Give a longer --max-duration.',
+  rewrite: 'The time was over: the next prune goes on with what is left to copy.',
+  delete: 'The time was over: the next prune deletes the rest of what is to go.',
+} as const satisfies Record<NonNullable<PruneResult['stoppedIn']>, string>;
+
+/** What keeps that which nobody needs. */
+function reasonsToWait({ pending }: PruneResult): string[] {
+  const reasons = [
+    [pending.mostlyNeededBytes, 'among what is needed, too little to be worth copying'],
+    [pending.atWorkBytes, 'written by runs that are at work, or left for them'],
+    [pending.vetoedBytes, 'wanted again by a backup that was about to commit'],
+    [pending.timeBytes, 'that the time did not suffice for'],
+    [pending.roomBytes, 'that cannot be copied from: the medium is full'],
+    [pending.damagedBytes, 'in packs that are damaged or cannot be read'],
+  ] as const;
+  return reasons.flatMap(([bytes, why]) => (bytes > 0 ? [`  ${size(bytes)} ${why}`] : []));
 }
 
 function toTable({ kept, forgotten }: PruneResult): string {

@@ -22,6 +22,8 @@ export interface RetentionWish {
   readonly retention: Retention | null;
   /** The instance that the policy is for; undefined: for each by itself. */
   readonly instance: string | undefined;
+  /** It need not have a snapshot: nobody named it but the configuration. */
+  readonly mayBeUnknown: boolean;
 }
 
 const counts = [
@@ -41,6 +43,7 @@ export function retentionWish(context: Context, flags: RetentionFlags): Retentio
   const values = context.config()?.values;
   const own = values && configuredInstance(values);
   const instance = flags.instance ?? own;
+  const mayBeUnknown = flags.instance === undefined;
   const timeZone = values?.retention?.timeZone ?? localTimeZone();
   if (hasFlags(flags)) {
     const policy = {
@@ -48,9 +51,9 @@ export function retentionWish(context: Context, flags: RetentionFlags): Retentio
       keepWithinMs: withinOf(context, flags.keepWithin, '--keep-within'),
       keepTag: tagsOf(flags.keepTag ?? []),
     };
-    return { retention: { policy, timeZone }, instance };
+    return { retention: { policy, timeZone }, instance, mayBeUnknown };
   }
-  if (!values?.retention) return { retention: null, instance };
+  if (!values?.retention) return { retention: null, instance, mayBeUnknown };
   if (own !== undefined && instance !== own) {
     throw engineError('USAGE', `Cannot prune ${instance}: the configured retention is that of ${own}`, {
       remedy: `Say what to keep of ${instance} with --keep-last, --keep-daily and so on, or use its own configuration.`,
@@ -60,7 +63,18 @@ export function retentionWish(context: Context, flags: RetentionFlags): Retentio
   return {
     retention: { policy: { ...policy, keepWithinMs: withinOf(context, keepWithin, 'keepWithin') }, timeZone },
     instance,
+    mayBeUnknown,
   };
+}
+
+/** A time that a prune may take, or waits; undefined when nobody said. USAGE. */
+export function pruneTimeOf(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw engineError('USAGE', `Cannot prune: ${flag} ${text} is no duration`, {
+    remedy: 'Write seconds, minutes or hours, like 90s, 30m or 2h.',
+  });
 }
 
 function configuredInstance(values: ConfigFile): string | undefined {

@@ -1,15 +1,20 @@
 import {
   beginPrune,
   type Clock,
+  isStoreError,
+  type Pending,
+  type Reclaimed,
   readHolds,
+  readLedger,
   type SnapshotId,
   type Store,
   storeError,
 } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
+import { wholeAndProven } from '../proven.ts';
 import { listSnapshots } from '../snapshots.ts';
-import { applyRetention, type RetentionPolicy, type Verdict } from './retention.ts';
+import { applyRetention, type Retainable, type RetentionPolicy, type Verdict } from './retention.ts';
 
 /** A policy and the time zone that its days are of. */
 export interface Retention {
@@ -26,7 +31,13 @@ export interface PruneOptions {
   readonly retention: Retention | null;
   /** The policy is for this instance alone; without it for each by itself. */
   readonly instance: string | undefined;
+  /** Without a snapshot of that instance: false: SNAPSHOT_UNKNOWN; true: a warning, since the first may be still to come. */
+  readonly mayBeUnknown: boolean;
   readonly isDryRun: boolean;
+  /** For how long another prune is waited for. Default: not at all. */
+  readonly waitMs?: number | undefined;
+  /** So long it may take; past it the next step is the next prune's. */
+  readonly maxDurationMs?: number | undefined;
   /** True: that no snapshot is left is as it should be. Else a list without any is taken for one that is not whole. */
   readonly mayBeEmpty: boolean;
   /** Told of each other session that may still be alive, when the wait for a sign of it begins. */
@@ -49,51 +60,107 @@ export interface PruneResult {
   readonly freedBytes: number;
   /** What no snapshot needs, and yet cannot be freed this time. */
   readonly pendingBytes: number;
+  /** The same, by what keeps it. */
+  readonly pending: Pending;
+  /** Where the time was over; undefined: it sufficed. */
+  readonly stoppedIn: Reclaimed['stoppedIn'];
+  /** Sentences about what was done without. */
+  readonly warnings: readonly string[];
 }
+
+const retryEveryMs = 2_000;
 
 /**
  * Forgets what the policy does not keep, then frees what no snapshot needs any more. Refuses before anything is
- * forgotten: STORE_LOCKED while somebody else works with the store, STORE_DAMAGED when a manifest cannot be read, STORE_IMPLAUSIBLE
- * when there is none. A dry
- * run decides the same and changes nothing.
+ * forgotten: STORE_LOCKED while another prune is at work, STORE_DAMAGED when a manifest cannot be read, STORE_IMPLAUSIBLE
+ * when there is none, SNAPSHOT_UNKNOWN where there is none of the instance. A dry run decides the same and changes nothing.
  */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
-  const { store, host, signal, isDryRun, mayBeEmpty, onWait } = options;
+  const { clock, waitMs = 0, signal } = options;
+  const startedMs = clock.monotonicMs();
+  for (;;) {
+    try {
+      return await pruneOnce(options);
+    } catch (error) {
+      const isOver = clock.monotonicMs() - startedMs >= waitMs;
+      if (isOver || !isStoreError(error) || error.code !== 'STORE_LOCKED') throw error;
+      await clock.sleep(retryEveryMs, signal);
+    }
+  }
+}
+
+async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
+  const { store, host, clock, signal, isDryRun, mayBeEmpty, onWait, maxDurationMs } = options;
+  const startedMs = clock.monotonicMs();
   await using session = await beginPrune(store, { host, dryRun: isDryRun, onWait, signal });
-  const decided = await decide(options);
+  const { decided, warnings } = await decide(options);
   const kept = decided.filter(({ isKept }) => isKept);
   const forgotten = decided.filter(({ isKept }) => !isKept);
   const ids = forgotten.map(({ snapshot }) => snapshot.id);
-  if (!isDryRun) for (const id of ids) await session.forget(id, { reason: 'no rule keeps it', signal });
-  const { freedBytes, pendingBytes } = await session.reclaim({
+  if (!isDryRun) await session.forget(ids, { reason: 'no rule keeps it', signal });
+  const isTimeUp = (share = 1) => clock.monotonicMs() - startedMs >= (maxDurationMs ?? Infinity) * share;
+  const { freedBytes, pendingBytes, pending, stoppedIn } = await session.reclaim({
     ...(isDryRun && { dryRun: true, forgetting: ids }),
+    ...(maxDurationMs !== undefined && { isTimeUp }),
     mayBeEmpty,
     signal,
     onProgress: ({ phase, done, total }) =>
       options.onProgress({ phase: `prune-${phase}`, steps: done, stepsTotal: total }),
   });
-  return { kept, forgotten, freedBytes, pendingBytes };
+  return { kept, forgotten, freedBytes, pendingBytes, pending, stoppedIn, warnings };
 }
 
-type Decided = Verdict<Snapshot> & { readonly isHeld: boolean };
+type Retained = Snapshot & Retainable;
+type Decided = Verdict<Retained> & { readonly isHeld: boolean };
 
 /** Decides about every snapshot, each instance by itself, and in it each write-only host. */
-async function decide(options: PruneOptions): Promise<Decided[]> {
-  const { store, retention, instance, clock, signal } = options;
+async function decide(
+  options: PruneOptions,
+): Promise<{ readonly decided: Decided[]; readonly warnings: readonly string[] }> {
+  const { store, retention, instance, mayBeUnknown, clock, signal } = options;
   const held = await readHolds(store, { signal });
+  const ledger = await readLedger(store, { signal });
   const snapshots = await readableSnapshots(store);
-  const verdicts = new Map<string, Verdict<Snapshot>>();
+  const instances = new Set(snapshots.map(snapshot => snapshot.instance));
+  const isUnknown = instance !== undefined && snapshots.length > 0 && !instances.has(instance);
+  if (isUnknown && !mayBeUnknown) throw unknownInstance(store, instance, instances);
+  const verdicts = new Map<string, Verdict<Retained>>();
   for (const group of new Set(snapshots.map(groupOf))) {
     const own = snapshots.filter(snapshot => groupOf(snapshot) === group);
     const name = own[0]!.instance;
+    const isProven = wholeAndProven(own);
+    const retained = own.map(snapshot => ({
+      ...snapshot,
+      isProven: isProven(snapshot),
+      isVerified: ledger.verifiedAtMs(snapshot.id) !== null,
+      isDrilled: ledger.drilledAtMs(snapshot.id) !== null,
+    }));
     const isMeant = instance === undefined || instance === name;
     const policy = retention && isMeant ? retention.policy : {};
     const timeZone = retention?.timeZone ?? 'UTC';
-    for (const verdict of applyRetention(own, { policy, timeZone, nowMs: clock.nowMs(), held })) {
+    for (const verdict of applyRetention(retained, { policy, timeZone, nowMs: clock.nowMs(), held }))
       verdicts.set(verdict.snapshot.id, isMeant ? verdict : { ...verdict, reasons: ['another instance'] });
-    }
   }
-  return snapshots.map(({ id }) => ({ ...verdicts.get(id)!, isHeld: held.has(id) }));
+  const unread = ledger.problems.map(({ object }) => object).join(', ');
+  return {
+    decided: snapshots.map(({ id }) => ({ ...verdicts.get(id)!, isHeld: held.has(id) })),
+    warnings: [
+      ...(isUnknown
+        ? [`${store.location} has no snapshot of ${instance}, so the policy decides about none`]
+        : []),
+      ...(unread
+        ? [`${unread} cannot be read: what it says of verified and drilled snapshots is not known`]
+        : []),
+    ],
+  };
+}
+
+function unknownInstance(store: Store, instance: string, instances: ReadonlySet<string>): Error {
+  return storeError(
+    'SNAPSHOT_UNKNOWN',
+    `Cannot prune ${instance} in ${store.location}: no snapshot is of that instance`,
+    { remedy: `The store holds ${[...instances].join(', ')}.`, context: { instances: [...instances] } },
+  );
 }
 
 /** What a write-only host says pushes nobody else's snapshots out: each is a group of its own. */

@@ -21,6 +21,11 @@ export interface Retainable {
   readonly id: string;
   readonly timeMs: number;
   readonly tags: readonly string[];
+  /** Something held the pair together, and nothing is missing. Default true. */
+  readonly isProven?: boolean;
+  /** The ledger says that all of it was verified, or drilled, and was well. */
+  readonly isVerified?: boolean;
+  readonly isDrilled?: boolean;
 }
 
 export interface RetentionOptions {
@@ -62,10 +67,13 @@ function hasTimeRule(policy: RetentionPolicy): boolean {
 /**
  * Decides about the snapshots of one instance, given in the store's order, oldest first; answers in the same order.
  *
+ * There is a floor that no policy crosses: the newest, the newest proven, verified and drilled one. A snapshot that is not
+ * proven takes no proven one's place: each rule keeps of the proven ones what it would keep without the others.
+ *
  * The order is what counts, not the clock: the last snapshot of an hour or a day is the one that came last. A time that
  * lies ahead of now, or before that of an earlier snapshot, is not believed: such a snapshot stands for no day and takes
- * no real one's place, and is kept wherever times decide. The newest is always kept. What is held is kept and counts for
- * no rule, so that a hold never costs another snapshot its place.
+ * no real one's place, and is kept wherever times decide; so is the one that casts the doubt, lest the next prune decide
+ * otherwise. What is held is kept and counts for no rule, so that a hold never costs another snapshot its place.
  */
 export function applyRetention<Snapshot extends Retainable>(
   snapshots: readonly Snapshot[],
@@ -83,73 +91,145 @@ export function applyRetention<Snapshot extends Retainable>(
 /** The place of a snapshot, and what keeps it. */
 type Keeper = readonly [index: number, reason: string];
 
-function* keepers(
-  snapshots: readonly Retainable[],
-  { policy, timeZone, nowMs, held }: RetentionOptions,
-): Generator<Keeper> {
+function* keepers(snapshots: readonly Retainable[], options: RetentionOptions): Generator<Keeper> {
+  const { policy, held } = options;
   const places = [...snapshots.keys()];
-  if (places.length > 0) yield [places.length - 1, 'newest'];
+  yield* floor(snapshots);
   for (const index of places) if (held.has(snapshots[index]!.id)) yield [index, 'hold'];
   if (isEmptyPolicy(policy)) {
     for (const index of places) yield [index, 'no policy'];
     return;
   }
-  const newestFirst = places.filter(index => !held.has(snapshots[index]!.id)).reverse();
-  for (const index of newestFirst.slice(0, policy.keepLast ?? 0)) yield [index, 'last'];
-  if (hasTimeRule(policy)) {
-    const times = believedTimes(snapshots, nowMs);
-    yield* lastOfEach(newestFirst, { times, policy, timeZone });
-    yield* within(times, policy.keepWithinMs ?? 0);
-    for (const index of newestFirst) if (typeof times[index] === 'string') yield [index, times[index]];
-  }
+  const proven = places.filter(index => isProven(snapshots[index]!));
+  const stretchesAt = remembering(calendarIn(options.timeZone));
+  const rules = { ...options, stretchesAt };
+  yield* once([...byRules(snapshots, proven, rules), ...byRules(snapshots, places, rules)]);
   for (const tag of new Set(policy.keepTag)) {
     for (const index of places) if (snapshots[index]!.tags.includes(tag)) yield [index, `tag ${tag}`];
   }
 }
 
-/** ms since 1970, or why it is not believed. */
-type BelievedTime = number | string;
+/** The calendar's answers cost more than all else here, and both looks ask for the same ones. */
+function remembering(stretchesAt: (ms: number) => Stretches): (ms: number) => Stretches {
+  const known = new Map<number, Stretches>();
+  return ms => {
+    const found = known.get(ms) ?? stretchesAt(ms);
+    known.set(ms, found);
+    return found;
+  };
+}
+
+interface Rules extends RetentionOptions {
+  readonly stretchesAt: (ms: number) => Stretches;
+}
+
+function isProven({ isProven = true }: Retainable): boolean {
+  return isProven;
+}
+
+/** What is kept whatever the policy says; of those that are not proven only what has no proven one beside it. */
+function* floor(snapshots: readonly Retainable[]): Generator<Keeper> {
+  const conditions: readonly (readonly [string, (one: Retainable) => boolean])[] = [
+    ['newest', () => true],
+    ['newest proven', isProven],
+    ['newest verified', one => one.isVerified === true],
+    ['newest drilled', one => one.isDrilled === true],
+  ];
+  const keepers: Keeper[] = [];
+  for (const [reason, holds] of conditions) {
+    const newest = snapshots.findLastIndex(holds);
+    const newestProven = snapshots.findLastIndex(one => holds(one) && isProven(one));
+    if (newest >= 0) keepers.push([newest, reason]);
+    if (newestProven >= 0 && reason !== 'newest') keepers.push([newestProven, reason]);
+  }
+  // Where the newest is proven, as nearly always, one word says it.
+  const last = snapshots.length - 1;
+  yield* once(keepers.filter(([index, reason]) => reason !== 'newest proven' || index !== last));
+}
+
+function* once(keepers: Iterable<Keeper>): Generator<Keeper> {
+  const seen = new Set<string>();
+  for (const [index, reason] of keepers) {
+    const key = `${index} ${reason}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    yield [index, reason];
+  }
+}
+
+/** What the rules that count or look at times keep of some snapshots, as if there were no others. */
+function* byRules(
+  snapshots: readonly Retainable[],
+  places: readonly number[],
+  { policy, stretchesAt, nowMs, held }: Rules,
+): Generator<Keeper> {
+  const counted = places.filter(index => !held.has(snapshots[index]!.id));
+  const { keepLast = 0 } = policy;
+  if (keepLast > 0) for (const index of counted.slice(-keepLast).reverse()) yield [index, 'last'];
+  if (!hasTimeRule(policy)) return;
+  const { times, doubts } = believedTimes(snapshots, { places, nowMs });
+  const believed = counted.filter(index => times.has(index));
+  yield* lastOfEach(snapshots, { believed, times, policy, stretchesAt });
+  yield* within(times, policy.keepWithinMs ?? 0);
+  for (const [index, reason] of doubts) if (!held.has(snapshots[index]!.id)) yield [index, reason];
+}
 
 function* lastOfEach(
-  newestFirst: readonly number[],
+  snapshots: readonly Retainable[],
   given: {
-    readonly times: readonly BelievedTime[];
+    readonly believed: readonly number[];
+    readonly times: ReadonlyMap<number, number>;
     readonly policy: RetentionPolicy;
-    readonly timeZone: string;
+    readonly stretchesAt: (ms: number) => Stretches;
   },
 ): Generator<Keeper> {
-  const stretchesAt = calendarIn(given.timeZone);
-  const stretches = given.times.map(time => (typeof time === 'number' ? stretchesAt(time) : undefined));
+  const dated = given.believed.map(index => ({ index, ms: given.times.get(index)! }));
+  const stretched = dated.map(one => ({ ...one, ...given.stretchesAt(one.ms) }));
   for (const [rule, word, unit] of timeRules) {
-    const seen = new Set<string>();
-    for (const index of newestFirst) {
-      const name = stretches[index]?.[unit];
-      if (name === undefined || seen.has(name)) continue;
-      if (seen.size >= (given.policy[rule] ?? 0)) break;
-      seen.add(name);
+    const slots = new Map<string, (typeof stretched)[number]>();
+    for (const one of stretched) {
+      const standing = slots.get(one[unit]);
+      // In the order of commits, so that a later one stands before an earlier; a proven one before all others.
+      const isBetter = !standing || isProven(snapshots[one.index]!) || !isProven(snapshots[standing.index]!);
+      if (isBetter) slots.set(one[unit], one);
+    }
+    const newestFirst = [...slots].sort(([, a], [, b]) => b.ms - a.ms || b.index - a.index);
+    for (const [name, { index }] of newestFirst.slice(0, given.policy[rule] ?? 0))
       yield [index, `${word} ${name}`];
+  }
+}
+
+function* within(times: ReadonlyMap<number, number>, keepWithinMs: number): Generator<Keeper> {
+  if (keepWithinMs === 0) return;
+  let newestMs = Number.NEGATIVE_INFINITY;
+  for (const ms of times.values()) newestMs = Math.max(newestMs, ms);
+  for (const [index, ms] of times)
+    if (newestMs - ms <= keepWithinMs) yield [index, `within ${durationText(keepWithinMs)}`];
+}
+
+/**
+ * The times of those that are believed, by their places, and who is kept because of a doubt, and why. What is believed does
+ * not depend on what a prune drops: so a second one decides as the first.
+ */
+function believedTimes(
+  snapshots: readonly Retainable[],
+  { places, nowMs }: { readonly places: readonly number[]; readonly nowMs: number },
+): { readonly times: ReadonlyMap<number, number>; readonly doubts: readonly Keeper[] } {
+  const times = new Map<number, number>();
+  const doubts: Keeper[] = [];
+  let newest: { readonly index: number; readonly ms: number } | undefined;
+  for (const index of places) {
+    const { timeMs } = snapshots[index]!;
+    if (timeMs > nowMs + skewMsMax) doubts.push([index, 'dated in the future']);
+    else if (timeMs < (newest?.ms ?? 0) - skewMsMax) {
+      doubts.push([index, 'dated before an earlier snapshot']);
+      if (newest) doubts.push([newest.index, 'dated after a later snapshot']);
+    } else {
+      times.set(index, timeMs);
+      if (newest === undefined || timeMs >= newest.ms) newest = { index, ms: timeMs };
     }
   }
-}
-
-function* within(times: readonly BelievedTime[], keepWithinMs: number): Generator<Keeper> {
-  if (keepWithinMs === 0) return;
-  const newestMs = times.findLast(time => typeof time === 'number') ?? 0;
-  for (const [index, time] of times.entries()) {
-    if (typeof time === 'number' && newestMs - time <= keepWithinMs)
-      yield [index, `within ${durationText(keepWithinMs)}`];
-  }
-}
-
-/** Each snapshot's time, made to never go back, or why it is not believed. */
-function believedTimes(snapshots: readonly Retainable[], nowMs: number): BelievedTime[] {
-  let newestMs = 0;
-  return snapshots.map(({ timeMs }) => {
-    if (timeMs > nowMs + skewMsMax) return 'dated in the future';
-    if (timeMs < newestMs - skewMsMax) return 'dated before an earlier snapshot';
-    newestMs = Math.max(newestMs, timeMs);
-    return newestMs;
-  });
+  return { times, doubts };
 }
 
 /** As a person writes it: `7d`, `26h`, `90s`. */

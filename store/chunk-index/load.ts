@@ -248,8 +248,11 @@ class UncertainRows {
   }
 }
 
-/** Listed after the index was read, so that a pack that the index names must be among them. */
-async function listPacks(context: StoreContext, options: LoadOptions): Promise<Map<PackId, number>> {
+/** Packs and their sizes. Listed after the index was read, so that a pack that the index names must be among them. */
+export async function listPacks(
+  context: StoreContext,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<Map<PackId, number>> {
   const sizes = new Map<PackId, number>();
   for await (const { name, bytes } of context.backend.list('packs/', callOf(options))) {
     const pack = packPattern.exec(name)?.[1] as PackId | undefined;

@@ -64,7 +64,7 @@ export async function packsRead(
     await tolerate([], name, async () => {
       const bytes = await backend.get(name, callOf(options));
       const record = ledgerRecord.decode(openRecord(ring, bytes, { kind: 'ledger', name }).fields, name);
-      for (const { packs, finishedMs, isOk } of [record])
+      for (const { packs, finishedMs, isOk } of [...(record.earlier ?? []), record])
         for (const pack of packs)
           if (finishedMs >= (lastOk.get(pack)?.finishedMs ?? 0)) lastOk.set(pack, { finishedMs, isOk });
     });

@@ -1,4 +1,5 @@
 import type { CborValue } from '../cbor.ts';
+import { type Fields, fieldsOf } from '../cbor-fields.ts';
 import { type ChunkId, fromHex, hex, type PackId, type SnapshotId } from '../ids.ts';
 import { fieldMap, ids, joined, oneOf, ordinals, type RecordCodec } from './record-codec.ts';
 
@@ -18,8 +19,8 @@ export interface DamageRecord {
   readonly lost: readonly ChunkId[];
 }
 
-/** `ledger/<id>`: what was checked, and when. */
-export interface LedgerRecord {
+/** What was checked, by whom, and when. */
+export interface LedgerAct {
   readonly act: 'verified' | 'drilled' | 'repaired';
   readonly host: string;
   readonly finishedMs: number;
@@ -29,6 +30,12 @@ export interface LedgerRecord {
   readonly packs: readonly PackId[];
   /** Whatever else the act has to say; the store does not interpret it. */
   readonly detail: CborValue;
+}
+
+/** `ledger/<id>`: an act; a merged record tells of earlier ones, too, whose own records may then go. */
+export interface LedgerRecord extends LedgerAct {
+  /** Oldest first. */
+  readonly earlier?: readonly LedgerAct[];
 }
 
 /** `holds/<snapshot>.<k>`: the highest k says whether the snapshot is kept from every policy. */
@@ -68,17 +75,34 @@ export const damageRecord: RecordCodec<DamageRecord> = {
 };
 
 export const ledgerRecord: RecordCodec<LedgerRecord> = {
-  encode: record =>
-    fieldMap(
-      acts.indexOf(record.act),
-      record.host,
-      record.finishedMs,
-      record.isOk,
-      joined(record.snapshots),
-      joined(record.packs),
-      record.detail,
-    ),
-  decode: (fields, name) => ({
+  encode({ earlier = [], ...act }) {
+    const acts = earlier.map(one => new Map(actFields(one)));
+    return acts.length === 0 ? actFields(act) : new Map([...actFields(act), [earlierField, acts]]);
+  },
+  decode(fields, name) {
+    const act = actOf(fields, name);
+    if (!fields.has(earlierField)) return act;
+    const earlier = fields.list(earlierField);
+    return { ...act, earlier: earlier.map(one => actOf(fieldsOf(one, name), name)) };
+  },
+};
+
+const earlierField = 8;
+
+function actFields(act: LedgerAct): ReadonlyMap<number, CborValue> {
+  return fieldMap(
+    acts.indexOf(act.act),
+    act.host,
+    act.finishedMs,
+    act.isOk,
+    joined(act.snapshots),
+    joined(act.packs),
+    act.detail,
+  );
+}
+
+function actOf(fields: Fields, name: string): LedgerAct {
+  return {
     act: oneOf(acts, fields.integer(1), name),
     host: fields.text(2),
     finishedMs: fields.integer(3),
@@ -86,8 +110,8 @@ export const ledgerRecord: RecordCodec<LedgerRecord> = {
     snapshots: ids<SnapshotId>(fields, 5, name),
     packs: ids<PackId>(fields, 6, name),
     detail: fields.value(7),
-  }),
-};
+  };
+}
 
 export const holdRecord: RecordCodec<HoldRecord> = {
   encode: record =>

@@ -15,6 +15,7 @@ export {
   forgottenRecord,
   type HoldRecord,
   holdRecord,
+  type LedgerAct,
   type LedgerRecord,
   ledgerRecord,
 } from './note-records.ts';

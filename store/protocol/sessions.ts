@@ -1,6 +1,6 @@
 import type { StoreContext } from '../context.ts';
 import { isStoreError } from '../errors.ts';
-import type { SessionId } from '../ids.ts';
+import type { SessionId, SnapshotId } from '../ids.ts';
 import { openRecord } from '../record.ts';
 import { heartbeatName } from './heartbeat.ts';
 import { type HeartbeatRecord, heartbeatRecord, type SessionRecord, sessionRecord } from './records.ts';
@@ -61,6 +61,40 @@ export async function readHeartbeat(
   const name = heartbeatName(id, beat);
   const bytes = await unlessMissing(() => backend.get(name, signal ? { signal } : {}));
   return bytes && heartbeatRecord.decode(openRecord(ring, bytes, { kind: 'heartbeat', name }).fields, name);
+}
+
+/** What sessions say of themselves. */
+export interface SessionsAtWork {
+  readonly sessions: ReadonlyMap<SessionId, SessionRecord>;
+  /** Snapshots that one of them depends on while it lives, and which. */
+  readonly named: ReadonlyMap<SnapshotId, SessionId>;
+}
+
+/** Every session that is there, but for one's own and those that are known dead. STORE_DAMAGED. */
+export async function readSessions(
+  context: StoreContext,
+  {
+    own,
+    dead,
+    signal,
+  }: CallOptions & {
+    readonly own?: SessionId | undefined;
+    readonly dead?: ReadonlySet<SessionId> | undefined;
+  },
+): Promise<SessionsAtWork> {
+  const sessions = new Map<SessionId, SessionRecord>();
+  const named = new Map<SnapshotId, SessionId>();
+  for (const { id, isThere, beats } of (await listSessions(context, { signal })).values()) {
+    if (id === own || dead?.has(id) || !isThere) continue;
+    const session = await readSession(context, id, { signal });
+    if (session === undefined) continue;
+    sessions.set(id, session);
+    for (const snapshot of session.snapshots) named.set(snapshot, id);
+    for (const beat of beats)
+      for (const snapshot of (await readHeartbeat(context, { id, beat }, { signal }))?.snapshots ?? [])
+        named.set(snapshot, id);
+  }
+  return { sessions, named };
 }
 
 export async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {

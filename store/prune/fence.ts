@@ -25,41 +25,66 @@ export interface FenceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type WatchOptions = Omit<FenceOptions, 'own' | 'generation'> & { readonly isAnotherPruneFine: boolean };
+
 const lookEveryMs = 1000;
 
 /**
- * Makes sure that whoever was at work before is not any more: a session that shows a sign of life is STORE_LOCKED, one
- * that is silent for so long on this machine's own clock is dead, and what it left is removed. Should it live all the
- * same, it cannot commit, or finds out by itself what it lost: safety does not hang on the wait.
+ * Finds out who else is at work. Another prune that shows a sign of life is STORE_LOCKED; everybody else who does is let be.
+ * A session that is silent for so long on this machine's own clock is dead, and what it left is removed. Should it live all
+ * the same, it cannot commit, or finds out by itself what it lost: safety hangs neither on the wait nor on the answer.
  */
-export async function endSilentSessions(context: StoreContext, options: FenceOptions): Promise<void> {
+export async function endSilentSessions(
+  context: StoreContext,
+  options: FenceOptions,
+): Promise<ReadonlySet<SessionId>> {
   const { own, signal } = options;
   const first = await listSessions(context, { signal });
   const others = [...first.values()].filter(({ id, isThere }) => id !== own && isThere);
-  const silent = others.length === 0 ? [] : await watch(context, others, options);
-  for (const session of silent) await clear(context, session, options);
+  const dead = new Set<SessionId>();
+  const bury = async (session: ListedSession): Promise<void> => {
+    await clear(context, session, options);
+    dead.add(session.id);
+  };
+  const watch = { ...options, isAnotherPruneFine: false };
+  for (const session of await silentOf(context, others, watch)) await bury(session);
   // An intent without a session: of a run that was declared dead before, or could not remove it. Intents are listed
   // first, since a run creates its session before its intent.
   const intents = await listIntents(context, { signal });
   const last = await listSessions(context, { signal });
-  for (const id of intents)
-    if (!last.has(id)) await clear(context, { id, isThere: false, beats: new Set() }, options);
+  for (const id of intents) if (!last.has(id)) await bury({ id, isThere: false, beats: new Set() });
   for (const session of last.values())
     if (!session.isThere && first.get(session.id)?.isThere === false) await clear(context, session, options);
+  return dead;
 }
 
-/** The sessions of which nothing new is seen; those that end meanwhile need nothing. */
-async function watch(
+/** As endSilentSessions, and writes nothing: who is dead. */
+export async function findSilentSessions(
+  context: StoreContext,
+  options: Omit<FenceOptions, 'own' | 'generation'>,
+): Promise<ReadonlySet<SessionId>> {
+  const { signal } = options;
+  const sessions = await listSessions(context, { signal });
+  const there = [...sessions.values()].filter(({ isThere }) => isThere);
+  const silent = await silentOf(context, there, { ...options, isAnotherPruneFine: true });
+  const intents = await listIntents(context, { signal });
+  const last = await listSessions(context, { signal });
+  return new Set([...silent.map(({ id }) => id), ...intents.filter(id => !last.has(id))]);
+}
+
+/** The sessions of which nothing new is seen; the look ends as soon as all others have shown themselves, or have ended. */
+async function silentOf(
   context: StoreContext,
   others: readonly ListedSession[],
-  { silenceMs, onWait, signal }: FenceOptions,
+  { silenceMs, onWait, isAnotherPruneFine, signal }: WatchOptions,
 ): Promise<ListedSession[]> {
   const { clock } = context.seams;
+  const watched = new Map(others.map(session => [session.id, session]));
   for (const { id } of others) {
     const other = await describe(context, id, { signal });
-    if (other !== undefined) onWait?.(other);
+    if (other === undefined) watched.delete(id);
+    else onWait?.(other);
   }
-  const watched = new Map(others.map(session => [session.id, session]));
   const startMs = clock.monotonicMs();
   while (watched.size > 0) {
     const leftMs = silenceMs - (clock.monotonicMs() - startMs);
@@ -68,11 +93,13 @@ async function watch(
     const now = await listSessions(context, { signal });
     for (const [id, { beats: before }] of watched) {
       const session = now.get(id);
-      if (session === undefined || !session.isThere) watched.delete(id);
-      else if ([...session.beats].some(beat => !before.has(beat)))
-        throw locked(context, await describe(context, id, { signal }));
+      if (session?.isThere && ![...session.beats].some(beat => !before.has(beat))) continue;
+      watched.delete(id);
+      if (session?.isThere && !isAnotherPruneFine)
+        refuseAnotherPrune(context, await describe(context, id, { signal }));
     }
   }
+  if (watched.size === 0) return [];
   const last = await listSessions(context, { signal });
   return [...watched.keys()].flatMap(id => last.get(id) ?? []);
 }
@@ -114,10 +141,15 @@ async function describe(
   }
 }
 
-function locked({ backend }: StoreContext, other: OtherSession | undefined): Error {
-  const who = other === undefined ? 'another session' : `${other.host} (${other.purpose})`;
-  return storeError('STORE_LOCKED', `Cannot prune ${backend.location}: ${who} is at work`, {
-    remedy: 'Run prune again when it has ended.',
-    context: { session: other?.id, host: other?.host, purpose: other?.purpose },
-  });
+/** Two at once would only refuse each other's generations. */
+function refuseAnotherPrune({ backend }: StoreContext, other: OtherSession | undefined): void {
+  if (other?.purpose !== 'prune') return;
+  throw storeError(
+    'STORE_LOCKED',
+    `Cannot prune ${backend.location}: ${other.host} (${other.purpose}) is at work`,
+    {
+      remedy: 'Run prune again when it has ended.',
+      context: { session: other.id, host: other.host, purpose: other.purpose },
+    },
+  );
 }

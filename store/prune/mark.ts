@@ -6,39 +6,52 @@ import { hex } from '../ids.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { type Generations, readGenerations } from '../protocol/generations.ts';
 import { Reachable } from '../walk.ts';
+import { KeySet } from './key-set.ts';
 import type { Root } from './roots.ts';
+import type { IsTimeUp } from './time.ts';
 
 const cacheBytesMax = 64 * 1024 * 1024;
+const timeIsUp = new Error('The time is over');
 
-/** Which chunks are needed. */
-export interface Marked {
-  /** Of a chunk in the index that was marked, by its number there. */
-  isLiveNumber(number: number): boolean;
+/** Which chunks are needed, whatever index one looks in. */
+export interface KnownLive {
   /** By the beginning of an id. */
   isLive(key: Uint8Array): boolean;
   /** Chunks that are needed, and that no pack has. */
   readonly missing: number;
+  /** Ids of the roots. */
   readonly walked: ReadonlySet<string>;
+}
+
+/** Which chunks of one index are needed. */
+export interface Marked extends KnownLive {
+  /** Of a chunk in the index that was marked, by its number there. */
+  isLiveNumber(number: number): boolean;
 }
 
 export interface MarkOptions {
   /** What was marked before, in another index: it stays needed, and is not walked again. */
-  readonly before?: Marked | undefined;
+  readonly before?: KnownLive | undefined;
   /** What gc/ said before the roots were read. */
   readonly since: Generations;
+  readonly isTimeUp?: IsTimeUp | undefined;
   readonly onRoot?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Walks from roots. A node that cannot be read is the end, unless it is recorded as lost. STORE_DAMAGED, STORE_LOCKED. */
+/**
+ * Walks from roots; undefined when the time was over before. A node that cannot be read is the end, unless it is recorded
+ * as lost. STORE_DAMAGED, STORE_LOCKED.
+ */
 export async function mark(
   context: StoreContext,
   { loaded, roots }: { readonly loaded: LoadedIndex; readonly roots: readonly Root[] },
   options: MarkOptions,
-): Promise<Marked> {
-  const { before, since, onRoot, signal } = options;
+): Promise<Marked | undefined> {
+  const { before, since, onRoot, isTimeUp, signal } = options;
   let missing = before?.missing ?? 0;
   let current: Root | undefined;
+  const breathe = breather(context.seams.clock);
   const reachable = new Reachable({
     context,
     index: loaded.index,
@@ -50,7 +63,10 @@ export async function mark(
     onUnreadable(id, error) {
       if (!loaded.lost.has(hex(id))) throw unreadable(context, { root: current!, error });
     },
-    breathe: breather(context.seams.clock),
+    breathe: () => {
+      if (isTimeUp?.()) throw timeIsUp;
+      return breathe();
+    },
     signal,
   });
   const walked = new Set<string>(before?.walked);
@@ -62,20 +78,35 @@ export async function mark(
       onRoot?.(i + 1, roots.length);
     }
   } catch (error) {
+    if (error === timeIsUp) return undefined;
     const { state } = await readGenerations(context, { signal });
     throw isStoreError(error) && state !== since.state ? overtaken(context, error) : error;
   }
+  const isLive = (key: Uint8Array): boolean => reachable.has(key) || before?.isLive(key) === true;
   return {
     isLiveNumber(number) {
       if (reachable.hasNumber(number)) return true;
-      if (before === undefined) return false;
-      const key = loaded.index.keyOf(number);
-      return key !== undefined && before.isLive(key);
+      const key = before && loaded.index.keyOf(number);
+      return key !== undefined && before!.isLive(key);
     },
-    isLive: key => reachable.has(key) || before?.isLive(key) === true,
+    isLive,
     missing,
     walked,
   };
+}
+
+/** The same without the index, which can then be forgotten: 20 bytes a chunk that is needed. */
+export function withoutIndex(marked: Marked, { index }: Pick<LoadedIndex, 'index'>): KnownLive {
+  let count = 0;
+  for (let number = 0; number < index.numbersEnd; number++) if (marked.isLiveNumber(number)) count += 1;
+  const keys = new KeySet(count);
+  for (let number = 0; number < index.numbersEnd; number++) {
+    if (!marked.isLiveNumber(number)) continue;
+    const key = index.keyOf(number);
+    if (key !== undefined) keys.add(key);
+  }
+  const { missing, walked } = marked;
+  return { isLive: key => keys.has(key), missing, walked };
 }
 
 /** What was missing may be what the other one deleted. */

@@ -18,7 +18,17 @@ export interface PrunePlan {
   /** Packs that stay and that are not listed for certain. */
   readonly toList: readonly PackRow[];
   /** In packs that stay: what nobody needs. */
-  readonly pendingBytes: number;
+  readonly pending: PendingPlan;
+}
+
+/** Bytes that nobody needs and that stay, by what keeps them. */
+export interface PendingPlan {
+  /** In packs of sessions that are at work. */
+  readonly atWorkBytes: number;
+  /** In packs that are mostly needed. */
+  readonly mostlyNeededBytes: number;
+  /** In packs that nobody can look into, or that have the last, damaged, copy of something. */
+  readonly damagedBytes: number;
 }
 
 export interface RewrittenPack {
@@ -27,6 +37,8 @@ export interface RewrittenPack {
   readonly bytes: number;
   /** About what will be left of it. */
   readonly liveBytes: number;
+  /** About what will be freed. */
+  readonly wasteBytes: number;
 }
 
 export interface PlanParts {
@@ -34,14 +46,17 @@ export interface PlanParts {
   readonly marked: Marked;
   /** Of a session that is there: its packs are its own business. */
   isAlive(pack: PackId): boolean;
+  /** Copies that this very prune made before: kept rather than others. */
+  isOwn?: ((pack: PackId) => boolean) | undefined;
 }
 
 /**
- * A pack is worth copying when more than this part of it is dead. A byte that is freed costs (1 − share) / share bytes
- * that are copied, 2.3 at 0.3, and a store holds at most 1 / (1 − share), 1.43 times what is needed; at 0.1 it would be 9
- * copied bytes for each one freed.
+ * A pack is always worth copying when more than this part of it is dead: a byte that is freed costs (1 − share) / share bytes
+ * that are copied, 2.3 at 0.3.
  */
 export const rewriteShareMin = 0.3;
+/** Then those of which most is dead, until what is dead in all that stay is no more than this part of what is needed. */
+export const wasteShareMax = 0.03;
 /** A quarter of what a pack is filled to. */
 const smallPackBytesMax = 4 * 1024 * 1024;
 /** Each backup that changes little leaves one small pack of each class: so many are read as fast as one, more are not. */
@@ -59,7 +74,7 @@ interface PackUse {
   readonly isPinned: boolean;
 }
 
-export function planPrune({ loaded, marked, isAlive }: PlanParts): PrunePlan {
+export function planPrune({ loaded, marked, isAlive, isOwn }: PlanParts): PrunePlan {
   const { index, sizes, generations, unlisted } = loaded;
   const listed = new Set<PackId>();
   for (const { packs } of loaded.parts.values()) for (const pack of packs) listed.add(pack);
@@ -67,28 +82,35 @@ export function planPrune({ loaded, marked, isAlive }: PlanParts): PrunePlan {
   const orphans: PackId[] = [];
   const partly: PackUse[] = [];
   const needed = new Set<PackId>();
-  let pendingBytes = 0;
-  for (const use of usesOf(index, marked)) {
+  const pending = { atWorkBytes: 0, mostlyNeededBytes: 0, damagedBytes: 0 };
+  let neededBytes = 0;
+  for (const use of usesOf(index, { marked, isOwn })) {
     const { pack, liveBytes, isPinned } = use;
+    neededBytes += liveBytes;
     if (liveBytes > 0 || isPinned) needed.add(pack);
-    if (isAlive(pack) || isPinned) pendingBytes += wasteOf(use);
+    if (isAlive(pack)) pending.atWorkBytes += wasteOf(use);
+    else if (isPinned) pending.damagedBytes += wasteOf(use);
     else if (liveBytes > 0) partly.push(use);
     else if (listed.has(pack)) dead.push(pack);
     else orphans.push(pack);
   }
   const leftovers: PackId[] = [];
   for (const [pack, bytes] of sizes) {
-    if (index.hasPack(pack) || isAlive(pack)) continue;
-    if (generations.swept.has(pack)) leftovers.push(pack);
+    if (index.hasPack(pack)) continue;
+    if (isAlive(pack)) pending.atWorkBytes += bytes;
+    else if (generations.swept.has(pack)) leftovers.push(pack);
     // Nobody knows what it holds. While something that is needed is nowhere to be found, it may be there.
-    else if (marked.missing > 0) pendingBytes += bytes;
+    else if (marked.missing > 0) pending.damagedBytes += bytes;
     else orphans.push(pack);
   }
-  const worthCopying = chooseRewritten(partly);
-  for (const use of partly) if (!worthCopying.has(use.pack)) pendingBytes += wasteOf(use);
-  const rewritten = partly.filter(use => worthCopying.has(use.pack));
+  const worthCopying = chooseRewritten(partly, neededBytes);
+  for (const use of partly) if (!worthCopying.has(use.pack)) pending.mostlyNeededBytes += wasteOf(use);
+  const rewritten = partly
+    .filter(use => worthCopying.has(use.pack))
+    .map(use => ({ ...use, wasteBytes: wasteOf(use) }))
+    .sort(byWasteShare); // where the time does not suffice, it was spent on what is worth most
   const toList = unlisted.filter(row => needed.has(row.pack) && !worthCopying.has(row.pack));
-  return { dead, rewritten, orphans, leftovers, toList, pendingBytes };
+  return { dead, rewritten, orphans, leftovers, toList, pending };
 }
 
 /** What a pack would be smaller by without what is dead in it. */
@@ -96,9 +118,20 @@ function wasteOf({ framesBytes, liveBytes }: PackUse): number {
   return Math.max(0, framesBytes - Math.round(liveBytes));
 }
 
-function chooseRewritten(partly: readonly PackUse[]): ReadonlySet<PackId> {
+/** Most dead first; equal ones by their ids, so that two looks at one store agree. */
+function byWasteShare(a: PackUse, b: PackUse): number {
+  return wasteOf(b) / b.framesBytes - wasteOf(a) / a.framesBytes || (a.pack < b.pack ? -1 : 1);
+}
+
+function chooseRewritten(partly: readonly PackUse[], neededBytes: number): ReadonlySet<PackId> {
   const chosen = new Set<PackId>();
-  for (const use of partly) if (wasteOf(use) > rewriteShareMin * use.framesBytes) chosen.add(use.pack);
+  let wasteBytes = partly.reduce((sum, use) => sum + wasteOf(use), 0);
+  for (const use of [...partly].sort(byWasteShare)) {
+    const isMostlyDead = wasteOf(use) > rewriteShareMin * use.framesBytes;
+    if (!isMostlyDead && wasteBytes <= wasteShareMax * neededBytes) break;
+    chosen.add(use.pack);
+    wasteBytes -= wasteOf(use);
+  }
   for (const chunkClass of ['data', 'metadata'] as const) {
     const small = partly.filter(
       use => use.chunkClass === chunkClass && use.bytes < smallPackBytesMax && !chosen.has(use.pack),
@@ -108,13 +141,13 @@ function chooseRewritten(partly: readonly PackUse[]): ReadonlySet<PackId> {
   return chosen;
 }
 
-function usesOf(index: ChunkIndex, marked: Marked): PackUse[] {
+function usesOf(index: ChunkIndex, { marked, isOwn }: Pick<PlanParts, 'marked' | 'isOwn'>): PackUse[] {
   const live = new Map<PackId, number>();
   const pinned = new Set<PackId>();
   for (let number = 0; number < index.numbersEnd; number++) {
     const key = index.keyOf(number);
     if (key === undefined || !marked.isLiveNumber(number)) continue;
-    const keepers = keepersOf(index, key);
+    const keepers = keepersOf(index, key, isOwn);
     if (keepers.length === 0) for (const { pack } of index.places(key)) pinned.add(pack);
     for (const keeper of keepers) live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
   }
@@ -129,14 +162,20 @@ function usesOf(index: ChunkIndex, marked: Marked): PackUse[] {
 }
 
 /**
- * The copies that stay where a chunk has several: that in the smallest pack id, so that whoever asks keeps the same. What
- * only hosts without the passphrase say may not be so: where nothing better is there, each such copy stays.
+ * The copies that stay where a chunk has several: what this prune copied itself before anything else, then that in the
+ * smallest pack id, so that whoever asks keeps the same. What only hosts without the passphrase say may not be so: where
+ * nothing better is there, each such copy stays.
  */
-export function keepersOf(index: ChunkIndex, key: Uint8Array): readonly ChunkPlace[] {
+export function keepersOf(
+  index: ChunkIndex,
+  key: Uint8Array,
+  isOwn?: (pack: PackId) => boolean,
+): readonly ChunkPlace[] {
   let keeper: ChunkPlace | undefined;
   const doubtful: ChunkPlace[] = [];
   for (const place of index.places(key)) {
     if (index.isBad(place.frame)) continue;
+    if (isOwn?.(place.pack)) return [place];
     if (index.isDoubtful(place.pack)) doubtful.push(place);
     else if (keeper === undefined || place.pack < keeper.pack) keeper = place;
   }

@@ -1,19 +1,20 @@
-import { type LoadedIndex, loadIndex } from '../chunk-index/load.ts';
+import { type LoadedIndex, listPacks } from '../chunk-index/load.ts';
 import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import type { PackId, SessionId, SnapshotId } from '../ids.ts';
 import { manifestName } from '../manifest.ts';
 import { isFull } from '../medium-error.ts';
 import { packName } from '../pack/row.ts';
-import { type Generations, generationName, readGenerations } from '../protocol/generations.ts';
+import { type Generations, generationName, readGenerations, tombstonesOf } from '../protocol/generations.ts';
 import { putRecord } from '../protocol/note.ts';
 import { type GenerationRecord, generationRecord } from '../protocol/records.ts';
-import { aliveSessions } from './alive.ts';
-import { type Marked, mark } from './mark.ts';
-import { type PrunePlan, planPrune } from './plan.ts';
+import { type KnownLive, withoutIndex } from './mark.ts';
+import { addRounds, bytesOf, type Reclaimed, reclaimedNothingOf, withPending } from './outcome.ts';
+import type { PrunePlan } from './plan.ts';
 import { type Rewritten, rewritePacks } from './rewrite.ts';
-import { readRoots } from './roots.ts';
-import { finishGeneration, putSweep } from './sweep.ts';
+import { type Survey, type SurveyOptions, survey } from './survey.ts';
+import { type Finished, finishGeneration, putSweep } from './sweep.ts';
+import type { IsTimeUp } from './time.ts';
 
 export type ReclaimPhase = 'mark' | 'rewrite' | 'delete';
 
@@ -31,63 +32,42 @@ export interface ReclaimOptions {
   readonly forgetting?: Iterable<SnapshotId>;
   /** The caller knows that no snapshot is left; without it an empty list is STORE_IMPLAUSIBLE. */
   readonly mayBeEmpty?: boolean;
+  /** Asked between steps; what is left then is the next prune's. */
+  readonly isTimeUp?: IsTimeUp | undefined;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ReclaimProgress) => void;
 }
 
-/** What reclaim came to, or would. Bytes are those of packs as they lie in the store. */
-export interface Reclaimed {
-  /** The packs that went, less those that were written for what was still needed of them. Negative where a veto kept them. */
-  readonly freedBytes: number;
-  /** Needed by no snapshot, and still there: in packs that are mostly needed, or that a running backup uses. */
-  readonly pendingBytes: number;
-  /** All packs afterwards. */
-  readonly storedBytes: number;
-  /** Every pack that went. */
-  readonly deletedPacks: number;
-  /** Those of them of which something was still needed. */
-  readonly rewrittenPacks: number;
-  /** Those of them that dead runs left behind and no index listed. */
-  readonly orphanPacks: number;
-  /** Packs made of what was still needed. */
-  readonly writtenPacks: number;
-  /** Packs that were worth copying from and could not be read: they stay. Verify names the damage. */
-  readonly unreadablePacks: number;
+export interface Pruner {
+  /** Undefined: nothing is written. */
+  readonly session: SessionId | undefined;
+  /** Sessions that it found dead. */
+  readonly dead: ReadonlySet<SessionId>;
 }
 
-/** Of a store in which nothing was ever stored. */
-export const nothingReclaimed: Reclaimed = {
-  freedBytes: 0,
-  pendingBytes: 0,
-  storedBytes: 0,
-  deletedPacks: 0,
-  rewrittenPacks: 0,
-  orphanPacks: 0,
-  writtenPacks: 0,
-  unreadablePacks: 0,
-};
-
-/** One look at everything, and what follows from it. */
-interface Survey {
-  /** What gc/ said before. */
-  readonly since: Generations;
-  readonly loaded: LoadedIndex;
-  readonly marked: Marked;
-  readonly plan: PrunePlan;
-  readonly leftoverManifests: readonly SnapshotId[];
-}
+/** A backup that says no is about to commit, and the next round knows what it needs; another may be about to do so then. */
+const roundsMax = 3;
+const packTargetBytes = 16 * 1024 * 1024;
 
 /** What reclaim would do; writes nothing. */
-export async function estimateReclaim(context: StoreContext, options: ReclaimOptions): Promise<Reclaimed> {
-  const { loaded, plan } = await survey(context, {}, options);
-  const { dead, orphans, rewritten, leftovers } = plan;
+export async function estimateReclaim(
+  context: StoreContext,
+  pruner: Pruner,
+  options: ReclaimOptions,
+): Promise<Reclaimed> {
+  const found = await survey(context, surveyOptions(pruner, options));
+  if (found === undefined) return reclaimedNothingOf(await listPacks(context, options), 'mark');
+  const { loaded, plan } = found;
+  const { dead, orphans, rewritten, leftovers, pending } = plan;
   const gone = [...dead, ...orphans, ...leftovers, ...rewritten.map(({ pack }) => pack)];
-  const liveBytes = Math.round(rewritten.reduce((sum, pack) => sum + pack.liveBytes, 0));
+  const writtenBytes = Math.round(rewritten.reduce((sum, pack) => sum + pack.liveBytes, 0));
   return {
-    ...outcome(loaded, { gone, writtenBytes: liveBytes, pendingBytes: plan.pendingBytes }),
+    ...outcome(loaded.sizes, { gone, writtenBytes }),
+    ...withPending(pending, {}),
+    stoppedIn: undefined,
     rewrittenPacks: rewritten.length,
     orphanPacks: orphans.length,
-    writtenPacks: liveBytes === 0 ? 0 : Math.max(1, Math.round(liveBytes / packTargetBytes)),
+    writtenPacks: writtenBytes === 0 ? 0 : Math.max(1, Math.round(writtenBytes / packTargetBytes)),
     unreadablePacks: 0,
   };
 }
@@ -95,79 +75,146 @@ export async function estimateReclaim(context: StoreContext, options: ReclaimOpt
 /** Deletes what nothing needs, in the order that STORE and FORMAT.md, 11, give. */
 export async function reclaim(
   context: StoreContext,
-  { session }: { readonly session: SessionId },
+  pruner: Pruner & { readonly session: SessionId },
   options: ReclaimOptions,
 ): Promise<Reclaimed> {
-  const { signal, onProgress, mayBeEmpty } = options;
-  const onDelete = (done: number, total: number) => onProgress?.({ phase: 'delete', done, total });
+  let all = await finishOpen(context, pruner, options);
+  // Only now: what is decided from here on is decided after every earlier generation was done with.
+  for (let round = 1; all?.stoppedIn === undefined && round <= roundsMax; round++) {
+    const { isVetoed, ...reclaimed } = await reclaimOnce(context, pruner, options);
+    all = all === undefined ? reclaimed : addRounds(all, reclaimed);
+    if (!isVetoed) break;
+  }
+  const nowMs = context.seams.clock.nowMs();
+  const { signal } = options;
+  await context.backend.removeLeftovers?.({ nowMs, ...(signal && { signal }) });
+  return all!;
+}
+
+/** Ends what a dead run began; undefined when there was nothing. */
+async function finishOpen(
+  context: StoreContext,
+  { session }: Pruner & { readonly session: SessionId },
+  options: ReclaimOptions,
+): Promise<Reclaimed | undefined> {
+  const { mayBeEmpty, isTimeUp, signal } = options;
   const { open } = await readGenerations(context, { signal, reading: 'mending' });
-  if (open !== undefined && !open.record && !open.sweep) {
+  if (open === undefined) return undefined;
+  if (!open.record && !open.sweep) {
     // Nobody can say what was proposed, so nothing of it goes.
     const sweep = { number: open.number, packs: [], indexParts: [] };
     await putSweep(context, { session, sweep }, { signal });
   }
-  if (open !== undefined)
-    await finishGeneration(context, { session, number: open.number, mayBeEmpty }, { onDelete, signal });
-  // Only now: what is decided from here on is decided after every earlier generation was done with.
-  const { since, loaded, marked, plan, leftoverManifests } = await survey(context, { session }, options);
-  await removeLeftovers(context, { manifests: leftoverManifests, packs: plan.leftovers }, { signal });
-  const rewrite = (packs: PrunePlan['rewritten']) =>
-    rewritePacks(
-      context,
-      { session, loaded, marked, packs, alsoList: plan.toList },
-      { onPack: (done, total) => onProgress?.({ phase: 'rewrite', done, total }), signal },
-    );
-  const rewritten = await rewrite(plan.rewritten).catch(async (error: unknown) => {
-    // No room for copies: what nothing at all is needed of can go without, and makes room for the next prune.
-    if (!isFull(error) || plan.dead.length + plan.orphans.length === 0) throw error;
-    await context.backend.sync();
-    return rewrite([]);
-  });
-  const record = await propose(context, { session, since, loaded, plan, rewritten }, { signal });
-  const before = marked;
-  const sweep =
-    record &&
-    (await finishGeneration(
-      context,
-      { session, number: record.number, before, mayBeEmpty },
-      { onDelete, signal },
-    ));
-  const nowMs = context.seams.clock.nowMs();
-  await context.backend.removeLeftovers?.({ nowMs, ...(signal && { signal }) });
-  const gone = new Set<PackId>([...(sweep?.packs ?? []), ...plan.leftovers]);
+  const sizes = await listPacks(context, { signal });
+  const onDelete = onDeleteOf(options);
+  const finished = await finishGeneration(
+    context,
+    { session, number: open.number, mayBeEmpty },
+    { onDelete, isTimeUp, signal },
+  );
+  const gone = finished.deleted.filter(pack => sizes.has(pack));
+  const timeBytes = bytesOf(finished.sweep?.packs ?? [], sizes) - bytesOf(gone, sizes);
   return {
-    ...outcome(loaded, {
-      gone: [...gone],
-      writtenBytes: rewritten.writtenBytes,
-      pendingBytes: plan.pendingBytes + sparedBytes(loaded, { record, gone }),
-    }),
-    rewrittenPacks: rewritten.packs.filter(pack => gone.has(pack)).length,
-    orphanPacks: plan.orphans.filter(pack => gone.has(pack)).length,
-    writtenPacks: rewritten.writtenPacks,
-    unreadablePacks: rewritten.unreadable.length,
+    ...reclaimedNothingOf(sizes, finished.isDone ? undefined : finished.sweep ? 'delete' : 'mark'),
+    ...outcome(sizes, { gone, writtenBytes: 0 }),
+    ...withPending({ atWorkBytes: 0, mostlyNeededBytes: 0, damagedBytes: 0 }, { timeBytes }),
   };
 }
 
-const packTargetBytes = 16 * 1024 * 1024;
+/** What is left of a round once its index can be forgotten. */
+interface Proposed {
+  readonly sizes: LoadedIndex['sizes'];
+  readonly plan: Omit<PrunePlan, 'toList'>;
+  readonly rewritten: Rewritten;
+  /** The medium was too full for copies. */
+  readonly hasNoRoom: boolean;
+  readonly record: GenerationRecord | undefined;
+  readonly before: KnownLive | undefined;
+}
 
-async function survey(
+async function reclaimOnce(
   context: StoreContext,
-  { session }: { readonly session?: SessionId },
-  { forgetting, mayBeEmpty, signal, onProgress }: ReclaimOptions,
-): Promise<Survey> {
-  const since = await readGenerations(context, { signal });
-  const { roots, leftovers } = await readRoots(context, {
-    forgetting: new Set(forgetting),
-    mayBeEmpty,
-    own: session,
-    signal,
-  });
-  const isAlive = await aliveSessions(context, { signal });
-  const loaded = await loadIndex(context, { purpose: 'prune', signal });
+  pruner: Pruner & { readonly session: SessionId },
+  options: ReclaimOptions,
+): Promise<Reclaimed & { readonly isVetoed: boolean }> {
+  const { mayBeEmpty, isTimeUp, signal } = options;
+  const proposed = await proposeOnce(context, pruner, options);
+  if (proposed === undefined) {
+    const nothing = reclaimedNothingOf(await listPacks(context, { signal }), 'mark');
+    return { ...nothing, isVetoed: false };
+  }
+  const { record, before } = proposed;
+  const finished =
+    record &&
+    (await finishGeneration(
+      context,
+      { session: pruner.session, number: record.number, before, mayBeEmpty },
+      { onDelete: onDeleteOf(options), isTimeUp, signal },
+    ));
+  const isVetoed = finished?.sweep?.packs.length === 0 && tombstonesOf(record).length > 0;
+  return { ...roundOutcome(proposed, finished), isVetoed };
+}
+
+/** Everything up to the generation, in a frame of its own: the index that it needs is the largest thing in memory. */
+async function proposeOnce(
+  context: StoreContext,
+  pruner: Pruner & { readonly session: SessionId },
+  options: ReclaimOptions,
+): Promise<Proposed | undefined> {
+  const { signal } = options;
+  const found = await survey(context, surveyOptions(pruner, options));
+  if (found === undefined) return undefined;
+  const { since, loaded, marked, plan, leftoverManifests } = found;
+  await removeLeftovers(context, { manifests: leftoverManifests, packs: plan.leftovers }, { signal });
+  const { rewritten, hasNoRoom } = await copyOut(context, { session: pruner.session, found }, options);
+  const record = await propose(
+    context,
+    { session: pruner.session, since, loaded, plan, rewritten },
+    { signal },
+  );
+  const { toList: _rows, ...rest } = plan;
+  return {
+    sizes: loaded.sizes,
+    plan: rest,
+    rewritten,
+    hasNoRoom,
+    record,
+    before: record && withoutIndex(marked, loaded),
+  };
+}
+
+async function copyOut(
+  context: StoreContext,
+  { session, found }: { readonly session: SessionId; readonly found: Survey },
+  { isTimeUp, signal, onProgress }: ReclaimOptions,
+): Promise<Pick<Proposed, 'rewritten' | 'hasNoRoom'>> {
+  const { loaded, marked, plan, isOwn } = found;
+  const rewrite = (packs: PrunePlan['rewritten']) =>
+    rewritePacks(
+      context,
+      { session, loaded, marked, packs, isOwn, alsoList: plan.toList },
+      { isTimeUp, onPack: (done, total) => onProgress?.({ phase: 'rewrite', done, total }), signal },
+    );
+  try {
+    return { rewritten: await rewrite(plan.rewritten), hasNoRoom: false };
+  } catch (error) {
+    // No room for copies: what nothing at all is needed of can go without, and makes room for the next prune.
+    if (!isFull(error) || plan.dead.length + plan.orphans.length === 0) throw error;
+    await context.backend.sync();
+    return { rewritten: await rewrite([]), hasNoRoom: true };
+  }
+}
+
+function surveyOptions(
+  { session, dead }: Pruner,
+  { forgetting, mayBeEmpty, isTimeUp, signal, onProgress }: ReclaimOptions,
+): SurveyOptions {
   const onRoot = (done: number, total: number) => onProgress?.({ phase: 'mark', done, total });
-  const marked = await mark(context, { loaded, roots }, { since, onRoot, signal });
-  const plan = planPrune({ loaded, marked, isAlive });
-  return { since, loaded, marked, plan, leftoverManifests: leftovers };
+  return { session, dead, forgetting, mayBeEmpty, isTimeUp, onRoot, signal };
+}
+
+function onDeleteOf({ onProgress }: ReclaimOptions): (done: number, total: number) => void {
+  return (done, total) => onProgress?.({ phase: 'delete', done, total });
 }
 
 /** What was forgotten or swept for good before, and is still there: no decision is left to make. */
@@ -233,25 +280,44 @@ function replacedParts({ parts }: LoadedIndex): string[] {
   return [...replaced].sort();
 }
 
-function outcome(
-  { sizes }: LoadedIndex,
-  {
-    gone,
-    writtenBytes,
-    pendingBytes,
-  }: { readonly gone: readonly PackId[]; readonly writtenBytes: number; readonly pendingBytes: number },
-): Pick<Reclaimed, 'freedBytes' | 'pendingBytes' | 'storedBytes' | 'deletedPacks'> {
-  const before = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
-  const goneBytes = gone.reduce((sum, pack) => sum + (sizes.get(pack) ?? 0), 0);
-  const freedBytes = goneBytes - writtenBytes;
-  return { freedBytes, pendingBytes, storedBytes: before - freedBytes, deletedPacks: gone.length };
+function roundOutcome(
+  { sizes, plan, rewritten, hasNoRoom, record }: Proposed,
+  finished: Finished | undefined,
+): Reclaimed {
+  const gone = new Set<PackId>([...(finished?.deleted ?? []), ...plan.leftovers]);
+  const proposed = tombstonesOf(record);
+  const swept = new Set(finished?.sweep?.packs);
+  const wasteOf = (packs: readonly PackId[]): number => {
+    const wanted = new Set(packs);
+    return plan.rewritten.reduce((sum, { pack, wasteBytes }) => sum + (wanted.has(pack) ? wasteBytes : 0), 0);
+  };
+  const toDelete = proposed.filter(pack => swept.has(pack) && !gone.has(pack));
+  const isDone = finished?.isDone ?? true;
+  return {
+    ...outcome(sizes, { gone: [...gone], writtenBytes: rewritten.writtenBytes }),
+    ...withPending(
+      { ...plan.pending, damagedBytes: plan.pending.damagedBytes + wasteOf(rewritten.unreadable) },
+      {
+        vetoedBytes: bytesOf(
+          proposed.filter(pack => !swept.has(pack)),
+          sizes,
+        ),
+        timeBytes: wasteOf(rewritten.left) + bytesOf(toDelete, sizes),
+        roomBytes: hasNoRoom ? wasteOf(plan.rewritten.map(({ pack }) => pack)) : 0,
+      },
+    ),
+    stoppedIn: !isDone ? 'delete' : rewritten.left.length > 0 ? 'rewrite' : undefined,
+    rewrittenPacks: rewritten.packs.filter(pack => gone.has(pack)).length,
+    orphanPacks: plan.orphans.filter(pack => gone.has(pack)).length,
+    writtenPacks: rewritten.writtenPacks,
+    unreadablePacks: rewritten.unreadable.length,
+  };
 }
 
-/** What was to go and stayed: a backup needs it, or said so. */
-function sparedBytes(
-  { sizes }: LoadedIndex,
-  { record, gone }: { readonly record: GenerationRecord | undefined; readonly gone: ReadonlySet<PackId> },
-): number {
-  const proposed = record === undefined ? [] : [...record.dead, ...record.rewritten, ...record.orphans];
-  return proposed.filter(pack => !gone.has(pack)).reduce((sum, pack) => sum + (sizes.get(pack) ?? 0), 0);
+function outcome(
+  sizes: LoadedIndex['sizes'],
+  { gone, writtenBytes }: { readonly gone: readonly PackId[]; readonly writtenBytes: number },
+): Pick<Reclaimed, 'freedBytes' | 'storedBytes' | 'deletedPacks'> {
+  const freedBytes = bytesOf(gone, sizes) - writtenBytes;
+  return { freedBytes, storedBytes: bytesOf(sizes.keys(), sizes) - freedBytes, deletedPacks: gone.length };
 }

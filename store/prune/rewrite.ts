@@ -17,12 +17,14 @@ import {
 import { PackWriter } from '../pack/writer.ts';
 import type { Marked } from './mark.ts';
 import { keepersOf, type RewrittenPack } from './plan.ts';
+import type { IsTimeUp } from './time.ts';
 
 export interface RewriteParts {
   readonly session: SessionId;
   readonly loaded: LoadedIndex;
   readonly marked: Marked;
   readonly packs: readonly RewrittenPack[];
+  readonly isOwn?: (pack: PackId) => boolean;
   /** Rows that are to be listed in any case. */
   readonly alsoList: readonly PackRow[];
 }
@@ -32,11 +34,14 @@ export interface Rewritten {
   readonly packs: readonly PackId[];
   /** Of which something that is needed could not be read: they stay as they are. */
   readonly unreadable: readonly PackId[];
+  /** That the time did not suffice for. */
+  readonly left: readonly PackId[];
   readonly writtenPacks: number;
   readonly writtenBytes: number;
 }
 
 interface CallOptions {
+  readonly isTimeUp?: IsTimeUp | undefined;
   readonly onPack?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,8 +51,8 @@ const rowsPerPartMax = 64;
 /** Copies what is needed out of packs, and lists the copies: nothing may name a pack as rewritten before. */
 export async function rewritePacks(
   context: StoreContext,
-  { session, loaded, marked, packs, alsoList }: RewriteParts,
-  { onPack, signal }: CallOptions = {},
+  { session, loaded, marked, packs, isOwn, alsoList }: RewriteParts,
+  { isTimeUp, onPack, signal }: CallOptions = {},
 ): Promise<Rewritten> {
   const rows: PackRow[] = [...alsoList];
   let writtenPacks = 0;
@@ -69,15 +74,18 @@ export async function rewritePacks(
   };
   const done: PackId[] = [];
   const unreadable: PackId[] = [];
+  const left: PackId[] = [];
   for (const [i, { pack }] of packs.entries()) {
-    if (await copyPack(context, { pack, loaded, marked, writer }, { signal })) done.push(pack);
+    // The last quarter is for the sweep, without which the copies have freed nothing.
+    if (left.length > 0 || isTimeUp?.(0.75)) left.push(pack);
+    else if (await copyPack(context, { pack, loaded, marked, isOwn, writer }, { signal })) done.push(pack);
     else unreadable.push(pack);
     if (rows.length >= rowsPerPartMax) await list();
     onPack?.(i + 1, packs.length);
   }
   await writer.flush();
   while (rows.length > 0) await list();
-  return { packs: done, unreadable, writtenPacks, writtenBytes };
+  return { packs: done, unreadable, left, writtenPacks, writtenBytes };
 }
 
 /** False: something could not be read. What was copied before is then a second copy, and does no harm. */
@@ -87,11 +95,13 @@ async function copyPack(
     pack,
     loaded: { index, sizes },
     marked,
+    isOwn,
     writer,
   }: {
     readonly pack: PackId;
     readonly loaded: LoadedIndex;
     readonly marked: Marked;
+    readonly isOwn: RewriteParts['isOwn'];
     readonly writer: PackWriter;
   },
   { signal }: CallOptions,
@@ -104,7 +114,7 @@ async function copyPack(
     let position = 0;
     for (let ordinal = 0; ordinal < frameCount(row); ordinal++) {
       const { chunks } = frameRowAt(row, ordinal);
-      const wanted = wantedOf({ index, marked, row }, position, chunks);
+      const wanted = wantedOf({ index, marked, isOwn, row }, { first: position, count: chunks });
       if (wanted.length > 0) await copyFrame(context, { frames, place: places[ordinal]!, wanted, writer });
       position += chunks;
     }
@@ -125,16 +135,25 @@ interface WantedChunk {
 
 /** The chunks of a frame that are needed, and that no other pack keeps. */
 function wantedOf(
-  { index, marked, row }: { readonly index: ChunkIndex; readonly marked: Marked; readonly row: PackRow },
-  first: number,
-  count: number,
+  {
+    index,
+    marked,
+    isOwn,
+    row,
+  }: {
+    readonly index: ChunkIndex;
+    readonly marked: Marked;
+    readonly isOwn: RewriteParts['isOwn'];
+    readonly row: PackRow;
+  },
+  { first, count }: { readonly first: number; readonly count: number },
 ): WantedChunk[] {
   const wanted: WantedChunk[] = [];
   let offset = 0;
   for (let position = first; position < first + count; position++) {
     const key = chunkKeyAt(row, position);
     const length = chunkLengthAt(row, position);
-    const isKept = keepersOf(index, key).some(({ pack }) => pack === row.pack);
+    const isKept = keepersOf(index, key, isOwn).some(({ pack }) => pack === row.pack);
     if (marked.isLive(key) && isKept) wanted.push({ key, offset, length });
     offset += length;
   }

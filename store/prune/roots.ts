@@ -1,11 +1,11 @@
 import type { ChunkRef } from '../content.ts';
 import type { StoreContext } from '../context.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import type { SessionId, SnapshotId } from '../ids.ts';
 import type { Manifest } from '../manifest.ts';
 import { listForgottenIds, listManifestIds, readAhead, readManifest } from '../manifests.ts';
 import { listIntents, readIntent } from '../protocol/intent.ts';
-import { listSessions, readHeartbeat, readSession, unlessMissing } from '../protocol/sessions.ts';
+import { readSessions, type SessionsAtWork, unlessMissing } from '../protocol/sessions.ts';
 
 /** What must stay, with all that can be reached from it. */
 export interface Root {
@@ -19,6 +19,8 @@ export interface Roots {
   readonly roots: readonly Root[];
   /** Snapshots that are there, forgotten or not: their manifests can go once nobody names them. */
   readonly leftovers: readonly SnapshotId[];
+  /** A backup is at work. */
+  readonly hasBackup: boolean;
 }
 
 export interface RootOptions {
@@ -30,6 +32,8 @@ export interface RootOptions {
   readonly known?: ReadonlySet<SnapshotId> | undefined;
   /** Of the session that asks: it depends on nothing. */
   readonly own?: SessionId | undefined;
+  /** Sessions that are dead, whatever is still there of them. */
+  readonly dead?: ReadonlySet<SessionId> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,23 +41,37 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const attemptsMax = 3;
+
 /**
  * Intents, then manifests, then what sessions name: a run that commits meanwhile is seen as one or the other. A manifest
  * that cannot be read is the end, since nobody knows what it needs: STORE_DAMAGED. A list that cannot be all there is:
  * STORE_IMPLAUSIBLE.
  */
 export async function readRoots(context: StoreContext, options: RootOptions = {}): Promise<Roots> {
-  const { known = new Set<SnapshotId>(), forgetting = new Set<SnapshotId>(), signal } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await readOnce(context, options);
+    } catch (error) {
+      // A list is no instant: one that was made while others committed may have a snapshot and not what came before it.
+      if (!isStoreError(error) || error.code !== 'STORE_IMPLAUSIBLE' || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+async function readOnce(context: StoreContext, options: RootOptions): Promise<Roots> {
+  const { known = new Set<SnapshotId>(), forgetting = new Set<SnapshotId>() } = options;
+  const { own, dead = new Set(), signal } = options;
   const roots: Root[] = [];
   for (const session of await listIntents(context, { signal })) {
     const id = session as string as SnapshotId;
-    if (known.has(id)) continue;
+    if (known.has(id) || dead.has(session)) continue;
     const intent = await readIntent(context, session, { signal });
     if (intent !== undefined) roots.push({ id, kind: 'intent', refs: intent.roots });
   }
   const ids = await listManifestIds(context, { signal });
   const forgotten = await listForgottenIds(context, { signal });
-  const named = await namedSnapshots(context, options);
+  const { sessions, named } = await readSessions(context, { own, dead, signal });
   const isWanted = (id: SnapshotId) => named.has(id) || !(forgotten.has(id) || forgetting.has(id));
   const aborted = new Set<SnapshotId>();
   const manifests: Manifest[] = [];
@@ -64,12 +82,16 @@ export async function readRoots(context: StoreContext, options: RootOptions = {}
     else if (manifest !== undefined) manifests.push(manifest);
   }
   checkPlausible(context, { manifests, ids, forgotten });
-  checkNamed(context, { named, ids });
+  checkNamed(context, { named, ids, forgotten });
   for (const { id, roots: refs } of manifests) roots.push({ id, kind: 'manifest', refs });
   const stays = roots.filter(({ id, kind }) => kind === 'manifest' || !aborted.has(id));
   const isEmpty = stays.length === 0 && !ids.some(id => known.has(id));
   if (isEmpty && !options.mayBeEmpty && forgetting.size === 0) throw nothingLeft(context, forgotten.size);
-  return { roots: stays, leftovers: ids.filter(id => forgotten.has(id) && !named.has(id)) };
+  return {
+    roots: stays,
+    leftovers: ids.filter(id => forgotten.has(id) && !named.has(id)),
+    hasBackup: [...sessions.values()].some(({ purpose }) => purpose === 'backup'),
+  };
 }
 
 /** True where nothing was ever stored: a store that a first backup is still to fill. */
@@ -93,23 +115,6 @@ async function unlessForgotten(
   throw storeError('STORE_OBJECT_MISSING', `Cannot prune: manifests/${id} was listed, and is not there`, {
     remedy: 'Look at the medium; nothing was deleted.',
   });
-}
-
-/** Snapshots that sessions depend on while they live. */
-async function namedSnapshots(
-  context: StoreContext,
-  { own, signal }: RootOptions,
-): Promise<ReadonlyMap<SnapshotId, SessionId>> {
-  const named = new Map<SnapshotId, SessionId>();
-  for (const { id, isThere, beats } of (await listSessions(context, { signal })).values()) {
-    if (id === own || !isThere) continue;
-    const session = await readSession(context, id, { signal });
-    for (const snapshot of session?.snapshots ?? []) named.set(snapshot, id);
-    for (const beat of beats)
-      for (const snapshot of (await readHeartbeat(context, { id, beat }, { signal }))?.snapshots ?? [])
-        named.set(snapshot, id);
-  }
-  return named;
 }
 
 /**
@@ -140,17 +145,25 @@ function checkPlausible(
   }
 }
 
+/** Who reads what was forgotten before it said so sees the mark, and stops; what nobody forgot must be there. */
 function checkNamed(
   { backend }: StoreContext,
-  { named, ids }: { readonly named: ReadonlyMap<SnapshotId, SessionId>; readonly ids: readonly SnapshotId[] },
+  {
+    named,
+    ids,
+    forgotten,
+  }: {
+    readonly named: SessionsAtWork['named'];
+    readonly ids: readonly SnapshotId[];
+    readonly forgotten: ReadonlySet<SnapshotId>;
+  },
 ): void {
   const there = new Set(ids);
   for (const [snapshot, session] of named)
-    if (!there.has(snapshot))
-      throw storeError(
-        'STORE_LOCKED',
-        `Cannot prune ${backend.location}: session ${session} reads snapshot ${snapshot}, which was forgotten`,
-        { remedy: 'Run prune again when it has ended.' },
+    if (!there.has(snapshot) && !forgotten.has(snapshot))
+      throw implausible(
+        backend.location,
+        `session ${session} reads snapshot ${snapshot}, which is neither there nor forgotten`,
       );
 }
 

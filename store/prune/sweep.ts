@@ -1,5 +1,5 @@
 import type { ChunkPlace } from '../chunk-index/chunk-index.ts';
-import { type LoadedIndex, loadIndex } from '../chunk-index/load.ts';
+import { type LoadedIndex, listPacks, loadIndex } from '../chunk-index/load.ts';
 import { putIndexPart } from '../chunk-index/put-part.ts';
 import type { StoreContext } from '../context.ts';
 import type { PackId, SessionId, SnapshotId } from '../ids.ts';
@@ -16,21 +16,33 @@ import {
 import { putRecord } from '../protocol/note.ts';
 import { doneRecord, type GenerationRecord, type SweepRecord, sweepRecord } from '../protocol/records.ts';
 import { aliveSessions } from './alive.ts';
-import { type Marked, mark } from './mark.ts';
+import { type KnownLive, type Marked, mark } from './mark.ts';
 import { mergeParts } from './merge.ts';
 import { type RootOptions, readRoots } from './roots.ts';
+import type { IsTimeUp } from './time.ts';
 
 export interface Generation {
   readonly session: SessionId;
   readonly number: number;
   /** What was found needed before the generation was created; without it everything is walked. */
-  readonly before?: Marked | undefined;
+  readonly before?: KnownLive | undefined;
   readonly mayBeEmpty?: boolean | undefined;
 }
 
 interface CallOptions {
   readonly onDelete?: ((done: number, total: number) => void) | undefined;
+  readonly isTimeUp?: IsTimeUp | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a generation came. */
+export interface Finished {
+  /** Undefined: the time was over before it was decided. */
+  readonly sweep: SweepRecord | undefined;
+  /** Packs of the sweep that are gone. */
+  readonly deleted: readonly PackId[];
+  /** False: the time was over, and the next prune goes on. */
+  readonly isDone: boolean;
 }
 
 /** Brings an open generation to its end, from wherever it was left: decide again, sweep, merge, delete, done. */
@@ -38,23 +50,27 @@ export async function finishGeneration(
   context: StoreContext,
   generation: Generation,
   options: CallOptions = {},
-): Promise<SweepRecord> {
+): Promise<Finished> {
   const { session, number } = generation;
   const { signal } = options;
   const since = await readGenerations(context, { signal });
-  const sweep = since.open?.sweep ?? (await decide(context, { ...generation, since }, { signal }));
+  const sweep = since.open?.sweep ?? (await decide(context, { ...generation, since }, options));
+  if (sweep === undefined) return { sweep, deleted: [], isDone: false };
   await mergeParts(context, { session, going: new Set(sweep.indexParts) }, { signal });
-  await deleteSwept(context, sweep, options);
-  await finish(context, { session, number }, { signal });
-  return sweep;
+  // Where another run began to delete, what is gone already must not cost the time of what is not.
+  const there = since.open?.sweep && new Set((await listPacks(context, { signal })).keys());
+  const deleted = await deleteSwept(context, { ...sweep, there }, options);
+  const isDone = deleted.length === sweep.packs.length;
+  if (isDone) await finish(context, { session, number }, { signal });
+  return { sweep, deleted, isDone };
 }
 
 /** Looks again at what is needed, now that every run that comes later knows of the generation, and creates its sweep. */
 async function decide(
   context: StoreContext,
   generation: Generation & { readonly since: Generations },
-  { signal }: CallOptions,
-): Promise<SweepRecord> {
+  { isTimeUp, signal }: CallOptions,
+): Promise<SweepRecord | undefined> {
   const { number, session, before, mayBeEmpty, since } = generation;
   const record = await readRecord(context, number, { signal });
   const known = before?.walked as ReadonlySet<SnapshotId> | undefined;
@@ -63,7 +79,10 @@ async function decide(
   const { roots } = await readRoots(context, rootOptions);
   const isAlive = await aliveSessions(context, { signal });
   const loaded = await loadIndex(context, { purpose: 'prune', signal });
-  const marked = await mark(context, { loaded, roots }, { before, since, signal });
+  // With what was marked before this is short, and a proposal that nobody decides about is in every backup's way.
+  const limit = before === undefined ? isTimeUp : undefined;
+  const marked = await mark(context, { loaded, roots }, { before, since, isTimeUp: limit, signal });
+  if (marked === undefined) return undefined;
   // Copies that only a running session's part lists must not be lost with it.
   const own = session.slice(0, 32);
   const tombstoned = new Set(tombstonesOf(record));
@@ -139,18 +158,27 @@ function replacedParts(
   });
 }
 
+/** The packs that are gone: all, unless the time is over. Index parts go first. */
 async function deleteSwept(
   { backend }: StoreContext,
-  { packs, indexParts }: SweepRecord,
-  { onDelete, signal }: CallOptions,
-): Promise<void> {
+  { packs, indexParts, there }: SweepRecord & { readonly there: ReadonlySet<PackId> | undefined },
+  { onDelete, isTimeUp, signal }: CallOptions,
+): Promise<readonly PackId[]> {
   const call = signal ? { signal } : {};
-  const names = [...indexParts.map(id => `index/${id}`), ...packs.map(packName)];
-  for (const [i, name] of names.entries()) {
-    await backend.delete(name, call);
-    onDelete?.(i + 1, names.length);
+  const total = indexParts.length + packs.length;
+  let done = 0;
+  for (const id of indexParts) {
+    await backend.delete(`index/${id}`, call);
+    onDelete?.(++done, total);
+  }
+  let gone = 0;
+  for (; gone < packs.length && !isTimeUp?.(); gone++) {
+    const pack = packs[gone]!;
+    if (there?.has(pack) !== false) await backend.delete(packName(pack), call);
+    onDelete?.(++done, total);
   }
   await backend.sync(call);
+  return packs.slice(0, gone);
 }
 
 async function finish(

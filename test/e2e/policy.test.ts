@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { type Ended, runHere } from '../../bench/rig/index.ts';
-import { openLocalBackend, openStore, systemSeams } from '../../store/index.ts';
+import { beginPrune, openLocalBackend, openStore, systemSeams } from '../../store/index.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { failureOf } from '../helpers/small-rig.ts';
 
@@ -204,11 +204,11 @@ describe('prune', () => {
     assert.deepEqual(idsOf((await bench.summary('a', 'prune', '--keep-last', '1'))['kept']), [all[2]]);
   });
 
-  test('beside another session it is 11, and nothing is forgotten', async context => {
+  test('beside another prune it is 11, and nothing is forgotten', async context => {
     const bench = await makeBench(context);
     const all = [await bench.backUp('a'), await bench.backUp('a')];
     const store = await openStore(await openLocalBackend(bench.store), { passphrase, seams: systemSeams });
-    const session = await store.beginBackup({ host: 'elsewhere' });
+    const session = await beginPrune(store, { host: 'elsewhere' });
     try {
       const refused = await bench.run('a', 'prune', '--keep-last', '1');
       assert.deepEqual(failureOf(refused), { exit: 11, code: 'STORE_LOCKED' });
@@ -216,7 +216,7 @@ describe('prune', () => {
       const { forgotten } = await bench.summary('a', 'prune', '--keep-last', '1', '--dry-run');
       assert.deepEqual(idsOf(forgotten), all.slice(0, 1));
     } finally {
-      await session.abandon();
+      await session[Symbol.asyncDispose]();
       await store.close();
     }
     assert.deepEqual(

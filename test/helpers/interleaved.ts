@@ -38,12 +38,12 @@ export class Interleaving {
     return Math.floor(this.#chance() * count);
   }
 
-  /** Adds a party. With `dies`, it is killed before its call of that number. */
+  /** Adds a party. With `dies`, it is killed before its call of that number. Answers whether it is done or dead. */
   add(
     medium: Backend,
     work: (view: Backend) => Promise<void>,
     { dies = Number.POSITIVE_INFINITY }: { readonly dies?: number | undefined } = {},
-  ): void {
+  ): () => boolean {
     const actor: Actor = { waiting: [], callsLeft: dies, isOver: false };
     this.#actors.push(actor);
     const view = viewOf(medium, () => this.#turn(actor));
@@ -52,6 +52,7 @@ export class Interleaving {
       .finally(() => {
         actor.isOver = true;
       });
+    return () => actor.isOver;
   }
 
   /** Until everybody is done or dead. */

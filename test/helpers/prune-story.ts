@@ -34,14 +34,12 @@ interface Told {
   readonly listings: readonly (readonly [ListingRoot, ReadonlyMap<string, Buffer>])[];
 }
 
-/**
- * What a party may answer where others count as dead at once: its session can go between the two puts that prove the
- * medium, its snapshot can be forgotten, and what it reads can go.
- */
-const expectedCodes: ReadonlySet<string | undefined> = new Set([
-  'STORE_LOCKED',
+/** What a party may answer: a prune was first, its snapshot was forgotten. */
+const expectedCodes: ReadonlySet<string | undefined> = new Set(['STORE_LOCKED', 'SNAPSHOT_UNKNOWN']);
+/** Where others count as dead at once, its session can go between the two puts that prove the medium, and what it reads can go. */
+const expectedOfDead: ReadonlySet<string | undefined> = new Set([
+  ...expectedCodes,
   'STORE_UNPROVEN',
-  'SNAPSHOT_UNKNOWN',
   'STORE_OBJECT_MISSING',
 ]);
 
@@ -56,6 +54,8 @@ export class PruneStory {
   readonly #objects: ReadonlyMap<string, Uint8Array>;
   readonly #seed: Store;
   readonly #before: readonly Told[];
+  /** What came of parties that everybody saw to be alive. */
+  readonly tally = { commits: 0, refusedCommits: 0, prunes: 0, vetoes: 0 };
 
   private constructor(objects: ReadonlyMap<string, Uint8Array>, seed: Store, before: readonly Told[]) {
     this.#objects = objects;
@@ -91,31 +91,58 @@ export class PruneStory {
         errors.push(error);
       });
     const deathOf = () => (stage.choose(4) === 0 ? stage.choose(90) : undefined);
+    // In some schedules whoever is silent for a moment counts as dead, in the others everybody shows signs of life.
+    const isPatient = stage.choose(3) > 0;
+    const life = new SignsOfLife();
     for (let writers = 1 + stage.choose(2); writers > 0; writers--) {
       const files = pick(stage);
       const parent = [undefined, ...this.#before][stage.choose(3)];
-      stage.add(
+      life.add(
+        stage,
         medium,
         noting(async view => {
           const store = this.#openOn(mutants.writer?.(view) ?? view, seams);
-          committed.push(await backup(store, { files, parent }));
+          const told = await backup(store, { files, parent }).catch((error: unknown) => {
+            if (isPatient) this.tally.refusedCommits += 1;
+            throw error;
+          });
+          committed.push(told);
+          if (isPatient) this.tally.commits += 1;
         }),
+        { dies: deathOf() },
+      );
+    }
+    if (isPatient && stage.choose(2) === 0) {
+      const snapshot = this.#before[stage.choose(2)]!;
+      life.add(
+        stage,
+        medium,
+        noting(async view => read(this.#openOn(view, seams), snapshot)),
         { dies: deathOf() },
       );
     }
     for (let pruners = 1 + (stage.choose(3) === 0 ? 1 : 0); pruners > 0; pruners--) {
       const victim = [undefined, ...this.#before][stage.choose(3)];
       const rounds = 1 + stage.choose(2);
-      stage.add(
+      const stepsMax = stage.choose(3) === 0 ? stage.choose(12) : Number.POSITIVE_INFINITY;
+      life.add(
+        stage,
         medium,
-        noting(async view => {
+        noting(async own => {
+          const view = isPatient ? life.seenBy(own) : own;
           const store = this.#openOn(mutants.pruner?.(view) ?? view, seams);
-          await using session = await beginPrune(store, { host: 'pruner', silenceMs: 0 });
+          await using session = await beginPrune(store, { host: 'pruner', silenceMs: isPatient ? 2000 : 0 });
           if (victim !== undefined) {
             forgotten.add(victim.id);
-            await session.forget(victim.id, { reason: 'a test' });
+            await session.forget([victim.id], { reason: 'a test' });
           }
-          for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
+          let steps = 0;
+          const isTimeUp = () => ++steps > stepsMax;
+          for (let round = 0; round < rounds; round++) {
+            const { pending } = await session.reclaim({ mayBeEmpty: true, isTimeUp });
+            if (isPatient && pending.vetoedBytes > 0) this.tally.vetoes += 1;
+          }
+          if (isPatient) this.tally.prunes += 1;
         }),
         { dies: deathOf() },
       );
@@ -123,7 +150,7 @@ export class PruneStory {
     await stage.run();
     for (const error of errors) {
       const code = error instanceof StillpointError ? error.code : undefined;
-      if (!expectedCodes.has(code))
+      if (!(isPatient ? expectedCodes : expectedOfDead).has(code))
         return `seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`;
     }
     const kept = [...this.#before, ...committed].filter(({ id }) => !forgotten.has(id));
@@ -169,6 +196,54 @@ export class PruneStory {
     const { context, keys } = insideOf(this.#seed);
     return storeWith(contextOf({ ...context, backend, seams }), keys);
   }
+}
+
+/** Sessions show new heartbeats for as long as their party lives; the clock of a schedule calls nobody back. */
+class SignsOfLife {
+  readonly #isOver = new Map<string, () => boolean>();
+  #beats = 1000;
+
+  /** Adds a party whose sessions are known. */
+  add(
+    stage: Interleaving,
+    medium: Backend,
+    work: (view: Backend) => Promise<void>,
+    options: { readonly dies: number | undefined },
+  ): void {
+    const isOver = stage.add(
+      medium,
+      view =>
+        work({
+          ...view,
+          put: (name, bytes, how) => {
+            if (name.startsWith('sessions/')) this.#isOver.set(name, () => isOver());
+            return view.put(name, bytes, how);
+          },
+        }),
+      options,
+    );
+  }
+
+  /** The medium as somebody sees it who looks for signs of life. */
+  seenBy(view: Backend): Backend {
+    const beating = (name: string): boolean => this.#isOver.get(name)?.() === false;
+    const nextBeat = (): number => ++this.#beats;
+    return {
+      ...view,
+      async *list(prefix, options) {
+        for await (const object of view.list(prefix, options)) {
+          yield object;
+          if (beating(object.name)) yield { name: `${object.name}.${nextBeat()}`, bytes: 100 };
+        }
+      },
+    };
+  }
+}
+
+/** Reads a snapshot as a restore does: if it may begin, all of it is there to the end. */
+async function read(store: Store, { id, listings }: Told): Promise<void> {
+  await using _reading = await store.beginReading({ host: 'reader', snapshots: [id] });
+  for (const [root, files] of listings) assert.deepEqual(await readFiles(store, root), files);
 }
 
 function pick(stage: Interleaving): string {

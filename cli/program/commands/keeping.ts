@@ -31,7 +31,8 @@ export const keeping: readonly CommandDescription[] = [
     name: 'prune',
     summary: 'forget what the policy does not keep, and free space',
     text: [
-      'The policy is that of the options, else `retention` of the configuration; without either nothing is forgotten, and only space is freed. Each rule keeps what it keeps; a snapshot goes when none does. The newest is always kept.',
+      'The policy is that of the options, else `retention` of the configuration; without either nothing is forgotten, and only space is freed. Each rule keeps what it keeps; a snapshot goes when none does. The newest, and the newest proven, verified and drilled one, are always kept.',
+      'Backups and restores may run beside it: neither waits for the other.',
     ],
     options: [
       { flags: '--dry-run', text: 'say what would be forgotten and freed; lock and write nothing' },
@@ -51,12 +52,17 @@ export const keeping: readonly CommandDescription[] = [
       },
       { flags: '--keep-tag <tag>', text: 'keep all with this tag; may be repeated', isRepeatable: true },
       { flags: '--instance <name>', text: 'decide about the snapshots of this instance only' },
+      {
+        flags: '--max-duration <duration>',
+        text: 'stop well after so long, like 30m; the next prune goes on',
+      },
+      { flags: '--wait <duration>', text: 'wait so long for another prune to end' },
     ],
     exitCodes: [...ofStores, 'locked'],
     examples: [
       { line: 'stillpoint prune --dry-run', text: 'what the configured policy would do, and why' },
-      { line: 'stillpoint prune', text: 'do it' },
       { line: 'stillpoint prune --keep-daily 30 --keep-monthly 12', text: 'another policy, this once' },
+      { line: 'stillpoint prune --max-duration 30m', text: 'do it, as far as half an hour suffices' },
       { line: 'stillpoint prune --instance old --keep-last 1', text: 'of another instance in the store' },
     ],
     load: async () => (await import('../../commands/prune.ts')).prune,

@@ -5,6 +5,9 @@ import { encodePair } from '../../../engine/pair-codec.ts';
 import { type PruneOptions, prune } from '../../../engine/retention/prune.ts';
 import { listSnapshots } from '../../../engine/snapshots.ts';
 import {
+  appendLedger,
+  beginPrune,
+  type Clock,
   forgetSnapshot,
   isStoreError,
   readHolds,
@@ -14,6 +17,7 @@ import {
 } from '../../../store/index.ts';
 import { somePair } from '../../helpers/pairs.ts';
 import { seededSeams } from '../../helpers/seeded.ts';
+import { sleeperClock } from '../../helpers/sleeper-clock.ts';
 import { makeStore } from '../../helpers/stores.ts';
 
 interface Wish {
@@ -21,6 +25,7 @@ interface Wish {
   readonly timeMs: number;
   readonly host?: string;
   readonly tags?: string[];
+  readonly fence?: typeof somePair.fence;
 }
 
 async function commit(store: Store, { host = 'alpha', ...wish }: Wish): Promise<SnapshotId> {
@@ -39,6 +44,7 @@ function pruneBy(policy: NonNullable<PruneOptions['retention']>['policy'], store
     clock: seams.clock,
     retention: { policy, timeZone: 'UTC' },
     instance: undefined,
+    mayBeUnknown: true,
     isDryRun: false,
     mayBeEmpty: false,
     onWait: () => {},
@@ -135,6 +141,95 @@ test('whatever is committed, held and pruned: no instance loses its newest, what
     }),
     { numRuns: 40 },
   );
+});
+
+test('an instance that has no snapshot is an error where somebody named it, and a warning where it is configured', async () => {
+  const store = await makeStore();
+  await commit(store, { instance: 'a', timeMs: day(1) });
+  const { warnings } = await pruneBy({ keepDaily: 2 }, store, { instance: 'b' });
+  assert.equal(warnings.length, 1);
+  await assert.rejects(pruneBy({ keepDaily: 2 }, store, { instance: 'b', mayBeUnknown: false }), {
+    code: 'SNAPSHOT_UNKNOWN',
+  });
+});
+
+test('what the ledger says was verified and drilled stays, and what is not proven takes nobody’s place', async () => {
+  const store = await makeStore();
+  const fence = { ...somePair.fence, kind: 'none' } as typeof somePair.fence; // as while the application was not held
+  const ids: SnapshotId[] = [];
+  for (let number = 0; number < 6; number++)
+    ids.push(await commit(store, { instance: 'a', timeMs: day(number), ...(number > 3 && { fence }) }));
+  const act = { host: 'alpha', isOk: true, packs: [], detail: null } as const;
+  await appendLedger(store, { ...act, act: 'verified', snapshots: [ids[1]!] });
+  await appendLedger(store, { ...act, act: 'drilled', snapshots: [ids[0]!] });
+  const { kept } = await pruneBy({ keepLast: 1 }, store);
+  assert.deepEqual(
+    kept.map(({ snapshot, reasons }) => [snapshot.id, reasons]),
+    [
+      [ids[0], ['newest drilled']],
+      [ids[1], ['newest verified']],
+      [ids[3], ['newest proven', 'last']],
+      [ids[5], ['newest', 'last']],
+    ],
+  );
+});
+
+test('whatever a store holds, a dry run says what the run then does', async () => {
+  const taken = fc.record({
+    instance: fc.constantFrom('a', 'b'),
+    days: fc.integer({ min: 0, max: 2 }),
+    contents: fc.uniqueArray(fc.nat(7), { minLength: 1, maxLength: 6 }),
+    isKilled: fc.integer({ min: 0, max: 5 }).map(number => number === 0),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(taken, { minLength: 2, maxLength: 8 }),
+      fc.record({ keepLast: fc.nat(2), keepDaily: fc.nat(2) }),
+      async (wishes, policy) => {
+        const store = await makeStore();
+        let now = 0;
+        for (const { instance, days, contents, isKilled } of wishes) {
+          now += days;
+          await using session = await store.beginBackup({ host: 'alpha' });
+          const ids = [];
+          for (const number of contents) ids.push(await session.put(Buffer.alloc(900, `${number} `), 'data'));
+          await session.flush();
+          if (isKilled) continue;
+          const { roots, body } = encodePair({ ...somePair, instance, timeMs: day(now) });
+          assert.equal(roots.length, 0);
+          await session.commit({ roots: ids.map(id => ({ id, kind: 'data' as const })), body });
+        }
+        const said = async (isDryRun: boolean) => {
+          const result = await pruneBy(policy, store, { isDryRun, mayBeEmpty: true });
+          const { kept, forgotten, pending, freedBytes } = result;
+          const brief = (list: typeof kept) => list.map(({ snapshot, reasons }) => [snapshot.id, reasons]);
+          return { told: { kept: brief(kept), forgotten: brief(forgotten), pending }, freedBytes };
+        };
+        const [dry, real] = [await said(true), await said(false)];
+        assert.deepEqual(real.told, dry.told);
+        assert.ok(Math.abs(real.freedBytes - dry.freedBytes) <= 600, `${real.freedBytes} ${dry.freedBytes}`);
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
+test('another prune is waited for as long as was said', async () => {
+  const { clock, seams: living } = sleeperClock();
+  const store = await makeStore({ seams: living });
+  await commit(store, { instance: 'a', timeMs: day(1) });
+  const other = await beginPrune(store, { host: 'beta' });
+  const startMs = clock.monotonicMs();
+  const waitMs = 60_000;
+  await assert.rejects(pruneBy({}, store, { clock, waitMs }), { code: 'STORE_LOCKED' });
+  assert.ok(clock.monotonicMs() - startMs >= waitMs);
+  const impatient: Clock = {
+    ...clock,
+    async sleep() {
+      await other[Symbol.asyncDispose]();
+    },
+  };
+  assert.equal((await pruneBy({}, store, { clock: impatient, waitMs })).kept.length, 1);
 });
 
 test('a store in which nothing was ever stored has nothing to prune', async () => {

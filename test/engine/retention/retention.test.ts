@@ -8,6 +8,9 @@ interface Taken {
   readonly id: string;
   readonly timeMs: number;
   readonly tags: readonly string[];
+  readonly isProven?: boolean;
+  readonly isVerified?: boolean;
+  readonly isDrilled?: boolean;
 }
 
 const hourMs = 3_600_000;
@@ -227,7 +230,7 @@ describe('clocks that are wrong', () => {
     const survivors = kept([...real, ...forged], { keepDaily: 10 });
     assert.deepEqual(
       survivors.filter(id => !id.startsWith('forged')),
-      kept(real, { keepDaily: 10 }).filter(id => id !== real.at(-1)!.id),
+      kept(real, { keepDaily: 10 }),
     );
     assert.ok(survivors.includes('forged 2026-11-10T12:00'), 'today is anybody’s');
   });
@@ -258,9 +261,9 @@ describe('clocks that are wrong', () => {
     );
   });
 
-  test('a clock that was set back by minutes changes nothing', () => {
+  test('a clock that was set back by minutes costs no day its snapshot', () => {
     const snapshots = at('2026-11-01T12:00', '2026-11-02T00:10', '2026-11-01T23:50');
-    assert.deepEqual(kept(snapshots, { keepDaily: 9 }), ['2026-11-01T12:00', '2026-11-01T23:50']);
+    assert.deepEqual(kept(snapshots, { keepDaily: 9 }), ['2026-11-02T00:10', '2026-11-01T23:50']);
   });
 
   test('where no rule looks at times, times are nothing to believe', () => {
@@ -278,16 +281,62 @@ describe('clocks that are wrong', () => {
   });
 });
 
+describe('what is not proven', () => {
+  const unproven = (...snapshots: Taken[]) => snapshots.map(one => ({ ...one, isProven: false }));
+
+  test('stands for no hour or day that has a proven one, and uses up no place of one', () => {
+    const list = [
+      ...at('2026-11-01T10:00', '2026-11-02T10:00'),
+      ...unproven(...at('2026-11-02T18:00', '2026-11-03T10:00', '2026-11-03T18:00', '2026-11-04T10:00')),
+    ];
+    assert.deepEqual(reasons(list, { keepDaily: 2 }), {
+      '2026-11-01T10:00': ['daily 2026-11-01'],
+      '2026-11-02T10:00': ['newest proven', 'daily 2026-11-02'],
+      '2026-11-02T18:00': ['no rule keeps it'],
+      '2026-11-03T10:00': ['no rule keeps it'],
+      '2026-11-03T18:00': ['daily 2026-11-03'],
+      '2026-11-04T10:00': ['newest', 'daily 2026-11-04'],
+    });
+    assert.deepEqual(kept(list, { keepLast: 1 }), ['2026-11-02T10:00', '2026-11-04T10:00']);
+  });
+
+  test('does not become the newest verified or drilled one in the place of a proven one', () => {
+    const [first, second, third] = daily(3) as [Taken, Taken, Taken];
+    const list = [
+      { ...first, isVerified: true },
+      ...unproven({ ...second, isVerified: true, isDrilled: true }),
+      third,
+    ];
+    assert.deepEqual(reasons(list, { keepTag: ['absent'] }), {
+      [first.id]: ['newest verified'],
+      [second.id]: ['newest verified', 'newest drilled'],
+      [third.id]: ['newest'],
+    });
+  });
+
+  test('does not move the time that within counts back from', () => {
+    const list = [...daily(3), ...unproven(...at('2027-05-30T12:00'))];
+    assert.equal(kept(list, { keepWithinMs: 2 * dayMs }).length, 4);
+  });
+});
+
 describe('whatever the snapshots', () => {
   const snapshot = fc.record({
     id: fc.uuid(),
-    timeMs: fc.integer({ min: nowMs - 400 * dayMs, max: nowMs + 20 * dayMs }),
+    timeMs: fc.oneof(
+      fc.integer({ min: nowMs - 400 * dayMs, max: nowMs + 20 * dayMs }),
+      fc.integer({ min: nowMs - 5 * hourMs, max: nowMs + 2 * hourMs }),
+    ),
     tags: fc.subarray(['a', 'b']),
+    isProven: fc.boolean(),
+    isVerified: fc.boolean(),
+    isDrilled: fc.boolean(),
   });
   const snapshots = fc.uniqueArray(snapshot, { selector: ({ id }) => id, maxLength: 60 });
   const ordered = snapshots.map(list =>
     list.filter(({ timeMs }) => timeMs <= nowMs).sort((a, b) => a.timeMs - b.timeMs),
   );
+  const proven = (list: readonly Taken[]) => list.filter(one => one.isProven);
   const count = fc.integer({ min: 0, max: 8 });
   const policy = fc.record({
     keepLast: count,
@@ -326,9 +375,29 @@ describe('whatever the snapshots', () => {
     );
   });
 
-  test('deciding again about what was kept forgets nothing more', () => {
+  test('no policy crosses the floor: the newest, the newest proven, verified and drilled one', () => {
     fc.assert(
-      fc.property(ordered, policy, timeZone, (list, rules, zone) => {
+      fc.property(snapshots, policy, timeZone, (list, rules, zone) => {
+        const own = decide(list, rules, { zone });
+        for (const some of [list, list.filter(one => one.isVerified), list.filter(one => one.isDrilled)])
+          for (const newest of [...some.slice(-1), ...proven(some).slice(-1)]) assert.ok(own.has(newest.id));
+      }),
+    );
+  });
+
+  test('no snapshot that is not proven makes a proven one go, wherever it comes and whatever its date', () => {
+    fc.assert(
+      fc.property(snapshots, policy, timeZone, (list, rules, zone) => {
+        const alone = decide(proven(list), rules, { zone });
+        const among = decide(list, rules, { zone });
+        for (const id of alone) assert.ok(among.has(id), `${id} was evicted`);
+      }),
+    );
+  });
+
+  test('deciding again about what was kept forgets nothing more, however the dates were forged', () => {
+    fc.assert(
+      fc.property(snapshots, policy, timeZone, (list, rules, zone) => {
         const own = decide(list, rules, { zone });
         const rest = list.filter(({ id }) => own.has(id));
         if (rest.length < list.length) assert.ok(!isEmptyPolicy(rules));
@@ -346,7 +415,12 @@ describe('whatever the snapshots', () => {
         const both = {
           ...rules,
           keepLast: Math.max(rules.keepLast, more.keepLast),
+          keepHourly: Math.max(rules.keepHourly, more.keepHourly),
           keepDaily: Math.max(rules.keepDaily, more.keepDaily),
+          keepWeekly: Math.max(rules.keepWeekly, more.keepWeekly),
+          keepMonthly: Math.max(rules.keepMonthly, more.keepMonthly),
+          keepYearly: Math.max(rules.keepYearly, more.keepYearly),
+          keepWithinMs: Math.max(rules.keepWithinMs, more.keepWithinMs),
           keepTag: ['a', 'b'],
         };
         const wider = decide(list, both, { zone });
@@ -358,15 +432,18 @@ describe('whatever the snapshots', () => {
 
   test('no snapshot that is dated back evicts one that was there', () => {
     fc.assert(
-      fc.property(ordered, snapshots, timeZone, (real, later, zone) => {
-        fc.pre(real.length > 0);
+      fc.property(ordered, snapshots, timeZone, (before, later, zone) => {
+        fc.pre(before.length > 0);
+        const real = before.map(one => ({ ...one, isVerified: false, isDrilled: false }));
         const rules = { keepHourly: 100, keepDaily: 100, keepMonthly: 100 };
         const newestMs = real.at(-1)!.timeMs;
         const ids = new Set(real.map(({ id }) => id));
-        const forged = later.filter(({ id, timeMs }) => !ids.has(id) && timeMs < newestMs - 2 * hourMs);
-        const before = decide(real, rules, { zone });
+        const forged = later
+          .filter(({ id, timeMs }) => !ids.has(id) && timeMs < newestMs - 2 * hourMs)
+          .map(one => ({ ...one, isVerified: false, isDrilled: false }));
+        const own = decide(real, rules, { zone });
         const after = decide([...real, ...forged], rules, { zone });
-        for (const id of before) assert.ok(after.has(id), `${id} was evicted`);
+        for (const id of own) assert.ok(after.has(id), `${id} was evicted`);
       }),
     );
   });

@@ -94,6 +94,50 @@ test('after a crash at any change that a prune makes every snapshot is whole, an
   assert.ok(whole.freedBytes > 0);
 });
 
+test('a prune whose time is over at any step ends well, and one after the other they come to the same', async () => {
+  const { backend, snapshots } = await prepared();
+  let steps = 0;
+  const whole = await prune(await reopenStore(copyOf(backend)), {
+    isTimeUp: () => {
+      steps += 1;
+      return false;
+    },
+  });
+  const seen = new Set<string | undefined>();
+  for (let allowed = 0; allowed <= steps; allowed++) {
+    const where = `after ${allowed} of ${steps} steps`;
+    const medium = copyOf(backend);
+    let left = allowed;
+    const first = await prune(await reopenStore(medium), { isTimeUp: () => left-- <= 0 });
+    seen.add(first.stoppedIn);
+    assert.equal(first.stoppedIn === undefined, allowed === steps, where);
+    if (first.stoppedIn === 'delete') assert.ok(first.pending.timeBytes > 0, where);
+    await checkWhole(medium, snapshots, { where });
+    const second = await prune(await reopenStore(medium));
+    assert.equal(second.stoppedIn, undefined);
+    assert.equal(packBytesOf(medium), second.storedBytes, where);
+    // Copies differ by what shares a frame.
+    assert.ok(Math.abs(second.storedBytes - whole.storedBytes) < 300, where);
+    await checkWhole(medium, snapshots, { where: `${where}, gone on with` });
+  }
+  assert.deepEqual(seen, new Set(['mark', 'delete', undefined]));
+});
+
+test('when the time for copies is over what needs none still goes', async () => {
+  const { backend, snapshots } = await prepared();
+  const first = await prune(await reopenStore(backend), { isTimeUp: (share = 1) => share < 1 });
+  assert.equal(first.stoppedIn, 'rewrite');
+  assert.ok(first.deletedPacks > 0 && first.rewrittenPacks === 0 && first.pending.timeBytes > 0);
+  assert.ok((await prune(await reopenStore(backend))).rewrittenPacks > 0);
+  await checkWhole(backend, snapshots);
+});
+
+function packBytesOf(backend: MemoryBackend): number {
+  return [...backend.snapshot()]
+    .filter(([name]) => name.startsWith('packs/'))
+    .reduce((sum, [, bytes]) => sum + bytes.length, 0);
+}
+
 test('a fault at any call of a prune, once or from then on, costs nothing that is needed', async () => {
   const { backend, snapshots } = await prepared();
   const clean = observedBackend(copyOf(backend));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import {
   type Backend,
@@ -9,11 +9,14 @@ import {
   memoryBackend,
   type PackId,
   type SessionId,
+  type SnapshotId,
   type Store,
+  storeError,
 } from '../../../store/index.ts';
 import { damageRecord, generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
 import { openRecord, sealRecord } from '../../../store/record.ts';
 import { insideOf } from '../../../store/store.ts';
+import { observedBackend } from '../../helpers/faulty-backend.ts';
 import { checkWhole, drop, namesOf, prune } from '../../helpers/prune-rig.ts';
 import { commitFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
@@ -190,6 +193,37 @@ test('what an estimate says is what a prune then does, and the estimate writes n
   );
 });
 
+test('on a medium too full for copies what needs none goes, and the rest is said to wait', async () => {
+  const { backend, snapshots } = await prepared('abcd', 'hij', 'aefg');
+  const full = observedBackend(backend, ({ operation, name }) => {
+    if (operation !== 'put' || !name.startsWith('packs/')) return undefined;
+    const context = { errno: 'ENOSPC' };
+    return { when: 'before', error: storeError('STORE_WRITE_FAILED', `Cannot create ${name}`, { context }) };
+  });
+  const result = await drop(await reopenStore(full), snapshots[0]!, snapshots[1]!);
+  assert.ok(result.deletedPacks > 0 && result.rewrittenPacks === 0);
+  assert.ok(result.pending.roomBytes > 2000, JSON.stringify(result.pending));
+  const { freedBytes } = await prune(await reopenStore(backend));
+  assert.ok(Math.abs(freedBytes - result.pendingBytes) < 500, `${freedBytes} ${result.pendingBytes}`);
+  await checkWhole(backend, [snapshots[2]!]);
+});
+
+test('a store is left with little that is not needed, though no pack has much of it', async () => {
+  const { backend, store } = await prepared();
+  const some = (from: number, to: number) =>
+    new Map(Array.from({ length: to - from }, (_, i) => [`${from + i}`.padStart(4, '0'), content(from + i)]));
+  const first = await commitFiles(store, some(0, 120));
+  const second = await commitFiles(store, some(0, 100));
+  await drop(store, first);
+  const { pending, storedBytes } = await prune(store);
+  assert.ok(pending.mostlyNeededBytes < 0.04 * storedBytes, JSON.stringify({ pending, storedBytes }));
+  await checkWhole(backend, [second]);
+});
+
+function content(number: number): Buffer {
+  return createHash('shake256', { outputLength: 900 }).update(`${number}`).digest();
+}
+
 test('the many small packs of small backups are joined', async () => {
   const { backend, store } = await prepared('a');
   const snapshots: SmallSnapshot[] = [];
@@ -220,19 +254,28 @@ test('a pack of which something cannot be read is not copied from, and stays', a
   assert.ok(store);
 });
 
-test('what a session names stays, and a session that reads what is gone stops a prune', async () => {
+test('what a session names stays; one that reads what was forgotten before is in nobody’s way', async () => {
   const { backend, store, snapshots } = await prepared('abc', 'def');
   const { context } = insideOf(store);
   await using pruning = await beginPrune(store, { host: 'beta' });
-  const id = 'ee'.repeat(32) as SessionId;
-  const name = `sessions/${id}`;
-  const record = { purpose: 'read', host: 'reader', startedMs: 1, snapshots: [snapshots[0]!.id] } as const;
-  const place = { kind: 'session', session: id, name, randomness: context.seams.randomness } as const;
-  await backend.put(name, sealRecord(context.ring, place, sessionRecord.encode(record)));
-  await pruning.forget(snapshots[0]!.id, { reason: 'a test' });
-  await assert.rejects(pruning.reclaim(), { code: 'STORE_LOCKED' });
+  const name = `sessions/${'ee'.repeat(32)}`;
+  const sayReading = (id: SnapshotId) => {
+    const record = { purpose: 'read', host: 'reader', startedMs: 1, snapshots: [id] } as const;
+    const session = 'ee'.repeat(32) as SessionId;
+    const place = { kind: 'session', session, name, randomness: context.seams.randomness } as const;
+    return backend.put(name, sealRecord(context.ring, place, sessionRecord.encode(record)));
+  };
+  await sayReading(snapshots[0]!.id);
+  await pruning.forget([snapshots[0]!.id], { reason: 'a test' });
+  assert.equal((await pruning.reclaim()).deletedPacks, 0);
   await backend.delete(name);
   assert.ok((await pruning.reclaim()).deletedPacks > 0);
+  await sayReading(snapshots[0]!.id);
+  assert.equal((await pruning.reclaim()).deletedPacks, 0);
+  await backend.delete(name);
+  // What was never there, though, shows that the list is not whole.
+  await sayReading('cc'.repeat(32) as SnapshotId);
+  await assert.rejects(pruning.reclaim(), { code: 'STORE_IMPLAUSIBLE' });
 });
 
 test('every 32nd done lists all packs that were ever swept, and what is older is not read', async () => {

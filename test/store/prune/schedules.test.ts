@@ -11,6 +11,9 @@ const firstSeed = Number(process.env['STILLPOINT_SEED'] ?? 1);
 test('whatever writers and pruners do beside each other, every snapshot that was committed is whole', async () => {
   for (let seed = firstSeed; seed < firstSeed + schedules; seed++)
     assert.equal(await story.play(seed), undefined);
+  // The schedules are worth something only if those who live go on: nearly every backup, and vetoes among them.
+  const { commits, refusedCommits, prunes } = story.tally;
+  assert.ok(commits > 10 * refusedCommits && prunes > 0, JSON.stringify(story.tally));
 });
 
 type Listed = { readonly name: string; readonly bytes: number };

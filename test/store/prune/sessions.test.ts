@@ -1,45 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  beginPrune,
-  type Clock,
-  memoryBackend,
-  type Seams,
-  storeError,
-  systemSeams,
-} from '../../../store/index.ts';
+import { beginPrune, type Clock, memoryBackend, storeError, systemSeams } from '../../../store/index.ts';
 import { checkWhole, namesOf, prune } from '../../helpers/prune-rig.ts';
-import { commitFiles } from '../../helpers/small-store.ts';
+import { sleeperClock } from '../../helpers/sleeper-clock.ts';
+import { commitFiles, readFiles } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
 const text = (content: string): Buffer => Buffer.from(content);
 const oneFile = new Map([['a', text('the content of a')]]);
-
-/** Time that passes only when somebody sleeps; then `every` calls back as often as it should. */
-function sleeperClock(): { clock: Clock; seams: Seams } {
-  let nowMs = 1_000_000;
-  const timers = new Set<{ ms: number; next: number; work: () => void }>();
-  const pass = (ms: number): void => {
-    nowMs += ms;
-    for (const timer of timers) for (; timer.next <= nowMs; timer.next += timer.ms) timer.work();
-  };
-  const clock: Clock = {
-    nowMs: () => nowMs,
-    nowNs: () => BigInt(nowMs) * 1_000_000n,
-    monotonicMs: () => nowMs,
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      pass(ms);
-      await new Promise(resolve => setImmediate(resolve));
-    },
-    every(ms, work) {
-      const timer = { ms, next: nowMs + ms, work };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-  };
-  return { clock, seams: { ...systemSeams, clock } };
-}
 
 test('a session shows signs of life, one at a time, and takes them with it', async () => {
   const { clock, seams } = sleeperClock();
@@ -59,21 +27,52 @@ test('a session shows signs of life, one at a time, and takes them with it', asy
   assert.deepEqual(namesOf(backend, 'sessions/'), []);
 });
 
-test('a prune beside a session that lives is refused, and says whose it is', async () => {
+test('a prune beside a backup that lives goes on, leaves it what it wrote, and the backup commits', async () => {
+  const { clock, seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  const forgotten = await commitFiles(store, new Map([['b', text('what only the forgotten one has')]]));
+  const kept = await commitFiles(store, oneFile);
+  await using session = await (await reopenStore(backend, seams)).beginBackup({ host: 'alpha' });
+  const id = await session.put(text('what the backup has to say'), 'data');
+  await session.flush();
+  const waits: string[] = [];
+  const startMs = clock.monotonicMs();
+  {
+    const onWait = ({ host, purpose }: { host: string; purpose: string }) => waits.push(`${host} ${purpose}`);
+    await using pruning = await beginPrune(store, { host: 'beta', onWait });
+    assert.ok(clock.monotonicMs() - startMs <= 6000, `${clock.monotonicMs() - startMs} ms`);
+    await pruning.forget([forgotten.id], { reason: 'a test' });
+    const { deletedPacks, pending } = await pruning.reclaim();
+    assert.equal(deletedPacks, 2);
+    assert.ok(pending.atWorkBytes > 0);
+  }
+  assert.deepEqual(waits, ['alpha backup']);
+  await session.commit({ roots: [{ id, kind: 'data' }], body: null });
+  await checkWhole(backend, [kept], { others: true });
+});
+
+test('what a killed run left stays for the backup that begins again beside a prune, and goes later', async () => {
   const { seams } = sleeperClock();
   const backend = memoryBackend();
   const store = await makeStore({ backend, seams });
-  await using session = await store.beginBackup({ host: 'alpha' });
-  const waits: string[] = [];
-  await assert.rejects(
-    beginPrune(store, { host: 'beta', onWait: ({ host, purpose }) => waits.push(`${host} ${purpose}`) }),
-    (error: { code: string; context: Record<string, unknown> }) =>
-      error.code === 'STORE_LOCKED' &&
-      error.context['host'] === 'alpha' &&
-      error.context['purpose'] === 'backup',
-  );
-  assert.deepEqual(waits, ['alpha backup']);
-  assert.ok(namesOf(backend, 'sessions/').every(name => name.startsWith(`sessions/${session.id}`)));
+  await commitFiles(store, oneFile);
+  const silent: Clock = { ...seams.clock, every: () => () => undefined };
+  const killed = await (await reopenStore(backend, { ...seams, clock: silent })).beginBackup({
+    host: 'alpha',
+  });
+  const content = text('what takes hours to store');
+  await killed.put(content, 'data');
+  await killed.flush();
+  const again = await (await reopenStore(backend, seams)).beginBackup({ host: 'alpha' });
+  const id = await again.put(content, 'data');
+  assert.equal(again.written.newChunks, 0);
+  {
+    await using pruning = await beginPrune(store, { host: 'beta' });
+    assert.equal((await pruning.reclaim()).deletedPacks, 0);
+  }
+  assert.ok(!namesOf(backend, 'sessions/').some(name => name.startsWith(`sessions/${killed.id}`)));
+  await again.commit({ roots: [{ id, kind: 'data' }], body: null });
 });
 
 test('a prune without other sessions waits for nobody', async () => {
@@ -161,16 +160,25 @@ test('the intent of a dead run is taken from it before it is removed', async () 
   await checkWhole(backend, [kept]);
 });
 
-test('who reads a snapshot keeps a prune away for as long as it reads', async () => {
+test('who reads a snapshot has all of it to the end, though it is forgotten and pruned meanwhile', async () => {
   const { seams } = sleeperClock();
-  const store = await makeStore({ backend: memoryBackend(), seams });
-  const snapshot = await commitFiles(store, oneFile);
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  const snapshot = await commitFiles(store, new Map([['b', text('what only this one has')]]));
+  const kept = await commitFiles(store, oneFile);
   {
     await using _reading = await store.beginReading({ host: 'alpha', snapshots: [snapshot.id] });
-    await assert.rejects(beginPrune(store, { host: 'beta' }), { code: 'STORE_LOCKED' });
+    await using pruning = await beginPrune(store, { host: 'beta' });
+    await pruning.forget([snapshot.id], { reason: 'a test' });
+    assert.equal((await pruning.reclaim()).deletedPacks, 0);
+    assert.deepEqual(await readFiles(await reopenStore(backend), snapshot.root), snapshot.files);
   }
-  await using pruning = await beginPrune(store, { host: 'beta' });
-  assert.equal((await pruning.reclaim()).freedBytes, 0);
+  await assert.rejects(store.beginReading({ host: 'alpha', snapshots: [snapshot.id] }), {
+    code: 'SNAPSHOT_UNKNOWN',
+  });
+  assert.equal((await prune(store)).deletedPacks, 2);
+  assert.deepEqual(namesOf(backend, 'manifests/'), [`manifests/${kept.id}`]);
+  await checkWhole(backend, [kept]);
 });
 
 test('a store that may only be read is read without a word to others', async () => {

@@ -1,0 +1,156 @@
+import { callOf, namesOf, type StoreProblem, tolerate } from './chunk-index/masks.ts';
+import type { StoreContext } from './context.ts';
+import { isStoreError, storeError } from './errors.ts';
+import { hex, type PackId, type SnapshotId } from './ids.ts';
+import { mergeActs } from './ledger/merge.ts';
+import { listForgottenIds } from './manifests.ts';
+import { readGenerations } from './protocol/generations.ts';
+import { putRecord } from './protocol/note.ts';
+import { type LedgerAct, type LedgerRecord, ledgerRecord } from './protocol/records.ts';
+import { openRecord } from './record.ts';
+import { insideOf, type Store } from './store.ts';
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What was verified, drilled and repaired in a store. Times are wall clocks of many hosts: for people, and for what is due. */
+export interface Ledger {
+  /** When a snapshot was last verified and all of it was well; null also when something was damaged since, as below. */
+  verifiedAtMs(snapshot: SnapshotId): number | null;
+  /** When a snapshot was last drilled and all was well. */
+  drilledAtMs(snapshot: SnapshotId): number | null;
+  /** When every byte of a pack was last read and was well. */
+  readAtMs(pack: PackId): number | null;
+  /** Oldest first. Older ones say only what none after them says. */
+  readonly acts: readonly LedgerAct[];
+  /** Records that could not be read, and were done without. */
+  readonly problems: readonly StoreProblem[];
+}
+
+/** An act to note; without a time it ended now. */
+export type NewLedgerAct = Omit<LedgerAct, 'finishedMs'> & { readonly finishedMs?: number };
+
+const pattern = /^ledger\/[0-9a-f]{64}$/;
+/** A record is read for every question to the ledger, so some dozens of small ones are merged. */
+const mergedPast = 64;
+
+/**
+ * Notes what was done, for good. STORE_WRITE_FAILED, STORE_UNPROVEN. Many records become one on the way, since a ledger
+ * must not grow with the years.
+ */
+export async function appendLedger(
+  store: Store,
+  act: NewLedgerAct,
+  options: CallOptions = {},
+): Promise<void> {
+  const { context } = insideOf(store);
+  const record = { ...act, finishedMs: act.finishedMs ?? context.seams.clock.nowMs() };
+  const names = await namesOf(context, { prefix: 'ledger/', pattern }, options);
+  if (names.length < mergedPast) await put(context, record, options);
+  else await putMerged(context, record, options);
+}
+
+/** Reads what was noted. A record that cannot be read is a problem, not the end. */
+export async function readLedger(store: Store, options: CallOptions = {}): Promise<Ledger> {
+  const { records, problems } = await readRecords(insideOf(store).context, options);
+  const acts = actsOf(records);
+  const verified = new Map<SnapshotId, number>();
+  const drilled = new Map<SnapshotId, number>();
+  const read = new Map<PackId, number>();
+  const maps = { verified: [verified], drilled: [drilled], repaired: [] } as const;
+  for (const { act, isOk, snapshots, packs, finishedMs } of acts) {
+    for (const id of snapshots)
+      note(isOk ? maps[act] : [verified, drilled], id, isOk ? finishedMs : undefined);
+    for (const id of packs) note([read], id, isOk ? finishedMs : undefined);
+  }
+  return {
+    verifiedAtMs: id => verified.get(id) ?? null,
+    drilledAtMs: id => drilled.get(id) ?? null,
+    readAtMs: id => read.get(id) ?? null,
+    acts,
+    problems,
+  };
+}
+
+/** What was found damaged is proven no more by what was found before. */
+function note<Id>(maps: readonly Map<Id, number>[], id: Id, provenMs: number | undefined): void {
+  for (const map of maps) {
+    if (provenMs === undefined) map.delete(id);
+    else map.set(id, provenMs);
+  }
+}
+
+function actsOf(records: ReadonlyMap<string, LedgerRecord>): LedgerAct[] {
+  return [...records.values()]
+    .flatMap(({ earlier = [], ...act }) => [...earlier, act])
+    .sort((a, b) => a.finishedMs - b.finishedMs);
+}
+
+/** All records by name. One that goes meanwhile is in another: then the list is made again. */
+async function readRecords(
+  context: StoreContext,
+  options: CallOptions,
+): Promise<{ readonly records: ReadonlyMap<string, LedgerRecord>; readonly problems: StoreProblem[] }> {
+  const records = new Map<string, LedgerRecord>();
+  const problems: StoreProblem[] = [];
+  for (let hasMissed = true; hasMissed; ) {
+    hasMissed = false;
+    for (const name of await namesOf(context, { prefix: 'ledger/', pattern }, options)) {
+      if (records.has(name) || problems.some(({ object }) => object === name)) continue;
+      await tolerate(problems, name, async () => {
+        const record = await readRecord(context, name, options);
+        if (record === undefined) hasMissed = true;
+        else records.set(name, record);
+      });
+    }
+  }
+  return { records, problems };
+}
+
+/** Undefined when it is gone. */
+async function readRecord(
+  { backend, ring }: StoreContext,
+  name: string,
+  options: CallOptions,
+): Promise<LedgerRecord | undefined> {
+  try {
+    const bytes = await backend.get(name, callOf(options));
+    return ledgerRecord.decode(openRecord(ring, bytes, { kind: 'ledger', name }).fields, name);
+  } catch (error) {
+    if (isStoreError(error) && error.code === 'STORE_OBJECT_MISSING') return undefined;
+    throw error;
+  }
+}
+
+async function put(context: StoreContext, record: LedgerRecord, options: CallOptions): Promise<void> {
+  const name = `ledger/${hex(context.seams.randomness.bytes(32))}`;
+  const answer = await putRecord(context, { name, kind: 'ledger', codec: ledgerRecord, record }, options);
+  if (answer === 'created') return;
+  // The acknowledgement of our own may have been lost; then it says what we say.
+  const found = await readRecord(context, name, options);
+  if (found?.finishedMs === record.finishedMs && found.host === record.host) return;
+  throw storeError('STORE_WRITE_FAILED', `Cannot create ${name}: another object has the name`, {
+    remedy: 'Run the command again; names are random.',
+    context: { object: name },
+  });
+}
+
+/**
+ * The new record says what all that are readable say, and is durable before they go. Two that do so at once say it
+ * twice, and a crash in between leaves both: no harm, the next merge finds them again.
+ */
+async function putMerged(context: StoreContext, act: LedgerAct, options: CallOptions): Promise<void> {
+  const { records } = await readRecords(context, options);
+  const forgotten = await listForgottenIds(context, options);
+  const { swept } = await readGenerations(context, { ...options, reading: 'lenient' });
+  const remembered = {
+    snapshot: (id: SnapshotId) => !forgotten.has(id),
+    pack: (id: PackId) => !swept.has(id),
+  };
+  await put(context, { ...act, earlier: mergeActs(actsOf(records), remembered) }, options);
+  // Where nothing may be deleted they stay: then they say again what is said already.
+  const call = callOf(options);
+  for (const name of records.keys()) await context.backend.delete(name, call).catch(() => undefined);
+  await context.backend.sync(call).catch(() => undefined);
+}
