@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Ended, type Rig, runHere } from '../../bench/rig/index.ts';
@@ -73,6 +73,28 @@ describe('a host with a key file in place of a passphrase', () => {
     assert.equal((await run(['ls', 'latest', '--instance', 'bitbucket'], { ...env, ...passphrase })).code, 0);
     writeFileSync(config, `store: ${rig.store}\nkeyFile: ../host.key\npassphraseFile: ../passphrase\n`);
     assert.equal((await run(['snapshots'], env)).code, 2);
+  });
+
+  test('has its snapshots kept in mind by a witness, which misses one that was taken away', async () => {
+    const config = join(rig.folder, 'witnessed.yaml');
+    const witness = join(rig.folder, 'witness');
+    writeFileSync(config, `${readFileSync(rig.configFile, 'utf8')}\nwitness: witness\n`);
+    const first = await run(['verify', '--witness', witness, '--json']);
+    assert.equal(first.code, 0, first.stderr);
+    const env = { STILLPOINT_CONFIG: config };
+    const taken = (await run(['backup', '--json'], env)).json.at(-1);
+    const newest = `manifests/${taken?.['snapshot']}`;
+    assert.match(readFileSync(witness, 'utf8'), new RegExp(String(taken?.['snapshot'])));
+    renameSync(join(rig.store, newest), join(rig.folder, 'taken-away'));
+    const missed = await run(['verify', '--json'], env);
+    assert.equal(missed.code, 20);
+    const damage = missed.json.at(-1)?.['damage'] as { kind: string; object: string }[];
+    assert.deepEqual(
+      damage.map(({ kind, object }) => ({ kind, object })),
+      [{ kind: 'witness', object: newest }],
+    );
+    renameSync(join(rig.folder, 'taken-away'), join(rig.store, newest));
+    assert.equal((await run(['verify'], env)).code, 0);
   });
 
   test('has a key file that only its owner may read, and that nothing overwrites', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type Backend,
   dismissWriteOnlyHost,
   forgetSnapshot,
   isStoreError,
@@ -9,12 +10,13 @@ import {
   renewWriteOnlyHost,
   type Store,
   setHold,
+  storeError,
   verifyStore,
 } from '../../../store/index.ts';
 import { beginPrune } from '../../../store/prune.ts';
 import { insideOf } from '../../../store/store.ts';
 import { collect } from '../../helpers/collect.ts';
-import { checkWhole, drop, namesOf } from '../../helpers/prune-rig.ts';
+import { checkWhole, drop, namesOf, prune } from '../../helpers/prune-rig.ts';
 import { commitFiles, readFiles } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
 import { addHost, openAsHost, storeWithHost } from '../../helpers/write-only-host.ts';
@@ -173,6 +175,28 @@ test('a dismissed host writes nothing that counts, and the others go on with a n
   const again = await newWriteOnlyHost(anew, { name: 'attic' });
   await again.list();
   await commitFiles(await openAsHost(backend, again.keyFile), files);
+});
+
+test('a host backs up again and again where nothing may be deleted, and a later prune clears up', async () => {
+  const { backend, keyFile } = await storeWithHost();
+  const appendOnly: Backend = {
+    ...backend,
+    delete: async name => {
+      throw storeError('STORE_WRITE_FAILED', `Cannot delete ${name}: it is not allowed`);
+    },
+  };
+  const snapshots = [];
+  for (const note of ['one', 'two', 'three'])
+    snapshots.push(
+      await commitFiles(
+        await openAsHost(appendOnly, keyFile),
+        new Map([...files, [note, Buffer.from(note)]]),
+      ),
+    );
+  assert.ok(namesOf(backend, 'sessions/').length >= 3);
+  await prune(await reopenStore(backend));
+  assert.deepEqual(namesOf(backend, 'sessions/'), []);
+  await checkWhole(backend, snapshots);
 });
 
 test('a key file of another store, or one that is none, opens nothing', async () => {

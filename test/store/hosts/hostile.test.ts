@@ -17,6 +17,8 @@ import {
 } from '../../../store/index.ts';
 import { readTrailer } from '../../../store/pack/reader.ts';
 import type { PackRow } from '../../../store/pack/row.ts';
+import { putRecord } from '../../../store/protocol/note.ts';
+import { ledgerRecord } from '../../../store/protocol/records.ts';
 import { insideOf } from '../../../store/store.ts';
 import { collect } from '../../helpers/collect.ts';
 import { forge } from '../../helpers/forge.ts';
@@ -176,6 +178,28 @@ test('a ledger of a host makes none of its copies good', async () => {
   await forge(hostile, { kind: 'ledger', name }, [0, 'alpha', 1, true, new Uint8Array(0), packs, null]);
   await commitFiles(await reopenStore(backend), theirs);
   assert.equal(namesOf(backend, 'packs/').length, before.length + 2, 'data and metadata were stored again');
+});
+
+test('what a key holder has read of a host’s copies serves everybody', async () => {
+  const { backend, holder, hostile } = await scene();
+  const mine = namesOf(backend, 'packs/');
+  const theirs = text(40, 50);
+  await commitFiles(hostile, theirs);
+  const packs = namesOf(backend, 'packs/');
+  const record = {
+    act: 'verified',
+    host: 'alpha',
+    finishedMs: 1,
+    isOk: true,
+    snapshots: [],
+    detail: null,
+    packs: packs.filter(name => !mine.includes(name)).map(name => name.slice(9) as PackRow['pack']),
+  } as const;
+  const name = `ledger/${'cd'.repeat(32)}`;
+  await putRecord(insideOf(holder).context, { name, kind: 'ledger', codec: ledgerRecord, record });
+  const again = await commitFiles(await reopenStore(backend), theirs);
+  assert.deepEqual(namesOf(backend, 'packs/'), packs);
+  assert.deepEqual(await readFiles(await reopenStore(backend), again.root), theirs);
 });
 
 test('a host cannot end another’s run but for the time, and hides nothing by it', async () => {
