@@ -36,6 +36,7 @@ test('what a write-only host says of an instance is no parent, and pushes nobody
     instance,
     isDryRun: true,
     mayBeEmpty: false,
+    mayBeUnknown: false,
     onWait: () => {},
     onProgress: () => {},
     signal: AbortSignal.timeout(60_000),
