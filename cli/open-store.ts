@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { engineError } from '../engine/index.ts';
-import { type Backend, openLocalBackend, openStore, type Store } from '../store/index.ts';
+import { type Backend, openLocalBackend, openStore, openStoreAsHost, type Store } from '../store/index.ts';
 import { refuseUnbuilt, storesInFolders } from './config/unbuilt.ts';
 import type { Context } from './context.ts';
-import { readPassphrase, refusePasswordInArgument } from './settings/secrets.ts';
+import { readKeyFile, readPassphrase, refusePasswordInArgument } from './settings/secrets.ts';
 
 /** Where the store is: --store, $STILLPOINT_STORE, then the configuration. */
 export function storePlace(context: Context): string {
@@ -35,10 +35,13 @@ export async function openBackend(context: Context, options: { create?: boolean 
   return openLocalBackend(place, options);
 }
 
-/** Opens the store with the passphrase. STORE_MISSING, STORE_NEWER, STORE_WRONG_PASSPHRASE, STORE_DAMAGED. */
+/** Opens the store with the passphrase, or with the key file of a write-only host. STORE_MISSING, STORE_NEWER, STORE_WRONG_PASSPHRASE, STORE_DAMAGED. */
 export async function openConfiguredStore(context: Context): Promise<Store> {
   const backend = await openBackend(context);
-  return openStore(backend, { passphrase: await readPassphrase(context), seams: context.seams });
+  const { seams } = context;
+  const keyFile = readKeyFile(context);
+  if (keyFile !== undefined) return openStoreAsHost(backend, { keyFile, seams });
+  return openStore(backend, { passphrase: await readPassphrase(context), seams });
 }
 
 function absolute(place: string, cwd: string): string {

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import type { Level } from 'level';
 import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, StoreId } from '../store/index.ts';
 
-/** `node`: a metadata chunk by its id. `table`: what the database part derived from stored rows, by a hash of them. */
-export type CacheKind = 'node' | 'table';
+/**
+ * `node`: a metadata chunk by its id. `table`: what the database part derived from stored rows, by a hash of them. `pair`: what
+ * a snapshot of a write-only host says, by its id.
+ */
+export type CacheKind = 'node' | 'table' | 'pair';
 
 /**
  * Copies of what the store can give again, kept near. A row's name says what its bytes are, and nothing else is asked
@@ -40,7 +43,7 @@ export interface CacheOptions {
 
 const checkBytes = 16;
 const batchBytesMax = 4 * 1024 * 1024;
-const kindBytes: Readonly<Record<CacheKind, number>> = { node: 1, table: 2 };
+const kindBytes: Readonly<Record<CacheKind, number>> = { node: 1, table: 2, pair: 3 };
 /** The row that lists the others: reading them all to learn their names would read their bytes. */
 const namesKey = Buffer.from([0]);
 

@@ -70,3 +70,4 @@ export {
 export type { NamedDamage, VerifyResult } from './verify.ts';
 export { verifySnapshots } from './verify.ts';
 export { dropLeftViews, type LeftViews } from './view/index.ts';
+export { checkWitness, updateWitness } from './witness.ts';

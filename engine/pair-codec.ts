@@ -170,7 +170,9 @@ function encodeFence(fence: FenceRecord): CborValue {
 }
 
 /** The snapshot that a manifest describes. STORE_DAMAGED when the body is not what this version writes. */
-export function decodePair(manifest: Manifest): Snapshot {
+export function decodePair(
+  manifest: Pick<Manifest, 'id' | 'host' | 'sequence' | 'roots' | 'body' | 'isWriteOnly'>,
+): Snapshot {
   const what = `manifest ${manifest.id}`;
   const n = numbers.pair;
   const pair = fieldsOf(manifest.body, what);
@@ -186,6 +188,7 @@ export function decodePair(manifest: Manifest): Snapshot {
     id: manifest.id,
     host: manifest.host,
     sequence: manifest.sequence,
+    ...(manifest.isWriteOnly && { isWriteOnly: true }),
     instance: pair.text(n.instance),
     timeMs: pair.integer(n.timeMs),
     durationMs: pair.integer(n.durationMs),

@@ -85,4 +85,6 @@ export interface Snapshot extends Pair {
   readonly id: SnapshotId;
   readonly host: string;
   readonly sequence: number;
+  /** A write-only host signed it: nobody else vouches for what it says. */
+  readonly isWriteOnly?: true;
 }

@@ -1,6 +1,8 @@
 import type { ChunkClass, ChunkId, ChunkSource, Store } from '../store/index.ts';
+import type { Cache } from './cache.ts';
 import type { DatabaseBase } from './database/index.ts';
 import type { HomeBase } from './home/index.ts';
+import { recallSnapshots } from './own-snapshots.ts';
 import type { Snapshot } from './pair.ts';
 import { listSnapshots } from './snapshots.ts';
 
@@ -22,15 +24,22 @@ export interface Ancestry {
   readonly recent: readonly Snapshot[];
 }
 
-/** Finds the parent among the snapshots of an instance, and the few before it. */
+/**
+ * Finds the parent among the snapshots of an instance, and the few before it. A write-only host builds on its own alone, as
+ * its cache has them, and nobody else builds on those of such a host: its word for a file is its own.
+ */
 export async function findParent(
   store: Store,
-  { instance }: { readonly instance: string },
+  { instance, cache }: { readonly instance: string; readonly cache?: Cache | undefined },
 ): Promise<Ancestry> {
+  if (store.host !== undefined) {
+    const own = await recallSnapshots(store, { instance, cache, countMax: recentMax });
+    return { parent: own.at(-1) ?? null, recent: own };
+  }
   // A damaged manifest is no parent; verify names it, and what it held is found by content.
   const listed = await listSnapshots(store, { instance, onDamage: () => undefined });
   // What is left of a snapshot says less of what is stored than that one does.
-  const snapshots = listed.filter(({ degraded }) => degraded === undefined);
+  const snapshots = listed.filter(({ degraded, isWriteOnly }) => degraded === undefined && !isWriteOnly);
   return { parent: snapshots.at(-1) ?? null, recent: snapshots.slice(-recentMax) };
 }
 

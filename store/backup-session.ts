@@ -19,6 +19,8 @@ export interface NewManifest {
   readonly roots: readonly ChunkRef[];
   /** Opaque to the store. */
   readonly body: CborValue;
+  /** Gives every node below the roots to a write-only host, which cannot open them in the store; others need none. */
+  readonly nodes?: ChunkSource;
 }
 
 /** What a session added. */
@@ -144,10 +146,14 @@ export function backupSession(parts: SessionParts): BackupSession {
     await createIntent(context, { session: id, record: { host, roots: manifest.roots } }, { signal });
     const { roots } = manifest;
     const { generations } = loaded;
-    await secureDependencies(context, { session: id, roots, generations, onFound: listAgain }, { signal });
+    const nodes = context.ring.self && (manifest.nodes ?? { get });
+    const dependent = { session: id, roots, nodes, generations, onFound: listAgain };
+    await secureDependencies(context, dependent, { signal }).catch((error: unknown) => {
+      throw nodes && isStoreError(error) && error.code === 'STORE_OBJECT_MISSING' ? unproven(error) : error;
+    });
     const snapshot = await commitManifest(
       context,
-      { session: id, host, ...manifest, onUnknown: () => (isOutcomeUnknown = true) },
+      { session: id, host, roots, body: manifest.body, onUnknown: () => (isOutcomeUnknown = true) },
       { signal },
     );
     state = 'committed';
@@ -155,6 +161,28 @@ export function backupSession(parts: SessionParts): BackupSession {
     await removeIntent(context, id);
     await live.end();
     return snapshot;
+  }
+
+  async function get(chunk: ChunkId, chunkClass: ChunkClass): Promise<Uint8Array> {
+    const pending = writer.find(chunk);
+    if (pending !== undefined) return pending;
+    // To who builds on what was stored before, what cannot be opened is as good as not there.
+    if (context.ring.self !== undefined) throw chunkMissing({ id: chunk, chunkClass }, context);
+    const answer = await readChunk({ context, frames, index }, { id: chunk, chunkClass });
+    if ('bytes' in answer) return answer.bytes;
+    // A prune that runs beside may have moved it.
+    return parts.readAnew(chunk, chunkClass).catch((error: unknown) => {
+      throw isStoreError(error) ? (answer.error ?? error) : error;
+    });
+  }
+
+  /** A prune ran beside, and this host cannot show what its manifest needs. */
+  function unproven(cause: Error): Error {
+    return storeError(
+      'STORE_LOCKED',
+      `Cannot commit to ${context.backend.location}: another run pruned this store meanwhile, and what this snapshot needs cannot be told without a cache`,
+      { remedy: 'Run the backup again, with a cache folder that can be written.', cause },
+    );
   }
 
   async function abandon(): Promise<void> {
@@ -181,16 +209,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     },
     has: (chunk, chunkClass) => index.lengthOf(chunk, chunkClass) !== undefined || writer.has(chunk),
     put,
-    async get(chunk, chunkClass) {
-      const pending = writer.find(chunk);
-      if (pending !== undefined) return pending;
-      const answer = await readChunk({ context, frames, index }, { id: chunk, chunkClass });
-      if ('bytes' in answer) return answer.bytes;
-      // A prune that runs beside may have moved it.
-      return parts.readAnew(chunk, chunkClass).catch((error: unknown) => {
-        throw isStoreError(error) ? (answer.error ?? error) : error;
-      });
-    },
+    get,
     flush,
     commit,
     abandon,

@@ -4,7 +4,14 @@ import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { SessionId, SnapshotId } from './ids.ts';
 import { encodeManifest, type Manifest, manifestName } from './manifest.ts';
-import { listManifestIds, readAhead, readManifest, setDigest } from './manifests.ts';
+import {
+  listForgottenIds,
+  listManifestIds,
+  readAhead,
+  readClearPart,
+  readManifest,
+  setDigest,
+} from './manifests.ts';
 import { holds } from './put-own.ts';
 
 export interface Commit {
@@ -77,7 +84,8 @@ async function lastOf(
   context: StoreContext,
   { host, ids }: { host: string; ids: readonly SnapshotId[] },
   options: CallOptions,
-): Promise<Manifest | undefined> {
+): Promise<LastSnapshot | undefined> {
+  if (context.ring.self !== undefined) return lastOwn(context, { host, ids }, options);
   let last: Manifest | undefined;
   for await (const [, reading] of readAhead(ids, id => readManifest(context, id, options))) {
     const manifest = await unlessDamaged(reading);
@@ -86,8 +94,29 @@ async function lastOf(
   return last;
 }
 
+/**
+ * As far as a host can tell that opens no manifest. Anybody may write a clear part that names it: so none counts whose
+ * sequence is higher than there ever were snapshots, and at worst a number is left out.
+ */
+async function lastOwn(
+  context: StoreContext,
+  { host, ids }: { host: string; ids: readonly SnapshotId[] },
+  options: CallOptions,
+): Promise<LastSnapshot | undefined> {
+  const everMax = new Set([...ids, ...(await listForgottenIds(context, options))]).size;
+  let last: LastSnapshot | undefined;
+  for await (const [id, reading] of readAhead(ids, id => readClearPart(context, id, options))) {
+    const outer = await unlessDamaged(reading);
+    if (outer?.host !== host || outer.sequence > everMax) continue;
+    if (outer.sequence > (last?.sequence ?? 0)) last = { id, sequence: outer.sequence };
+  }
+  return last;
+}
+
+type LastSnapshot = Pick<Manifest, 'id' | 'sequence'>;
+
 /** A damaged manifest of long ago must not stop a backup; verify names it. */
-async function unlessDamaged(reading: Promise<Manifest | undefined>): Promise<Manifest | undefined> {
+async function unlessDamaged<T>(reading: Promise<T | undefined>): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { breather } from './breathe.ts';
 import { type LoadedIndex, loadIndex } from './chunk-index/load.ts';
-import type { ChunkRef } from './content.ts';
+import type { ChunkRef, ChunkSource } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { storeError } from './errors.ts';
 import { hex, type SessionId } from './ids.ts';
@@ -14,6 +14,8 @@ export interface Dependent {
   readonly session: SessionId;
   /** The manifest's. */
   readonly roots: readonly ChunkRef[];
+  /** Gives the nodes below the roots, for a host that cannot open them in the store. */
+  readonly nodes?: ChunkSource | undefined;
   /** What gc/ said when the session began. */
   readonly generations: Generations;
   /** Told of the index that the dependencies were found in. */
@@ -44,7 +46,7 @@ export async function secureDependencies(
   if (now.open === undefined && now.state === before.state) return;
   for (let round = 1; round <= roundsMax; round++) {
     const loaded = await loadIndex(context, { purpose: 'write', ...options });
-    const verdict = await judge(context, { loaded, roots: dependent.roots }, options);
+    const verdict = await judge(context, { loaded, ...dependent }, options);
     if (verdict.gone !== undefined) throw pruned(context, verdict.gone);
     if (verdict.isStale) continue;
     if (!verdict.needsVeto) return dependent.onFound(loaded);
@@ -64,7 +66,7 @@ interface Verdict {
 
 async function judge(
   context: StoreContext,
-  { loaded, roots }: { readonly loaded: LoadedIndex; readonly roots: readonly ChunkRef[] },
+  { loaded, roots, nodes }: Pick<Dependent, 'roots' | 'nodes'> & { readonly loaded: LoadedIndex },
   { signal }: CallOptions,
 ): Promise<Verdict> {
   const { index, sizes, generations } = loaded;
@@ -75,6 +77,7 @@ async function judge(
     context,
     index,
     frames: new FrameReader(context, { cacheBytesMax }),
+    nodes,
     onChunk({ id }) {
       if (index.has(id)) return;
       const places = index.places(id).filter(({ pack }) => sizes.has(pack));

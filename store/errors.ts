@@ -5,6 +5,8 @@ export type StoreErrorCode =
   | 'STORE_EXISTS' // init: there is a store already
   | 'STORE_NEWER' // format version or mandatory feature unknown to this program
   | 'STORE_WRONG_PASSPHRASE'
+  | 'STORE_WRONG_KEY' // the key file of a write-only host is of another store, or not one any more
+  | 'STORE_WRITE_ONLY' // a write-only host was asked for what only a passphrase opens
   | 'STORE_DAMAGED' // bytes that do not match their checksum, seal or id
   | 'STORE_OBJECT_MISSING' // an object that something else refers to is not there
   | 'STORE_WRITE_FAILED' // the medium refused or lost a write; the run is aborted
@@ -12,6 +14,7 @@ export type StoreErrorCode =
   | 'STORE_LOCKED' // another run holds what this one needs
   | 'STORE_UNPROVEN' // create-only writes could not be proven on this medium
   | 'STORE_IMPLAUSIBLE' // what the medium lists cannot be all that there is
+  | 'STORE_HOST_REFUSED' // a write-only host that is there already, or not
   | 'STORE_SLOT_UNKNOWN' // no key slot has this id or label
   | 'STORE_SLOT_AMBIGUOUS' // several have
   | 'STORE_SLOT_REFUSED' // what was asked would leave too few key slots, or too many

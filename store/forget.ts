@@ -2,11 +2,13 @@ import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import { heldIds } from './holds.ts';
 import type { SnapshotId } from './ids.ts';
+import { writeOnly } from './keys/index.ts';
 import { manifestName } from './manifest.ts';
-import { listForgottenIds, listManifestIds } from './manifests.ts';
+import { isForgotten, listForgottenIds, listManifestIds } from './manifests.ts';
 import { putRecord } from './protocol/note.ts';
 import { forgottenRecord } from './protocol/records.ts';
 import { readSessions } from './protocol/sessions.ts';
+import { mayHostsWrite } from './record.ts';
 import { insideOf, type Store } from './store.ts';
 
 export interface ForgetOptions {
@@ -47,7 +49,8 @@ export async function forgetAll(
   { reason, signal }: ForgetOptions,
 ): Promise<void> {
   if (ids.length === 0) return;
-  const { backend, seams } = context;
+  const { backend, ring, seams } = context;
+  if (ring.self !== undefined) throw writeOnly(ring.self.name, 'the record of what is forgotten');
   const call = signal ? { signal } : {};
   const there = new Set(await listManifestIds(context, { signal }));
   const forgotten = await listForgottenIds(context, { signal });
@@ -58,7 +61,13 @@ export async function forgetAll(
   for (const id of wanted) {
     const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason };
     const name = `forgotten/${id}`;
-    await putRecord(context, { name, kind: 'forgotten', codec: forgottenRecord, record }, { signal });
+    const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
+    const answer = await putRecord(context, place, { signal });
+    if (answer === 'exists' && mayHostsWrite(ring) && !(await isForgotten(context, id, { signal }))) {
+      // A mark of somebody who may not forget is none: it makes room for the one that counts.
+      await backend.delete(name, call);
+      if ((await putRecord(context, place, { signal })) !== 'created') throw taken(name);
+    }
   }
   // Then the sessions: a reader that is not among them looks for the mark after it has said what it reads.
   const named = await namedBySessions(context, { signal });
@@ -92,4 +101,12 @@ async function namedBySessions(
     if (isStoreError(error) && error.code === 'STORE_DAMAGED') return undefined;
     throw error;
   }
+}
+
+function taken(name: string): Error {
+  return storeError('STORE_WRITE_FAILED', `Cannot create ${name}: another object has the name`, {
+    remedy:
+      'A host without the passphrase put it there: find out which, and dismiss it with `stillpoint keys remove`.',
+    context: { object: name },
+  });
 }

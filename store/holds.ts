@@ -1,10 +1,11 @@
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { SnapshotId } from './ids.ts';
+import { writeOnly } from './keys/index.ts';
 import { listForgottenIds, listManifestIds } from './manifests.ts';
 import { putRecord } from './protocol/note.ts';
 import { type HoldRecord, holdRecord } from './protocol/records.ts';
-import { openRecord } from './record.ts';
+import { isUntrusted, openRecord } from './record.ts';
 import { insideOf, type Store } from './store.ts';
 
 interface CallOptions {
@@ -22,29 +23,31 @@ const holdPattern = /^holds\/([0-9a-f]{64})\.([1-9][0-9]{0,15})$/;
 /** Keeps a snapshot from being forgotten, or no longer. What is so already is left so. SNAPSHOT_UNKNOWN. */
 export async function setHold(store: Store, id: SnapshotId, options: SetHoldOptions): Promise<void> {
   const { context } = insideOf(store);
+  if (store.host !== undefined) throw writeOnly(store.host, 'holds');
   const { isHeld, reason, signal } = options;
   const isThere = (await listManifestIds(context, { signal })).includes(id);
   if (!isThere || (await listForgottenIds(context, { signal })).has(id))
     throw storeError('SNAPSHOT_UNKNOWN', `Cannot hold snapshot ${id}: it is not there`, {
       remedy: 'List the snapshots with `stillpoint snapshots`.',
     });
-  for (;;) {
-    const version = (await latestVersions(context, { signal })).get(id) ?? 0;
-    const isSaid = version > 0 && (await isHeldBy(context, { id, version }, { signal })) === isHeld;
-    if (isSaid || (version === 0 && !isHeld)) return;
+  const said = await readHold(
+    context,
+    { id, versions: (await versionsOf(context, { signal })).get(id) ?? [] },
+    { signal },
+  );
+  if (said.isHeld === isHeld) return;
+  for (let version = said.version + 1; ; version++) {
     const record: HoldRecord = {
       snapshot: id,
-      version: version + 1,
+      version,
       isHeld,
       changedMs: context.seams.clock.nowMs(),
       reason,
     };
     const name = holdName(id, record.version);
-    // Refused: somebody else said something meanwhile, which is then what this one changes.
-    if (
-      (await putRecord(context, { name, kind: 'hold', codec: holdRecord, record }, { signal })) === 'created'
-    )
-      return;
+    const place = { name, kind: 'hold', codec: holdRecord, record } as const;
+    // Refused: somebody else said something meanwhile, which is then what this one changes; or something false is there.
+    if ((await putRecord(context, place, { signal })) === 'created') return;
   }
 }
 
@@ -62,8 +65,8 @@ export async function heldIds(
   options: CallOptions = {},
 ): Promise<ReadonlySet<SnapshotId>> {
   const held = new Set<SnapshotId>();
-  for (const [id, version] of await latestVersions(context, options))
-    if (await isHeldBy(context, { id, version }, options)) held.add(id);
+  for (const [id, versions] of await versionsOf(context, options))
+    if ((await readHold(context, { id, versions }, options)).isHeld) held.add(id);
   return held;
 }
 
@@ -71,31 +74,40 @@ function holdName(id: SnapshotId, version: number): string {
   return `holds/${id}.${version}`;
 }
 
-async function latestVersions(
+/** Numbers of the holds of each snapshot, the highest first. */
+async function versionsOf(
   { backend }: StoreContext,
   { signal }: CallOptions,
-): Promise<ReadonlyMap<SnapshotId, number>> {
-  const versions = new Map<SnapshotId, number>();
+): Promise<ReadonlyMap<SnapshotId, readonly number[]>> {
+  const versions = new Map<SnapshotId, number[]>();
   for await (const { name } of backend.list('holds/', signal ? { signal } : {})) {
     const found = holdPattern.exec(name);
-    if (found === null) continue;
+    const version = Number(found?.[2]);
+    if (found === null || !Number.isSafeInteger(version)) continue;
     const id = found[1] as SnapshotId;
-    versions.set(id, Math.max(versions.get(id) ?? 0, Number(found[2])));
+    versions.set(id, [...(versions.get(id) ?? []), version]);
   }
+  for (const own of versions.values()) own.sort((a, b) => b - a);
   return versions;
 }
 
-async function isHeldBy(
+/** What the highest says that counts; what a host without the passphrase says of holds does not. */
+async function readHold(
   { backend, ring }: StoreContext,
-  { id, version }: { readonly id: SnapshotId; readonly version: number },
+  { id, versions }: { readonly id: SnapshotId; readonly versions: readonly number[] },
   { signal }: CallOptions,
-): Promise<boolean> {
-  const name = holdName(id, version);
-  try {
-    const bytes = await backend.get(name, signal ? { signal } : {});
-    return holdRecord.decode(openRecord(ring, bytes, { kind: 'hold', name }).fields, name).isHeld;
-  } catch (error) {
-    if (isStoreError(error) && error.code === 'STORE_DAMAGED') return true; // it may have said so
-    throw error;
+): Promise<{ readonly version: number; readonly isHeld: boolean }> {
+  for (const version of versions) {
+    const name = holdName(id, version);
+    try {
+      const bytes = await backend.get(name, signal ? { signal } : {});
+      const { fields } = openRecord(ring, bytes, { kind: 'hold', name });
+      return { version, isHeld: holdRecord.decode(fields, name).isHeld };
+    } catch (error) {
+      if (isUntrusted(error)) continue;
+      if (isStoreError(error) && error.code === 'STORE_DAMAGED') return { version, isHeld: true }; // it may have said so
+      throw error;
+    }
   }
+  return { version: 0, isHeld: false };
 }

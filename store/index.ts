@@ -20,9 +20,19 @@ export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
 export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
+export { dismissWriteOnlyHost, newWriteOnlyHost, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
-export type { Kdf, KeyHost, KeySlot, KeysReport, NewSlot, Rotated, RotateOptions } from './keys/index.ts';
+export type {
+  Kdf,
+  KeyHost,
+  KeySlot,
+  KeysReport,
+  NewHost,
+  NewSlot,
+  Rotated,
+  RotateOptions,
+} from './keys/index.ts';
 export {
   addKeySlot,
   changePassphrase,
@@ -80,10 +90,13 @@ export {
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
 export {
+  type ClearPart,
   type CreateStoreOptions,
   createStore,
+  type OpenAsHostOptions,
   type OpenStoreOptions,
   openStore,
+  openStoreAsHost,
   type Store,
 } from './store.ts';
 export {
@@ -97,3 +110,4 @@ export {
   type VerifyResult,
   verifyStore,
 } from './verify.ts';
+export { contradictions, decodeWitness, encodeWitness, takeWitness } from './witness.ts';

@@ -6,7 +6,7 @@ import { fromHex, hex, type SessionId, type SnapshotId } from './ids.ts';
 import type { KeyRing } from './keys/index.ts';
 import { decodeRefs, encodeRefs } from './protocol/records.ts';
 import { openRecordBody, sealRecordBody } from './record.ts';
-import { createSeal, headerBytes, openSeal } from './seal/index.ts';
+import { createSeal, decodeHeader, headerBytes, openSeal } from './seal/index.ts';
 import type { Randomness } from './seams.ts';
 
 /** A snapshot's root record. What body says is the engine's. */
@@ -24,6 +24,8 @@ export interface Manifest {
   /** The manifests that were there when this one was made. */
   readonly seen: { readonly count: number; readonly digest: Uint8Array };
   readonly body: CborValue;
+  /** A write-only host signed it: nobody else vouches for what it says. */
+  readonly isWriteOnly?: true;
 }
 
 /** What stands outside the seal, so that a host without the passphrase can keep its sequence. */
@@ -80,10 +82,12 @@ export function decodeManifest(ring: KeyRing, bytes: Uint8Array, id: SnapshotId)
     return undefined;
   }
   const { outer, outerBytes, end } = readOuter(ring, bytes, name);
-  const { fields: record } = openRecordBody(ring, { seal, name }, bytes.subarray(end));
+  const { fields: record, host } = openRecordBody(ring, { seal, name }, bytes.subarray(end));
   // The outer part is believed by those who can check nothing else; everyone else compares.
   if (Buffer.compare(record.bytes(fields.outer), outerBytes) !== 0)
     throw damaged(name, 'its clear part is not the one that was sealed');
+  if (host !== undefined && host !== outer.host)
+    throw damaged(name, `${host} signed it, and it says to be of ${outer.host}`);
   return {
     id,
     ...outer,
@@ -91,7 +95,20 @@ export function decodeManifest(ring: KeyRing, bytes: Uint8Array, id: SnapshotId)
     roots: decodeRefs(record.list(fields.roots), name),
     seen: { count: record.integer(fields.seenCount), digest: record.bytes(fields.seenDigest, 32) },
     body: record.value(fields.body),
+    ...(host === undefined ? {} : { isWriteOnly: true as const }),
   };
+}
+
+/**
+ * The clear part of a manifest, for who can't open it: nothing of it is proven. Undefined for an aborted run.
+ * STORE_DAMAGED, STORE_NEWER.
+ */
+export function decodeClearPart(ring: KeyRing, bytes: Uint8Array, id: SnapshotId): ManifestOuter | undefined {
+  const name = manifestName(id);
+  const { kind } = decodeHeader(bytes, ring.blake3, name);
+  if (kind === 'aborted') return undefined;
+  if (kind !== 'manifest') throw damaged(name, `it says to be a ${kind}`);
+  return readOuter(ring, bytes, name).outer;
 }
 
 function encodeOuter({ host, sequence, previous }: ManifestOuter): Uint8Array {

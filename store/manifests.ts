@@ -1,7 +1,16 @@
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import { fromHex, type SnapshotId } from './ids.ts';
-import { decodeManifest, type Manifest, manifestBytesMax, manifestName } from './manifest.ts';
+import {
+  decodeClearPart,
+  decodeManifest,
+  type Manifest,
+  type ManifestOuter,
+  manifestBytesMax,
+  manifestName,
+} from './manifest.ts';
+import { forgottenRecord } from './protocol/records.ts';
+import { mayHostsWrite, openRecord } from './record.ts';
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,12 +27,46 @@ export async function listManifestIds(
   return namesLike(context, { prefix: 'manifests/', pattern: idPattern }, options);
 }
 
-/** Ids of snapshots that were forgotten; their manifests may still be there. */
+/**
+ * Ids of snapshots that were forgotten; their manifests may still be there. Where hosts without the passphrase may write, a
+ * mark counts only with a key holder's signature as long as there is a manifest to hide.
+ */
 export async function listForgottenIds(
   context: StoreContext,
   options: CallOptions = {},
 ): Promise<ReadonlySet<SnapshotId>> {
-  return new Set(await namesLike(context, { prefix: 'forgotten/', pattern: forgottenPattern }, options));
+  const ids = new Set(await namesLike(context, { prefix: 'forgotten/', pattern: forgottenPattern }, options));
+  if (ids.size === 0 || !mayHostsWrite(context.ring)) return ids;
+  for (const id of await listManifestIds(context, options))
+    if (ids.has(id) && !(await isForgotten(context, id, options))) ids.delete(id);
+  return ids;
+}
+
+/** Objects never change: what was read once is not read again. */
+const trustedMarks = new WeakMap<StoreContext, Map<SnapshotId, boolean>>();
+
+/** Whether the mark that a snapshot is forgotten is there, and a key holder's. */
+export async function isForgotten(
+  context: StoreContext,
+  id: SnapshotId,
+  { signal }: CallOptions = {},
+): Promise<boolean> {
+  const known = trustedMarks.get(context) ?? new Map<SnapshotId, boolean>();
+  trustedMarks.set(context, known);
+  const before = known.get(id);
+  if (before !== undefined) return before;
+  const name = `forgotten/${id}`;
+  const { backend, ring } = context;
+  try {
+    const bytes = await backend.get(name, signal ? { signal } : {});
+    const { fields } = openRecord(ring, bytes, { kind: 'forgotten', name });
+    known.set(id, forgottenRecord.decode(fields, name).snapshot === id);
+  } catch (error) {
+    if (!isStoreError(error) || !['STORE_DAMAGED', 'STORE_OBJECT_MISSING'].includes(error.code)) throw error;
+    if (error.code === 'STORE_OBJECT_MISSING') return false;
+    known.set(id, false);
+  }
+  return known.get(id)!;
 }
 
 async function namesLike(
@@ -52,6 +95,36 @@ export async function readManifest(
   return decodeManifest(ring, bytes, id);
 }
 
+/** What a manifest says in clear; undefined when its run was aborted. STORE_OBJECT_MISSING, STORE_DAMAGED. */
+export async function readClearPart(
+  { backend, ring }: StoreContext,
+  id: SnapshotId,
+  { signal }: CallOptions = {},
+): Promise<ManifestOuter | undefined> {
+  const bytes = await backend.get(manifestName(id), {
+    bytesMax: manifestBytesMax,
+    ...(signal && { signal }),
+  });
+  return decodeClearPart(ring, bytes, id);
+}
+
+/** The clear parts of all snapshots that are neither forgotten nor aborted, and whose clear part is whole. */
+export async function* readClearParts(
+  context: StoreContext,
+  options: CallOptions = {},
+): AsyncGenerator<ManifestOuter & { readonly id: SnapshotId }> {
+  const forgotten = await listForgottenIds(context, options);
+  const ids = (await listManifestIds(context, options)).filter(id => !forgotten.has(id));
+  for await (const [id, reading] of readAhead(ids, id => readClearPart(context, id, options))) {
+    const outer = await reading.catch((error: unknown) => {
+      if (isStoreError(error) && ['STORE_DAMAGED', 'STORE_OBJECT_MISSING'].includes(error.code))
+        return undefined;
+      throw error;
+    });
+    if (outer !== undefined) yield { ...outer, id };
+  }
+}
+
 export interface SnapshotsOptions extends CallOptions {
   /** Called for a manifest that cannot be read. Without it, the first such error ends the sequence after the last. */
   readonly onDamage?: (id: SnapshotId, error: Error) => void;
@@ -75,7 +148,7 @@ export async function* readSnapshots(
       const manifest = await read;
       if (manifest !== undefined) manifests.push(manifest);
     } catch (error) {
-      if (!isStoreError(error)) throw error;
+      if (!isStoreError(error) || error.code === 'STORE_WRITE_ONLY') throw error;
       // Deleted between list and read: it was forgotten by another run.
       if (error.code === 'STORE_OBJECT_MISSING' && (await listForgottenIds(context, options)).has(id))
         continue;
@@ -146,7 +219,7 @@ export async function resolveSnapshot(
   for (const id of candidates) {
     // A damaged manifest is still named by its id: the caller then says what is wrong with it.
     const manifest = await readManifest(context, id, options).catch((error: unknown) => {
-      if (isStoreError(error)) return null;
+      if (isStoreError(error) && error.code !== 'STORE_WRITE_ONLY') return null;
       throw error;
     });
     if (manifest !== undefined) found.push(id);

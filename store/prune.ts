@@ -1,7 +1,7 @@
 import type { StoreContext } from './context.ts';
 import { forgetAll } from './forget.ts';
 import type { SessionId, SnapshotId } from './ids.ts';
-import { renewKeys } from './keys/index.ts';
+import { renewKeys, writeOnly } from './keys/index.ts';
 import { isFull } from './medium-error.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { beginSession, type LiveSession } from './protocol/session.ts';
@@ -31,7 +31,7 @@ export interface BeginPruneOptions {
 export interface PruneSession extends AsyncDisposable {
   /** As forgetSnapshots. */
   forget(
-    snapshots: readonly SnapshotId[],
+    snapshots: SnapshotId | readonly SnapshotId[],
     options: { readonly reason: string; readonly signal?: AbortSignal },
   ): Promise<void>;
   /**
@@ -51,6 +51,7 @@ const defaultSilenceMs = 20_000;
  */
 export async function beginPrune(store: Store, options: BeginPruneOptions): Promise<PruneSession> {
   const { context, keys } = insideOf(store);
+  if (store.host !== undefined) throw writeOnly(store.host, 'what a prune needs');
   await renewKeys(context.backend, keys);
   const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
   const { last } = await readGenerations(context, { signal, reading: 'mending' });
@@ -76,7 +77,7 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
   return {
     async forget(ids, how) {
       if (session() === undefined) throw new TypeError('Cannot forget in a dry run');
-      await forgetAll(context, ids, how);
+      await forgetAll(context, typeof ids === 'string' ? [ids] : ids, how);
     },
     async reclaim(how = {}) {
       const own = session();

@@ -1,8 +1,8 @@
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { type Fields, fieldsOf } from './cbor-fields.ts';
-import { storeError } from './errors.ts';
+import { isStoreError, type StillpointError, type StoreErrorCode, storeError } from './errors.ts';
 import type { SessionId } from './ids.ts';
-import type { KeyRing } from './keys/index.ts';
+import { type KeyRing, writeOnly } from './keys/index.ts';
 import {
   createSeal,
   isSignedBy,
@@ -11,6 +11,7 @@ import {
   type ObjectSeal,
   objectKinds,
   openSeal,
+  type Signer,
   signatureBytes,
 } from './seal/index.ts';
 import type { Randomness } from './seams.ts';
@@ -31,6 +32,8 @@ export interface OpenedRecord {
   readonly facts: ObjectHeader;
   /** 'key holder', a host's name, or undefined where nobody signed. */
   readonly signedBy: string | undefined;
+  /** The write-only host that signed it; undefined: a key holder's word. */
+  readonly host: string | undefined;
 }
 
 const featuresField = 0;
@@ -43,6 +46,7 @@ const keyHolderKinds: ReadonlySet<ObjectKind> = new Set<ObjectKind>([
   'damage',
   'ledger',
   'aborted',
+  'hold',
 ]);
 
 /** A whole object that is one record: header ‖ sealed(signature length u8 ‖ signature ‖ CBOR). */
@@ -56,8 +60,32 @@ export function sealRecordBody(ring: KeyRing, seal: ObjectSeal, fields: RecordFi
   const body = encodeCbor(new Map<number, CborValue>([[featuresField, []], ...fields]));
   // Always: a host without the passphrase that is added later can write records, and must not be able to have written
   // the earlier ones.
-  const signature = ring.keyHolder().sign(seal.signedBytes(body));
+  const signature = signerOf(ring, seal, fields).sign(seal.signedBytes(body));
   return seal.seal(0n, Buffer.concat([Uint8Array.of(signature.length), signature, body]));
+}
+
+function signerOf(ring: KeyRing, { facts }: ObjectSeal, fields: RecordFields): Signer {
+  const { self } = ring;
+  if (self === undefined) return ring.keyHolder();
+  // What a reader would refuse is not written; a sweep without anything in it is a veto, which every writer may give.
+  const isVeto = facts.kind === 'sweep' && [2, 3].every(key => isEmpty(fields.get(key)));
+  if (keyHolderKinds.has(facts.kind) && !isVeto)
+    throw writeOnly(self.name, `a record of kind ${facts.kind} for writing`);
+  return self.signer;
+}
+
+function isEmpty(value: CborValue | undefined): boolean {
+  return value instanceof Uint8Array && value.length === 0;
+}
+
+/** Whether an object was sealed by a member of the store who may not say such a thing. It is not damaged: it does not count. */
+export function isUntrusted(error: unknown): error is StillpointError<StoreErrorCode> {
+  return isStoreError(error) && error.code === 'STORE_DAMAGED' && error.context['isUntrusted'] === true;
+}
+
+/** Whether somebody without the passphrase can have written records: then a name alone says nothing. */
+export function mayHostsWrite({ hosts, self }: KeyRing): boolean {
+  return hosts.length > 0 || self !== undefined;
 }
 
 /** Opens a record. STORE_DAMAGED; STORE_NEWER when it needs a feature that this program does not know. */
@@ -81,7 +109,7 @@ export function openRecordBody(
   if (signed === undefined || (signed !== 0 && signed !== signatureBytes) || plain.length <= 1 + signed)
     throw storeError('STORE_DAMAGED', `Cannot read ${name}: its signature field is malformed`);
   const body = plain.subarray(1 + signed);
-  const signedBy = signer(ring, seal, { name, body, signature: plain.subarray(1, 1 + signed) });
+  const { signedBy, host } = signer(ring, seal, { name, body, signature: plain.subarray(1, 1 + signed) });
   const fields = fieldsOf(decodeCbor(body, { what: name }), name);
   const [feature] = fields.list(featuresField);
   if (feature !== undefined)
@@ -89,22 +117,23 @@ export function openRecordBody(
       remedy: 'Use a newer Stillpoint with this store.',
       context: { object: name },
     });
-  return { fields, facts: seal.facts, signedBy };
+  return { fields, facts: seal.facts, signedBy, host };
 }
 
 function signer(
   ring: KeyRing,
   seal: ObjectSeal,
   { name, body, signature }: { name: string; body: Uint8Array; signature: Uint8Array },
-): string | undefined {
+): Pick<OpenedRecord, 'signedBy' | 'host'> {
   const { epoch, kind, kem } = seal.facts;
   if (signature.length === 0) {
     const canHostsWrite = kem === 1 || (ring.hosts.length > 0 && objectKinds[kind].purpose === 'index');
-    if (!canHostsWrite) return undefined;
+    if (!canHostsWrite) return { signedBy: undefined, host: undefined };
     throw untrusted(name, 'it has no signature, and a host without the passphrase may have written it');
   }
   const message = seal.signedBytes(body);
-  if (isSignedBy(ring.keyHolder(epoch).publicKey, message, signature)) return 'key holder';
+  if (isSignedBy(ring.keyHolder(epoch).publicKey, message, signature))
+    return { signedBy: 'key holder', host: undefined };
   const host = ring.hosts.find(
     ({ publicKey, fromEpoch, untilEpoch = Number.POSITIVE_INFINITY }) =>
       epoch >= fromEpoch && epoch <= untilEpoch && isSignedBy(publicKey, message, signature),
@@ -112,9 +141,11 @@ function signer(
   if (host === undefined) throw untrusted(name, 'its signature is nobody’s that the key ring lists');
   if (keyHolderKinds.has(kind) && kind !== 'sweep')
     throw untrusted(name, `${host.name} signed it, and only a holder of the passphrase may`);
-  return host.name;
+  return { signedBy: host.name, host: host.name };
 }
 
 function untrusted(name: string, state: string): Error {
-  return storeError('STORE_DAMAGED', `Cannot trust ${name}: ${state}`, { context: { object: name } });
+  return storeError('STORE_DAMAGED', `Cannot trust ${name}: ${state}`, {
+    context: { object: name, isUntrusted: true },
+  });
 }

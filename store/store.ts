@@ -9,10 +9,18 @@ import type { ChunkClass, ChunkSource } from './content.ts';
 import { contextOf, type StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { ChunkId, SnapshotId, StoreId } from './ids.ts';
-import { createKeys, type Kdf, type OpenKeys, renewKeys, unlockKeys } from './keys/index.ts';
-import { type Manifest, manifestName } from './manifest.ts';
+import {
+  createKeys,
+  type Kdf,
+  type OpenKeys,
+  renewKeys,
+  unlockKeys,
+  unlockWithHostKey,
+} from './keys/index.ts';
+import { type Manifest, type ManifestOuter, manifestName } from './manifest.ts';
 import {
   listForgottenIds,
+  readClearParts,
   readManifest,
   readSnapshots,
   resolveSnapshot,
@@ -26,6 +34,8 @@ import type { Seams } from './seams.ts';
 export interface Store extends ChunkSource, AsyncDisposable {
   readonly id: StoreId;
   readonly location: string;
+  /** The write-only host whose key opened it: what needs reading is STORE_WRITE_ONLY. Undefined: a passphrase did. */
+  readonly host: string | undefined;
   /** Where this store cuts contents, rows and listings. */
   readonly cuts: Cuts;
   /** 16 bytes; equal in every store of one family. */
@@ -36,7 +46,7 @@ export interface Store extends ChunkSource, AsyncDisposable {
   readonly problems: readonly StoreProblem[];
   /**
    * Begins to write. STORE_UNPROVEN where the medium may overwrite, STORE_NEWER where a newer program prunes.
-   * The host's name is part of every snapshot, and its snapshots are counted.
+   * The host's name is part of every snapshot, and its snapshots are counted; a write-only host has that of its key.
    */
   beginBackup(options: { readonly host: string; readonly signal?: AbortSignal }): Promise<BackupSession>;
   /**
@@ -50,6 +60,11 @@ export interface Store extends ChunkSource, AsyncDisposable {
   }): Promise<AsyncDisposable>;
   /** All snapshots, oldest first. A damaged manifest: STORE_DAMAGED after the last one, unless onDamage takes it. */
   snapshots(options?: SnapshotsOptions): AsyncIterable<Manifest>;
+  /**
+   * What manifests say in clear, of all snapshots, in no order: who cannot open them sees this much, and can prove none of
+   * it. Damaged ones are left out.
+   */
+  clearParts(options?: { readonly signal?: AbortSignal }): AsyncIterable<ClearPart>;
   /** SNAPSHOT_UNKNOWN, STORE_DAMAGED. */
   manifest(id: SnapshotId, options?: { readonly signal?: AbortSignal }): Promise<Manifest>;
   /** The snapshot of a full id or a prefix of 4 or more digits. SNAPSHOT_UNKNOWN, SNAPSHOT_AMBIGUOUS. */
@@ -63,6 +78,14 @@ export interface OpenStoreOptions {
   readonly seams: Seams;
   readonly signal?: AbortSignal;
 }
+
+export interface OpenAsHostOptions extends Pick<OpenStoreOptions, 'seams' | 'signal'> {
+  /** The bytes of the host's key file. */
+  readonly keyFile: Uint8Array;
+}
+
+/** What stands outside a manifest's seal. */
+export type ClearPart = ManifestOuter & { readonly id: SnapshotId };
 
 export interface CreateStoreOptions extends OpenStoreOptions {
   readonly kdf?: Kdf;
@@ -84,10 +107,16 @@ export async function openStore(backend: Backend, options: OpenStoreOptions): Pr
   return storeWith(await loadContext(backend, keys, options), keys);
 }
 
+/** Opens a store to write to, with the key file of a write-only host. STORE_MISSING, STORE_WRONG_KEY, STORE_NEWER. */
+export async function openStoreAsHost(backend: Backend, options: OpenAsHostOptions): Promise<Store> {
+  const keys = await unlockWithHostKey(backend, options);
+  return storeWith(await loadContext(backend, keys, options), keys);
+}
+
 async function loadContext(
   backend: Backend,
   { ring }: OpenKeys,
-  { seams }: OpenStoreOptions,
+  { seams }: Pick<OpenStoreOptions, 'seams'>,
 ): Promise<StoreContext> {
   return contextOf({ backend, ring, zstd: await loadZstd(), seams });
 }
@@ -152,12 +181,13 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   }
 
   async function beginBackup({
-    host,
+    host: wanted,
     signal,
   }: {
     readonly host: string;
     readonly signal?: AbortSignal;
   }): Promise<BackupSession> {
+    const host = ring.self?.name ?? wanted;
     const record = { purpose: 'backup', host, startedMs: seams.clock.nowMs(), snapshots: [] } as const;
     const live = await beginSession(context, record, { signal });
     try {
@@ -219,6 +249,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const store: Store = {
     id: ring.storeId,
     location: backend.location,
+    host: ring.self?.name,
     cuts: cutsFrom((label, length) => ring.domainKey(`chunker/${label}`, length), config.sizes),
     rowDigestKey: ring.domainKey('chunker/row-digest', 16),
     cacheKey: ring.domainKey('store/cache'),
@@ -229,6 +260,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     beginBackup,
     beginReading,
     snapshots: options => readSnapshots(context, options),
+    clearParts: options => readClearParts(context, options),
     manifest,
     resolve: (text, options) => resolveSnapshot(context, text, options),
     close,

@@ -4,6 +4,7 @@ import type { ChunkRef, ChunkSource } from './content.ts';
 import { recordDamage } from './damage.ts';
 import { isStoreError } from './errors.ts';
 import { fromHex, type PackId, type SnapshotId } from './ids.ts';
+import { writeOnly } from './keys/index.ts';
 import { readLedger } from './ledger.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
@@ -91,6 +92,7 @@ export interface VerifyResult {
  */
 export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { context } = insideOf(store);
+  if (store.host !== undefined) throw writeOnly(store.host, 'what a verification needs');
   const { signal, noteAs, noteDetail = null } = options;
   const notes = new VerifyNotes(store, { host: noteAs, detail: noteDetail });
   const budget = budgetOf(context.seams.clock, options.maxDurationMs);

@@ -1,7 +1,7 @@
 import { Bits } from './chunk-index/bits.ts';
 import type { ChunkIndex } from './chunk-index/chunk-index.ts';
 import { readChunk } from './chunk-reader.ts';
-import type { ChunkRef } from './content.ts';
+import type { ChunkRef, ChunkSource } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { isStoreError, type StillpointError, storeError } from './errors.ts';
 import { type ChunkId, hex } from './ids.ts';
@@ -13,6 +13,8 @@ export interface WalkOptions {
   /** Must not grow while the walk lasts. */
   readonly index: ChunkIndex;
   readonly frames: FrameReader;
+  /** Gives nodes to who cannot open them in the store. */
+  readonly nodes?: ChunkSource | undefined;
   /** Called for each chunk once, whether a pack has it or not. */
   readonly onChunk?: (ref: ChunkRef, isListed: boolean) => void;
   /** What is below such a node is known already. */
@@ -74,7 +76,8 @@ export class Reachable {
   }
 
   async #read(id: ChunkId): Promise<Uint8Array | undefined> {
-    const { context, index, frames, onUnreadable } = this.#options;
+    const { context, index, frames, nodes, onUnreadable } = this.#options;
+    if (nodes !== undefined) return nodes.get(id, 'metadata');
     const answer = await readChunk({ context, frames, index }, { id, chunkClass: 'metadata' });
     if ('bytes' in answer) return answer.bytes;
     const { error: failure } = answer;

@@ -19,6 +19,7 @@ import { backupSettings } from '../settings/backup.ts';
 import { cacheDir, stateDir } from '../settings/folders.ts';
 import { refuseStoreInHome } from '../settings/places.ts';
 import { warnOfProblems } from '../snapshot-named.ts';
+import { tellWitness } from '../witness.ts';
 
 interface BackupOptions {
   readonly tag: readonly string[];
@@ -86,6 +87,7 @@ async function backUp(
   const unreadable = summary.home?.unreadable ?? [];
   for (const name of unreadable) context.output.warning(`Cannot read ${name}: it is not in the snapshot`);
   warnOfProblems(context, store);
+  await tellWitness(context, store);
   const isWhole = unreadable.length + summary.failures.length === 0;
   const notes = [...summary.warnings, ...(summary.timeMs === 0 ? [clockWarning] : [])];
   // What is worth a word beside a success is part of the result: only what went wrong is to wake somebody.

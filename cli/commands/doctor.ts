@@ -118,6 +118,7 @@ function appOf(context: Context, config: LoadedConfig): BackupSettings['app'] {
 function secretsOf({ env }: Context, { file, values }: LoadedConfig): SecretFile[] {
   const named: readonly (readonly [string, string | undefined])[] = [
     ['the passphrase', env['STILLPOINT_PASSPHRASE_FILE'] || values.passphraseFile],
+    ['the key of this host', env['STILLPOINT_KEY_FILE'] || values.keyFile],
     ['the database password', values.database?.passwordFile],
     ['the application password', values.app?.passwordFile],
     ['passwords of databases', env['PGPASSFILE']],

@@ -1,14 +1,16 @@
 import { engineError } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { type AddOptions, addSlot } from './keys/add.ts';
+import { addHost, dismissHost, type HostOptions } from './keys/hosts.ts';
 import { listSlots } from './keys/list.ts';
 import { type RemoveOptions, removeSlot } from './keys/remove.ts';
 import { type RotateOptions, rotate } from './keys/rotate.ts';
 
 type Action = 'list' | 'add' | 'remove' | 'rotate';
 
-interface KeysOptions extends AddOptions, RemoveOptions, RotateOptions {
+interface KeysOptions extends AddOptions, RemoveOptions, RotateOptions, HostOptions {
   readonly action: Action;
+  readonly host?: string;
 }
 
 /** Who may open the store. */
@@ -18,9 +20,11 @@ export const keys: Command<KeysOptions> = (context, { action, ...options }) => {
     case 'list':
       return listSlots(context, options);
     case 'add':
-      return addSlot(context, options);
+      return options.writeOnly ? addHost(context, options) : addSlot(context, options);
     case 'remove':
-      return removeSlot(context, options);
+      return options.host === undefined
+        ? removeSlot(context, options)
+        : dismissHost(context, { host: options.host });
     case 'rotate':
       return rotate(context, options);
     default:
@@ -39,6 +43,11 @@ const takenBy: Readonly<Record<OwnOption, readonly Action[]>> = {
   passphrase: ['rotate'],
   keepPassphraseFile: ['rotate'],
   dropOthers: ['rotate'],
+  writeOnly: ['add'],
+  name: ['add'],
+  output: ['add'],
+  renew: ['add'],
+  host: ['remove'],
 };
 
 /** What an action does not take is a mistake, not nothing: `keys list --drop-others` was meant to be something else. */

@@ -1,6 +1,6 @@
 import { type FenceRecord, listSnapshots, type Snapshot } from '../../engine/index.ts';
-import { type Ledger, readHolds, readLedger } from '../../store/index.ts';
-import type { Command } from '../context.ts';
+import { type ClearPart, type Ledger, readHolds, readLedger, type Store } from '../../store/index.ts';
+import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { count, duration, localTime, size, utcTime } from '../render/quantities.ts';
@@ -14,6 +14,7 @@ interface SnapshotsOptions {
 /** Lists the snapshots, newest last. One whose manifest cannot be read does not hide the others. */
 export const snapshots: Command<SnapshotsOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
+  if (store.host !== undefined) return listClearParts(context, store);
   const damaged: { readonly id: string; readonly message: string }[] = [];
   const onDamage = (id: string, { message }: Error) => void damaged.push({ id, message });
   const found = await listSnapshots(store, { ...options, onDamage });
@@ -27,6 +28,25 @@ export const snapshots: Command<SnapshotsOptions> = async (context, options) => 
   if (!context.output.json) for (const { message } of damaged) context.output.warning(message);
   return exitCodes.damaged;
 };
+
+/** What a host can know that may write only; nothing of it is proven. */
+async function listClearParts(context: Context, store: Store): Promise<number> {
+  const parts: ClearPart[] = [];
+  for await (const part of store.clearParts({ signal: context.signal })) parts.push(part);
+  parts.sort((a, b) => Number(a.host > b.host) - Number(a.host < b.host) || a.sequence - b.sequence);
+  const text = [
+    parts.length === 0
+      ? 'No snapshots.'
+      : table(
+          ['snapshot', 'host', 'number'],
+          parts.map(({ id, host, sequence }) => [id.slice(0, 8), host, String(sequence)]),
+        ),
+    `The key of ${store.host} may write only: this is what manifests say in clear, and nothing of it is proven.`,
+  ];
+  const snapshots = parts.map(({ id, host, sequence, previous }) => ({ id, host, sequence, previous }));
+  context.output.result({ snapshots, writeOnly: true }, text.join('\n'));
+  return exitCodes.done;
+}
 
 interface Known {
   readonly held: ReadonlySet<string>;
@@ -49,6 +69,8 @@ function toJson(snapshot: Snapshot, { held, ledger }: Known): Record<string, unk
     verifiedAt: verifiedMs === null ? null : utcTime(verifiedMs),
     held: held.has(snapshot.id),
     degradedOf: snapshot.degraded?.of ?? null,
+    host: snapshot.host,
+    writeOnly: snapshot.isWriteOnly ?? false,
   };
 }
 

@@ -127,6 +127,10 @@ async function instanceStates(
   let snapshots: readonly Snapshot[];
   try {
     await using store = await openConfiguredStore(context);
+    if (store.host !== undefined && wish.maxAgeMs === undefined) {
+      const text = `What ${store.location} holds is not known here: the key of ${store.host} may write only`;
+      return { instances: [], warnings: [text], isDamaged: false };
+    }
     const onDamage = (_id: string, { message }: Error) => void warnings.push(message);
     snapshots = await listSnapshots(store, { instance: wish.instance, onDamage });
   } catch (error) {

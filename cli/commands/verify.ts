@@ -14,6 +14,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
+import { withWitness } from '../witness.ts';
 
 interface VerifyOptions {
   readonly snapshots: readonly string[];
@@ -22,6 +23,7 @@ interface VerifyOptions {
   readonly maxDuration?: string;
   readonly instance?: string;
   readonly tag?: string;
+  readonly witness?: string;
 }
 
 /** Checks the store and the named snapshots (default: all); names what is damaged and what that takes with it. */
@@ -29,16 +31,19 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
   const { share, names } = dataWanted(options);
   const maxDurationMs = durationOf(options.maxDuration);
   await using store = await openConfiguredStore(context);
-  const result = await verifySnapshots({
-    store,
-    host: hostname(),
-    snapshots: await wanted(context, store, { ...options, snapshots: names }),
-    isNamed: names.length > 0,
-    readData: share ?? (maxDurationMs === undefined ? 0 : 'due'),
-    maxDurationMs,
-    signal: context.signal,
-    onProgress: context.progress.onProgress,
-  });
+  const snapshots = await wanted(context, store, { ...options, snapshots: names });
+  const result = await withWitness(context, { store, file: options.witness }, () =>
+    verifySnapshots({
+      store,
+      host: hostname(),
+      snapshots,
+      isNamed: names.length > 0,
+      readData: share ?? (maxDurationMs === undefined ? 0 : 'due'),
+      maxDurationMs,
+      signal: context.signal,
+      onProgress: context.progress.onProgress,
+    }),
+  );
   for (const damage of result.elsewhere) context.output.warning(describe(damage).join('\n'));
   for (const pack of result.unsteady)
     context.output.warning(`${pack} could not be read, and could a moment later: look at the medium`);

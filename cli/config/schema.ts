@@ -261,6 +261,18 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('A command for /bin/sh that prints the passphrase, in place of passphraseFile.')
     .meta({ examples: ['pass show stillpoint'] }),
+  keyFile: path
+    .optional()
+    .describe(
+      'On a host that may write and not read: the file that `keys add --write-only` made for it, in place of a passphrase.',
+    )
+    .meta({ examples: ['/etc/stillpoint/host-key'] }),
+  witness: path
+    .optional()
+    .describe(
+      'A file away from the store that remembers which snapshots were there: brought up to date after each backup, and compared by verify.',
+    )
+    .meta({ examples: ['/var/lib/stillpoint/witness'] }),
   home: home.optional().describe('The files of the application.'),
   database: database.optional().describe('The database that belongs to them.'),
   app: app.optional().describe('The application that is locked while the state is captured.'),

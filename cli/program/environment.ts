@@ -5,6 +5,10 @@ export const environment: readonly { readonly name: string; readonly text: strin
   { name: 'STILLPOINT_PASSPHRASE', text: 'the passphrase of the store' },
   { name: 'STILLPOINT_PASSPHRASE_FILE', text: 'a file whose first line it is' },
   { name: 'STILLPOINT_PASSPHRASE_COMMAND', text: 'a command for /bin/sh that prints it' },
+  {
+    name: 'STILLPOINT_KEY_FILE',
+    text: 'the key file of a host that may write and not read, in place of a passphrase',
+  },
   { name: 'STILLPOINT_NEW_PASSPHRASE', text: 'the new passphrase of `keys add` and `keys rotate`' },
   { name: 'STILLPOINT_NEW_PASSPHRASE_FILE', text: 'a file whose first line it is' },
   { name: 'STILLPOINT_NEW_PASSPHRASE_COMMAND', text: 'a command for /bin/sh that prints it' },

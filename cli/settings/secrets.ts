@@ -33,6 +33,35 @@ export async function readPassphrase(
   });
 }
 
+/** The key file of a write-only host, where one is named and no passphrase takes its place. */
+export function readKeyFile(context: Context): Uint8Array | undefined {
+  const { env, cwd } = context;
+  const named = ['STILLPOINT_PASSPHRASE', 'STILLPOINT_PASSPHRASE_FILE', 'STILLPOINT_PASSPHRASE_COMMAND'];
+  if (named.some(name => env[name])) return undefined;
+  const fromEnv = env['STILLPOINT_KEY_FILE'];
+  if (fromEnv) return readWhole(resolve(cwd, fromEnv), 'the key of this host');
+  const config = context.config();
+  const file = config?.values.keyFile;
+  if (file !== undefined && (config?.values.passphraseFile || config?.values.passphraseCommand))
+    throw engineError(
+      'CONFIG_INVALID',
+      `Cannot open the store: ${config.file} names a keyFile and a passphrase`,
+      {
+        remedy: 'On a host that may write only, leave the passphrase out; elsewhere, the keyFile.',
+      },
+    );
+  return file === undefined ? undefined : readWhole(file, 'the key of this host');
+}
+
+/** The bytes of a file that only its owner should read. */
+export function readWhole(file: string, what: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw unreadable(file, what, cause);
+  }
+}
+
 /** Where a new passphrase comes from, if the command line says so. */
 export interface NewPassphraseOptions {
   readonly newPassphraseFile?: string;
@@ -98,12 +127,16 @@ export function readSecretFile(file: string, what: string): string {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw engineError('CONFIG_INVALID', `Cannot read ${what} from ${file}: ${(cause as Error).message}`, {
-      remedy: 'Make the file readable for the user that runs the backup (mode 0600).',
-      cause,
-    });
+    throw unreadable(file, what, cause);
   }
   return firstLine(text, `${what} in ${file}`);
+}
+
+function unreadable(file: string, what: string, cause: unknown): Error {
+  return engineError('CONFIG_INVALID', `Cannot read ${what} from ${file}: ${(cause as Error).message}`, {
+    remedy: 'Make the file readable for the user that runs the backup (mode 0600).',
+    cause,
+  });
 }
 
 function runSecretCommand(command: string): string {

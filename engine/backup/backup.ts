@@ -12,6 +12,7 @@ import {
   releaseLatches,
   withLatch,
 } from '../latch/index.ts';
+import { rememberSnapshot } from '../own-snapshots.ts';
 import { encodePair } from '../pair-codec.ts';
 import { databaseBaseOf, findParent, homeBaseOf } from '../parent.ts';
 import type { OnPhase } from '../progress.ts';
@@ -60,8 +61,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   if (isLockable(app)) await releaseLatches({ ...place, app, clock, signal });
   const earlierViews = tellViews(await dropLeftViews({ ...place, clock, signal }), options);
   await using session = await store.beginBackup({ host: options.host, signal });
-  const { parent, recent } = await findParent(store, { instance });
   await using cache = await openCacheOf(options);
+  const { parent, recent } = await findParent(store, { instance, cache });
   const chunks = throughCache(session, cache);
   const access = { source: chunks, has: session.has };
 
@@ -164,8 +165,10 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     commands: runs.records,
   };
   const durationMs = elapsedMs(clock, startedMs);
-  const snapshot = await session.commit(encodePair({ ...options, ...found, durationMs }));
+  const manifest = encodePair({ ...options, ...found, durationMs });
+  const snapshot = await session.commit({ ...manifest, nodes: chunks });
   guard.noteCommitted(snapshot);
+  if (cache && store.host !== undefined) await rememberSnapshot(cache, { id: snapshot, ...manifest });
   await cache?.settle();
   return {
     ...found,

@@ -113,7 +113,7 @@ async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
 type Retained = Snapshot & Retainable;
 type Decided = Verdict<Retained> & { readonly isHeld: boolean };
 
-/** Decides about every snapshot, each instance by itself. */
+/** Decides about every snapshot, each instance by itself, and in it each write-only host. */
 async function decide(
   options: PruneOptions,
 ): Promise<{ readonly decided: Decided[]; readonly warnings: readonly string[] }> {
@@ -125,8 +125,10 @@ async function decide(
   const isUnknown = instance !== undefined && snapshots.length > 0 && !instances.has(instance);
   if (isUnknown && !mayBeUnknown) throw unknownInstance(store, instance, instances);
   const verdicts = new Map<string, Verdict<Retained>>();
-  for (const name of instances) {
-    const own = snapshots.filter(one => one.instance === name && !standsFor(one, snapshots));
+  for (const group of new Set(snapshots.map(groupOf))) {
+    const members = snapshots.filter(one => groupOf(one) === group);
+    const own = members.filter(one => !standsFor(one, snapshots));
+    const name = members[0]!.instance;
     const isProven = wholeAndProven(own);
     const retained = own.map(snapshot => ({
       ...snapshot,
@@ -177,6 +179,11 @@ function unknownInstance(store: Store, instance: string, instances: ReadonlySet<
     `Cannot prune ${instance} in ${store.location}: no snapshot is of that instance`,
     { remedy: `The store holds ${[...instances].join(', ')}.`, context: { instances: [...instances] } },
   );
+}
+
+/** What a write-only host says pushes nobody else's snapshots out: each is a group of its own. */
+function groupOf({ instance, host, isWriteOnly }: Snapshot): string {
+  return JSON.stringify(isWriteOnly ? [instance, host] : [instance]);
 }
 
 async function readableSnapshots(store: Store): Promise<Snapshot[]> {

@@ -53,6 +53,7 @@ export class ChunkIndex {
   readonly #packs: PackSpan[] = [];
   readonly #byName = new Map<PackId, number>();
   readonly #badFrames = new Set<number>();
+  readonly #doubtful = new Set<PackId>();
   readonly #masks: Masks | undefined;
   #frames = new Uint32Array(firstFrames * frameWords);
   #frameCount = 0;
@@ -167,6 +168,15 @@ export class ChunkIndex {
   /** Frames that are known bad. */
   badFrames(): FramePlace[] {
     return [...this.#badFrames].map(frame => this.frame(frame));
+  }
+
+  /** What is listed of the pack is the word of a host without the passphrase, and nobody else has read it. */
+  doubt(pack: PackId): void {
+    this.#doubtful.add(pack);
+  }
+
+  isDoubtful(pack: PackId): boolean {
+    return this.#doubtful.has(pack);
   }
 
   isBad(frame: number): boolean {

@@ -5,10 +5,11 @@ import { readTrailer } from '../pack/reader.ts';
 import { type PackRow, packName } from '../pack/row.ts';
 import { packBytesOf } from '../pack/trailer.ts';
 import { type Generations, readGenerations } from '../protocol/generations.ts';
-import { openRecord } from '../record.ts';
+import { isUntrusted, openRecord } from '../record.ts';
 import { ChunkIndex } from './chunk-index.ts';
 import { callOf, namesOf, readMasks, type StoreProblem, tolerate } from './masks.ts';
 import { decodeIndexPart, type IndexPart } from './parts.ts';
+import { Claims, packsRead } from './written.ts';
 
 /** Everything that is known about where chunks are. */
 export interface LoadedIndex {
@@ -26,6 +27,8 @@ export interface LoadedIndex {
   readonly sizes: ReadonlyMap<PackId, number>;
   /** Ids (hex) of chunks that are recorded as lost. */
   readonly lost: ReadonlySet<string>;
+  /** Packs that hosts without the passphrase wrote, and which; the index doubts those that no key holder has read. */
+  readonly written: ReadonlyMap<PackId, string>;
 }
 
 /** What a part of the index names. For a reader without packs. */
@@ -33,6 +36,8 @@ export interface PartFacts {
   readonly isReadable: boolean;
   readonly replaces: readonly string[];
   readonly packs: readonly PackId[];
+  /** The host without the passphrase that signed it, if one did. */
+  readonly host?: string | undefined;
 }
 
 export interface LoadOptions {
@@ -74,28 +79,84 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
   );
   const index = new ChunkIndex(masks);
   const uncertain = new UncertainRows();
-  const parts = await readParts(context, { problems }, options, (name, { rows }) => {
-    for (const row of rows) index.addPack(row);
-    if (!isReading) uncertain.add(rows, { isCertain: !isUnfinished(name.slice('index/'.length)) });
+  const claims = new Claims();
+  const parts = await readParts(context, { problems }, options, (name, { rows, written, host }) => {
+    const isCertain = !isUnfinished(name.slice('index/'.length));
+    const ofHosts = (row: PackRow) => host ?? written?.get(row.pack);
+    for (const row of rows) {
+      const claimant = ofHosts(row);
+      if (claimant === undefined) index.addPack(row);
+      else claims.add(row, { host: claimant, isCertain });
+    }
+    if (!isReading) uncertain.add(rows, { isCertain });
   });
+  const written = await takeClaims(context, { index, claims, problems }, options);
   const replaced = new Set([...parts.values()].flatMap(part => part.replaces.map(id => `index/${id}`)));
   const isDamaged = [...parts].some(([name, part]) => !part.isReadable && !replaced.has(name));
-  const asksTrailers = isDamaged || purpose === 'prune' || options.trailers === 'always';
+  const { self } = context.ring;
+  // What a pack says of itself is not for hosts.
+  const asksTrailers =
+    self === undefined && (isDamaged || purpose === 'prune' || options.trailers === 'always');
   // A later part has all that it said: nothing is missing without it.
   problems.splice(0, problems.length, ...problems.filter(({ object }) => !replaced.has(object)));
-  const loaded = { index, generations, parts, problems, hasTrailers: asksTrailers, lost };
+  const loaded = { index, generations, parts, problems, hasTrailers: asksTrailers, lost, written };
   if (isReading && !asksTrailers) return { ...loaded, unlisted: [], sizes: new Map() };
   const sizes = await listPacks(context, options);
   if (!isReading) await markAbsent(context, { index, sizes, problems }, options);
   const unlisted: PackRow[] = [];
   if (asksTrailers)
-    unlisted.push(...(await recoverRows(context, { index, sizes, problems, isUnfinished }, options)));
+    unlisted.push(
+      ...(await recoverRows(context, { index, sizes, problems, isUnfinished, written }, options)),
+    );
   unlisted.push(...uncertain.rows().filter(row => sizes.get(row.pack) === packBytesOf(row)));
+  // A writer lists again what it depends on: nothing that it doubts, and a host nothing but what is its own.
+  const isForMe = (pack: PackId) =>
+    purpose !== 'write' || (self === undefined ? !written.has(pack) : written.get(pack) === self.name);
   return {
     ...loaded,
     sizes,
-    unlisted: unlisted.filter(({ pack }) => index.hasPack(pack) && !tombstoned.has(pack)),
+    unlisted: unlisted.filter(({ pack }) => index.hasPack(pack) && !tombstoned.has(pack) && isForMe(pack)),
   };
+}
+
+/**
+ * Adds what hosts say of packs that no key holder lists. Where two say different things the pack itself decides. For a
+ * writer with the passphrase such packs are as good as damaged until a key holder has read them; for the host that wrote
+ * them they are what it knows of its own.
+ */
+async function takeClaims(
+  context: StoreContext,
+  { index, claims, problems }: Pick<Recovery, 'index' | 'problems'> & { readonly claims: Claims },
+  options: LoadOptions,
+): Promise<Map<PackId, string>> {
+  const written = new Map<PackId, string>();
+  const { self } = context.ring;
+  for (const { row, host, isContested, isCertain } of claims) {
+    if (index.hasPack(row.pack) || (self !== undefined && host !== self.name)) continue;
+    const object = packName(row.pack);
+    if (!isContested || self !== undefined) index.addPack(row);
+    else
+      await tolerate(problems, object, async () => {
+        const bytes = await sizeOf(context, object, options);
+        index.addPack(await readTrailer(context, { pack: row.pack, bytes }, callOf(options)));
+      });
+    written.set(row.pack, host);
+    if (self === undefined && !isCertain) index.doubt(row.pack);
+  }
+  if (self !== undefined || written.size === 0 || (options.purpose ?? 'read') === 'read') return written;
+  const read = await packsRead(context, options);
+  for (const pack of written.keys()) {
+    if (!read.has(pack)) index.doubt(pack);
+    if (options.purpose !== 'write' || !index.isDoubtful(pack)) continue;
+    for (const { frame } of index.framesOf(pack)) index.markBad(frame);
+  }
+  return written;
+}
+
+async function sizeOf({ backend }: StoreContext, object: string, options: LoadOptions): Promise<number> {
+  for await (const { name, bytes } of backend.list(object, callOf(options)))
+    if (name === object) return bytes;
+  throw storeError('STORE_OBJECT_MISSING', `Cannot read ${object}: it is not there`);
 }
 
 /**
@@ -106,7 +167,7 @@ async function readParts(
   context: StoreContext,
   { problems }: { readonly problems: StoreProblem[] },
   options: LoadOptions,
-  take: (name: string, part: IndexPart) => void,
+  take: (name: string, part: SignedPart) => void,
 ): Promise<Map<string, PartFacts>> {
   const parts = new Map<string, PartFacts>();
   const missing = new Map<string, Error>();
@@ -118,7 +179,10 @@ async function readParts(
         take(name, part);
         missing.delete(name);
         const packs = options.purpose === 'prune' ? part.rows.map(({ pack }) => pack) : [];
-        parts.set(name, { isReadable: true, replaces: part.replaces, packs });
+        parts.set(name, { isReadable: true, replaces: part.replaces, packs, host: part.host });
+      } else if (context.ring.self !== undefined && isUntrusted(part)) {
+        // Another host's, or nobody's: this one cannot tell, and needs neither.
+        parts.set(name, { isReadable: true, replaces: [], packs: [] });
       } else if (part.code === 'STORE_OBJECT_MISSING' && !missing.has(name)) {
         missing.set(name, part);
         hasMissed = true;
@@ -142,15 +206,21 @@ export async function listParts(
   return namesOf(context, { prefix: 'index/', pattern: indexPattern }, options);
 }
 
+/** A part of the index, and the host without the passphrase that signed it, if one did. */
+export type SignedPart = IndexPart & { readonly host: string | undefined };
+
 /** A part of the index, or why it cannot be read. STORE_NEWER. */
 export async function readPart(
   { backend, ring }: StoreContext,
   name: string,
   options: { readonly signal?: AbortSignal | undefined },
-): Promise<IndexPart | StillpointError> {
+): Promise<SignedPart | StillpointError> {
   try {
-    const { fields } = openRecord(ring, await backend.get(name, callOf(options)), { kind: 'index', name });
-    return decodeIndexPart(fields, name);
+    const bytes = await backend.get(name, callOf(options));
+    const { fields, host } = openRecord(ring, bytes, { kind: 'index', name });
+    const part = decodeIndexPart(fields, name);
+    // A host says what it wrote, and nothing of what others did.
+    return host === undefined ? { ...part, host } : { ...part, host, replaces: [], written: undefined };
   } catch (error) {
     if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
     return error;
@@ -220,12 +290,13 @@ interface Recovery {
   readonly sizes: ReadonlyMap<PackId, number>;
   readonly problems: StoreProblem[];
   readonly isUnfinished: (id: string) => boolean;
+  readonly written: Map<PackId, string>;
 }
 
 /** Adds the packs that no part lists, from their trailers. */
 async function recoverRows(
   context: StoreContext,
-  { index, sizes, problems, isUnfinished }: Recovery,
+  { index, sizes, problems, isUnfinished, written }: Recovery,
   options: LoadOptions,
 ): Promise<PackRow[]> {
   const recovered: PackRow[] = [];
@@ -233,7 +304,12 @@ async function recoverRows(
     if (isUnfinished(pack) || index.hasPack(pack)) continue;
     await tolerate(problems, packName(pack), async () => {
       const row = await readTrailer(context, { pack, bytes }, callOf(options));
-      if (index.addPack(row)) recovered.push(row);
+      if (!index.addPack(row)) return;
+      recovered.push(row);
+      if (!row.isSealedToKey) return;
+      written.set(pack, '');
+      index.doubt(pack);
+      if (options.purpose === 'write') for (const { frame } of index.framesOf(pack)) index.markBad(frame);
     });
   }
   return recovered;

@@ -11,9 +11,11 @@ export interface IndexPart {
   readonly rows: readonly PackRow[];
   /** Ids of parts whose rows are all here. They are deleted by a later generation, and harmless until then. */
   readonly replaces: readonly string[];
+  /** Those of the packs that write-only hosts wrote, by the host's name ('' where it is not known). */
+  readonly written?: ReadonlyMap<PackId, string> | undefined;
 }
 
-const fields = { rows: 1, replaces: 2 } as const;
+const fields = { rows: 1, replaces: 2, written: 3 } as const;
 const classes = ['data', 'metadata'] as const;
 
 /** The record of `index/<id>`. */
@@ -25,14 +27,39 @@ export function encodeIndexPart(part: IndexPart): RecordFields {
       rows.map(row => [fromHex(row.pack), classes.indexOf(row.chunkClass), row.frames, row.chunks]),
     ],
     [fields.replaces, [...part.replaces].sort().map(fromHex)],
+    ...encodeWritten(rows, part.written),
   ]);
+}
+
+/** [host, ids], ascending by host; absent where there is none, as in every part of a store without hosts. */
+function encodeWritten(rows: readonly PackRow[], written: IndexPart['written']): [number, CborValue][] {
+  const byHost = new Map<string, PackId[]>();
+  for (const { pack } of rows) {
+    const host = written?.get(pack);
+    if (host !== undefined) byHost.set(host, [...(byHost.get(host) ?? []), pack]);
+  }
+  if (byHost.size === 0) return [];
+  const hosts = [...byHost].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return [[fields.written, hosts.map(([host, packs]) => [host, fromHex(packs.join(''))])]];
+}
+
+function decodeWritten(record: Fields, name: string): ReadonlyMap<PackId, string> {
+  const written = new Map<PackId, string>();
+  for (const value of record.has(fields.written) ? record.list(fields.written) : []) {
+    const [host, ids] = Array.isArray(value) && value.length === 2 ? value : [];
+    if (typeof host !== 'string' || !(ids instanceof Uint8Array) || ids.length === 0 || ids.length % 32 !== 0)
+      throw malformed(name, 'its list of hosts is malformed');
+    for (let at = 0; at < ids.length; at += 32) written.set(hex(ids.subarray(at, at + 32)) as PackId, host);
+  }
+  return written;
 }
 
 /** Every row is checked. STORE_DAMAGED. */
 export function decodeIndexPart(record: Fields, name: string): IndexPart {
-  const part = {
+  const part: IndexPart = {
     rows: record.list(fields.rows).map(row => decodeRow(row, name)),
     replaces: record.list(fields.replaces).map(id => idFrom(id, name)),
+    written: decodeWritten(record, name),
   };
   ascending(
     part.rows.map(row => row.pack),

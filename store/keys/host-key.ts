@@ -32,6 +32,8 @@ export interface HostEpoch {
   /** X25519 public keys of the purposes `data` and `metadata`. */
   readonly dataRecipient: Uint8Array;
   readonly metadataRecipient: Uint8Array;
+  /** Ed25519 public key of who holds the passphrase: 32 bytes. Without it the host can believe no record of a prune. */
+  readonly keyHolder?: Uint8Array;
 }
 
 const magic = Uint8Array.of(0x89, 0x53, 0x74, 0x68);
@@ -47,6 +49,7 @@ export function hostEpochFrom(ring: KeyRing, epoch: number): HostEpoch {
     indexKey: purposeKeyFrom(secret, 'index'),
     dataRecipient: recipientPublicKey(purposeKeyFrom(secret, 'data')),
     metadataRecipient: recipientPublicKey(purposeKeyFrom(secret, 'metadata')),
+    keyHolder: ring.keyHolder(epoch).publicKey,
   };
 }
 
@@ -103,6 +106,7 @@ function hostKeyValue(key: HostKey): CborValue {
             [2, epoch.indexKey],
             [3, epoch.dataRecipient],
             [4, epoch.metadataRecipient],
+            ...(epoch.keyHolder === undefined ? [] : [[5, epoch.keyHolder] as const]),
           ]),
       ),
     ],
@@ -125,6 +129,7 @@ function readHostKey(fields: Fields): HostKey {
         indexKey: epoch.bytes(2, 32),
         dataRecipient: epoch.bytes(3, 32),
         metadataRecipient: epoch.bytes(4, 32),
+        ...(epoch.has(5) ? { keyHolder: epoch.bytes(5, 32) } : {}),
       };
     }),
     configHash: fields.bytes(6, 32),

@@ -1,6 +1,7 @@
 export { addSlot, type NewSlot } from './add.ts';
 export { type CreateKeysOptions, createKeys } from './create.ts';
 export type { DomainLabel, DomainSecrets } from './hierarchy.ts';
+export { dismissHost, type NewHost, newHost, renewHost } from './hosts.ts';
 export type { Kdf } from './kdf.ts';
 export type { OpenKeys } from './layout.ts';
 export { removeSlot } from './remove.ts';
@@ -9,3 +10,4 @@ export { type KeyHost, type KeySlot, type KeysReport, reportKeys, slotId } from 
 export type { Epoch, HostRecord, KeyRing, RingKey } from './ring.ts';
 export { type Rotated, type RotateOptions, rotateRing } from './rotate.ts';
 export { unlockKeys } from './unlock.ts';
+export { unlockWithHostKey, writeOnly } from './write-only.ts';

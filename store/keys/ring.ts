@@ -50,6 +50,8 @@ export interface KeyRing extends SealKeys {
   readonly epoch: number;
   readonly domain: DomainSecrets;
   readonly hosts: readonly HostRecord[];
+  /** Set where these are the keys of a write-only host: it signs as itself, and opens nothing but the index and the protocol. */
+  readonly self?: { readonly name: string; readonly signer: Signer };
   /** STORE_DAMAGED for an epoch that never was. */
   epochSecret(epoch: number): Uint8Array;
   /** A key that never rotates, 32 bytes by default. For cuts: `cutsFrom((label, length) => domainKey('chunker/' + label, length))`. */

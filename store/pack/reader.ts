@@ -115,7 +115,7 @@ export async function readTrailer(
   const row = decodeTrailer(trailer, { pack, chunkClass, subject });
   if (packBytesOf(row) !== bytes)
     throw damaged(name, `it has ${bytes} bytes, its trailer says ${packBytesOf(row)}`);
-  return row;
+  return seal.facts.kem === 1 ? { ...row, isSealedToKey: true } : row;
 }
 
 function damaged(name: string, state: string): Error {

@@ -24,6 +24,8 @@ export interface PackRow {
   readonly chunkClass: ChunkClass;
   readonly frames: Uint8Array;
   readonly chunks: Uint8Array;
+  /** Its own header says that it was sealed without the passphrase; known only where the pack itself was asked. */
+  readonly isSealedToKey?: true;
 }
 
 export const frameRowBytes = 13;

@@ -2,7 +2,7 @@ import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import { hex, type PackId, type SessionId } from '../ids.ts';
-import { createSeal, type ObjectSeal, openSeal, sealOverheadBytes } from '../seal/index.ts';
+import { createSeal, type ObjectSeal, proofSeal, sealOverheadBytes } from '../seal/index.ts';
 import type { Randomness } from '../seams.ts';
 import { decodeFrame, type EncodedFrame } from './frame.ts';
 import { encodeChunkRow, encodeFrameRow, type PackRow, packName } from './row.ts';
@@ -36,7 +36,7 @@ export async function sealPack(
   const name = packName(pack);
   const kind = `${chunkClass}-pack` as const;
   const seal = createSeal(ring, { kind, session, name, randomness: seams.randomness });
-  const again = openSeal(ring, seal.header, { kind, name });
+  const again = proofSeal(ring, seal, { kind, name });
   const order = shuffled(frames.length, seams.randomness);
   const parts: Uint8Array[] = [seal.header];
   for (const [ordinal, from] of order.entries()) {

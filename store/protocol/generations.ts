@@ -1,7 +1,7 @@
 import type { StoreContext } from '../context.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
-import { openRecord } from '../record.ts';
+import { isUntrusted, mayHostsWrite, openRecord } from '../record.ts';
 import type { ObjectKind } from '../seal/index.ts';
 import {
   type DoneRecord,
@@ -62,7 +62,9 @@ export async function readGenerations(
   const names = await listNames(context, options);
   const numbers = [...names].map(name => Number(namePattern.exec(name)![1]));
   const last = numbers.reduce((most, number) => Math.max(most, number), 0);
-  const isDone = last === 0 || names.has(generationName(last, '.done'));
+  const isDone =
+    last === 0 || (names.has(generationName(last, '.done')) && (await isSaidDone(context, last, options)));
+  if (!isDone) await checkPredecessor(context, last, options);
   const swept = new Set<PackId>();
   const union = await lastUnion(context, { names, last }, options);
   for (const pack of union.packs) swept.add(pack);
@@ -80,6 +82,55 @@ export async function readGenerations(
     tombstoned: new Set(open?.sweep === undefined ? tombstonesOf(open?.record) : []),
     state: `${last} ${isDone ? 'done' : open?.sweep ? 'swept' : 'open'}`,
   };
+}
+
+/** Whose name is there may be a host's work that may not say such a thing: then nobody knows whether it is done. */
+async function isSaidDone(
+  context: StoreContext,
+  number: number,
+  options: GenerationOptions,
+): Promise<boolean> {
+  if (!mayHostsWrite(context.ring)) return true;
+  return (
+    (await unlessReading(context, generationName(number, '.done'), options, () =>
+      readDone(context, number, options),
+    )) !== undefined
+  );
+}
+
+/** A generation begins only when the one before is done: one of which that cannot be shown was begun by nobody who may. */
+async function checkPredecessor(
+  context: StoreContext,
+  number: number,
+  options: GenerationOptions,
+): Promise<void> {
+  if (number < 2 || !mayHostsWrite(context.ring)) return;
+  await unlessReading(context, generationName(number - 1, '.done'), options, () =>
+    readDone(context, number - 1, options),
+  );
+}
+
+/** Who only reads does without; anybody else stops. */
+async function unlessReading<T>(
+  { backend }: StoreContext,
+  name: string,
+  { onProblem, reading = 'strict' }: GenerationOptions,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isStoreError(error) || error.code === 'STORE_NEWER' || error.code === 'STORE_READ_FAILED')
+      throw error;
+    if (reading !== 'lenient')
+      throw storeError('STORE_DAMAGED', `Cannot write to ${backend.location}: ${error.message}`, {
+        remedy: `Nobody who may prune made it so. Find out which host did, dismiss it with \`stillpoint keys remove\`, and remove what is false below gc/.`,
+        context: { object: name },
+        cause: error,
+      });
+    onProblem?.(name, error);
+    return undefined;
+  }
 }
 
 export function tombstonesOf(record: GenerationRecord | undefined): PackId[] {
@@ -178,7 +229,13 @@ export async function readSweep(
   number: number,
   options: GenerationOptions = {},
 ): Promise<SweepRecord> {
-  return readOne(context, { number, part: '.sweep', kind: 'sweep', codec: sweepRecord }, options);
+  try {
+    return await readOne(context, { number, part: '.sweep', kind: 'sweep', codec: sweepRecord }, options);
+  } catch (error) {
+    if (!isUntrusted(error)) throw error;
+    // A host without the passphrase may veto, and nothing else: whatever it says, no key holder's sweep has this name.
+    return { number, packs: [], indexParts: [] };
+  }
 }
 
 export function readDone(
@@ -205,7 +262,7 @@ async function readOne<T extends { readonly number: number }>(
   { signal }: GenerationOptions,
 ): Promise<T> {
   const name = generationName(number, part);
-  const { fields, signedBy } = openRecord(ring, await backend.get(name, signal ? { signal } : {}), {
+  const { fields, host } = openRecord(ring, await backend.get(name, signal ? { signal } : {}), {
     kind,
     name,
   });
@@ -214,9 +271,9 @@ async function readOne<T extends { readonly number: number }>(
     throw storeError('STORE_DAMAGED', `Cannot read ${name}: it is of generation ${record.number}`);
   // A host without the passphrase may veto, and nothing else.
   const isVeto = 'packs' in record && Array.isArray(record.packs) && record.packs.length === 0;
-  if (signedBy !== undefined && signedBy !== 'key holder' && !isVeto)
-    throw storeError('STORE_DAMAGED', `Cannot trust ${name}: ${signedBy} may veto only`, {
-      context: { object: name },
+  if (host !== undefined && !isVeto)
+    throw storeError('STORE_DAMAGED', `Cannot trust ${name}: ${host} may veto only`, {
+      context: { object: name, isUntrusted: true },
     });
   return record;
 }

@@ -1,5 +1,4 @@
-import { listParts, readPart } from '../chunk-index/load.ts';
-import type { IndexPart } from '../chunk-index/parts.ts';
+import { listParts, readPart, type SignedPart } from '../chunk-index/load.ts';
 import { putIndexPart } from '../chunk-index/put-part.ts';
 import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
@@ -17,10 +16,14 @@ const smallPartsMax = 32;
 /** A merged part is closed when it reaches either. */
 const rowsPerPart = 512;
 const bytesPerPart = 8 * 1024 * 1024;
+/** In place of a digest: two hosts say different things of one pack. */
+const contested = 'contested';
 
 interface Facts {
   readonly name: string;
   readonly rows: number;
+  /** Where hosts without the passphrase say so. */
+  readonly packs: readonly PackId[];
   readonly hasSwept: boolean;
 }
 
@@ -38,19 +41,34 @@ export async function mergeParts(
   const before = new Map<PackId, string>();
   const facts: Facts[] = [];
   const replaced = new Set<string>();
-  for await (const [name, { rows, replaces }] of readParts(context, { signal })) {
-    for (const row of rows) if (!swept.has(row.pack)) before.set(row.pack, digestOf(context, row));
+  // What a host without the passphrase says of a pack counts where no key holder says anything else.
+  const claimed = new Map<PackId, string>();
+  for await (const [name, { rows, replaces, written, host }] of readParts(context, { signal })) {
+    for (const row of rows) {
+      if (swept.has(row.pack)) continue;
+      const isClaim = host !== undefined || written?.has(row.pack) === true;
+      if (!isClaim) before.set(row.pack, digestOf(context, row));
+      else if (!claimed.has(row.pack)) claimed.set(row.pack, digestOf(context, row));
+      else if (claimed.get(row.pack) !== digestOf(context, row)) claimed.set(row.pack, contested);
+    }
     for (const id of replaces) replaced.add(id);
-    facts.push({ name, rows: rows.length, hasSwept: rows.some(({ pack }) => swept.has(pack)) });
+    const packs = host === undefined && !written?.size ? [] : rows.map(({ pack }) => pack);
+    facts.push({ name, rows: rows.length, packs, hasSwept: rows.some(({ pack }) => swept.has(pack)) });
   }
+  for (const [pack, digest] of claimed)
+    if (!before.has(pack) && digest !== contested) before.set(pack, digest);
+  const isContested = (pack: PackId): boolean => claimed.get(pack) === contested && !before.has(pack);
   const isCurrent = ({ name }: Facts): boolean => !going.has(idOf(name)) && !replaced.has(idOf(name));
   const current = facts.filter(isCurrent);
   const small = current.filter(({ rows }) => rows < smallPartRowsMax);
+  // A part that lists what is contested stays as it is, and so does what others say of it.
   const chosen = current.filter(
-    part => part.hasSwept || (small.length > smallPartsMax && part.rows < smallPartRowsMax),
+    part =>
+      !part.packs.some(isContested) &&
+      (part.hasSwept || (small.length > smallPartsMax && part.rows < smallPartRowsMax)),
   );
   if (chosen.length === 0 && going.size === 0) return;
-  await writeMerged(context, { session, names: chosen.map(({ name }) => name), swept }, { signal });
+  await writeMerged(context, { session, names: chosen.map(({ name }) => name), swept, before }, { signal });
   await compare(context, { before, going }, { signal });
 }
 
@@ -60,19 +78,23 @@ async function writeMerged(
     session,
     names,
     swept,
+    before,
   }: {
     readonly session: SessionId;
     readonly names: readonly string[];
     readonly swept: ReadonlySet<PackId>;
+    /** By pack, a digest of the row that counts. */
+    readonly before: ReadonlyMap<PackId, string>;
   },
   { signal }: CallOptions,
 ): Promise<void> {
   let rows = new Map<PackId, PackRow>();
+  const written = new Map<PackId, string>();
   let replaces: string[] = [];
   let bytes = 0;
   const close = async (): Promise<void> => {
     if (replaces.length === 0) return;
-    await putIndexPart(context, { session, rows: [...rows.values()], replaces }, { signal });
+    await putIndexPart(context, { session, rows: [...rows.values()], replaces, written }, { signal });
     rows = new Map();
     replaces = [];
     bytes = 0;
@@ -81,7 +103,12 @@ async function writeMerged(
     const part = await readPart(context, name, { signal });
     if (!('rows' in part)) throw part;
     for (const row of part.rows) {
-      if (swept.has(row.pack) || rows.has(row.pack)) continue;
+      if (swept.has(row.pack) || before.get(row.pack) !== digestOf(context, row)) continue;
+      const host = part.host ?? part.written?.get(row.pack);
+      // A key holder's word is not taken back by a host's.
+      if (host === undefined) written.delete(row.pack);
+      else if (!rows.has(row.pack)) written.set(row.pack, host);
+      if (rows.has(row.pack)) continue;
       rows.set(row.pack, row);
       bytes += row.frames.length + row.chunks.length;
     }
@@ -112,7 +139,7 @@ async function compare(
 async function* readParts(
   context: StoreContext,
   { signal }: CallOptions,
-): AsyncGenerator<readonly [string, IndexPart]> {
+): AsyncGenerator<readonly [string, SignedPart]> {
   for (const name of await listParts(context, { signal })) {
     const part = await readPart(context, name, { signal });
     if ('rows' in part) yield [name, part];

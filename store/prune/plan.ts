@@ -147,9 +147,9 @@ function usesOf(index: ChunkIndex, { marked, isOwn }: Pick<PlanParts, 'marked' |
   for (let number = 0; number < index.numbersEnd; number++) {
     const key = index.keyOf(number);
     if (key === undefined || !marked.isLiveNumber(number)) continue;
-    const keeper = keeperOf(index, key, isOwn);
-    if (keeper === undefined) for (const { pack } of index.places(key)) pinned.add(pack);
-    else live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
+    const keepers = keepersOf(index, key, isOwn);
+    if (keepers.length === 0) for (const { pack } of index.places(key)) pinned.add(pack);
+    for (const keeper of keepers) live.set(keeper.pack, (live.get(keeper.pack) ?? 0) + sealedShare(keeper));
   }
   return index.packSizes().map(({ pack, chunkClass, bytes }) => ({
     pack,
@@ -162,21 +162,24 @@ function usesOf(index: ChunkIndex, { marked, isOwn }: Pick<PlanParts, 'marked' |
 }
 
 /**
- * The copy that stays where a chunk has several: that in the smallest pack id, so that whoever asks keeps the same; but
- * what this prune copied itself before anything else.
+ * The copies that stay where a chunk has several: what this prune copied itself before anything else, then that in the
+ * smallest pack id, so that whoever asks keeps the same. What only hosts without the passphrase say may not be so: where
+ * nothing better is there, each such copy stays.
  */
-export function keeperOf(
+export function keepersOf(
   index: ChunkIndex,
   key: Uint8Array,
   isOwn?: (pack: PackId) => boolean,
-): ChunkPlace | undefined {
+): readonly ChunkPlace[] {
   let keeper: ChunkPlace | undefined;
+  const doubtful: ChunkPlace[] = [];
   for (const place of index.places(key)) {
     if (index.isBad(place.frame)) continue;
-    if (isOwn?.(place.pack)) return place;
-    if (keeper === undefined || place.pack < keeper.pack) keeper = place;
+    if (isOwn?.(place.pack)) return [place];
+    if (index.isDoubtful(place.pack)) doubtful.push(place);
+    else if (keeper === undefined || place.pack < keeper.pack) keeper = place;
   }
-  return keeper;
+  return keeper === undefined ? doubtful : [keeper];
 }
 
 function sealedShare({ sealedBytes, length, rawBytes }: ChunkPlace): number {

@@ -16,7 +16,7 @@ import {
 } from '../pack/row.ts';
 import { PackWriter } from '../pack/writer.ts';
 import type { Marked } from './mark.ts';
-import { keeperOf, type RewrittenPack } from './plan.ts';
+import { keepersOf, type RewrittenPack } from './plan.ts';
 import type { IsTimeUp } from './time.ts';
 
 export interface RewriteParts {
@@ -68,7 +68,9 @@ export async function rewritePacks(
   });
   const list = async (): Promise<void> => {
     const part = rows.splice(0, rowsPerPartMax);
-    if (part.length > 0) await putIndexPart(context, { session, rows: part, replaces: [] }, { signal });
+    const { written } = loaded;
+    if (part.length > 0)
+      await putIndexPart(context, { session, rows: part, replaces: [], written }, { signal });
   };
   const done: PackId[] = [];
   const unreadable: PackId[] = [];
@@ -151,8 +153,8 @@ function wantedOf(
   for (let position = first; position < first + count; position++) {
     const key = chunkKeyAt(row, position);
     const length = chunkLengthAt(row, position);
-    if (marked.isLive(key) && keeperOf(index, key, isOwn)?.pack === row.pack)
-      wanted.push({ key, offset, length });
+    const isKept = keepersOf(index, key, isOwn).some(({ pack }) => pack === row.pack);
+    if (marked.isLive(key) && isKept) wanted.push({ key, offset, length });
     offset += length;
   }
   return wanted;

@@ -1,3 +1,4 @@
+import type { ChunkPlace } from '../chunk-index/chunk-index.ts';
 import { type LoadedIndex, listPacks, loadIndex } from '../chunk-index/load.ts';
 import { putIndexPart } from '../chunk-index/put-part.ts';
 import type { StoreContext } from '../context.ts';
@@ -86,7 +87,9 @@ async function decide(
   const own = session.slice(0, 32);
   const tombstoned = new Set(tombstonesOf(record));
   const toList = loaded.unlisted.filter(({ pack }) => !tombstoned.has(pack) && !pack.startsWith(own));
-  if (toList.length > 0) await putIndexPart(context, { session, rows: toList, replaces: [] }, { signal });
+  const { written } = loaded;
+  if (toList.length > 0)
+    await putIndexPart(context, { session, rows: toList, replaces: [], written }, { signal });
   const packs = sweepable({ loaded, marked, record, isAlive });
   const indexParts = replacedParts(loaded, record.indexParts, packs);
   await putSweep(context, { session, sweep: { number, packs, indexParts } }, { signal });
@@ -123,7 +126,9 @@ export function sweepable({
     if (key === undefined) continue;
     const places = index.places(key);
     if (!places.some(({ pack }) => tombstoned.has(pack)) || !marked.isLiveNumber(number)) continue;
-    if (places.some(({ pack, frame }) => !tombstoned.has(pack) && !index.isBad(frame))) continue;
+    const isSafe = ({ pack, frame }: ChunkPlace) =>
+      !tombstoned.has(pack) && !index.isBad(frame) && !index.isDoubtful(pack);
+    if (places.some(isSafe)) continue;
     for (const { pack } of places) spared.add(pack);
   }
   // What nobody can look into may hold what is nowhere else.
@@ -141,8 +146,9 @@ function replacedParts(
   const gone = new Set<PackId>(going);
   const proposed = new Set(candidates);
   const staying = new Set<PackId>();
-  for (const [name, { packs }] of parts)
-    if (!proposed.has(name.slice('index/'.length))) for (const pack of packs) staying.add(pack);
+  for (const [name, { packs, host }] of parts)
+    if (host === undefined && !proposed.has(name.slice('index/'.length)))
+      for (const pack of packs) staying.add(pack);
   return candidates.filter(id => {
     const part = parts.get(`index/${id}`);
     return (

@@ -9,6 +9,7 @@ export {
   type ObjectSeal,
   openObject,
   openSeal,
+  proofSeal,
   type SealKeys,
   sealObject,
   sealOverheadBytes,

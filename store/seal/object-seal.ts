@@ -16,6 +16,8 @@ export interface SealKeys {
   readonly blake3: Blake3;
   /** 32 bytes; undefined for an epoch that these keys do not know. */
   purposeKey(purpose: Purpose, epoch: number): Uint8Array | undefined;
+  /** The public key to seal to in the newest epoch, where the purpose's own key is not at hand. */
+  recipient?(purpose: Purpose): Uint8Array | undefined;
 }
 
 /** One object's key. Sealing and opening do not depend on order. */
@@ -49,10 +51,10 @@ export interface CreateSealOptions {
 }
 
 /** A new object's seal under the newest epoch; its random bytes make its key unlike every other's. */
-export function createSeal(
-  keys: SealKeys,
-  { kind, session, name, randomness }: CreateSealOptions,
-): ObjectSeal {
+export function createSeal(keys: SealKeys, options: CreateSealOptions): ObjectSeal {
+  const { kind, session, name, randomness } = options;
+  const recipient = keys.recipient?.(objectKinds[kind].purpose);
+  if (recipient !== undefined) return createSealTo(recipient, keys, options);
   const facts: ObjectHeader = { kind, kem: 0, epoch: keys.epoch, session, random: randomness.bytes(32) };
   return makeSeal(keys, {
     facts,
@@ -97,6 +99,28 @@ export function openSeal(
     }
   }
   return makeSeal(keys, { facts, header: bytes.slice(0, headerBytes), name, secret });
+}
+
+/**
+ * Another seal of the same object, made from its header as a reader makes it, for looking at what was sealed before it is
+ * published. A write-only host can't: it gets the seal that it has, once the header says what it should.
+ */
+export function proofSeal(
+  keys: SealKeys,
+  seal: ObjectSeal,
+  expected: { readonly kind: ObjectKind; readonly name: string },
+): ObjectSeal {
+  if (seal.facts.kem === 0) return openSeal(keys, seal.header, expected);
+  const { kind, kem, epoch, session, random } = decodeHeader(seal.header, keys.blake3, expected.name);
+  const { facts } = seal;
+  const isSame =
+    kind === expected.kind &&
+    kem === facts.kem &&
+    epoch === facts.epoch &&
+    session === facts.session &&
+    Buffer.compare(random, facts.random) === 0;
+  if (!isSame) throw damaged(expected.name, 'its header is not the one that was meant');
+  return seal;
 }
 
 /** A whole object of one part: header ‖ nonce ‖ ciphertext ‖ tag. */

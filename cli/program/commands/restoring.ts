@@ -27,12 +27,20 @@ export const restoring: readonly CommandDescription[] = [
         flags: '--max-duration <duration>',
         text: 'end well after so long; read data that is due until then',
       },
+      {
+        flags: '--witness <file>',
+        text: 'compare with what this file, kept away from the store, says was there, and bring it up to date where all is well; else `witness` of the configuration',
+      },
     ],
     exitCodes: ofStores,
     examples: [
       { line: 'stillpoint verify', text: 'the structure of everything: quick' },
       { line: 'stillpoint verify --max-duration 1h', text: 'every day: what is due' },
       { line: 'stillpoint verify --read-data', text: 'every byte' },
+      {
+        line: 'stillpoint verify --witness /mnt/away/witness',
+        text: 'and whether anything that was there is gone',
+      },
       { line: 'stillpoint verify latest --read-data --json', text: 'what one snapshot needs' },
     ],
     load: async () => (await import('../../commands/verify.ts')).verify,

@@ -12,6 +12,7 @@ export const sharing: readonly CommandDescription[] = [
     text: [
       '`list` shows every key slot, the epochs and the hosts. `add` lets another passphrase open the store. `remove` deletes a slot; that does not revoke, since whoever opened it may have kept the key that it wraps. `rotate` makes a new one and a new epoch: what is written from then on cannot be read with the old; what was written before still can.',
       'The store is opened with the passphrase that is used everywhere. A new one is never taken from the command line: it comes from an option or variable whose name has `new-passphrase` in it, or is asked for, twice, at the terminal. `rotate` goes on with the passphrase at hand, unless a new one is given. It can wrap the new key only with passphrases that it is given, so other slots need --keep-passphrase-file or --drop-others.',
+      '`add --write-only` lets a host write that can read nothing: it makes a key file, which takes the place of a passphrase there; `remove --host` ends that. After it, as after `rotate`, the other hosts need new key files: `add --write-only --renew`.',
     ],
     options: [
       { flags: '--label <text>', text: 'add: names the slot; readable without the passphrase' },
@@ -30,6 +31,14 @@ export const sharing: readonly CommandDescription[] = [
         flags: '--passphrase',
         text: 'rotate: change only the passphrase of the slot that this run opened; the key that it wraps stays',
       },
+      { flags: '--write-only', text: 'add: the key file of a host that may write and not read' },
+      { flags: '--name <host>', text: 'add: what that host is called in its snapshots' },
+      { flags: '-o, --output <file>', text: 'add: the new key file; nothing is overwritten' },
+      {
+        flags: '--renew <file>',
+        text: 'add: the key file of a host that is to be made anew, after the keys changed',
+      },
+      { flags: '--host <name>', text: 'remove: the write-only host that is dismissed' },
     ],
     exitCodes: [...ofStores, 'locked'],
     examples: [
@@ -39,6 +48,10 @@ export const sharing: readonly CommandDescription[] = [
         text: 'a second passphrase',
       },
       { line: 'stillpoint keys remove safe', text: 'no longer' },
+      {
+        line: 'stillpoint keys add --write-only --name bitbucket1 -o bitbucket1.key',
+        text: 'a host that may write and not read',
+      },
       {
         line: 'stillpoint keys rotate --new-passphrase-file /etc/stillpoint/new --drop-others',
         text: 'after a passphrase became known to who should not have it',

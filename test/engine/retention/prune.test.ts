@@ -6,6 +6,8 @@ import { type PruneOptions, prune } from '../../../engine/retention/prune.ts';
 import { listSnapshots } from '../../../engine/snapshots.ts';
 import {
   appendLedger,
+  beginPrune,
+  type Clock,
   forgetSnapshot,
   isStoreError,
   readHolds,
@@ -15,6 +17,7 @@ import {
 } from '../../../store/index.ts';
 import { somePair } from '../../helpers/pairs.ts';
 import { seededSeams } from '../../helpers/seeded.ts';
+import { sleeperClock } from '../../helpers/sleeper-clock.ts';
 import { makeStore } from '../../helpers/stores.ts';
 
 interface Wish {
@@ -209,6 +212,24 @@ test('whatever a store holds, a dry run says what the run then does', async () =
     ),
     { numRuns: 25 },
   );
+});
+
+test('another prune is waited for as long as was said', async () => {
+  const { clock, seams: living } = sleeperClock();
+  const store = await makeStore({ seams: living });
+  await commit(store, { instance: 'a', timeMs: day(1) });
+  const other = await beginPrune(store, { host: 'beta' });
+  const startMs = clock.monotonicMs();
+  const waitMs = 60_000;
+  await assert.rejects(pruneBy({}, store, { clock, waitMs }), { code: 'STORE_LOCKED' });
+  assert.ok(clock.monotonicMs() - startMs >= waitMs);
+  const impatient: Clock = {
+    ...clock,
+    async sleep() {
+      await other[Symbol.asyncDispose]();
+    },
+  };
+  assert.equal((await pruneBy({}, store, { clock: impatient, waitMs })).kept.length, 1);
 });
 
 test('a store in which nothing was ever stored has nothing to prune', async () => {

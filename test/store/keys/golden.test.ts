@@ -5,7 +5,7 @@ import { encodeCbor } from '../../../store/cbor.ts';
 import { decodeConfig, encodeConfig, newConfig } from '../../../store/config.ts';
 import { loadBlake3 } from '../../../store/hash.ts';
 import { fromHex, hex, type SessionId, type StoreId } from '../../../store/index.ts';
-import { decodeHostKey, encodeHostKey, hostEpochFrom } from '../../../store/keys/host-key.ts';
+import { decodeHostKey, encodeHostKey, type HostEpoch, hostEpochFrom } from '../../../store/keys/host-key.ts';
 import { makeRing, openRing, type RingBody, type RingPlace, sealRing } from '../../../store/keys/ring.ts';
 import { decodeSlot, openSlot, sealSlot } from '../../../store/keys/slots.ts';
 import {
@@ -122,19 +122,21 @@ const files: Readonly<Record<string, Uint8Array>> = {
   'object.bin': joinObject(objectSeal, record),
   'object.signature.bin': ring.keyHolder().sign(objectSeal.signedBytes(record)),
   'sealed-to-key.bin': Buffer.concat([packSeal.header, ...packParts]),
-  'host-key.bin': encodeHostKey(
-    {
-      storeId,
-      name: 'attic',
-      signingSeed: fromHex('5e'.repeat(32)),
-      domain: body.domain,
-      epochs: [hostEpochFrom(ring, 1), hostEpoch],
-      configHash: blake3.hash(encodeConfig(config, { macKey: configMacKey, blake3 })),
-      createdMs,
-    },
-    blake3,
-  ),
+  'host-key.bin': hostKeyOf([hostEpochFrom(ring, 1), hostEpoch].map(withoutKeyHolder)),
+  'host-key-2.bin': hostKeyOf([hostEpochFrom(ring, 1), hostEpoch]),
 };
+
+/** As the files were before they said who holds the passphrase. */
+function withoutKeyHolder({ keyHolder: _, ...epoch }: HostEpoch): HostEpoch {
+  return epoch;
+}
+
+function hostKeyOf(epochs: readonly HostEpoch[]): Uint8Array {
+  const configHash = blake3.hash(encodeConfig(config, { macKey: configMacKey, blake3 }));
+  const signingSeed = fromHex('5e'.repeat(32));
+  const host = { storeId, name: 'attic', signingSeed, domain: body.domain, epochs, configHash, createdMs };
+  return encodeHostKey(host, blake3);
+}
 
 if (update) {
   await mkdir(folder, { recursive: true });
@@ -186,10 +188,12 @@ test('the golden object that was sealed to a public key opens', async () => {
   assert.equal(Buffer.from(seal.open(2n ** 64n - 1n, bytes.subarray(96 + 33))).toString(), 'trailer');
 });
 
-test('the golden host key is read', async () => {
-  const key = decodeHostKey(await golden('host-key.bin'), blake3);
+test('the golden host keys are read', async () => {
+  const key = decodeHostKey(await golden('host-key-2.bin'), blake3);
   assert.equal(key.name, 'attic');
   assert.deepEqual(key.epochs.at(-1), hostEpoch);
+  const before = decodeHostKey(await golden('host-key.bin'), blake3);
+  assert.deepEqual(before.epochs.at(-1), withoutKeyHolder(hostEpoch));
 });
 
 test('a host key is damaged by any flipped bit, and newer where only its version is another', async () => {

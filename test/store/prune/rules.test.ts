@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import {
   type Backend,
@@ -11,10 +11,12 @@ import {
   type SessionId,
   type SnapshotId,
   type Store,
+  storeError,
 } from '../../../store/index.ts';
 import { damageRecord, generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
 import { openRecord, sealRecord } from '../../../store/record.ts';
 import { insideOf } from '../../../store/store.ts';
+import { observedBackend } from '../../helpers/faulty-backend.ts';
 import { checkWhole, drop, namesOf, prune } from '../../helpers/prune-rig.ts';
 import { commitFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
@@ -190,6 +192,37 @@ test('what an estimate says is what a prune then does, and the estimate writes n
       .reduce((sum, [, bytes]) => sum + bytes.length, 0),
   );
 });
+
+test('on a medium too full for copies what needs none goes, and the rest is said to wait', async () => {
+  const { backend, snapshots } = await prepared('abcd', 'hij', 'aefg');
+  const full = observedBackend(backend, ({ operation, name }) => {
+    if (operation !== 'put' || !name.startsWith('packs/')) return undefined;
+    const context = { errno: 'ENOSPC' };
+    return { when: 'before', error: storeError('STORE_WRITE_FAILED', `Cannot create ${name}`, { context }) };
+  });
+  const result = await drop(await reopenStore(full), snapshots[0]!, snapshots[1]!);
+  assert.ok(result.deletedPacks > 0 && result.rewrittenPacks === 0);
+  assert.ok(result.pending.roomBytes > 2000, JSON.stringify(result.pending));
+  const { freedBytes } = await prune(await reopenStore(backend));
+  assert.ok(Math.abs(freedBytes - result.pendingBytes) < 500, `${freedBytes} ${result.pendingBytes}`);
+  await checkWhole(backend, [snapshots[2]!]);
+});
+
+test('a store is left with little that is not needed, though no pack has much of it', async () => {
+  const { backend, store } = await prepared();
+  const some = (from: number, to: number) =>
+    new Map(Array.from({ length: to - from }, (_, i) => [`${from + i}`.padStart(4, '0'), content(from + i)]));
+  const first = await commitFiles(store, some(0, 120));
+  const second = await commitFiles(store, some(0, 100));
+  await drop(store, first);
+  const { pending, storedBytes } = await prune(store);
+  assert.ok(pending.mostlyNeededBytes < 0.04 * storedBytes, JSON.stringify({ pending, storedBytes }));
+  await checkWhole(backend, [second]);
+});
+
+function content(number: number): Buffer {
+  return createHash('shake256', { outputLength: 900 }).update(`${number}`).digest();
+}
 
 test('the many small packs of small backups are joined', async () => {
   const { backend, store } = await prepared('a');

@@ -1,45 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  beginPrune,
-  type Clock,
-  memoryBackend,
-  type Seams,
-  storeError,
-  systemSeams,
-} from '../../../store/index.ts';
+import { beginPrune, type Clock, memoryBackend, storeError, systemSeams } from '../../../store/index.ts';
 import { checkWhole, namesOf, prune } from '../../helpers/prune-rig.ts';
+import { sleeperClock } from '../../helpers/sleeper-clock.ts';
 import { commitFiles, readFiles } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
 const text = (content: string): Buffer => Buffer.from(content);
 const oneFile = new Map([['a', text('the content of a')]]);
-
-/** Time that passes only when somebody sleeps; then `every` calls back as often as it should. */
-function sleeperClock(): { clock: Clock; seams: Seams } {
-  let nowMs = 1_000_000;
-  const timers = new Set<{ ms: number; next: number; work: () => void }>();
-  const pass = (ms: number): void => {
-    nowMs += ms;
-    for (const timer of timers) for (; timer.next <= nowMs; timer.next += timer.ms) timer.work();
-  };
-  const clock: Clock = {
-    nowMs: () => nowMs,
-    nowNs: () => BigInt(nowMs) * 1_000_000n,
-    monotonicMs: () => nowMs,
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      pass(ms);
-      await new Promise(resolve => setImmediate(resolve));
-    },
-    every(ms, work) {
-      const timer = { ms, next: nowMs + ms, work };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-  };
-  return { clock, seams: { ...systemSeams, clock } };
-}
 
 test('a session shows signs of life, one at a time, and takes them with it', async () => {
   const { clock, seams } = sleeperClock();

@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import {
+  contradictions,
+  decodeWitness,
+  encodeWitness,
+  type Store,
+  takeWitness,
+  writeDurably,
+} from '../store/index.ts';
+import { engineError } from './errors.ts';
+import type { NamedDamage } from './verify.ts';
+
+export interface WitnessCheck {
+  /** True: there was no file, so nothing was compared. */
+  readonly isFirst: boolean;
+  readonly damage: readonly NamedDamage[];
+  /** Writes down what was seen now, in place of what was there. Only where nothing contradicts it. */
+  write(): Promise<void>;
+}
+
+export interface WitnessOptions {
+  /** Kept away from the store. */
+  readonly file: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Compares a store with what a file away from it says was there. USAGE where the file is of another store. A file that
+ * somebody changed is damage, like everything that it contradicts, and stays as it is.
+ */
+export async function checkWitness(store: Store, { file, signal }: WitnessOptions): Promise<WitnessCheck> {
+  const bytes = await readIfThere(file);
+  const seen = bytes && decodeWitness(store, bytes);
+  if (seen === 'of another store' || seen === 'of a newer version')
+    throw engineError('USAGE', `Cannot compare with the witness ${file}: it is ${seen}`, {
+      remedy: 'Name the file of this store, or a new one.',
+    });
+  const now = await takeWitness(store, { signal });
+  const damage =
+    seen === undefined
+      ? []
+      : seen === 'not what was written'
+        ? [{ object: file, state: 'It is not what was written: somebody changed it' }]
+        : await contradictions(store, { seen, now }, { signal });
+  return {
+    isFirst: seen === undefined,
+    damage: damage.map(({ object, state }) => ({
+      kind: 'witness',
+      object,
+      state,
+      affects: affected(object),
+    })),
+    async write() {
+      if (damage.length > 0) throw new TypeError('Cannot write a witness: what was seen contradicts it');
+      await writeDurably(file, encodeWitness(store, now), { overwrite: 'replace' });
+    },
+  };
+}
+
+/** Brings a witness up to date after a commit. Sentences about why it was not. */
+export async function updateWitness(store: Store, options: WitnessOptions): Promise<readonly string[]> {
+  try {
+    const check = await checkWitness(store, options);
+    if (check.damage.length === 0) await check.write();
+    return check.damage.map(
+      ({ object, state }) => `The witness ${options.file} contradicts ${object}: ${state}`,
+    );
+  } catch (error) {
+    return [`The witness ${options.file} was not brought up to date: ${(error as Error).message}`];
+  }
+}
+
+function affected(object: string): readonly string[] {
+  const [folder, id] = object.split('/');
+  return folder === 'manifests' && id ? [`snapshot ${id.slice(0, 8)}`] : [];
+}
+
+async function readIfThere(file: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw engineError('USAGE', `Cannot read the witness ${file}: ${(cause as Error).message}`, {
+      remedy: 'Name a file that can be read.',
+      cause,
+    });
+  }
+}

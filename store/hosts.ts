@@ -1,0 +1,33 @@
+import { dismissHost, type NewHost, newHost, renewHost } from './keys/index.ts';
+import { insideOf, type Store } from './store.ts';
+
+interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Makes the keys of a write-only host; it may write once `list` was called. STORE_HOST_REFUSED. */
+export function newWriteOnlyHost(
+  store: Store,
+  { name, signal }: CallOptions & { readonly name: string },
+): Promise<NewHost> {
+  const { context, keys } = insideOf(store);
+  return newHost(context, keys, { name, call: signal ? { signal } : {} });
+}
+
+/** The key file of a write-only host with the keys of every epoch until now. STORE_HOST_REFUSED. */
+export function renewWriteOnlyHost(
+  store: Store,
+  { keyFile, signal }: CallOptions & { readonly keyFile: Uint8Array },
+): Promise<{ readonly name: string; readonly keyFile: Uint8Array }> {
+  const { context, keys } = insideOf(store);
+  return renewHost(context, keys, { keyFile, call: signal ? { signal } : {} });
+}
+
+/** Ends a write-only host, and begins a new epoch. Names of the others: each needs a new key file. STORE_HOST_REFUSED. */
+export function dismissWriteOnlyHost(
+  store: Store,
+  { name, signal }: CallOptions & { readonly name: string },
+): Promise<readonly string[]> {
+  const { context, keys } = insideOf(store);
+  return dismissHost(context, keys, { name, call: signal ? { signal } : {} });
+}
