@@ -70,7 +70,10 @@ export class RepairWriting {
     const names: string[] = [];
     for (let from = 0; from === 0 || from < rows.length; from += rowsPerPartMax) {
       const isLast = from + rowsPerPartMax >= rows.length;
-      const part = { rows: rows.slice(from, from + rowsPerPartMax), replaces: isLast ? replaces : [] };
+      const own = rows.slice(from, from + rowsPerPartMax);
+      // What a host without the passphrase says of a pack stays its word alone, also where nobody knows which host it was.
+      const written = new Map(own.filter(row => row.isSealedToKey).map(({ pack }) => [pack, '']));
+      const part = { rows: own, replaces: isLast ? replaces : [], written };
       names.push(await putIndexPart(this.#context, { session, ...part }, { signal }));
     }
     return names;
