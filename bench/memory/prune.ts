@@ -54,15 +54,16 @@ function measure(): boolean {
     const folder = mkdtempSync(join(tmpdir(), 'bench-memory-'));
     try {
       run('build', folder, chunks);
-      const { peakBytes, deletedPacks, rewrittenPacks, ms } = JSON.parse(
+      const { peakBytes, byPhase, deletedPacks, rewrittenPacks, ms } = JSON.parse(
         run('prune', folder, chunks),
       ) as Told;
+      const phases = Object.entries(byPhase).map(([phase, bytes]) => `${phase} ${mib(bytes)}`);
       peaks.push({ chunks, bytes: peakBytes });
       const fits = peakBytes <= Number(values.mibMax) * 2 ** 20;
       isFine &&= fits;
       say(
         `${chunks} chunks: peak ${mib(peakBytes)}${fits ? '' : ` (wanted: at most ${values.mibMax} MiB)`}, ` +
-          `${deletedPacks} packs went, ${rewrittenPacks} copied from, ${(ms / 1000).toFixed(1)} s`,
+          `by the end of ${phases.join(', ')}; ${deletedPacks} packs went, ${rewrittenPacks} copied from, ${(ms / 1000).toFixed(1)} s`,
       );
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -76,6 +77,8 @@ function measure(): boolean {
 
 interface Told {
   readonly peakBytes: number;
+  /** The peak by the end of each. */
+  readonly byPhase: Readonly<Record<string, number>>;
   readonly deletedPacks: number;
   readonly rewrittenPacks: number;
   readonly ms: number;
@@ -103,9 +106,14 @@ async function prune(folder: string): Promise<void> {
   await using store = await openStore(await openLocalBackend(folder), { passphrase, seams: systemSeams });
   const startedMs = systemSeams.clock.monotonicMs();
   await using session = await beginPrune(store, { host: 'bench' });
-  const { deletedPacks, rewrittenPacks } = await session.reclaim();
+  const onProgress = ({ phase }: { readonly phase: string }) => {
+    peaks.set(phase, process.resourceUsage().maxRSS * 1024);
+  };
+  const peaks = new Map<string, number>();
+  const { deletedPacks, rewrittenPacks } = await session.reclaim({ onProgress });
   const ms = systemSeams.clock.monotonicMs() - startedMs;
-  const told: Told = { peakBytes: process.resourceUsage().maxRSS * 1024, deletedPacks, rewrittenPacks, ms };
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  const told: Told = { peakBytes, byPhase: Object.fromEntries(peaks), deletedPacks, rewrittenPacks, ms };
   process.stdout.write(JSON.stringify(told));
 }
 

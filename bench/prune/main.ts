@@ -32,7 +32,7 @@ const { values } = parseArgs({
     changed: { type: 'string', default: '1000' },
     bytes: { type: 'string', default: '4000' },
     /** How long the backup takes, as one that reads a disk. */
-    seconds: { type: 'string', default: '30' },
+    seconds: { type: 'string', default: '60' },
     write: { type: 'boolean', default: false },
     role: { type: 'string' },
     store: { type: 'string' },

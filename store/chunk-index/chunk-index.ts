@@ -49,7 +49,7 @@ const zstdBit = 0x80000000;
 
 /** The chunks of many packs. 28 bytes a slot at up to 3/4 load, and 12 a frame. */
 export class ChunkIndex {
-  readonly #chunks = new ChunkTable();
+  readonly #chunks: ChunkTable;
   readonly #packs: PackSpan[] = [];
   readonly #byName = new Map<PackId, number>();
   readonly #badFrames = new Set<number>();
@@ -58,8 +58,10 @@ export class ChunkIndex {
   #frames = new Uint32Array(firstFrames * frameWords);
   #frameCount = 0;
 
-  constructor(masks?: Masks) {
+  /** Where about so many copies are expected it need not grow, for which the old table and the new are there at once. */
+  constructor(masks?: Masks, expected = 0) {
     this.#masks = masks;
+    this.#chunks = new ChunkTable(expected);
   }
 
   /** Copies of chunks. */

@@ -2,7 +2,7 @@ import type { StoreContext } from '../context.ts';
 import { isStoreError, type StillpointError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
-import { type PackRow, packName } from '../pack/row.ts';
+import { chunkRowBytes, type PackRow, packName } from '../pack/row.ts';
 import { packBytesOf } from '../pack/trailer.ts';
 import { type Generations, readGenerations } from '../protocol/generations.ts';
 import { isUntrusted, openRecord } from '../record.ts';
@@ -77,7 +77,7 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
     { ...generations, tombstoned },
     { ...callOf(options), problems },
   );
-  const index = new ChunkIndex(masks);
+  const index = new ChunkIndex(masks, purpose === 'prune' ? await expectedChunks(context, options) : 0);
   const uncertain = new UncertainRows();
   const claims = new Claims();
   const parts = await readParts(context, { problems }, options, (name, { rows, written, host }) => {
@@ -196,6 +196,13 @@ async function readParts(
     names = (await listParts(context, options)).filter(name => !parts.has(name));
   }
   return parts;
+}
+
+/** Rather too few: a table that is twice as large as it must be costs more than one that grows in the end. */
+async function expectedChunks({ backend }: StoreContext, options: LoadOptions): Promise<number> {
+  let bytes = 0;
+  for await (const part of backend.list('index/', callOf(options))) bytes += part.bytes;
+  return Math.floor(bytes / (chunkRowBytes + 4));
 }
 
 /** Names of the parts of the index. */

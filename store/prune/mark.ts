@@ -10,7 +10,7 @@ import { KeySet } from './key-set.ts';
 import type { Root } from './roots.ts';
 import type { IsTimeUp } from './time.ts';
 
-const cacheBytesMax = 64 * 1024 * 1024;
+const cacheBytesMax = 16 * 1024 * 1024;
 const timeIsUp = new Error('The time is over');
 
 /** Which chunks are needed, whatever index one looks in. */
