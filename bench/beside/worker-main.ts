@@ -1,0 +1,103 @@
+// A host of the bench: does one part after the other over the real local backend, as its parent asks over the pipe.
+import { openSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { contextOf } from '../../store/context.ts';
+import {
+  type Backend,
+  beginPrune,
+  openLocalBackend,
+  openStore,
+  StillpointError,
+  systemSeams,
+} from '../../store/index.ts';
+import { insideOf, storeWith } from '../../store/store.ts';
+import { backUpFiles, smallBackups } from './backup-files.ts';
+import type { Answer, Orders, Part } from './orders.ts';
+import { type Call, type Step, stepsOf } from './steps.ts';
+import { passphrase } from './store.ts';
+
+const [template] = process.argv.slice(2);
+const first = await openStore(await openLocalBackend(template!), { passphrase, seams: systemSeams });
+const { context, keys } = insideOf(first);
+const before = await smallBackups(first);
+
+/** Written at once, so that it is there after a kill; the clock is one for all processes of a machine. */
+function note(log: number, ...words: readonly (string | number | bigint)[]): void {
+  writeSync(log, `${words.join('\t')}\n`);
+}
+
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  for (;;); // until the signal is there
+}
+
+/** Pauses, dies and writes down what happens, as the part says. */
+function viewOf(medium: Backend, { role, pauses, kill }: Part, log: number): Backend {
+  const tell = stepsOf(role);
+  const calls = new Map<Step, number>();
+  const around = async <T>(call: Call, work: () => Promise<T>): Promise<T> => {
+    const step = tell(call);
+    const number = (calls.get(step) ?? 0) + 1;
+    calls.set(step, number);
+    if (number === 1 && (pauses[step] ?? 0) > 0) await sleep(pauses[step]);
+    const dies = kill?.step === step && kill.call === number ? kill.when : undefined;
+    const fall = () => {
+      note(log, 'killed', role, step, process.hrtime.bigint());
+      die();
+    };
+    if (dies === 'before') fall();
+    const isOfInterest = /^(intents|gc)\//.test(call.name) && /put|delete/.test(call.operation);
+    const from = process.hrtime.bigint();
+    const result = await work();
+    if (isOfInterest)
+      note(log, call.operation, role, call.name, String(result), from, process.hrtime.bigint());
+    if (dies === 'after') fall();
+    return result;
+  };
+  return {
+    ...medium,
+    location: medium.location,
+    put: (name, bytes, options) => around({ operation: 'put', name }, () => medium.put(name, bytes, options)),
+    sync: options => around({ operation: 'sync', name: '' }, () => medium.sync(options)),
+    get: (name, options) => around({ operation: 'get', name }, () => medium.get(name, options)),
+    async *list(prefix, options) {
+      await around({ operation: 'list', name: prefix }, async () => undefined);
+      yield* medium.list(prefix, options);
+    },
+    delete: (name, options) => around({ operation: 'delete', name }, () => medium.delete(name, options)),
+    close: () => medium.close(),
+  };
+}
+
+async function act({ folder, log, part }: Orders): Promise<void> {
+  await sleep(part.waitMs);
+  const view = viewOf(await openLocalBackend(folder), part, openSync(log, 'a'));
+  const store = storeWith(contextOf({ ...context, backend: view }), keys);
+  const { host, files, snapshot, rounds } = part;
+  const known = snapshot === undefined ? undefined : before[snapshot];
+  if (part.role === 'writer') {
+    await backUpFiles(store, { host, files, parent: known });
+    return;
+  }
+  await using session = await beginPrune(store, { host, silenceMs: 0 });
+  if (known !== undefined) await session.forget(known.id, { reason: 'a bench' });
+  for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
+}
+
+process.on('message', (orders: Orders) => {
+  act(orders).then(
+    () => answer({ committed: orders.part.role === 'writer', code: undefined, error: undefined }),
+    (error: unknown) =>
+      answer({
+        committed: false,
+        code: error instanceof StillpointError ? error.code : 'none',
+        error: error instanceof Error ? error.stack : String(error),
+      }),
+  );
+});
+
+function answer(what: Answer): void {
+  process.send!(what);
+}
+
+process.send!('ready');

@@ -1,0 +1,46 @@
+// npm run mutants [-- --schedules 2000 --only NAME]: every mutant, and whether what must catch it does.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectRoot } from '../helpers/project.ts';
+import { play } from '../simulation/play.ts';
+import { mutants } from './all.ts';
+import type { Mutant } from './mutant.ts';
+
+const { values } = parseArgs({
+  options: { schedules: { type: 'string', default: '3000' }, only: { type: 'string' } },
+});
+
+/** By what it was caught; undefined: by nothing. */
+async function catcherOf({ name, caughtBy }: Mutant): Promise<string | undefined> {
+  if (caughtBy === 'schedules') {
+    const orders = { mutant: name, firstSeed: 1, schedules: Number(values.schedules), isUntilLoss: true };
+    const { losses, schedules } = await play(orders);
+    return losses[0] && `schedule ${schedules}: ${losses[0].split('\n')[0]}`;
+  }
+  for (const file of caughtBy) if (!(await passes(file, name))) return file;
+  return undefined;
+}
+
+function passes(file: string, mutant: string): Promise<boolean> {
+  const register = join(projectRoot, 'dist/test/mutants/register.js');
+  const child = spawn(process.execPath, ['--import', register, join(projectRoot, 'dist', file)], {
+    env: { ...process.env, STILLPOINT_MUTANT: mutant },
+    stdio: 'ignore',
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', code => resolve(code === 0));
+  });
+}
+
+let hasFailed = false;
+for (const mutant of mutants) {
+  if (values.only !== undefined && mutant.name !== values.only) continue;
+  const catcher = await catcherOf(mutant);
+  const isRight = (catcher === undefined) === (mutant.covered !== undefined);
+  hasFailed ||= !isRight;
+  const what = catcher ?? (mutant.covered ? `nothing lost: ${mutant.covered}` : 'NOT CAUGHT');
+  console.log(`${isRight ? 'ok ' : 'BAD'} ${mutant.name.padEnd(40)} ${what.slice(0, 150)}`);
+}
+if (hasFailed) process.exitCode = 1;

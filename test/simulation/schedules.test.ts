@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { mutants } from '../mutants/all.ts';
+import { mutate } from '../mutants/mutant.ts';
+import { play } from './play.ts';
+
+/** A night run sets more (npm run simulate); each failure names its seed. */
+const schedules = Number(process.env['STILLPOINT_SCHEDULES'] ?? 100);
+const firstSeed = Number(process.env['STILLPOINT_SEED'] ?? 1);
+
+test('whatever three writers, two prunes, a reader and a forgetter do beside each other, nothing committed is lost', async () => {
+  const { losses, others, overlapped, sweeps, kills } = await play({ firstSeed, schedules });
+  assert.deepEqual([...losses, ...others], []);
+  // Else they would have shown nothing.
+  assert.ok(schedules < 100 || (overlapped > 0 && sweeps > 0 && Object.keys(kills).length > 5));
+});
+
+/** Some of test/mutants/, and the first seed that catches each; `npm run mutants` seeks it for all. */
+const quick: Readonly<Record<string, number>> = {
+  'no second look': 12,
+  'no intent': 138,
+  'no veto': 14,
+  'sweep not exclusive': 111,
+  'no second decision': 25,
+  'tombstone before copy': 4,
+};
+
+for (const [name, seed] of Object.entries(quick))
+  test(`the schedules catch: ${mutants.find(mutant => mutant.name === name)?.breaks}`, async () => {
+    const { losses } = await play({ mutant: name, firstSeed: seed, schedules: 400, isUntilLoss: true });
+    assert.equal(losses.length, 1);
+  });
+
+test('every mutant fits the code as it is, and one that does not is refused', () => {
+  for (const mutant of mutants) assert.ok(Object.keys(mutate(mutant)).length > 0);
+  const patches = [{ file: 'store/forget.js', find: 'no such text', replace: '' }];
+  assert.throws(() => mutate({ name: 'stale', patches }), /0 times/);
+});

@@ -1,0 +1,247 @@
+import { backUpFiles, damageOf, type SmallBackup } from '../../bench/beside/backup-files.ts';
+import { contextOf } from '../../store/context.ts';
+import { forget } from '../../store/forget.ts';
+import {
+  type Backend,
+  beginPrune,
+  forgetSnapshot,
+  memoryBackend,
+  type SnapshotId,
+  StillpointError,
+  type Store,
+  verifyStore,
+} from '../../store/index.ts';
+import { readSweep } from '../../store/protocol/generations.ts';
+import { insideOf, storeWith } from '../../store/store.ts';
+import { seededSeams } from '../helpers/seeded.ts';
+import { makeStore } from '../helpers/stores.ts';
+import { Overlaps } from './overlaps.ts';
+import type { PrunerPart, ReaderPart, Schedule, WriterPart } from './plan.ts';
+import { faultText, type Party, Stage } from './stage.ts';
+
+/** What a schedule came to. */
+export interface Played {
+  /** What no schedule may come to. `isLoss`: a snapshot is not what somebody was told: gone, or there. */
+  readonly failure: { readonly what: string; readonly isLoss: boolean } | undefined;
+  readonly parties: readonly Party[];
+  readonly commits: number;
+  /** Sweeps that took something. */
+  readonly sweeps: number;
+  /** A pruner's sweep that took something was created while a living run's intent was there. */
+  readonly sweptBesideIntent: boolean;
+  /** The two were there at one time, whichever came first. */
+  readonly overlapped: boolean;
+  readonly vetoes: number;
+}
+
+/**
+ * What a party may answer where others count as dead at once: its session can go between the two puts that prove the
+ * medium, its snapshot can be forgotten, and what it reads can go.
+ */
+const expectedCodes: ReadonlySet<string> = new Set([
+  'STORE_LOCKED',
+  'STORE_UNPROVEN',
+  'SNAPSHOT_UNKNOWN',
+  'STORE_OBJECT_MISSING',
+]);
+
+/**
+ * A store with three snapshots that share some contents, one of them forgotten; made once, so that a schedule costs
+ * milliseconds.
+ */
+export class Story {
+  readonly #objects: ReadonlyMap<string, Uint8Array>;
+  readonly #seed: Store;
+  readonly #before: readonly SmallBackup[];
+
+  private constructor(objects: ReadonlyMap<string, Uint8Array>, seed: Store, before: readonly SmallBackup[]) {
+    this.#objects = objects;
+    this.#seed = seed;
+    this.#before = before;
+  }
+
+  static async prepare(): Promise<Story> {
+    const backend = memoryBackend();
+    const signed = insideOf(await makeStore({ backend, seams: seededSeams('prune story') }));
+    // Signatures, which no host of this store asks for, would be two thirds of a schedule's time.
+    const ring = { ...signed.context.ring };
+    ring.keyHolder = epoch => ({ ...signed.context.ring.keyHolder(epoch), sign: () => new Uint8Array(0) });
+    const store = storeWith(contextOf({ ...signed.context, ring }), { ...signed.keys, ring });
+    const first = await backUpFiles(store, { host: 'before', files: 'abcd' });
+    const second = await backUpFiles(store, { host: 'before', files: 'bef' });
+    const third = await backUpFiles(store, { host: 'before', files: 'ag' });
+    await forget(insideOf(store).context, first.id, { reason: 'a test' });
+    return new Story(backend.snapshot(), store, [second, third]);
+  }
+
+  /** Everything that a party may answer, and everything that is left, is checked. */
+  async play(schedule: Schedule): Promise<Played> {
+    const act = new Act(schedule, { objects: this.#objects, seed: this.#seed, before: this.#before });
+    return act.play();
+  }
+}
+
+interface Beginning {
+  readonly objects: ReadonlyMap<string, Uint8Array>;
+  readonly seed: Store;
+  readonly before: readonly SmallBackup[];
+}
+
+/** One schedule being played. */
+class Act {
+  readonly #schedule: Schedule;
+  readonly #beginning: Beginning;
+  readonly #medium;
+  readonly #stage: Stage;
+  readonly #overlaps = new Overlaps();
+  // Names decide which copy stays, and the clock when a long job lets others run: a seed must bring back all of it.
+  readonly #seams;
+  readonly #parties: Party[] = [];
+  readonly #committed: SmallBackup[] = [];
+  readonly #forgotten = new Set<SnapshotId>();
+  /** Of runs that ended without a snapshot, and know it. */
+  readonly #failed = new Set<string>();
+  #failure: string | undefined;
+  #isLoss = false;
+
+  constructor(schedule: Schedule, beginning: Beginning) {
+    this.#schedule = schedule;
+    this.#beginning = beginning;
+    this.#medium = memoryBackend({ objects: beginning.objects });
+    this.#stage = new Stage(schedule.order, happening => this.#overlaps.see(happening));
+    this.#seams = seededSeams(`schedule ${schedule.order}`);
+  }
+
+  async play(): Promise<Played> {
+    const { writers, pruners, readers, forgetters } = this.#schedule;
+    for (const [i, part] of writers.entries()) this.#addWriter(part, `host ${i + 1}`);
+    for (const part of pruners) this.#addPruner(part);
+    for (const part of readers) this.#addReader(part);
+    for (const part of forgetters) this.#addForgetter(part);
+    await this.#stage.run();
+    if (this.#failure === undefined) await this.#judge('');
+    if (this.#failure === undefined) await this.#pruneOnce();
+    if (this.#failure === undefined) await this.#judge('after the last prune, ');
+    const { context } = insideOf(this.#open(this.#medium));
+    const took = async (n: number) => (await readSweep(context, n)).packs.length > 0;
+    return {
+      failure: this.#failure === undefined ? undefined : { what: this.#failure, isLoss: this.#isLoss },
+      parties: this.#parties,
+      commits: this.#committed.length,
+      ...(await this.#overlaps.count(took)),
+    };
+  }
+
+  #add(
+    role: Party['role'],
+    troubles: Party['troubles'],
+    work: (view: Backend, party: Party) => Promise<void>,
+  ): void {
+    const party = this.#stage.add(this.#medium, { role, troubles }, async (view, self) => {
+      try {
+        await work(view, self);
+      } catch (error) {
+        const code = error instanceof StillpointError ? error.code : '';
+        if (expectedCodes.has(code) || String(error).includes(faultText)) return;
+        this.#failure ??= `${role}: ${error instanceof Error ? error.stack : String(error)}`;
+      }
+    });
+    this.#parties.push(party);
+  }
+
+  #addWriter({ files, parent, troubles }: WriterPart, host: string): void {
+    this.#add('writer', troubles, async (view, party) => {
+      let id: string | undefined;
+      try {
+        const done = await backUpFiles(this.#open(view), {
+          host,
+          files,
+          parent: parent === undefined ? undefined : this.#beginning.before[parent],
+          onSession: session => {
+            id = session.id;
+          },
+        });
+        this.#committed.push(done);
+      } catch (error) {
+        // Two faults in one commit: nobody can say.
+        const mayBeThere =
+          party.step === 'commit' && troubles.filter(({ kind }) => kind === 'fails').length > 1;
+        if (id !== undefined && !mayBeThere) this.#failed.add(id);
+        throw error;
+      }
+    });
+  }
+
+  #addPruner({ rounds, troubles }: PrunerPart): void {
+    this.#add('pruner', troubles, async view => {
+      await using session = await beginPrune(this.#open(view), { host: 'pruner', silenceMs: 0 });
+      for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
+    });
+  }
+
+  /** While its session is there it reads all of its snapshot; whoever removes that may take what it reads. */
+  #addReader({ snapshot, troubles }: ReaderPart): void {
+    this.#add('reader', troubles, async view => {
+      const wanted = this.#beginning.before[snapshot]!;
+      const store = this.#open(view);
+      const before = new Set(this.#sessions());
+      await using _reading = await store.beginReading({ host: 'reader', snapshots: [wanted.id] });
+      const own = this.#sessions().filter(name => !before.has(name));
+      await store.manifest(wanted.id);
+      const damage = await damageOf(store, wanted);
+      const isFault = damage?.includes(faultText);
+      const isStillThere = own.some(name => this.#overlaps.isReader(name) && this.#sessions().includes(name));
+      if (damage !== undefined && !isFault && isStillThere) this.#lose(`a reader: ${damage}`);
+    });
+  }
+
+  #addForgetter({ snapshot, troubles }: ReaderPart): void {
+    const { id } = this.#beginning.before[snapshot]!;
+    this.#add('forgetter', troubles, async view => {
+      this.#forgotten.add(id);
+      await forgetSnapshot(this.#open(view), id, { reason: 'a test' });
+    });
+  }
+
+  #sessions(): string[] {
+    return [...this.#medium.snapshot().keys()].filter(name => /^sessions\/[0-9a-f]{64}$/.test(name));
+  }
+
+  /** What was left undone is done. */
+  async #pruneOnce(): Promise<void> {
+    try {
+      await using session = await beginPrune(this.#open(this.#medium), { host: 'last', silenceMs: 0 });
+      await session.reclaim({ mayBeEmpty: true });
+    } catch (error) {
+      this.#failure = `the last prune: ${error instanceof Error ? error.stack : String(error)}`;
+    }
+  }
+
+  async #judge(when: string): Promise<void> {
+    const store = this.#open(this.#medium);
+    const listed = new Set<string>();
+    for await (const { id } of store.snapshots()) listed.add(id);
+    for (const id of this.#failed)
+      if (listed.has(id)) this.#lose(`${when}a run failed and left snapshot ${id}`);
+    for (const backup of [...this.#beginning.before, ...this.#committed]) {
+      if (this.#forgotten.has(backup.id)) continue;
+      const damage = listed.has(backup.id) ? await damageOf(store, backup) : 'it is not listed';
+      if (damage !== undefined) return this.#lose(`${when}snapshot ${backup.id}: ${damage}`);
+    }
+    if (this.#schedule.order % 16 !== 0) return;
+    // Also what a killed run committed.
+    const { damage } = await verifyStore(store, { readData: 1 });
+    if (damage.length > 0) this.#lose(`${when}${JSON.stringify(damage[0])}`);
+  }
+
+  #lose(what: string): void {
+    this.#isLoss = true;
+    this.#failure ??= what;
+  }
+
+  #open(backend: Backend): Store {
+    const { context, keys } = insideOf(this.#beginning.seed);
+    const seams = backend === this.#medium ? seededSeams('afterwards') : this.#seams;
+    return storeWith(contextOf({ ...context, backend, seams }), keys);
+  }
+}
