@@ -36,12 +36,11 @@ export const restoring: readonly CommandDescription[] = [
     examples: [
       { line: 'stillpoint verify', text: 'the structure of everything: quick' },
       { line: 'stillpoint verify --max-duration 1h', text: 'every day: what is due' },
-      { line: 'stillpoint verify --read-data', text: 'every byte' },
       {
         line: 'stillpoint verify --witness /mnt/away/witness',
         text: 'and whether anything that was there is gone',
       },
-      { line: 'stillpoint verify latest --read-data --json', text: 'what one snapshot needs' },
+      { line: 'stillpoint verify latest --read-data', text: 'every byte of what one snapshot needs' },
     ],
     load: async () => (await import('../../commands/verify.ts')).verify,
   },
