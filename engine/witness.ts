@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import {
   contradictions,
   decodeWitness,
@@ -79,9 +81,9 @@ async function readIfThere(file: string): Promise<Uint8Array | undefined> {
   try {
     return await readFile(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(dirname(file))) return undefined;
     throw engineError('USAGE', `Cannot read the witness ${file}: ${(cause as Error).message}`, {
-      remedy: 'Name a file that can be read.',
+      remedy: 'Name a file that can be read, or a new one in a folder that is there.',
       cause,
     });
   }

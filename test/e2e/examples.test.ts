@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Rig, runHere } from '../../bench/rig/index.ts';
 import { commands } from '../../cli/program/commands/index.ts';
@@ -24,6 +25,7 @@ describe('the examples of the help', () => {
     const backup = async () =>
       String((await rig.summary(['backup', '--json', '--tag', 'before-upgrade']))['snapshot']);
     ids = [await backup(), await backup()];
+    await rig.summary(['verify', '--witness', join(rig.folder, 'witness'), '--json']);
   });
   after(async () => {
     await rig[Symbol.asyncDispose]();
@@ -36,6 +38,7 @@ describe('the examples of the help', () => {
       ['9a0c', ids[1]!.slice(0, 12)],
       ['repositories/12', `repositories/${rig.instance.repositoryIds[0]}`],
       ['/mnt/second/stillpoint', rig.store],
+      ['/mnt/away/witness', join(rig.folder, 'witness')],
       ['/etc/stillpoint/config.yaml', rig.configFile],
     ];
     let ran = 0;

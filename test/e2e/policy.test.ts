@@ -125,7 +125,7 @@ describe('forget and hold', () => {
     const { kept } = await bench.summary('a', 'prune', '--keep-last', '1');
     assert.deepEqual(kept, [
       { ...(kept as Pruned[])[0], id: one, reasons: ['hold'] },
-      { ...(kept as Pruned[])[1], id: three, reasons: ['newest', 'last'] },
+      { ...(kept as Pruned[])[1], id: three, reasons: ['newest', 'newest verified', 'last'] },
     ]);
     assert.equal((await bench.summary('a', 'hold', one, '--release'))['held'], false);
     assert.deepEqual(idsOf((await bench.summary('a', 'prune', '--keep-last', '1'))['forgotten']), [one]);
