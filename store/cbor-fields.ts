@@ -13,9 +13,14 @@ export interface Fields {
   text(key: number): string;
   /** A safe integer of at least min (default 0). */
   integer(key: number, min?: number): number;
+  /** Wall clock, ms since 1970: what a Date can hold. */
+  time(key: number): number;
   list(key: number): readonly CborValue[];
   fields(key: number): Fields;
 }
+
+/** The year 275760: past it a Date is none, and whoever prints one throws. */
+const timeMsMax = 8_640_000_000_000_000;
 
 /** Fields of a map with small integer keys; keys that nobody asks for are ignored, as the format wants it. */
 export function fieldsOf(value: CborValue | undefined, what: string): Fields {
@@ -50,6 +55,11 @@ export function fieldsOf(value: CborValue | undefined, what: string): Fields {
     integer(key, min = 0) {
       const field = map.get(key);
       if (typeof field !== 'number' || field < min) throw fail(key, `not an integer from ${min}`);
+      return field;
+    },
+    time(key) {
+      const field = map.get(key);
+      if (typeof field !== 'number' || field < 0 || field > timeMsMax) throw fail(key, 'no time');
       return field;
     },
     list(key) {
