@@ -1,4 +1,4 @@
-import { type FenceRecord, listSnapshots, type Snapshot } from '../../engine/index.ts';
+import { type FenceRecord, listSnapshots, printableText, type Snapshot } from '../../engine/index.ts';
 import { type ClearPart, type Ledger, readHolds, readLedger, type Store } from '../../store/index.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -90,14 +90,14 @@ function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
     found.map(snapshot => [
       snapshot.id.slice(0, 8),
       localTime(snapshot.timeMs),
-      snapshot.instance,
+      printableText(snapshot.instance),
       count(snapshot.home?.files ?? 0),
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
       heldFor(snapshot.fence),
       verifiedAt(snapshot, ledger),
       [
-        ...snapshot.tags,
+        ...snapshot.tags.map(printableText),
         ...(held.has(snapshot.id) ? ['(on hold)'] : []),
         ...(snapshot.degraded ? [`(what is left of ${snapshot.degraded.of.slice(0, 8)})`] : []),
       ].join(', '),

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { systemSeams } from '../seams.ts';
 
 /** One place where a chunk lies. */
 export interface Slot {
@@ -14,7 +14,7 @@ const firstCapacity = 64;
 /** A chunk is in a few packs; whoever lists it in thousands wants the probes to take for ever. */
 const copiesMax = 64;
 /** New in each process, so that nobody can choose keys that fall on one place: who writes an index chooses its keys. */
-const mixers = new Uint32Array(new Uint8Array(randomBytes(16)).buffer).map(number => number | 1);
+const mixers = new Uint32Array(systemSeams.randomness.bytes(16).slice().buffer).map(number => number | 1);
 
 /**
  * Chunk keys (the first 16 bytes of an id) and where the chunks lie: open addressing over one buffer, 28 bytes a slot.

@@ -134,7 +134,7 @@ onServers(
       const wrong = {
         async get(id: ChunkId, chunkClass: 'data' | 'metadata') {
           const bytes = await backup.chunks.get(id, chunkClass);
-          return Buffer.from(Buffer.from(bytes).toString('latin1').replace('\tgood\t', '\tbad\t'), 'latin1');
+          return Buffer.from(Buffer.from(bytes).toString('latin1').replace('\tgood\t', '\tgold\t'), 'latin1');
         },
       };
       await assert.rejects(
