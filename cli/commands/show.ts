@@ -55,7 +55,7 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
   };
 }
 
-function toText(snapshot: Snapshot): string {
+export function toText(snapshot: Snapshot): string {
   const { home } = snapshot;
   return [
     `snapshot   ${snapshot.id}`,

@@ -39,7 +39,7 @@ async function listClearParts(context: Context, store: Store): Promise<number> {
       ? 'No snapshots.'
       : table(
           ['snapshot', 'host', 'number'],
-          parts.map(({ id, host, sequence }) => [id.slice(0, 8), host, String(sequence)]),
+          parts.map(({ id, host, sequence }) => [id.slice(0, 8), printableText(host), String(sequence)]),
         ),
     `The key of ${store.host} may write only: this is what manifests say in clear, and nothing of it is proven.`,
   ];
@@ -84,7 +84,7 @@ function verifiedAt({ id }: Snapshot, ledger: Ledger): string {
   return verifiedMs === null ? '' : localTime(verifiedMs);
 }
 
-function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
+export function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
   return table(
     ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'verified', 'tags'],
     found.map(snapshot => [

@@ -1,0 +1,86 @@
+import { toText } from '../../cli/commands/show.ts';
+import { toTable } from '../../cli/commands/snapshots.ts';
+import type { Snapshot } from '../../engine/pair.ts';
+import { restore } from '../../engine/restore/restore.ts';
+import { prune } from '../../engine/retention/prune.ts';
+import { listSnapshots } from '../../engine/snapshots.ts';
+import { verifySnapshots } from '../../engine/verify.ts';
+import { readHolds, type Store, systemClock } from '../../store/index.ts';
+import { assertPlain, jsonText, type Step } from './read.ts';
+import type { Sandbox } from './sandbox.ts';
+import { type Objects, openObjects } from './store.ts';
+
+/** Everything that reads a store, each on its own; and a prune. */
+export function storeSteps(objects: Objects, sandbox: Sandbox): Step[] {
+  const signal = new AbortController().signal;
+  const withStore = async (work: (store: Store) => Promise<void>): Promise<void> => {
+    await using store = await openObjects(objects);
+    await work(store);
+  };
+  const readable = async (store: Store): Promise<Snapshot[]> =>
+    listSnapshots(store, { onDamage: () => undefined });
+  return [
+    [
+      'snapshots',
+      () =>
+        withStore(async store => {
+          const found = await readable(store);
+          const table = toTable(found, new Set());
+          if (table.split('\n').length !== found.length + 1)
+            throw new Error('a manifest made lines of its own');
+          assertPlain(table.replaceAll('\n', ''));
+          for (const snapshot of found) {
+            jsonText({ ...snapshot });
+            toText(snapshot);
+          }
+          await readHolds(store, {});
+        }),
+    ],
+    [
+      'verify',
+      () =>
+        withStore(async store => {
+          const snapshots = await readable(store);
+          const result = await verifySnapshots({
+            store,
+            snapshots,
+            readData: true,
+            packs: 'all',
+            signal,
+            onProgress: () => {},
+          });
+          jsonText({ ...result });
+        }),
+    ],
+    [
+      'restore',
+      () =>
+        withStore(async store => {
+          const [first] = await readable(store);
+          if (first?.home)
+            await restore({ store, clock: systemClock, host: 'h', snapshot: first, home: sandbox.target });
+        }),
+    ],
+    [
+      'prune',
+      () =>
+        withStore(async store => {
+          const options = {
+            store,
+            host: 'h',
+            clock: systemClock,
+            instance: undefined,
+            mayBeEmpty: false,
+            signal,
+          };
+          await prune({
+            ...options,
+            retention: { policy: { keepLast: 1 }, timeZone: 'UTC' },
+            isDryRun: false,
+            onWait: () => {},
+            onProgress: () => {},
+          });
+        }),
+    ],
+  ];
+}
