@@ -45,10 +45,7 @@ function inPlace(snapshots: readonly Snapshot[]): Snapshot[] {
 }
 
 /** What a manifest pairs may be no pair, though its seal is right: that must not hide the others either. */
-function unlessDamaged(
-  manifest: Manifest,
-  onDamage: ListSnapshotsOptions['onDamage'],
-): Snapshot | undefined {
+function unlessDamaged(manifest: Manifest, onDamage: ListSnapshotsOptions['onDamage']): Snapshot | undefined {
   try {
     return decodePair(manifest);
   } catch (error) {

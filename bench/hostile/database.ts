@@ -4,6 +4,7 @@ import {
   encodeRecordOfDatabase,
   encodeSequence,
 } from '../../engine/database/postgres/entry.ts';
+import type { DatabaseRecord } from '../../engine/database/postgres/facts-entry.ts';
 import { encodeRelation, type RelationEntry } from '../../engine/database/postgres/relation-entry.ts';
 import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
 import { type Content, decodeCbor, type Entry, encodeCbor, type ListingRoot } from '../../store/index.ts';
@@ -96,7 +97,7 @@ function someRelation(random: Random): Entry {
   return encodeRelation(relation);
 }
 
-function facts(random: Random): Entry {
+function facts(random: Random, more: Partial<DatabaseRecord> = {}): Entry {
   return encodeRecordOfDatabase({
     type: 'postgresql',
     serverVersion: '18.1',
@@ -124,8 +125,31 @@ function facts(random: Random): Entry {
       ? [['ALTER DATABASE ', ' OWNER TO "app"']]
       : [[random.pick(someSql), random.pick(someSql)]],
     largeObjectSource: null,
+    ...more,
   });
 }
+
+/** A database's listing with these entries, and facts that are true. */
+export function databaseListing(
+  make: Pick<CaseMakers, 'random' | 'chunks'>,
+  entries: readonly Entry[],
+  more: Partial<DatabaseRecord> = {},
+): ListingRoot {
+  const record = facts(make.random, { databaseSql: [], collation: plainCollation, ...more });
+  return putListing(
+    make,
+    [...entries, record].sort((a, b) => Buffer.compare(a.key, b.key)),
+  );
+}
+
+const plainCollation = {
+  provider: 'c',
+  collate: 'C',
+  ctype: 'C',
+  locale: null,
+  icuRules: null,
+  version: null,
+};
 
 /** A database's listing with hostile parts. */
 export function hostileDatabase(make: CaseMakers): ListingRoot {

@@ -46,7 +46,7 @@ export class PropertiesText {
 /** A line, with those that it goes on in: it does after an odd number of backslashes, unless it is a comment. */
 const logicalLine = /[ \t\f]*(?:[#!][^\r\n]*|(?:\\(?:\r\n|[\s\S])|[^\\\r\n])*)(?:\r\n|\r|\n|$)/y;
 const parts =
-  /^((?:[ \t\f]|\\(?:\r\n|\r|\n)[ \t\f]*)*)((?:\\(?:\r\n|[\s\S])|[^\\\r\n \t\f=:])*)((?:[ \t\f]|\\(?:\r\n|\r|\n))*(?:[=:](?:[ \t\f]|\\(?:\r\n|\r|\n))*)?)/;
+  /^((?:[ \t\f]|\\(?:\r\n|\r|\n)[ \t\f]*)*)((?:\\(?:\r\n|\r|\n)[ \t\f]*|\\[^\r\n]|[^\\\r\n \t\f=:])*)((?:[ \t\f]|\\(?:\r\n|\r|\n))*(?:[=:](?:[ \t\f]|\\(?:\r\n|\r|\n))*)?)/;
 
 function* linesOf(text: string): Generator<Line> {
   const line = new RegExp(logicalLine.source, logicalLine.flags);
