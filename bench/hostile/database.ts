@@ -1,4 +1,5 @@
 import { encodeLive } from '../../engine/database/postgres/ctids.ts';
+import { DigestSum } from '../../engine/database/postgres/digest.ts';
 import {
   encodeDefinitions,
   encodeRecordOfDatabase,
@@ -6,7 +7,9 @@ import {
 } from '../../engine/database/postgres/entry.ts';
 import type { DatabaseRecord } from '../../engine/database/postgres/facts-entry.ts';
 import { encodeRelation, type RelationEntry } from '../../engine/database/postgres/relation-entry.ts';
+import { RowSplitter } from '../../engine/database/postgres/rows.ts';
 import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
+import { qualified } from '../../engine/database/postgres/sql.ts';
 import { type Content, decodeCbor, type Entry, encodeCbor, type ListingRoot } from '../../store/index.ts';
 import type { RawChunks } from './chunks.ts';
 import { type CaseMakers, putListing, someContent } from './home.ts';
@@ -141,6 +144,55 @@ export function databaseListing(
     [...entries, record].sort((a, b) => Buffer.compare(a.key, b.key)),
   );
 }
+
+/** A table of one text column with these rows as COPY text, as a key holder would say that it is. */
+export function tableEntries(
+  chunks: RawChunks,
+  { name, bytes }: { readonly name: string; readonly bytes: Uint8Array },
+): Entry[] {
+  const lines = Buffer.from(bytes).toString('latin1').split('\n').length - 1;
+  const digest = { rows: lines, sum: 0n };
+  const sum = new DigestSum(digestKeyOfTests);
+  const splitter = new RowSplitter({ digest: sum });
+  splitter.split(bytes, new Uint8Array(bytes.length));
+  const places = Buffer.from([lines, ...Array.from({ length: lines }, () => 1)]);
+  const table = { schema: 'public', name };
+  const whole = { ...digest, ...sum.result() };
+  const segment = {
+    ...table,
+    first: 0,
+    blocks: 1,
+    baseBlocks: 1,
+    digest: whole,
+    rows: inPlace(bytes, chunks),
+    ctids: inPlace(places, chunks),
+    deltas: [],
+  };
+  const kept = {
+    oid: 20_000,
+    columns: ['a'],
+    filenode: 1,
+    definition: new Uint8Array(32),
+    segmentBlocks: 1_024,
+    heapBlocks: 1,
+  };
+  const others = {
+    isUnlogged: false,
+    isPopulated: true,
+    condition: null,
+    loadThrough: null,
+    refreshOrder: null,
+  };
+  const sql = `CREATE TABLE ${qualified(table)} (a text);`;
+  return [
+    encodeSegment(segment),
+    encodeRelation({ ...table, kind: 'table', digest: whole, ...kept, ...others }),
+    encodeDefinitions({ section: 'pre-data', sql: inPlace(Buffer.from(sql), chunks) }),
+  ];
+}
+
+/** Those of the tests on servers. */
+const digestKeyOfTests = Uint8Array.from({ length: 16 }, (_, i) => 7 * i);
 
 const plainCollation = {
   provider: 'c',
