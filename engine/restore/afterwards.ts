@@ -20,10 +20,12 @@ export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): stri
     ...aboutDatabase(options),
     ...options.jdbc,
     ...aboutLogin(options),
-    ...(version ? [`Install ${displayName} ${version}: the version that was backed up.`] : []),
+    ...(version
+      ? [`Install ${printableText(`${displayName} ${version}`)}: the version that was backed up.`]
+      : []),
     ...(identity
       ? [
-          `The base URL of the backup was ${identity}: change it in the administration pages if this instance has another, ` +
+          `The base URL of the backup was ${printableText(identity)}: change it in the administration pages if this instance has another, ` +
             'and keep outgoing mail off until then.',
         ]
       : []),
