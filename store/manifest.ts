@@ -58,11 +58,7 @@ export function encodeManifest(
   length.writeUInt32LE(outer.length);
   const clear = Buffer.concat([seal.header, length, outer]);
   const check = ring.blake3.hash(clear).subarray(0, checkBytes);
-  const sealed = sealRecordBody(
-    ring,
-    seal,
-    recordOf(manifest, outer),
-  );
+  const sealed = sealRecordBody(ring, seal, recordOf(manifest, outer));
   return Buffer.concat([clear, check, sealed]);
 }
 

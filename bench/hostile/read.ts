@@ -1,7 +1,7 @@
 import { entryCells, entryJson, inColumns, pathText } from '../../cli/render/entries.ts';
 import { createOutput } from '../../cli/render/output.ts';
 import { describeDatabaseEntry } from '../../engine/database/index.ts';
-import { readDatabaseCounts } from '../../engine/database/postgres/counts.ts';
+import { countDatabase } from '../../engine/database/postgres/counts.ts';
 import { decodeEntry } from '../../engine/database/postgres/entry.ts';
 import { readOutline } from '../../engine/database/postgres/outline.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
@@ -74,7 +74,7 @@ export function databaseSteps(
   const snapshot = snapshotWith({ database: one });
   return [
     ['outline', async () => void (await readOutline({ source, root: one }))],
-    ['counts', async () => void (await readDatabaseCounts(source, one))],
+    ['counts', async () => void (await countDatabase(source, one))],
     [
       'rows',
       async () => {

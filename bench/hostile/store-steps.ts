@@ -5,7 +5,7 @@ import { restore } from '../../engine/restore/restore.ts';
 import { prune } from '../../engine/retention/prune.ts';
 import { listSnapshots } from '../../engine/snapshots.ts';
 import { verifySnapshots } from '../../engine/verify.ts';
-import { readHolds, type Store, systemClock } from '../../store/index.ts';
+import { readHolds, readLedger, type Store, systemClock } from '../../store/index.ts';
 import { assertPlain, jsonText, type Step } from './read.ts';
 import type { Sandbox } from './sandbox.ts';
 import { type Objects, openObjects } from './store.ts';
@@ -25,7 +25,10 @@ export function storeSteps(objects: Objects, sandbox: Sandbox): Step[] {
       () =>
         withStore(async store => {
           const found = await readable(store);
-          const table = toTable(found, new Set());
+          const table = toTable(found, {
+            held: await readHolds(store, {}),
+            ledger: await readLedger(store, {}),
+          });
           if (table.split('\n').length !== found.length + 1)
             throw new Error('a manifest made lines of its own');
           assertPlain(table.replaceAll('\n', ''));
@@ -33,7 +36,6 @@ export function storeSteps(objects: Objects, sandbox: Sandbox): Step[] {
             jsonText({ ...snapshot });
             toText(snapshot);
           }
-          await readHolds(store, {});
         }),
     ],
     [
@@ -43,9 +45,10 @@ export function storeSteps(objects: Objects, sandbox: Sandbox): Step[] {
           const snapshots = await readable(store);
           const result = await verifySnapshots({
             store,
+            host: 'h',
             snapshots,
-            readData: true,
-            packs: 'all',
+            isNamed: false,
+            readData: 1,
             signal,
             onProgress: () => {},
           });
@@ -71,6 +74,7 @@ export function storeSteps(objects: Objects, sandbox: Sandbox): Step[] {
             clock: systemClock,
             instance: undefined,
             mayBeEmpty: false,
+            mayBeUnknown: false,
             signal,
           };
           await prune({
