@@ -1,6 +1,7 @@
 import { toText } from '../../cli/commands/show.ts';
 import { toTable } from '../../cli/commands/snapshots.ts';
 import type { Snapshot } from '../../engine/pair.ts';
+import { repair } from '../../engine/repair/repair.ts';
 import { restore } from '../../engine/restore/restore.ts';
 import { prune } from '../../engine/retention/prune.ts';
 import { listSnapshots } from '../../engine/snapshots.ts';
@@ -62,6 +63,23 @@ export function storeSteps(objects: Objects, sandbox: Sandbox): Step[] {
           const [first] = await readable(store);
           if (first?.home)
             await restore({ store, clock: systemClock, host: 'h', snapshot: first, home: sandbox.target });
+        }),
+    ],
+    [
+      'repair',
+      () =>
+        withStore(async store => {
+          const options = {
+            store,
+            host: 'h',
+            readData: true,
+            forgetsLost: true,
+            signal,
+            onProgress: () => {},
+          };
+          const { lost } = await repair({ ...options, home: sandbox.outside, isDryRun: true });
+          jsonText({ lost });
+          await repair({ ...options, isDryRun: false });
         }),
     ],
     [

@@ -29,6 +29,8 @@ export const nodeItemsMax = 0x1_0000;
 export const keyBytesMax = 0xffff;
 /** 8 KiB nodes with some hundred children each: 2^64 entries need fewer levels. */
 export const levelMax = 24;
+/** 64 TiB in chunks of a mebibyte: some nodes, named again and again, could say many more. */
+export const extentsMax = 2 ** 26;
 /** A content with more extents keeps them in a list of their own. */
 export const extentsInPlaceMax = 32;
 
