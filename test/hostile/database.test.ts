@@ -6,7 +6,7 @@ import { putListing } from '../../bench/hostile/home.ts';
 import { randomFrom } from '../../bench/hostile/random.ts';
 import { PropertiesText } from '../../engine/app/properties-text.ts';
 import { decodeEntry, encodeDefinitions, encodeSequence } from '../../engine/database/postgres/entry.ts';
-import { isCreateRole } from '../../engine/database/postgres/foreign-sql.ts';
+import { checkDefinitions, isCreateRole } from '../../engine/database/postgres/foreign-sql.ts';
 import { readOutline } from '../../engine/database/postgres/outline.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
 import { encodeSegment, type SegmentEntry } from '../../engine/database/postgres/segment-entry.ts';
@@ -107,6 +107,13 @@ test('definitions that are a hole of a terabyte are not held', async () => {
     outlineOf(() => [encodeDefinitions({ section: 'pre-data', sql })]),
     { code: 'STORE_DAMAGED' },
   );
+});
+
+test('definitions of more statements or groups than anybody holds are refused', () => {
+  const few = { statementsMax: 100 };
+  assert.throws(() => checkDefinitions('pre-data', 'CREATE x;'.repeat(101), few), { code: 'STORE_DAMAGED' });
+  assert.throws(() => checkDefinitions('large-objects', '\0'.repeat(101), few), { code: 'STORE_DAMAGED' });
+  checkDefinitions('pre-data', 'CREATE x;'.repeat(99), few);
 });
 
 test('names are quoted, whatever is in them, and a NUL is in none', async () => {

@@ -1,5 +1,5 @@
 import { storeError } from '../../../store/index.ts';
-import { leadingWords, splitStatements, wordsOf } from './statements.ts';
+import { groupsOf, leadingWords, splitStatements, wordsOf } from './statements.ts';
 
 /**
  * What SQL of a snapshot may not be. Definitions are the application's code: whoever could write a snapshot can have
@@ -58,11 +58,25 @@ const multirangeOwner =
 /** The splitter and the server would no longer agree where a statement ends. */
 const splitSettings: ReadonlySet<string> = new Set(['standard_conforming_strings', 'backslash_quote']);
 
-/** SQL is cut into statements as psql cuts it; groups end in a NUL. STORE_DAMAGED. */
-export function checkDefinitions(section: string, sql: string): void {
-  for (const group of sql.split('\0'))
-    for (const statement of splitStatements(group))
+/** Those of a hundred thousand tables are a million. */
+const statementsHeld = 4_000_000;
+
+/** SQL is cut into statements as psql cuts it; groups end in a NUL. STORE_DAMAGED, also where nobody could hold them all. */
+export function checkDefinitions(
+  section: string,
+  sql: string,
+  { statementsMax = statementsHeld }: { readonly statementsMax?: number } = {},
+): void {
+  let left = statementsMax;
+  for (const group of groupsOf(sql)) {
+    left -= 1;
+    for (const statement of splitStatements(group)) {
+      left -= 1;
+      if (left < 0) throw noBackupWrites(section, 'too many statements');
       if (!isDefinition(statement)) throw noBackupWrites(section, statement);
+    }
+    if (left < 0) throw noBackupWrites(section, 'too many groups');
+  }
 }
 
 function isDefinition(statement: string): boolean {

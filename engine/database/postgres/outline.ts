@@ -1,5 +1,11 @@
-import { type ChunkSource, type ListingRoot, readListing, storeError } from '../../../store/index.ts';
-import { contentBytes } from '../../ingest/index.ts';
+import {
+  type ChunkSource,
+  type Content,
+  type ListingRoot,
+  readListing,
+  storeError,
+} from '../../../store/index.ts';
+import { readContent } from '../../ingest/index.ts';
 import { decodeEntry } from './entry.ts';
 import { damaged, keyPrefix } from './entry-parts.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
@@ -39,8 +45,9 @@ export async function readOutline(options: {
       else if (one.entry === 'facts') record = one;
       else if (one.entry === 'definitions') {
         sqlBytes += one.sql.length;
-        const bytesMax = one.sql.length + definitionsBytesMax - sqlBytes; // all sections together
-        const sql = Buffer.from(await contentBytes(source, one.sql, { bytesMax })).toString('utf8');
+        if (sqlBytes > definitionsBytesMax)
+          throw damaged('definitions', `they have ${sqlBytes} bytes or more`);
+        const sql = await sqlOf(source, one);
         if (!one.section.startsWith('large-objects') && sql.includes('\0'))
           throw damaged(`definitions ${one.section}`, 'there is a NUL in them');
         if (one.section !== 'globals') checkDefinitions(one.section, sql); // those are for people
@@ -51,4 +58,16 @@ export async function readOutline(options: {
   if (!record) throw storeError('STORE_DAMAGED', 'Cannot restore the database: its listing has no facts');
   checkDatabaseSql(record.databaseSql);
   return { record, relations, sequences, definitions };
+}
+
+async function sqlOf(
+  source: ChunkSource,
+  { section, sql }: { readonly section: string; readonly sql: Content },
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of readContent(source, sql)) {
+    if (part.kind === 'hole') throw damaged(`definitions ${section}`, 'there is a hole in them');
+    parts.push(part.bytes);
+  }
+  return Buffer.concat(parts).toString('utf8');
 }

@@ -33,6 +33,16 @@ export function* splitStatements(sql: string): Generator<string> {
   if (!isBlank) yield sql.slice(from);
 }
 
+/** Large objects' SQL is groups that end in a NUL but the last: each in turn, since hostile SQL may have millions. */
+export function* groupsOf(sql: string): Generator<string> {
+  let from = 0;
+  for (let at = sql.indexOf('\0'); at >= 0; at = sql.indexOf('\0', from)) {
+    yield sql.slice(from, at);
+    from = at + 1;
+  }
+  yield sql.slice(from);
+}
+
 /** The first words of a statement in small letters, up to the first thing that is none; comments are passed over. */
 export function leadingWords(statement: string, most: number): string[] {
   const words: string[] = [];
