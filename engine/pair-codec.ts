@@ -190,7 +190,7 @@ export function decodePair(
     sequence: manifest.sequence,
     ...(manifest.isWriteOnly && { isWriteOnly: true }),
     instance: pair.text(n.instance),
-    timeMs: pair.integer(n.timeMs),
+    timeMs: pair.time(n.timeMs),
     durationMs: pair.integer(n.durationMs),
     tags: texts(pair, n.tags),
     parent: pair.has(n.parent) ? pair.text(n.parent) : null,
@@ -235,7 +235,7 @@ function decodeFence(fence: Fields, what: string): FenceRecord {
     throw storeError('STORE_DAMAGED', `Cannot read ${what}: its fence is of the unknown kind "${kind}"`);
   }
   const application = fence.fields(n.application);
-  const time = (number: number) => (fence.has(number) ? fence.integer(number) : null);
+  const time = (number: number) => (fence.has(number) ? fence.time(number) : null);
   const ms = (number: number) => fence.integer(number) / 1000;
   return {
     kind,

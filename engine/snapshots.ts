@@ -1,4 +1,4 @@
-import { type SnapshotId, type Store, storeError } from '../store/index.ts';
+import { type Manifest, type SnapshotId, StillpointError, type Store, storeError } from '../store/index.ts';
 import type { Snapshot } from './pair.ts';
 import { decodePair } from './pair-codec.ts';
 
@@ -19,7 +19,8 @@ export async function listSnapshots(
 ): Promise<Snapshot[]> {
   const found: Snapshot[] = [];
   for await (const manifest of store.snapshots(onDamage && { onDamage })) {
-    const snapshot = decodePair(manifest);
+    const snapshot = unlessDamaged(manifest, onDamage);
+    if (snapshot === undefined) continue;
     if (filter.instance !== undefined && snapshot.instance !== filter.instance) continue;
     if (filter.tag !== undefined && !snapshot.tags.includes(filter.tag)) continue;
     found.push(snapshot);
@@ -41,6 +42,17 @@ function inPlace(snapshots: readonly Snapshot[]): Snapshot[] {
     ordered.splice(last >= 0 ? last + 1 : later >= 0 ? later : ordered.length, 0, one);
   }
   return ordered;
+}
+
+/** What a manifest pairs may be no pair, though its seal is right: that must not hide the others either. */
+function unlessDamaged(manifest: Manifest, onDamage: ListSnapshotsOptions['onDamage']): Snapshot | undefined {
+  try {
+    return decodePair(manifest);
+  } catch (error) {
+    if (!onDamage || !(error instanceof StillpointError)) throw error;
+    onDamage(manifest.id, error);
+    return undefined;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { CborValue } from './cbor.ts';
-import { cborDepthMax, int64Max, major, mapKeyMax, simple } from './cbor-rules.ts';
+import { cborDepthMax, cborValuesMax, int64Max, major, mapKeyMax, simple } from './cbor-rules.ts';
 import { storeError } from './errors.ts';
 
 /**
@@ -21,6 +21,7 @@ class Reader {
   readonly #view: DataView;
   readonly #what: string;
   #at = 0;
+  #values = 0;
 
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength); // a Buffer's slice is no copy
@@ -34,6 +35,8 @@ class Reader {
   }
 
   value(depth: number): CborValue {
+    this.#values += 1;
+    if (this.#values > cborValuesMax) throw this.#damaged(`it has more than ${cborValuesMax} values`);
     const first = this.#first();
     const type = first >> 5;
     switch (type) {

@@ -13,9 +13,14 @@ export interface Fields {
   text(key: number): string;
   /** A safe integer of at least min (default 0). */
   integer(key: number, min?: number): number;
+  /** Wall clock, ms since 1970, up to the year 9999. */
+  time(key: number): number;
   list(key: number): readonly CborValue[];
   fields(key: number): Fields;
 }
+
+/** The end of the year 9999: a Date ends some time after it, and whoever prints what is none throws. */
+const timeMsMax = 253_402_300_799_999;
 
 /** Fields of a map with small integer keys; keys that nobody asks for are ignored, as the format wants it. */
 export function fieldsOf(value: CborValue | undefined, what: string): Fields {
@@ -50,6 +55,11 @@ export function fieldsOf(value: CborValue | undefined, what: string): Fields {
     integer(key, min = 0) {
       const field = map.get(key);
       if (typeof field !== 'number' || field < min) throw fail(key, `not an integer from ${min}`);
+      return field;
+    },
+    time(key) {
+      const field = map.get(key);
+      if (typeof field !== 'number' || field < 0 || field > timeMsMax) throw fail(key, 'no time');
       return field;
     },
     list(key) {

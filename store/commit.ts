@@ -3,7 +3,7 @@ import type { ChunkRef } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { SessionId, SnapshotId } from './ids.ts';
-import { encodeManifest, type Manifest, manifestName } from './manifest.ts';
+import { checkReadable, encodeManifest, type Manifest, manifestName } from './manifest.ts';
 import {
   listForgottenIds,
   listManifestIds,
@@ -48,6 +48,7 @@ export async function commitManifest(
     body: commit.body,
   };
   const bytes = encodeManifest(ring, manifest, { randomness: seams.randomness });
+  proveReadable(manifest, bytes);
   options.signal?.throwIfAborted();
   const name = manifestName(id);
   const answer = await putCertainly(context, { name, bytes, onUnknown: commit.onUnknown });
@@ -56,6 +57,23 @@ export async function commitManifest(
     remedy: 'Run the backup again. If this machine was asleep, that is why.',
     context: { object: name },
   });
+}
+
+/** What nobody could read again is no snapshot: a reader's limits are the writer's, too. */
+function proveReadable(manifest: Manifest, bytes: Uint8Array): void {
+  try {
+    checkReadable(manifest, bytes);
+  } catch (cause) {
+    throw storeError(
+      'STORE_WRITE_FAILED',
+      `Cannot commit snapshot ${manifest.id}: ${cause instanceof Error ? cause.message : 'its manifest cannot be read'}`,
+      {
+        remedy:
+          'Find out what makes the manifest so unusual: very many sources that cannot be read, or a wrong clock.',
+        cause,
+      },
+    );
+  }
 }
 
 /**

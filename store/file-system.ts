@@ -8,7 +8,7 @@ import * as fs from 'node:fs/promises';
 export interface FileSystem {
   /** Creates a file for writing; EEXIST. */
   create(path: string, mode: number): Promise<OpenFile>;
-  /** Opens what is there for reading; never waits for a FIFO's writer. */
+  /** Opens what is there for reading; never waits for a FIFO's writer, and never follows a link (ELOOP). */
   open(path: string): Promise<OpenFile>;
   link(from: string, to: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -55,10 +55,12 @@ export interface FolderEntry {
   readonly kind: FileKind;
 }
 
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+
 /** The real one. */
 export const nodeFileSystem: FileSystem = {
   create: async (path, mode) => openFile(await fs.open(path, 'wx', mode)),
-  open: async path => openFile(await fs.open(path, constants.O_RDONLY | constants.O_NONBLOCK)),
+  open: async path => openFile(await fs.open(path, openFlags)),
   link: (from, to) => fs.link(from, to),
   rename: (from, to) => fs.rename(from, to),
   unlink: path => fs.unlink(path),

@@ -43,6 +43,7 @@ export {
 } from './keys.ts';
 export { appendLedger, type Ledger, type NewLedgerAct, readLedger } from './ledger.ts';
 export {
+  contentSpace,
   type Difference,
   diffListings,
   extentsOf,

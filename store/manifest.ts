@@ -58,19 +58,32 @@ export function encodeManifest(
   length.writeUInt32LE(outer.length);
   const clear = Buffer.concat([seal.header, length, outer]);
   const check = ring.blake3.hash(clear).subarray(0, checkBytes);
-  const sealed = sealRecordBody(
-    ring,
-    seal,
-    new Map<number, CborValue>([
-      [fields.outer, outer],
-      [fields.createdMs, manifest.createdMs],
-      [fields.roots, encodeRefs(manifest.roots)],
-      [fields.seenCount, manifest.seen.count],
-      [fields.seenDigest, manifest.seen.digest],
-      [fields.body, manifest.body],
-    ]),
-  );
+  const sealed = sealRecordBody(ring, seal, recordOf(manifest, outer));
   return Buffer.concat([clear, check, sealed]);
+}
+
+function recordOf(manifest: Manifest, outer: Uint8Array): ReadonlyMap<number, CborValue> {
+  return new Map<number, CborValue>([
+    [fields.outer, outer],
+    [fields.createdMs, manifest.createdMs],
+    [fields.roots, encodeRefs(manifest.roots)],
+    [fields.seenCount, manifest.seen.count],
+    [fields.seenDigest, manifest.seen.digest],
+    [fields.body, manifest.body],
+  ]);
+}
+
+/**
+ * STORE_DAMAGED for what nobody could read again, since a reader's limits are the writer's, too. Looks at what was to be
+ * sealed: a host without the passphrase cannot open what it made.
+ */
+export function checkReadable(manifest: Manifest, bytes: Uint8Array): void {
+  const name = manifestName(manifest.id);
+  if (bytes.length > manifestBytesMax) throw damaged(name, `it has ${bytes.length} bytes`);
+  const outer = encodeOuter(manifest);
+  if (outer.length > outerBytesMax) throw damaged(name, `its clear part has ${outer.length} bytes`);
+  decodeOuter(fieldsOf(decodeCbor(outer, { what: name }), name), name);
+  fieldsOf(decodeCbor(encodeCbor(recordOf(manifest, outer)), { what: name }), name).time(fields.createdMs);
 }
 
 /** Opens a manifest. STORE_DAMAGED, STORE_NEWER. An aborted run's object is undefined: it is no snapshot. */
@@ -91,7 +104,7 @@ export function decodeManifest(ring: KeyRing, bytes: Uint8Array, id: SnapshotId)
   return {
     id,
     ...outer,
-    createdMs: record.integer(fields.createdMs),
+    createdMs: record.time(fields.createdMs),
     roots: decodeRefs(record.list(fields.roots), name),
     seen: { count: record.integer(fields.seenCount), digest: record.bytes(fields.seenDigest, 32) },
     body: record.value(fields.body),
@@ -151,9 +164,18 @@ function decodeOuter(outer: Fields, name: string): ManifestOuter {
     });
   return {
     host: outer.text(1),
-    sequence: outer.integer(2, 1),
+    sequence: sequenceOf(outer, name),
     previous: outer.isNull(3) ? null : (hex(outer.bytes(3, 32)) as SnapshotId),
   };
+}
+
+/** More than any host will make: the one after it must be a number, too. */
+const sequenceMax = 2 ** 40;
+
+function sequenceOf(outer: Fields, name: string): number {
+  const sequence = outer.integer(2, 1);
+  if (sequence > sequenceMax) throw damaged(name, `its sequence is ${sequence}`);
+  return sequence;
 }
 
 function damaged(name: string, state: string): Error {

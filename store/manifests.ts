@@ -185,17 +185,17 @@ export function inOrder(manifests: readonly Manifest[]): Manifest[] {
     if (own === undefined) hosts.set(manifest.host, [manifest]);
     else own.push(manifest);
   }
-  const queues = [...hosts.values()].map(own =>
-    own.sort((a, b) => a.sequence - b.sequence || compareIds(a, b)),
-  );
-  const merged: Manifest[] = [];
-  while (merged.length < manifests.length) {
-    const next = queues
-      .filter(queue => queue.length > 0)
-      .reduce((first, queue) => (queue[0]!.createdMs < first[0]!.createdMs ? queue : first));
-    merged.push(next.shift()!);
-  }
-  return merged;
+  const placed = [...hosts.values()].flatMap((own, host) => {
+    let latestMs = Number.NEGATIVE_INFINITY;
+    return own
+      .sort((a, b) => a.sequence - b.sequence || compareIds(a, b))
+      .map(manifest => {
+        latestMs = Math.max(latestMs, manifest.createdMs);
+        return { manifest, latestMs, host };
+      });
+  });
+  // By the latest time that the host had said so far: as if the heads of the sequences were merged, but in n · log n steps.
+  return placed.sort((a, b) => a.latestMs - b.latestMs || a.host - b.host).map(({ manifest }) => manifest);
 }
 
 function compareIds(a: Manifest, b: Manifest): number {

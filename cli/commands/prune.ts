@@ -1,5 +1,10 @@
 import { hostname } from 'node:os';
-import { type PrunedSnapshot, type PruneResult, prune as pruneStore } from '../../engine/index.ts';
+import {
+  type PrunedSnapshot,
+  type PruneResult,
+  printableText,
+  prune as pruneStore,
+} from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime, size, utcTime } from '../render/quantities.ts';
@@ -99,7 +104,7 @@ function toTable({ kept, forgotten }: PruneResult): string {
   const row = (action: string) => (one: PrunedSnapshot) => [
     one.snapshot.id.slice(0, 8),
     localTime(one.snapshot.timeMs),
-    one.snapshot.instance,
+    printableText(one.snapshot.instance),
     action,
     [...one.reasons, ...incomplete(one)].join(', '),
   ];

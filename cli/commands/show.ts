@@ -1,8 +1,9 @@
-import type { Snapshot } from '../../engine/index.ts';
+import { printableText, type Snapshot } from '../../engine/index.ts';
 import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { configurationText } from '../render/configuration.ts';
+import { oneLine } from '../render/output.ts';
 import { describeCommands, describeDegraded, describeFence, describeHalves } from '../render/pair.ts';
 import { localTime, utcTime } from '../render/quantities.ts';
 import { type SnapshotWish, snapshotNamed } from '../snapshot-named.ts';
@@ -54,23 +55,23 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
   };
 }
 
-function toText(snapshot: Snapshot): string {
+export function toText(snapshot: Snapshot): string {
   const { home } = snapshot;
   return [
     `snapshot   ${snapshot.id}`,
     `time       ${localTime(snapshot.timeMs)}`,
-    `instance   ${snapshot.instance} (host ${snapshot.host}, run ${snapshot.sequence})`,
-    ...(snapshot.tags.length > 0 ? [`tags       ${snapshot.tags.join(', ')}`] : []),
+    `instance   ${printableText(snapshot.instance)} (host ${printableText(snapshot.host)}, run ${snapshot.sequence})`,
+    ...(snapshot.tags.length > 0 ? [`tags       ${snapshot.tags.map(printableText).join(', ')}`] : []),
     ...describeHalves(snapshot),
     ...(home?.roots.map(root => `  root     ${pathText(root.path)}`) ?? []),
     ...describeFence(snapshot),
     ...describeCommands(snapshot.commands),
-    ...(home?.unreadable.map(name => `unreadable ${name}`) ?? []),
-    ...snapshot.warnings.map(warning => `warning    ${warning}`),
+    ...(home?.unreadable.map(name => `unreadable ${oneLine(name)}`) ?? []),
+    ...snapshot.warnings.map(warning => `warning    ${oneLine(warning)}`),
     ...describeDegraded(snapshot),
   ].join('\n');
 }
 
 function pathText(path: Uint8Array): string {
-  return Buffer.from(path).toString('utf8');
+  return oneLine(Buffer.from(path).toString('utf8'));
 }

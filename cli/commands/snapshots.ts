@@ -1,4 +1,4 @@
-import { type FenceRecord, listSnapshots, type Snapshot } from '../../engine/index.ts';
+import { type FenceRecord, listSnapshots, printableText, type Snapshot } from '../../engine/index.ts';
 import { type ClearPart, type Ledger, readHolds, readLedger, type Store } from '../../store/index.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -39,7 +39,7 @@ async function listClearParts(context: Context, store: Store): Promise<number> {
       ? 'No snapshots.'
       : table(
           ['snapshot', 'host', 'number'],
-          parts.map(({ id, host, sequence }) => [id.slice(0, 8), host, String(sequence)]),
+          parts.map(({ id, host, sequence }) => [id.slice(0, 8), printableText(host), String(sequence)]),
         ),
     `The key of ${store.host} may write only: this is what manifests say in clear, and nothing of it is proven.`,
   ];
@@ -84,20 +84,20 @@ function verifiedAt({ id }: Snapshot, ledger: Ledger): string {
   return verifiedMs === null ? '' : localTime(verifiedMs);
 }
 
-function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
+export function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
   return table(
     ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'verified', 'tags'],
     found.map(snapshot => [
       snapshot.id.slice(0, 8),
       localTime(snapshot.timeMs),
-      snapshot.instance,
+      printableText(snapshot.instance),
       count(snapshot.home?.files ?? 0),
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
       heldFor(snapshot.fence),
       verifiedAt(snapshot, ledger),
       [
-        ...snapshot.tags,
+        ...snapshot.tags.map(printableText),
         ...(held.has(snapshot.id) ? ['(on hold)'] : []),
         ...(snapshot.degraded ? [`(what is left of ${snapshot.degraded.of.slice(0, 8)})`] : []),
       ].join(', '),

@@ -12,6 +12,7 @@ import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
+import { oneLine } from '../render/output.ts';
 import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
 import { withWitness } from '../witness.ts';
@@ -133,7 +134,7 @@ function debt({ scrub }: VerifyResult): string[] {
 
 function describe(damage: NamedDamage): string[] {
   return [
-    `damaged ${damage.kind} ${damage.object}: ${damage.state}`,
-    ...damage.affects.map(name => `  affects ${name}`),
+    `damaged ${damage.kind} ${damage.object}: ${oneLine(damage.state)}`,
+    ...damage.affects.map(name => `  affects ${oneLine(name)}`),
   ];
 }

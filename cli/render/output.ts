@@ -60,7 +60,7 @@ export function createOutput(options: OutputOptions): Output {
     },
     warning(text) {
       if (json) stdout.write(line({ messageType: 'warning', message: text }));
-      else message(`warning: ${text}`);
+      else message(`warning: ${oneLine(text)}`);
     },
     notice(text) {
       if (!json && !options.quiet && (stderr.isTTY || options.verbose)) message(text);
@@ -85,11 +85,12 @@ export function createOutput(options: OutputOptions): Output {
 /** What may not reach a terminal: names and tags may hold anything. Lines and tabs stay. */
 const safe = (text: string): string =>
   text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-const oneLine = (text: string): string => text.replace(/\s*[\r\n]+\s*/g, ' ');
+/** What is quoted in a message must not look like a message of its own. */
+export const oneLine = (text: string): string => text.replace(/\s*[\r\n]+\s*/g, ' ');
 
 const readerLeft = new Set(['EPIPE', 'ERR_STREAM_DESTROYED']);
 

@@ -1,4 +1,10 @@
-import type { ApplicationState, InstanceState, LockState, RunState } from '../../engine/index.ts';
+import {
+  type ApplicationState,
+  type InstanceState,
+  type LockState,
+  printableText,
+  type RunState,
+} from '../../engine/index.ts';
 import type { Status } from '../commands/status.ts';
 import { counted, localTime } from './quantities.ts';
 
@@ -16,7 +22,8 @@ export function statusText(
   ].join('\n');
 }
 
-function describeInstance({ instance, newest, newestProven, ageMs, overdue }: InstanceState): string[] {
+function describeInstance({ newest, newestProven, ageMs, overdue, ...state }: InstanceState): string[] {
+  const instance = printableText(state.instance);
   const late = overdue ? 'OVERDUE      ' : 'newest pair  ';
   if (!newestProven || ageMs === null) {
     return [`${late}${instance}: no proven pair${newest ? `, only ${named(newest)}` : ''}`];

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { StillpointError } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
+import { PropertiesText } from './properties-text.ts';
 
 /** Where the application's settings are, in a home of either layout. */
 const places = [['shared', 'bitbucket.properties'], ['bitbucket.properties']] as const;
@@ -29,6 +30,8 @@ export function withProperties<T>(
     if (fd === undefined) continue;
     try {
       if (!fstatSync(fd).isFile()) throw notItsOwn(name);
+      const { size } = fstatSync(fd);
+      if (size > propertiesBytesMax) throw tooLarge(name, size);
       const text = new PropertiesText(readFileSync(fd, 'latin1'));
       return work({ name, text, write: changed => overwrite(fd, { name, text: changed }) });
     } finally {
@@ -63,41 +66,6 @@ export function readJdbc(home: string): JdbcSettings | undefined {
   }
 }
 
-/** The text of a properties file, which is Latin-1: bytes that are not understood stay as they are. */
-export class PropertiesText {
-  readonly #text: string;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  /** A value over several lines is joined, and what is escaped in it read. */
-  get(key: string): string | undefined {
-    return lineOf(key)
-      .exec(this.#text)?.[2]
-      ?.replace(/\\\r?\n[ \t\f]*/g, '')
-      .replace(/\\(.)/g, '$1')
-      .trim();
-  }
-
-  /** The same text with another value for a key that it has; every other byte stays. */
-  with(key: string, value: string): PropertiesText {
-    const written = Buffer.from(value.replaceAll('\\', '\\\\')).toString('latin1');
-    return new PropertiesText(this.#text.replace(lineOf(key), (_, start: string) => `${start}${written}`));
-  }
-
-  get bytes(): Buffer {
-    return Buffer.from(this.#text, 'latin1');
-  }
-}
-
-/** A key, its separator, and a value that goes on after a backslash at the end of a line. */
-const lineOf = (key: string): RegExp =>
-  new RegExp(
-    `^([ \\t\\f]*${key.replaceAll('.', '\\.')}(?:[ \\t\\f]*[=:][ \\t\\f]*|[ \\t\\f]+))((?:[^\\r\\n]*\\\\\\r?\\n)*[^\\r\\n]*)`,
-    'm',
-  );
-
 function overwrite(
   fd: number,
   { name, text }: { readonly name: string; readonly text: PropertiesText },
@@ -107,6 +75,13 @@ function overwrite(
   ftruncateSync(fd, 0);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
 }
+
+const propertiesBytesMax = 1024 * 1024;
+
+const tooLarge = (name: string, bytes: number): Error =>
+  engineError('TARGET_FAILED', `Cannot read ${name} of the restored home: it has ${bytes} bytes`, {
+    remedy: 'Look at that file: it should be some lines of text. Without --set-jdbc it is left alone.',
+  });
 
 const notItsOwn = (name: string): Error =>
   engineError('TARGET_FAILED', `Cannot set the JDBC URL in ${name}: it is no file of its own`, {

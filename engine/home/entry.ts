@@ -170,8 +170,8 @@ export function decodeHomeEntry({ key, body, contents }: Entry): HomeEntry {
     path,
     kind,
     mode,
-    uid: numberOf(field.uid, idMax),
-    gid: numberOf(field.gid, idMax),
+    uid: numberOf(field.uid, ownerMax),
+    gid: numberOf(field.gid, ownerMax),
     mtimeNs: bigOf(field.mtime),
     ctimeNs: bigOf(field.ctime),
     inode: BigInt.asUintN(64, bigOf(field.inode)),
@@ -180,7 +180,9 @@ export function decodeHomeEntry({ key, body, contents }: Entry): HomeEntry {
       const [name, value] = Array.isArray(item) ? item : [];
       if (!(name instanceof Uint8Array && value instanceof Uint8Array))
         throw fail('an attribute is no pair of bytes');
-      if (name.length === 0 || name.includes(0)) throw fail('an attribute has no name');
+      if (name.length === 0 || name.length > nameBytesMax || name.includes(0))
+        throw fail('an attribute has no name');
+      if (value.length > xattrBytesMax) throw fail(`an attribute has ${value.length} bytes`);
       return { name: bytePath(name), value: bytePath(value) };
     }),
     unsettled: fields.get(field.unsettled) === true,
@@ -212,7 +214,12 @@ export function decodeHomeEntry({ key, body, contents }: Entry): HomeEntry {
   }
   function targetOf(): BytePath {
     const value = fields.get(field.target);
-    if (!(value instanceof Uint8Array) || value.length === 0 || value.includes(0))
+    if (
+      !(value instanceof Uint8Array) ||
+      value.length === 0 ||
+      value.length >= pathBytesMax ||
+      value.includes(0)
+    )
       throw fail('its target is no path');
     return bytePath(value);
   }
@@ -249,6 +256,8 @@ export function decodeHomeEntry({ key, body, contents }: Entry): HomeEntry {
   }
 }
 
+/** The last number means "leave it" where an owner is set: it is nobody's. */
+const ownerMax = 0xfffffffe;
 const idMax = 0xffffffff;
 const isId = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= idMax;
 
@@ -269,4 +278,7 @@ export const isName = (name: string): boolean =>
   !name.includes('/') &&
   !name.includes('\0') &&
   name.length <= nameBytesMax;
+/** What Linux takes: longer ones are nowhere. */
 const nameBytesMax = 255;
+const pathBytesMax = 4_096;
+const xattrBytesMax = 65_536;

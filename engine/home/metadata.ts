@@ -16,6 +16,7 @@ import { ownerNumbers } from './owners.ts';
 import { type BytePath, bytesOf } from './paths.ts';
 import { codeOf } from './read.ts';
 import { at } from './target.ts';
+import { isVolatile } from './xattrs.ts';
 
 /** Whose the restored files are: as they were, by number or by name, or one owner for all. */
 export type OwnerRule = 'keep' | 'by-name' | { readonly uid: number; readonly gid: number };
@@ -60,7 +61,8 @@ export function metadataWriter({
   const setXattrs = (target: number | Buffer, { xattrs }: HomeEntry): void => {
     for (const { name, value } of xattrs) {
       try {
-        if (!libc) throw Object.assign(new Error('ENOTSUP'), { code: 'ENOTSUP' });
+        // No backup has one of the others, and who makes one means something by it.
+        if (!libc || isVolatile(name)) throw Object.assign(new Error('ENOTSUP'), { code: 'ENOTSUP' });
         libc.setXattr(target, { name: bytesOf(name), value: bytesOf(value) });
       } catch (error) {
         if (!attributeRefusals.has(codeOf(error) ?? '')) throw error;

@@ -1,24 +1,32 @@
-import { type ChunkSource, extentsOf, type ListingRoot } from '../../store/index.ts';
+import {
+  type ChunkSource,
+  type Clock,
+  contentSpace,
+  type ListingRoot,
+  systemClock,
+} from '../../store/index.ts';
+import { makePace } from './pace.ts';
 import { type Selected, selectedEntries } from './select.ts';
 
 /** What a file takes on disk is a multiple of it, near enough for every file system. */
 const blockBytes = 4096;
 
+export interface SpaceOptions {
+  readonly listing: ListingRoot;
+  readonly selected?: readonly Selected[] | undefined;
+  readonly clock?: Clock | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Bytes that a home takes when it is restored: holes take none, and a linked file is counted once for each name. */
-export async function spaceOf(
-  source: ChunkSource,
-  what: { readonly listing: ListingRoot; readonly selected?: readonly Selected[] | undefined },
-): Promise<number> {
+export async function spaceOf(source: ChunkSource, options: SpaceOptions): Promise<number> {
+  const { clock = systemClock, signal } = options;
+  const pace = makePace({ clock, sliceMs: 10, signal });
+  const space = contentSpace(source, { blockBytes, breathe: async () => pace.rest() });
   let total = 0;
-  for await (const { contents } of selectedEntries(source, what)) {
-    let bytes = 0;
-    for (const content of contents) {
-      for await (const extent of extentsOf(source, content)) {
-        if (extent.kind === 'inline') bytes += extent.bytes.length;
-        else if (extent.kind === 'chunk') bytes += extent.length;
-      }
-    }
-    total += blockBytes * Math.ceil(bytes / blockBytes);
+  for await (const { contents } of selectedEntries(source, options)) {
+    await pace.rest();
+    for (const content of contents) total += await space.of(content);
   }
   return total;
 }

@@ -20,7 +20,8 @@ export interface Identity {
 
 interface Level<T> extends Identity {
   readonly name: BytePath;
-  readonly path: BytePath;
+  /** Of the path below the target. */
+  readonly pathLength: number;
   readonly what: T;
   /** Undefined while too many others are open. */
   fd: number | undefined;
@@ -39,6 +40,8 @@ export const at = (folder: number, name: BytePath): Buffer =>
  */
 export class TargetFolders<T> {
   #levels: Level<T>[] = [];
+  /** Of the folder that is open: one text for all levels, since a hostile listing has 32,000 of them. */
+  #path = '' as BytePath;
 
   private constructor() {}
 
@@ -52,7 +55,7 @@ export class TargetFolders<T> {
     onTarget(path, () => {
       mkdirSync(target, { recursive: true });
       const fd = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY);
-      folders.#levels.push({ name: path, path: '' as BytePath, what, fd, ...identityOf(fd) });
+      folders.#levels.push({ name: path, pathLength: 0, what, fd, ...identityOf(fd) });
     });
     const present = readdirSync(at(folders.fd, '' as BytePath), { encoding: 'buffer' }).map(bytePath);
     const strange = present.filter(name => name !== 'lost+found' && !allowed.includes(name));
@@ -76,7 +79,7 @@ export class TargetFolders<T> {
 
   /** Below the target. */
   get path(): BytePath {
-    return this.#levels.at(-1)!.path;
+    return this.#path;
   }
 
   get what(): T {
@@ -91,13 +94,13 @@ export class TargetFolders<T> {
 
   /** Makes a folder here and goes into it. Only its owner may enter until it is finished. */
   enter(name: BytePath, what: T): void {
-    const parent = this.#levels.at(-1)!;
-    const path = (parent.path === '' ? name : `${parent.path}/${name}`) as BytePath;
+    const path = (this.#path === '' ? name : `${this.#path}/${name}`) as BytePath;
     onTarget(path, () => {
       makeFolder(this.fd, name, this.depth === 0);
       const fd = openSync(at(this.fd, name), folderFlags);
-      this.#levels.push({ name, path, what, fd, ...identityOf(fd) });
+      this.#levels.push({ name, pathLength: path.length, what, fd, ...identityOf(fd) });
     });
+    this.#path = path;
     const shallow = this.#levels.at(-1 - openMax);
     if (shallow && shallow !== this.#levels[0] && shallow.fd !== undefined) {
       closeSync(shallow.fd);
@@ -110,16 +113,18 @@ export class TargetFolders<T> {
     const level = this.#levels.at(-1)!;
     const fd = this.fd;
     const above = this.#levels.at(-2);
-    onTarget(level.path, () => {
+    const pathAbove = this.#path.slice(0, above?.pathLength ?? 0) as BytePath;
+    onTarget(this.#path, () => {
       if (above && above.fd === undefined) {
         const parent = openSync(at(fd, '..' as BytePath), folderFlags);
         above.fd = parent;
-        if (!isSameThing(identityOf(parent), above)) throw moved(above.path);
+        if (!isSameThing(identityOf(parent), above)) throw moved(pathAbove);
       }
       finish(fd, level.what);
     });
     closeSync(fd);
     this.#levels.pop();
+    this.#path = pathAbove;
   }
 
   /** Opens a folder that this run made, from the target down, and hands it to `use`. */

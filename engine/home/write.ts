@@ -1,26 +1,17 @@
-import {
-  closeSync,
-  constants,
-  ftruncateSync,
-  linkSync,
-  openSync,
-  symlinkSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { type ChunkSource, type Clock, type Content, storeError, systemClock } from '../../store/index.ts';
-import { readContent } from '../ingest/index.ts';
+import { closeSync, constants, linkSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
+import { type ChunkSource, type Clock, storeError, systemClock } from '../../store/index.ts';
 import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
 import { type Libc, type LibcLoad, loadLibc } from './libc.ts';
 import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.ts';
-import { makePace } from './pace.ts';
+import { makePace, type Pace } from './pace.ts';
 import { type BytePath, bytesOf, shown } from './paths.ts';
 import { codeOf } from './read.ts';
 import { type Selected, selectedEntries } from './select.ts';
 import { kinds } from './stat.ts';
 import { at, type Identity, identityOfName, isSameThing, onTarget, TargetFolders } from './target.ts';
 import type { HomeProgress, HomeRoot } from './types.ts';
+import { writeContent } from './write-content.ts';
 
 export interface RestoreHomeOptions {
   readonly source: ChunkSource;
@@ -71,13 +62,20 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
     libc,
     metadata,
     folders,
+    pace,
     made: new Map(),
     done: { files: 0, folders: 1, bytes: 0 },
     devicesSkipped: 0,
     linksCopied: 0,
+    heldBytes: 0,
+    trusted: { files: 0, devices: 0, names: [] },
   };
   const { done } = restoration;
-  const leave = (): void => folders.leave((fd, entry) => metadata.open(fd, entry));
+  const leave = (): void =>
+    folders.leave((fd, entry) => {
+      restoration.heldBytes -= attributeBytes(entry);
+      metadata.open(fd, entry);
+    });
   try {
     for (let entry = await nextEntry(entries); entry; entry = await nextEntry(entries)) {
       const { folder, name } = splitPath(entry.path);
@@ -111,6 +109,11 @@ interface Restoration {
   readonly done: { files: number; folders: number; bytes: number };
   devicesSkipped: number;
   linksCopied: number;
+  /** Of attributes of the folders that are not finished. */
+  heldBytes: number;
+  /** What gives rights to whoever runs or opens it. */
+  readonly trusted: { files: number; devices: number; readonly names: BytePath[] };
+  readonly pace: Pace;
 }
 
 async function nextEntry(
@@ -133,7 +136,9 @@ const isWithin = (path: BytePath, folder: BytePath): boolean =>
 async function restoreEntry(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
   const { folders, metadata, done } = restoration;
   if (entry.kind === 'folder') {
-    folders.enter(name, entry);
+    restoration.heldBytes += attributeBytes(entry);
+    if (restoration.heldBytes > heldBytesMax) throw damaged('its folders have too many attributes');
+    folders.enter(name, { ...entry, path: '' as BytePath }); // many deep folders would hold their paths many times
     done.folders++;
     return;
   }
@@ -163,6 +168,27 @@ async function restoreEntry(entry: HomeEntry, name: BytePath, restoration: Resto
   }
 }
 
+/** A folder's attributes wait until all in it is there; no home comes near. */
+const heldBytesMax = 64 * 1024 * 1024;
+const attributeBytes = ({ xattrs }: HomeEntry): number =>
+  xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
+
+const setIdBits = 0o6000;
+const trustedNamesMax = 5;
+
+/** Counts what root should look at before others may use the home: as another user, it gives no rights but one's own. */
+function noteTrusted({ path, kind, mode, xattrs }: HomeEntry, { trusted }: Restoration): void {
+  if (process.geteuid?.() !== 0) return;
+  const isDevice = kind === 'characterDevice' || kind === 'blockDevice';
+  const isFile =
+    kind === 'file' &&
+    ((mode & setIdBits) !== 0 || xattrs.some(({ name }) => name === 'security.capability'));
+  if (!isDevice && !isFile) return;
+  if (isDevice) trusted.devices++;
+  else trusted.files++;
+  if (trusted.names.length < trustedNamesMax) trusted.names.push(path);
+}
+
 const groupOf = ({ fileSystem, inode, kind }: HomeEntry): string => `${fileSystem}:${inode}:${kind}`;
 
 /** Gives a file of this run another name. False when there is none yet, or the file system refuses. */
@@ -187,51 +213,16 @@ function linkToEarlier(entry: HomeEntry, name: BytePath, restoration: Restoratio
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
-  const { folders, metadata, done, source } = restoration;
+  const { folders, metadata, done, source, pace } = restoration;
   const fd = onTarget(entry.path, () => openSync(at(folders.fd, name), createFlags, 0o600));
   try {
-    await writeContent(fd, entry, source);
+    if (entry.content) await writeContent(fd, { path: entry.path, content: entry.content, source, pace });
     onTarget(entry.path, () => metadata.open(fd, entry));
+    noteTrusted(entry, restoration);
   } finally {
     closeSync(fd);
   }
   done.bytes += entry.content?.length ?? 0;
-}
-
-/** Writes bytes where they belong and leaves holes alone. */
-async function writeContent(fd: number, { path, content }: HomeEntry, source: ChunkSource): Promise<void> {
-  if (!content || content.length === 0) return;
-  let offset = 0;
-  const write = (bytes: Uint8Array): void => {
-    for (let from = 0; from < bytes.length; ) {
-      const at = from;
-      const written = onTarget(path, () => writeSync(fd, bytes, at, bytes.length - at, offset));
-      from += written;
-      offset += written;
-    }
-  };
-  const small = inPlace(content);
-  if (small) {
-    write(small);
-  } else {
-    let endsInHole = false;
-    for await (const part of readContent(source, content)) {
-      endsInHole = part.kind === 'hole';
-      if (part.kind === 'hole') offset += part.length;
-      else write(part.bytes);
-    }
-    const end = offset;
-    if (endsInHole) onTarget(path, () => ftruncateSync(fd, end));
-  }
-  if (offset !== content.length) {
-    throw damaged(`${shown(path)} has ${offset} bytes, its entry says ${content.length}`);
-  }
-}
-
-function inPlace(content: Content): Uint8Array | undefined {
-  if (!('extents' in content) || content.extents.length !== 1) return undefined;
-  const [only] = content.extents;
-  return only?.kind === 'inline' ? only.bytes : undefined;
 }
 
 /** FIFOs for everybody, devices for root only. */
@@ -249,10 +240,11 @@ function makeNode(entry: HomeEntry, name: BytePath, restoration: Restoration): b
     libc.makeNodeAt(folders.fd, bytesOf(name), { mode: kinds[kind] | 0o600, device });
     metadata.named(folders.fd, name, entry);
   });
+  noteTrusted(entry, restoration);
   return true;
 }
 
-function warningsOf({ metadata, devicesSkipped, linksCopied }: Restoration): string[] {
+function warningsOf({ metadata, devicesSkipped, linksCopied, trusted }: Restoration): string[] {
   const { owners, attributes, attributeNames } = metadata.losses;
   const warnings: string[] = [];
   if (owners > 0)
@@ -264,5 +256,11 @@ function warningsOf({ metadata, devicesSkipped, linksCopied }: Restoration): str
   if (devicesSkipped > 0) warnings.push(`${devicesSkipped} FIFOs or devices were not made again`);
   if (linksCopied > 0)
     warnings.push(`${linksCopied} hard links became files of their own: the target refuses them`);
+  if (trusted.files + trusted.devices > 0) {
+    const names = trusted.names.map(shown).join(', ');
+    warnings.push(
+      `${trusted.files} files with set-id bits or capabilities and ${trusted.devices} devices were restored: ${names}`,
+    );
+  }
   return warnings;
 }

@@ -35,8 +35,8 @@ export function readXattrs(
 
 const none: readonly Xattr[] = [];
 
-/** Kept: user.*, security.*, system.posix_acl_*, trusted.*. Others are a file system's own view of itself. */
-function isVolatile(name: BytePath): boolean {
+/** True for what is not kept and not given back. Kept: user.*, security.*, system.posix_acl_*, trusted.*. Others are a file system's own view of itself. */
+export function isVolatile(name: BytePath): boolean {
   return !(
     name.startsWith('user.') ||
     name.startsWith('security.') ||

@@ -1,4 +1,4 @@
-import { type ChunkSource, type Content, extentsOf } from '../../store/index.ts';
+import { type ChunkSource, type Content, extentsOf, hex, storeError } from '../../store/index.ts';
 
 /** A piece of content in order. The bytes are valid until the next pull. */
 export type ContentPart =
@@ -17,6 +17,10 @@ export async function* readContent(source: ChunkSource, content: Content): Async
         break;
       case 'chunk': {
         const chunk = await source.get(extent.id, 'data');
+        if (extent.offset + extent.length > chunk.length)
+          throw damaged(
+            `chunk ${hex(extent.id)} has ${chunk.length} bytes, and ${extent.offset + extent.length} are asked for`,
+          );
         yield { kind: 'bytes', bytes: chunk.subarray(extent.offset, extent.offset + extent.length) };
         break;
       }
@@ -26,8 +30,19 @@ export async function* readContent(source: ChunkSource, content: Content): Async
   }
 }
 
-/** The whole content as one buffer; only for content known to be small. Holes become zeros. */
-export async function contentBytes(source: ChunkSource, content: Content): Promise<Uint8Array> {
+const damaged = (state: string): Error => storeError('STORE_DAMAGED', `Cannot read content: ${state}`);
+
+/**
+ * The whole content as one buffer. Holes become zeros. STORE_DAMAGED where it is longer than what it is for can be, so
+ * that nobody is made to hold a hole of a terabyte.
+ */
+export async function contentBytes(
+  source: ChunkSource,
+  content: Content,
+  { bytesMax }: { readonly bytesMax: number },
+): Promise<Uint8Array> {
+  if (content.length > bytesMax)
+    throw damaged(`it has ${content.length} bytes, at most ${bytesMax} are plausible`);
   const whole = new Uint8Array(content.length);
   let at = 0;
   for await (const part of readContent(source, content)) {

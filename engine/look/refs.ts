@@ -64,5 +64,8 @@ async function refsOf(source: ChunkSource, root: StoredRoot | undefined, folder:
 /** A loose ref is a hash, or names another ref. */
 const refBytesMax = 8_192;
 
+/** All packed refs of a repository: some million. */
+const refsBytesMax = 256 * 1024 * 1024;
+
 const textOf = async (source: ChunkSource, content: Content): Promise<string> =>
-  bytePath(await contentBytes(source, content));
+  bytePath(await contentBytes(source, content, { bytesMax: refsBytesMax }));

@@ -118,7 +118,7 @@ async function alternatesOf(
   const objects = `${entry.path}/objects`;
   const file = await findBelow(source, { root, path: `${objects}/info/alternates` as BytePath });
   if (file?.kind !== 'file' || !file.content || file.content.length > alternatesBytesMax) return [];
-  const text = bytePath(await contentBytes(source, file.content));
+  const text = bytePath(await contentBytes(source, file.content, { bytesMax: alternatesBytesMax }));
   return text
     .split('\n')
     .filter(line => line !== '' && !line.startsWith('#'))

@@ -38,6 +38,7 @@ interface Wanted {
 /** Places of one chunk that are tried: a chunk of zeros may be in thousands of files. */
 const placesMax = 16;
 const readBytes = 1024 * 1024;
+const chunkBytesMax = 16 * 1024 * 1024;
 
 /**
  * Stores lost content again from the live home: first what is still where it was, then, with the file cut anew, what was
@@ -135,6 +136,7 @@ function readRange(
   path: BytePath,
   { at, length }: { readonly at: number; readonly length: number },
 ): Uint8Array | undefined {
+  if (length > chunkBytesMax) return undefined; // no chunk is: a listing says so that is no backup's
   const fd = openLive(path);
   if (fd === undefined) return undefined;
   try {

@@ -1,5 +1,6 @@
 import { isSameDatabase, withoutPassword } from '../app/jdbc.ts';
 import { readJdbc } from '../app/properties.ts';
+import { printableText } from '../look/names.ts';
 import type { Snapshot } from '../pair.ts';
 
 export interface AfterwardsOptions {
@@ -19,10 +20,12 @@ export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): stri
     ...aboutDatabase(options),
     ...options.jdbc,
     ...aboutLogin(options),
-    ...(version ? [`Install ${displayName} ${version}: the version that was backed up.`] : []),
+    ...(version
+      ? [`Install ${printableText(`${displayName} ${version}`)}: the version that was backed up.`]
+      : []),
     ...(identity
       ? [
-          `The base URL of the backup was ${identity}: change it in the administration pages if this instance has another, ` +
+          `The base URL of the backup was ${printableText(identity)}: change it in the administration pages if this instance has another, ` +
             'and keep outgoing mail off until then.',
         ]
       : []),
@@ -42,7 +45,7 @@ function aboutDatabase({ home, databaseUrl }: AfterwardsOptions): string[] {
   const found = home === undefined ? undefined : readJdbc(home);
   if (!found) return [];
   const { name, jdbc } = found;
-  const says = `${name} says jdbc.url=${withoutPassword(jdbc)}`;
+  const says = `${name} says jdbc.url=${printableText(withoutPassword(jdbc))}`;
   if (databaseUrl === undefined) {
     return [
       `DO NOT START the application before you have looked: ${says}, and no database was restored with this home. ` +
@@ -61,6 +64,6 @@ function aboutLogin({ home, databaseUrl }: AfterwardsOptions): string[] {
   const user = home === undefined || databaseUrl === undefined ? undefined : readJdbc(home)?.user;
   if (user === undefined) return [];
   return [
-    `The application logs in as ${user}, with jdbc.password: on a new server set it, ALTER ROLE "${user.replaceAll('"', '""')}" PASSWORD '…'.`,
+    `The application logs in as ${printableText(user)}, with jdbc.password: on a new server set it, ALTER ROLE "${printableText(user.replaceAll('"', '""'))}" PASSWORD '…'.`,
   ];
 }

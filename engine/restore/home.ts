@@ -35,7 +35,16 @@ export interface CheckedHome {
  */
 export async function checkHome(
   store: Store,
-  { parts, selection, snapshot }: Pick<HomeParts, 'parts' | 'selection'> & { readonly snapshot: SnapshotId },
+  {
+    parts,
+    selection,
+    snapshot,
+    ...options
+  }: Pick<HomeParts, 'parts' | 'selection'> & {
+    readonly snapshot: SnapshotId;
+    readonly clock: Clock;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<CheckedHome> {
   const mark = { snapshot, selection };
   const checked: CheckedPart[] = [];
@@ -46,7 +55,7 @@ export async function checkHome(
     if (i === 0) first = earlier;
     checked.push({ ...part, earlier });
   }
-  await checkSpace(store, checked);
+  await checkSpace(store, checked, options);
   let wholeDatabase = first?.wholeDatabase;
   return {
     parts: checked,
@@ -135,14 +144,18 @@ export async function restoreParts(home: CheckedHome, options: RestorePartsOptio
 }
 
 /** Refuses before the first byte is written when a file system cannot hold what goes there. */
-async function checkSpace(store: Store, parts: readonly HomePart[]): Promise<void> {
+async function checkSpace(
+  store: Store,
+  parts: readonly HomePart[],
+  options: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
   const needs = new Map<number, { readonly target: string; readonly freeBytes: number; bytes: number }>();
   for (const { root, target, selected } of parts) {
     const folder = await nearestFolder(target);
     const { dev } = await stat(folder);
     const { bavail, bsize } = await statfs(folder);
     const need = needs.get(dev) ?? { target, freeBytes: bavail * bsize, bytes: 0 };
-    need.bytes += await spaceOf(store, { listing: root.listing, selected });
+    need.bytes += await spaceOf(store, { listing: root.listing, selected, ...options });
     needs.set(dev, need);
   }
   for (const { target, freeBytes, bytes } of needs.values()) {

@@ -46,7 +46,9 @@ export async function prepareHomeTarget(
   await takeOver(target, found, { snapshot, selection, ...earlier });
   for (const name of await readdir(target)) {
     if (name !== 'lost+found' && name !== restoreMarkerName)
-      await rm(join(target, name), { recursive: true, force: true });
+      await rm(join(target, name), { recursive: true, force: true }).catch((error: unknown) => {
+        throw unwritable(target, error); // folders may lie too deep for a path
+      });
   }
   return earlier;
 }

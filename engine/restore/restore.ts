@@ -73,7 +73,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
       remedy: 'Restore the database on its own, with --only database.',
     });
   }
-  const checked = home && (await checkHome(options.store, { ...home, snapshot: snapshot.id }));
+  const checked = home && (await checkHome(options.store, { ...home, snapshot: snapshot.id, clock, signal }));
   const earlier = checked?.earlier;
   const isWhole = database ? await isWholeAlready(database, { ...options, earlier }) : true;
 

@@ -1,5 +1,6 @@
 import { withoutPassword } from '../app/jdbc.ts';
 import { type Properties, withProperties } from '../app/properties.ts';
+import { printableText } from '../look/names.ts';
 
 /**
  * Points the restored application to the database that was restored with it: rewrites jdbc.url. User and password stay:
@@ -18,5 +19,7 @@ function rewrite({ name, text, write }: Properties, url: URL): string[] {
   const query = /\?.*$/.exec(old)?.[0] ?? '';
   const jdbc = `jdbc:postgresql://${url.host}${url.pathname}${query}`;
   write(text.with('jdbc.url', jdbc));
-  return [`jdbc.url in ${name} was ${withoutPassword(old)} and is now ${withoutPassword(jdbc)}.`];
+  return [
+    `jdbc.url in ${name} was ${printableText(withoutPassword(old))} and is now ${printableText(withoutPassword(jdbc))}.`,
+  ];
 }

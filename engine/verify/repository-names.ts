@@ -37,7 +37,9 @@ async function titleOf(
   try {
     const file = await findBelow(source, place);
     if (!file?.content || file.content.length > configBytesMax) return undefined;
-    const text = Buffer.from(await contentBytes(source, file.content)).toString('utf8');
+    const text = Buffer.from(await contentBytes(source, file.content, { bytesMax: configBytesMax })).toString(
+      'utf8',
+    );
     const value = (key: string) => new RegExp(`^[ \\t]*${key}[ \\t]*=[ \\t]*(\\S+)`, 'm').exec(text)?.[1];
     const slug = value('repository') ?? value('slug');
     const project = value('project');

@@ -70,7 +70,7 @@ export interface GetOptions extends CallOptions {
   /** Bytes from the start; default 0. With `length`, a range. */
   readonly offset?: number;
   readonly length?: number;
-  /** A larger object is STORE_DAMAGED and is not read; for objects whose size a stranger decides. */
+  /** A larger object is STORE_DAMAGED and is not read, since a stranger may decide its size; 256 MiB unless given. */
   readonly bytesMax?: number;
 }
 
@@ -114,11 +114,14 @@ export function objectMissing(name: string, location: string): Error {
   });
 }
 
+/** No object that is read whole comes near: a pack has 64 MiB of frames, and a part of the index some 8 MiB. */
+const wholeBytesMax = 256 * 1024 * 1024;
+
 /** The range asked for, which must lie within the object's size. */
 export function checkRange(
   name: string,
   size: number,
-  { offset = 0, length, bytesMax }: GetOptions,
+  { offset = 0, length, bytesMax = length === undefined ? wholeBytesMax : undefined }: GetOptions,
 ): { readonly start: number; readonly end: number } {
   if (bytesMax !== undefined && size > bytesMax) {
     throw storeError(

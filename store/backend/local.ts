@@ -120,6 +120,8 @@ class LocalBackend implements Backend {
         await file.close();
       }
     } catch (error) {
+      // Whoever may write here could lead a reader anywhere: folders may be links, objects are files of their own.
+      if (errnoOf(error) === 'ELOOP') throw noFile(name, 'it is a link');
       if (errnoOf(error) !== 'ENOENT') throw mediumError('read', this.#path(name), error);
       await this.#checkRoot();
       throw objectMissing(name, this.location);
@@ -272,9 +274,15 @@ class LocalBackend implements Backend {
 
 const refreshOptional = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'ENOENT']);
 
+const noFile = (name: string, state: string): Error =>
+  storeError('STORE_DAMAGED', `Cannot read ${name}: ${state}`, {
+    remedy: 'Find out who put it there; an object is a file of its own.',
+    context: { object: name },
+  });
+
 async function readObject(file: OpenFile, name: string, options: GetOptions): Promise<Uint8Array> {
   const facts = await file.stat();
-  if (facts.kind !== 'file') throw storeError('STORE_READ_FAILED', `Cannot read ${name}: it is no file`);
+  if (facts.kind !== 'file') throw noFile(name, 'it is no file');
   const { start, end } = checkRange(name, facts.bytes, options);
   const bytes = new Uint8Array(end - start);
   for (let done = 0; done < bytes.length; ) {

@@ -1,3 +1,5 @@
+import { systemSeams } from '../seams.ts';
+
 /** One place where a chunk lies. */
 export interface Slot {
   readonly frame: number;
@@ -9,10 +11,14 @@ export interface Slot {
 const slotWords = 7;
 const loadMax = 0.75;
 const firstCapacity = 64;
+/** A chunk is in a few packs; whoever lists it in thousands wants the probes to take for ever. */
+const copiesMax = 64;
+/** New in each process, so that nobody can choose keys that fall on one place: who writes an index chooses its keys. */
+const mixers = new Uint32Array(systemSeams.randomness.bytes(16).slice().buffer).map(number => number | 1);
 
 /**
  * Chunk keys (the first 16 bytes of an id) and where the chunks lie: open addressing over one buffer, 28 bytes a slot.
- * A key may be there several times, once for each copy; keys come from a keyed hash, so their first bytes need no mixing.
+ * A key may be there several times, once for each copy, up to 64.
  */
 export class ChunkTable {
   #words: Uint32Array;
@@ -35,12 +41,15 @@ export class ChunkTable {
     return this.#words.byteLength;
   }
 
+  /** A copy beyond the 64th is not taken. */
   add(key: Uint8Array, { frame, offset, length }: Slot): void {
     if (this.#size + 1 > (this.#mask + 1) * loadMax) this.#grow();
     const words = this.#words;
-    let at = (word(key, 0) & this.#mask) * slotWords;
-    while (words[at + 4] !== 0) at = (at + slotWords) % words.length;
-    words[at] = word(key, 0);
+    const first = word(key, 0);
+    let at = (mixed(key) & this.#mask) * slotWords;
+    for (let copies = 0; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at) && ++copies === copiesMax) return;
+    words[at] = first;
     words[at + 1] = word(key, 4);
     words[at + 2] = word(key, 8);
     words[at + 3] = word(key, 12);
@@ -53,7 +62,11 @@ export class ChunkTable {
   has(key: Uint8Array): boolean {
     const words = this.#words;
     const first = word(key, 0);
-    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+    for (
+      let at = (mixed(key) & this.#mask) * slotWords;
+      words[at + 4] !== 0;
+      at = (at + slotWords) % words.length
+    )
       if (words[at] === first && this.#isAt(key, at)) return true;
     return false;
   }
@@ -67,7 +80,11 @@ export class ChunkTable {
   find(key: Uint8Array): number {
     const words = this.#words;
     const first = word(key, 0);
-    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+    for (
+      let at = (mixed(key) & this.#mask) * slotWords;
+      words[at + 4] !== 0;
+      at = (at + slotWords) % words.length
+    )
       if (words[at] === first && this.#isAt(key, at)) return at / slotWords;
     return -1;
   }
@@ -86,7 +103,11 @@ export class ChunkTable {
     const words = this.#words;
     const first = word(key, 0);
     const found: Slot[] = [];
-    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+    for (
+      let at = (mixed(key) & this.#mask) * slotWords;
+      words[at + 4] !== 0;
+      at = (at + slotWords) % words.length
+    )
       if (words[at] === first && this.#isAt(key, at))
         found.push({ frame: words[at + 4]! - 1, offset: words[at + 5]!, length: words[at + 6]! });
     return found;
@@ -117,13 +138,24 @@ export class ChunkTable {
     for (let step = 0; step < old.length; step += slotWords) {
       const from = (start + step) % old.length;
       if (old[from + 4] === 0) continue;
-      let at = (old[from]! & mask) * slotWords;
+      let at = (mix(old[from]!, old[from + 1]!, old[from + 2]!, old[from + 3]!) & mask) * slotWords;
       while (larger[at + 4] !== 0) at = (at + slotWords) % larger.length;
       larger.set(old.subarray(from, from + slotWords), at);
     }
     this.#words = larger;
     this.#mask = mask;
   }
+}
+
+function mixed(key: Uint8Array): number {
+  return mix(word(key, 0), word(key, 4), word(key, 8), word(key, 12));
+}
+
+function mix(a: number, b: number, c: number, d: number): number {
+  let hash =
+    Math.imul(a, mixers[0]!) + Math.imul(b, mixers[1]!) + Math.imul(c, mixers[2]!) + Math.imul(d, mixers[3]!);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+  return (hash ^ (hash >>> 13)) >>> 0;
 }
 
 function word(key: Uint8Array, at: number): number {

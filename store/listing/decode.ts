@@ -12,6 +12,7 @@ import {
   levelMax,
   type Node,
   nodeBytesMax,
+  nodeItemsMax,
   nodeVersion,
   type Span,
 } from './node.ts';
@@ -55,6 +56,8 @@ interface Head {
   readonly level: number;
   readonly data: RefReader;
   readonly nodes: RefReader;
+  /** How many items an array has; counted, since each becomes an object. */
+  readonly count: () => number;
 }
 
 function readHead(bytes: Uint8Array, subject: string): Head {
@@ -76,7 +79,14 @@ function readHead(bytes: Uint8Array, subject: string): Head {
   field(fields.nodes);
   const nodes = new RefReader(cursor.bytes(), cursor);
   field(fields.items);
-  return { cursor, kind: kind === kinds.listing ? 'listing' : 'extents', level, data, nodes };
+  let items = 0;
+  const count = (): number => {
+    const more = cursor.array();
+    items += more;
+    cursor.expect(items <= nodeItemsMax, `more than ${nodeItemsMax} items`);
+    return more;
+  };
+  return { cursor, kind: kind === kinds.listing ? 'listing' : 'extents', level, data, nodes, count };
 }
 
 /** The chunks that a node names: data first, each once. Reads nothing else of it. */
@@ -95,7 +105,7 @@ export function refsOfNode(bytes: Uint8Array, subject = 'node'): ChunkRef[] {
 export function decodeNode(bytes: Uint8Array, subject = 'node'): Node {
   const head = readHead(bytes, subject);
   const { cursor, kind, level } = head;
-  const count = cursor.array();
+  const count = head.count();
   const node: Node =
     kind === 'listing'
       ? level === 0
@@ -118,7 +128,7 @@ function readEntries(head: Head, count: number): Entry[] {
     const key = readKey(cursor, entries[i - 1]?.key);
     const body = cursor.bytes();
     const contents: Content[] = [];
-    for (let left = cursor.array(); left > 0; left--) contents.push(readContent(head));
+    for (let left = head.count(); left > 0; left--) contents.push(readContent(head));
     entries.push({ key, body, contents });
   }
   return entries;
@@ -139,7 +149,7 @@ function readContent(head: Head): Content {
     cursor.expect(cursor.uint() === 1, 'a content is malformed');
     return { length: cursor.uint(), list };
   }
-  const count = cursor.array();
+  const count = head.count();
   cursor.expect(count <= extentsInPlaceMax, `${count} extents in place`);
   const extents = readExtents(head, count);
   return { length: sum(cursor, extents.map(extentLength)), extents };

@@ -2,7 +2,7 @@ import type { NodeCutParams } from '../../chunker/index.ts';
 import { type ChunkSink, type ChunkSource, type Content, type Extent, inlineBytesMax } from '../content.ts';
 import { storeError } from '../errors.ts';
 import type { ChunkId } from '../ids.ts';
-import { extentLength, extentsInPlaceMax, type Node, type Span } from './node.ts';
+import { extentLength, extentsInPlaceMax, extentsMax, type Node, type Span } from './node.ts';
 import { childrenOf, readNode } from './read-node.ts';
 import { NodeTree, type TreeShape } from './tree.ts';
 
@@ -47,8 +47,14 @@ export async function storeExtents(
   const inPlace: Extent[] = [];
   let tree: NodeTree<Extent, Span> | undefined;
   let length = 0;
+  let count = 0;
   for await (const extent of joined(extents)) {
     length += extentLength(extent);
+    count += 1;
+    if (count > extentsMax)
+      throw storeError('STORE_WRITE_FAILED', `Cannot store content: it has more than ${extentsMax} extents`, {
+        remedy: 'Leave that file out of the backup.',
+      });
     if (!Number.isSafeInteger(length)) throw new RangeError('Cannot store content: longer than 2^53-1 bytes');
     if (tree !== undefined) {
       await tree.add(extent);
@@ -105,7 +111,18 @@ export async function* extentsOf(source: ChunkSource, content: Content): AsyncGe
     yield* content.extents;
     return;
   }
-  yield* below(source, { node: content.list, length: content.length }, undefined);
+  let isAfterHole = false;
+  let count = 0;
+  for await (const extent of below(source, { node: content.list, length: content.length }, undefined)) {
+    count += 1;
+    if (count > extentsMax)
+      throw storeError('STORE_DAMAGED', `Cannot read extent list: it has more than ${extentsMax} extents`);
+    const isHole = extent.kind === 'hole';
+    // Without this a few nodes, named again and again, would be as many holes as there are bytes in 2^53.
+    if (isHole && isAfterHole) throw storeError('STORE_DAMAGED', 'Cannot read extent list: two holes touch');
+    isAfterHole = isHole;
+    yield extent;
+  }
 }
 
 async function* below(source: ChunkSource, span: Span, level: number | undefined): AsyncGenerator<Extent> {

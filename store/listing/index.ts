@@ -14,3 +14,4 @@ export {
   readListing,
   readListingNodes,
 } from './read.ts';
+export { contentSpace } from './space.ts';

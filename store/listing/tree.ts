@@ -3,7 +3,7 @@ import type { ChunkSink } from '../content.ts';
 import { storeError } from '../errors.ts';
 import type { ChunkId } from '../ids.ts';
 import { encodeNode } from './encode.ts';
-import { levelMax, type Node, nodeBytesMax } from './node.ts';
+import { itemsOf, levelMax, type Node, nodeBytesMax, nodeItemsMax } from './node.ts';
 
 /** What decides cuts of one item: its key, and its weight in bytes, which never depends on its place in a node. */
 export interface Weighed {
@@ -124,6 +124,10 @@ export class NodeTree<Leaf, Inner> {
           remedy: `Keep an entry below ${nodeBytesMax} bytes.`,
         },
       );
+    if (itemsOf(node) > nodeItemsMax)
+      throw storeError('STORE_WRITE_FAILED', `Cannot store listing node: ${itemsOf(node)} items in it`, {
+        remedy: `Keep what belongs to one entry below ${nodeItemsMax} pieces.`,
+      });
     return this.#sink.put(bytes, 'metadata');
   }
 }

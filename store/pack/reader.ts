@@ -9,6 +9,8 @@ import { footerBytes, type PackRow, packName } from './row.ts';
 import { decodeFooter, decodeTrailer, packBytesOf, trailerOrdinal } from './trailer.ts';
 
 const sealsMax = 512;
+/** Ten million chunks. Anybody can make a file that is as long as this says, and mostly a hole. */
+const trailerBytesMax = 256 * 1024 * 1024;
 
 /** Reads frames; keeps those that were used last, and the headers of packs, and reads none twice at the same time. */
 export class FrameReader {
@@ -109,7 +111,8 @@ export async function readTrailer(
   const footer = await backend.get(name, { ...options, offset: bytes - footerBytes, length: footerBytes });
   const length = decodeFooter(footer, { blake3: ring.blake3, subject: name });
   const offset = bytes - footerBytes - length;
-  if (!(offset >= headerBytes)) throw damaged(name, `its trailer would have ${length} bytes`);
+  if (!(offset >= headerBytes) || length > trailerBytesMax)
+    throw damaged(name, `its trailer would have ${length} bytes`);
   const trailer = seal.open(trailerOrdinal, await backend.get(name, { ...options, offset, length }));
   const chunkClass = seal.facts.kind === 'data-pack' ? 'data' : 'metadata';
   const row = decodeTrailer(trailer, { pack, chunkClass, subject });

@@ -29,7 +29,7 @@ export const generationRecord: RecordCodec<GenerationRecord> = {
     fieldMap(number, createdMs, joined(dead), joined(rewritten), joined(orphans), joined(indexParts)),
   decode: (fields, name) => ({
     number: fields.integer(1, 1),
-    createdMs: fields.integer(2),
+    createdMs: fields.time(2),
     dead: ids<PackId>(fields, 3, name),
     rewritten: ids<PackId>(fields, 4, name),
     orphans: ids<PackId>(fields, 5, name),

@@ -61,7 +61,7 @@ export async function readGenerations(
 ): Promise<Generations> {
   const names = await listNames(context, options);
   const numbers = [...names].map(name => Number(namePattern.exec(name)![1]));
-  const last = numbers.reduce((most, number) => Math.max(most, number), 0);
+  const last = lastOf(numbers, { context, options });
   const isDone =
     last === 0 || (names.has(generationName(last, '.done')) && (await isSaidDone(context, last, options)));
   if (!isDone) await checkPredecessor(context, last, options);
@@ -132,6 +132,37 @@ async function unlessReading<T>(
     return undefined;
   }
 }
+
+/**
+ * The highest number. Names are never freed, so there are at least as many as it says: whoever makes one that is far
+ * ahead would have everybody ask for billions that never were.
+ */
+function lastOf(
+  numbers: readonly number[],
+  { context, options }: { readonly context: StoreContext; readonly options: GenerationOptions },
+): number {
+  const ascending = [...new Set(numbers)].sort((a, b) => a - b);
+  let last = 0;
+  for (const number of ascending) {
+    if (number <= last + generationsMissingMax) {
+      last = number;
+      continue;
+    }
+    const name = generationName(number);
+    const error = storeError(
+      'STORE_DAMAGED',
+      `Cannot read the generations of ${context.backend.location}: there is number ${number}, and none from ${last + 1} on`,
+      { remedy: `Find out who made ${name}, and remove it.`, context: { object: name } },
+    );
+    if (options.reading !== 'lenient') throw error;
+    options.onProblem?.(name, error);
+    break;
+  }
+  return last;
+}
+
+/** A list is no instant, but no prune makes so many generations while one is read. */
+const generationsMissingMax = 1_000;
 
 export function tombstonesOf(record: GenerationRecord | undefined): PackId[] {
   return record === undefined ? [] : [...record.dead, ...record.rewritten, ...record.orphans];

@@ -55,7 +55,7 @@ export const forgottenRecord: RecordCodec<ForgottenRecord> = {
   encode: record => fieldMap(fromHex(record.snapshot), record.forgottenMs, record.reason),
   decode: fields => ({
     snapshot: hex(fields.bytes(1, 32)) as SnapshotId,
-    forgottenMs: fields.integer(2),
+    forgottenMs: fields.time(2),
     reason: fields.text(3),
   }),
 };
@@ -71,7 +71,7 @@ export const damageRecord: RecordCodec<DamageRecord> = {
   decode: (fields, name) => ({
     pack: hex(fields.bytes(1, 32)) as PackId,
     ordinals: fields.isNull(2) ? undefined : ordinals(fields.list(2), name),
-    foundMs: fields.integer(3),
+    foundMs: fields.time(3),
     lost: ids(fields, 4, name).map(id => fromHex(id) as ChunkId),
   }),
 };
@@ -109,7 +109,7 @@ function actOf(fields: Fields, name: string): LedgerAct {
   return {
     act: oneOf(acts, fields.integer(1), name),
     host: fields.text(2),
-    finishedMs: fields.integer(3),
+    finishedMs: fields.time(3),
     isOk: fields.boolean(4),
     snapshots: ids<SnapshotId>(fields, 5, name),
     packs: ids<PackId>(fields, 6, name),
@@ -125,7 +125,7 @@ export const holdRecord: RecordCodec<HoldRecord> = {
     snapshot: hex(fields.bytes(1, 32)) as SnapshotId,
     version: fields.integer(2, 1),
     isHeld: fields.boolean(3),
-    changedMs: fields.integer(4),
+    changedMs: fields.time(4),
     reason: fields.text(5),
   }),
 };

@@ -39,7 +39,7 @@ export const sessionRecord: RecordCodec<SessionRecord> = {
   decode: (fields, name) => ({
     purpose: oneOf(purposes, fields.integer(1), name),
     host: fields.text(2),
-    startedMs: fields.integer(3),
+    startedMs: fields.time(3),
     snapshots: ids<SnapshotId>(fields, 4, name),
   }),
 };
@@ -58,7 +58,7 @@ export const abortedRecord: RecordCodec<AbortedRecord> = {
   encode: record => fieldMap(fromHex(record.by), record.abortedMs, record.generation),
   decode: fields => ({
     by: hex(fields.bytes(1, 32)) as SessionId,
-    abortedMs: fields.integer(2),
+    abortedMs: fields.time(2),
     generation: fields.integer(3),
   }),
 };

@@ -1,7 +1,7 @@
 import type { ChunkSource, Content, Entry, Extent, ListingRoot } from '../content.ts';
-import { isStoreError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import type { ChunkId } from '../ids.ts';
-import { extentLength } from '../listing/node.ts';
+import { extentLength, extentsMax } from '../listing/node.ts';
 import { type Promised, promisedBy, readPromised } from '../listing/read.ts';
 import { readNode } from '../listing/read-node.ts';
 
@@ -62,7 +62,19 @@ export async function* salvageExtents(
   content: Content,
 ): AsyncGenerator<Extent | ExtentGap> {
   if ('extents' in content) yield* content.extents;
-  else yield* extentsBelow(source, { node: content.list, length: content.length, level: undefined });
+  else {
+    let count = 0;
+    for await (const extent of extentsBelow(source, {
+      node: content.list,
+      length: content.length,
+      level: undefined,
+    })) {
+      count += 1;
+      if (count > extentsMax)
+        throw storeError('STORE_DAMAGED', `Cannot read extent list: it has more than ${extentsMax} extents`);
+      yield extent;
+    }
+  }
 }
 
 async function* extentsBelow(

@@ -2,7 +2,7 @@ import type { ChunkSource } from '../../../store/index.ts';
 import { contentBytes } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { type CopiedSegment, copySegment, type ReadRows, type SegmentRange } from './copy.ts';
-import { decodeLive } from './ctids.ts';
+import { decodeLive, liveRecordBytes } from './ctids.ts';
 import { applyDelta, readDelta } from './segment-delta.ts';
 import { encodeSegment, type SegmentEntry } from './segment-entry.ts';
 import type { SegmentMap } from './segment-map.ts';
@@ -157,8 +157,11 @@ function liveRows({ signature, range }: { signature: Signature; range: SegmentRa
 
 async function touchedBlocks(task: AdvanceTask & { readonly state: StoredSegment }): Promise<number[]> {
   const blocks: number[] = [];
-  for (const delta of task.state.segment.deltas)
-    for (const { block } of decodeLive(await contentBytes(task.source, delta.live))) blocks.push(block);
+  const { segment } = task.state;
+  for (const delta of segment.deltas) {
+    const live = await contentBytes(task.source, delta.live, { bytesMax: segment.blocks * liveRecordBytes });
+    for (const { block } of decodeLive(live)) blocks.push(block);
+  }
   return blocks;
 }
 

@@ -1,6 +1,7 @@
 import { engineError } from '../../errors.ts';
 import type { DatabaseTarget } from '../database.ts';
 import { maintenanceConnection } from './create-database.ts';
+import { isCreateRole } from './foreign-sql.ts';
 import { identifier } from './sql.ts';
 
 export interface ServerNeeds {
@@ -42,5 +43,5 @@ export async function checkServer(target: DatabaseTarget, needs: ServerNeeds): P
 /** With the attributes that it had, where the backup knows them. */
 function createRole(role: string, globals: string): string {
   const start = `CREATE ROLE ${identifier(role)}`;
-  return globals.split('\n').find(line => line.startsWith(`${start} `)) ?? `${start};`;
+  return globals.split('\n').find(line => line.startsWith(`${start} `) && isCreateRole(line)) ?? `${start};`;
 }

@@ -48,11 +48,15 @@ function createSql(
 ): string {
   const { encoding, collation } = made.record;
   const version = made.serverVersionNumber;
-  const providers: Readonly<Record<string, string>> = { c: 'libc', i: 'icu', b: 'builtin' };
+  const providers = new Map([
+    ['c', 'libc'],
+    ['i', 'icu'],
+    ['b', 'builtin'],
+  ]);
   const options = [
     'TEMPLATE template0',
     `ENCODING ${literal(encoding)}`,
-    ...(version >= 150_000 ? [`LOCALE_PROVIDER ${providers[collation.provider] ?? 'libc'}`] : []),
+    ...(version >= 150_000 ? [`LOCALE_PROVIDER ${providers.get(collation.provider) ?? 'libc'}`] : []),
     `LC_COLLATE ${literal(collation.collate)}`,
     `LC_CTYPE ${literal(collation.ctype)}`,
     ...(collation.provider === 'i' && collation.locale !== null

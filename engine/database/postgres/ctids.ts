@@ -81,6 +81,9 @@ function outOfOrder(block: number, offset: number): RangeError {
   );
 }
 
+/** No encoding of so many blocks is longer. */
+export const ctidsBytesMax = (blocks: number): number => blocks * 2 * (1 + rowsPerBlockMax);
+
 /** Offsets of the rows of each block in turn. STORE_DAMAGED where the bytes are no such encoding of `blocks` blocks. */
 export function* decodeCtids(bytes: Uint8Array, blocks: number): Generator<readonly number[]> {
   let at = 0;

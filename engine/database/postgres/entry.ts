@@ -1,4 +1,5 @@
 import { type Content, decodeCbor, type Entry, encodeCbor, storeError } from '../../../store/index.ts';
+import { bytePathOfText, shown } from '../../home/paths.ts';
 import { damaged, entryKinds, keyPrefix, nameFrom, textFrom } from './entry-parts.ts';
 import { type DatabaseRecord, decodeFacts, encodeFacts } from './facts-entry.ts';
 import { encodeFields, FieldReader, type FieldTable } from './fields.ts';
@@ -80,6 +81,10 @@ export function decodeEntry(entry: Entry): DatabaseEntry {
   }
 }
 
+const shownText = (text: string): string => shown(bytePathOfText(text));
+const shownName = ({ schema, name }: { readonly schema: string; readonly name: string }): string =>
+  shownText(`${schema}.${name}`);
+
 /** What an entry is, for a person: `table public.comment, blocks 0–1023 (3120 rows)`. */
 export function describeDatabaseEntry(entry: Entry): string {
   const one = decodeEntry(entry);
@@ -87,13 +92,13 @@ export function describeDatabaseEntry(entry: Entry): string {
     case 'segment':
       return one.schema === 'pg_catalog' && one.name === 'pg_largeobject'
         ? 'large objects'
-        : `table ${one.schema}.${one.name}, ${blocksOf(one)} (${one.digest.rows} rows)`;
+        : `table ${shownName(one)}, ${blocksOf(one)} (${one.digest.rows} rows)`;
     case 'relation':
       return describeRelation(one);
     case 'sequence':
-      return `sequence ${one.schema}.${one.name}`;
+      return `sequence ${shownName(one)}`;
     case 'definitions':
-      return `definitions (${one.section})`;
+      return `definitions (${shownText(one.section)})`;
     case 'facts':
       return 'facts of the database';
     default:
@@ -105,11 +110,11 @@ export function describeDatabaseEntry(entry: Entry): string {
 export function describeDatabaseKey(key: Uint8Array): string {
   const rest = key.subarray(1);
   const relation = (bytes: Uint8Array): string => {
-    const { schema, name } = nameFrom(bytes);
-    return `${schema}.${name}`;
+    return shownName(nameFrom(bytes));
   };
   switch (key[0]) {
     case entryKinds.segment: {
+      if (rest.length < 4) throw damaged('an entry of the database', 'its key is no segment’s');
       const first = Buffer.from(rest.subarray(-4)).readUInt32BE();
       return `table ${relation(rest.subarray(0, -4))}, block ${first}`;
     }
@@ -118,7 +123,7 @@ export function describeDatabaseKey(key: Uint8Array): string {
     case entryKinds.sequence:
       return `sequence ${relation(rest)}`;
     case entryKinds.definitions:
-      return `definitions (${textFrom(rest)})`;
+      return `definitions (${shownText(textFrom(rest))})`;
     default:
       return 'facts of the database';
   }
@@ -130,7 +135,7 @@ function blocksOf({ first, blocks }: SegmentEntry): string {
 }
 
 function describeRelation(relation: RelationEntry): string {
-  const name = `${relation.schema}.${relation.name}`;
+  const name = shownName(relation);
   switch (relation.kind) {
     case 'materialized':
       return `materialized view ${name}`;

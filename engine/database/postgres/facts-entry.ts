@@ -1,5 +1,5 @@
 import { type CborValue, storeError } from '../../../store/index.ts';
-import { encodeFields, FieldReader, type FieldTable } from './fields.ts';
+import { encodeFields, FieldReader, type FieldTable, isText } from './fields.ts';
 import type { Collation } from './server.ts';
 
 /** The listing's version: what a reader must know to restore it. */
@@ -122,7 +122,7 @@ export function decodeFacts(value: CborValue): DatabaseRecord {
 function textPairs(list: readonly CborValue[]): (readonly [string, string])[] {
   return list.map(pair => {
     const [first, second] = Array.isArray(pair) ? (pair as readonly CborValue[]) : [];
-    if (typeof first !== 'string' || typeof second !== 'string')
+    if (!isText(first) || !isText(second))
       throw storeError('STORE_DAMAGED', 'Cannot read facts of the database: something is no pair of texts');
     return [first, second] as const;
   });

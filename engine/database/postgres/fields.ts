@@ -16,7 +16,10 @@ export function encodeFields<Name extends string>(
   return map;
 }
 
-/** Reads them back with their types: STORE_DAMAGED where one is missing or of another type. */
+/** Nothing of PostgreSQL's has a NUL in it. */
+export const isText = (value: unknown): value is string => typeof value === 'string' && !value.includes('\0');
+
+/** Reads them back with their types: STORE_DAMAGED where one is missing or of another type. Numbers are from 0. */
 export class FieldReader<Name extends string> {
   readonly #table: FieldTable<Name>;
   readonly #map: ReadonlyMap<number, CborValue>;
@@ -35,7 +38,7 @@ export class FieldReader<Name extends string> {
 
   text(name: Name): string {
     const value = this.raw(name);
-    if (typeof value !== 'string') throw this.#damaged(name);
+    if (!isText(value)) throw this.#damaged(name);
     return value;
   }
 
@@ -45,7 +48,7 @@ export class FieldReader<Name extends string> {
 
   number(name: Name): number {
     const value = this.raw(name);
-    if (typeof value !== 'number') throw this.#damaged(name);
+    if (typeof value !== 'number' || value < 0) throw this.#damaged(name);
     return value;
   }
 
@@ -80,7 +83,7 @@ export class FieldReader<Name extends string> {
 
   texts(name: Name): readonly string[] {
     return this.list(name).map(item => {
-      if (typeof item !== 'string') throw this.#damaged(name);
+      if (!isText(item)) throw this.#damaged(name);
       return item;
     });
   }

@@ -1,6 +1,6 @@
 import { type ChunkSource, type Content, storeError } from '../../../store/index.ts';
 import { contentBytes } from '../../ingest/index.ts';
-import { decodeCtids, decodeLive } from './ctids.ts';
+import { ctidsBytesMax, decodeCtids, decodeLive, liveRecordBytes } from './ctids.ts';
 import type { SegmentEntry } from './segment-entry.ts';
 
 /** Rows that were stored at one time: a segment's base, or one delta. */
@@ -35,7 +35,9 @@ export async function readLayers(source: ChunkSource, segment: SegmentParts): Pr
   const base = Array.from({ length: segment.baseBlocks }, (_, i) => segment.first + i);
   const layers = [await readLayer(source, { ...segment, blocks: base, live: new Map() })];
   for (const delta of segment.deltas) {
-    const blocks = decodeLive(await contentBytes(source, delta.live));
+    const blocks = decodeLive(
+      await contentBytes(source, delta.live, { bytesMax: segment.blocks * liveRecordBytes }),
+    );
     if (blocks.length !== delta.blocks) throw damagedSegment('a delta has another number of blocks');
     const live = new Map(blocks.map(one => [one.block, one.offsets]));
     if (blocks.some(({ block }) => block < segment.first || block >= segment.first + segment.blocks))
@@ -57,7 +59,9 @@ async function readLayer(
   const places = new Map<number, BlockPlaces>();
   let count = 0;
   let at = 0;
-  for (const offsets of decodeCtids(await contentBytes(source, parts.ctids), parts.blocks.length)) {
+  const { length: blocks } = parts.blocks;
+  const ctids = await contentBytes(source, parts.ctids, { bytesMax: ctidsBytesMax(blocks) });
+  for (const offsets of decodeCtids(ctids, blocks)) {
     if (offsets.length > 0) places.set(parts.blocks[at]!, { start: count, offsets });
     count += offsets.length;
     at += 1;

@@ -1,8 +1,15 @@
-import { type ChunkSource, type ListingRoot, readListing, storeError } from '../../../store/index.ts';
-import { contentBytes } from '../../ingest/index.ts';
+import {
+  type ChunkSource,
+  type Content,
+  type ListingRoot,
+  readListing,
+  storeError,
+} from '../../../store/index.ts';
+import { readContent } from '../../ingest/index.ts';
 import { decodeEntry } from './entry.ts';
-import { keyPrefix } from './entry-parts.ts';
+import { damaged, keyPrefix } from './entry-parts.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
+import { checkDatabaseSql, checkDefinitions } from './foreign-sql.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import type { SequenceValue } from './sequences.ts';
 
@@ -14,7 +21,10 @@ export interface Outline {
   readonly definitions: ReadonlyMap<string, string>;
 }
 
-/** STORE_DAMAGED, STORE_NEWER. */
+/** Definitions of 100,000 tables are some 100 MB. */
+const definitionsBytesMax = 256 * 1024 * 1024;
+
+/** STORE_DAMAGED, also for SQL that is no definition; STORE_NEWER. */
 export async function readOutline(options: {
   readonly source: ChunkSource;
   readonly root: ListingRoot;
@@ -25,6 +35,7 @@ export async function readOutline(options: {
   const sequences: SequenceValue[] = [];
   const definitions = new Map<string, string>();
   let record: DatabaseRecord | undefined;
+  let sqlBytes = 0;
   for (const kind of ['relation', 'sequence', 'definitions', 'facts'] as const) {
     for await (const entry of readListing(source, root, { prefix: keyPrefix(kind) })) {
       options.signal?.throwIfAborted();
@@ -32,10 +43,31 @@ export async function readOutline(options: {
       if (one.entry === 'relation') relations.push(one);
       else if (one.entry === 'sequence') sequences.push(one);
       else if (one.entry === 'facts') record = one;
-      else if (one.entry === 'definitions')
-        definitions.set(one.section, Buffer.from(await contentBytes(source, one.sql)).toString('utf8'));
+      else if (one.entry === 'definitions') {
+        sqlBytes += one.sql.length;
+        if (sqlBytes > definitionsBytesMax)
+          throw damaged('definitions', `they have ${sqlBytes} bytes or more`);
+        const sql = await sqlOf(source, one);
+        if (!one.section.startsWith('large-objects') && sql.includes('\0'))
+          throw damaged(`definitions ${one.section}`, 'there is a NUL in them');
+        if (one.section !== 'globals') checkDefinitions(one.section, sql); // those are for people
+        definitions.set(one.section, sql);
+      }
     }
   }
   if (!record) throw storeError('STORE_DAMAGED', 'Cannot restore the database: its listing has no facts');
+  checkDatabaseSql(record.databaseSql);
   return { record, relations, sequences, definitions };
+}
+
+async function sqlOf(
+  source: ChunkSource,
+  { section, sql }: { readonly section: string; readonly sql: Content },
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of readContent(source, sql)) {
+    if (part.kind === 'hole') throw damaged(`definitions ${section}`, 'there is a hole in them');
+    parts.push(part.bytes);
+  }
+  return Buffer.concat(parts).toString('utf8');
 }

@@ -10,7 +10,7 @@ import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions, runWhatHolds } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
 import { literal, qualified } from './sql.ts';
-import { splitStatements } from './statements.ts';
+import { groupsOf, splitStatements } from './statements.ts';
 import { openTarget } from './target.ts';
 import { mismatch, verifyRows } from './verify-rows.ts';
 import { allOrCut } from './workers.ts';
@@ -147,7 +147,7 @@ async function loadAll(job: FillJob, writers: readonly Connection[]): Promise<vo
 
 /** Groups of statements, each a transaction of its own. */
 async function runGroups(connection: Connection, action: string, sql: string | undefined): Promise<void> {
-  for (const group of sql?.split('\0') ?? []) await runDefinitions(connection, action, group);
+  for (const group of groupsOf(sql ?? '')) await runDefinitions(connection, action, group);
 }
 
 async function restoreLargeObjects(job: FillJob, connection: Connection): Promise<void> {

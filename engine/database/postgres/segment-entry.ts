@@ -71,6 +71,10 @@ export function encodeSegment(segment: SegmentEntry): Entry {
   };
 }
 
+/** Twice of what a backup makes: whoever restores holds the places of a segment's rows in memory. */
+const segmentBlocksMax = 2_048;
+const segmentDeltasMax = 32;
+
 export function decodeSegment(entry: Entry): SegmentEntry {
   const at = entry.key.length - 4;
   const name = nameFrom(entry.key.subarray(1, Math.max(1, at)));
@@ -79,12 +83,16 @@ export function decodeSegment(entry: Entry): SegmentEntry {
   const [rows, ctids, ...rest] = entry.contents;
   const deltas = fields.list('deltas');
   if (!rows || !ctids || rest.length !== 3 * deltas.length) throw damaged(what, 'contents do not match');
+  if (deltas.length > segmentDeltasMax) throw damaged(what, `${deltas.length} deltas`);
+  const first = new DataView(entry.key.buffer, entry.key.byteOffset + at, 4).getUint32(0);
   const blocks = fields.number('blocks');
+  if (blocks > segmentBlocksMax || first + blocks > 2 ** 32)
+    throw damaged(what, `${blocks} blocks from ${first} on`);
   const baseBlocks = fields.numberOrNull('baseBlocks') ?? blocks;
   if (baseBlocks > blocks) throw damaged(what, 'its base is longer than itself');
   return {
     ...name,
-    first: new DataView(entry.key.buffer, entry.key.byteOffset + at, 4).getUint32(0),
+    first,
     blocks,
     baseBlocks,
     digest: { rows: fields.number('rowCount'), sum: sumFrom(fields.bytes('digest'), what) },

@@ -33,6 +33,52 @@ export function* splitStatements(sql: string): Generator<string> {
   if (!isBlank) yield sql.slice(from);
 }
 
+/** Large objects' SQL is groups that end in a NUL but the last: each in turn, since hostile SQL may have millions. */
+export function* groupsOf(sql: string): Generator<string> {
+  let from = 0;
+  for (let at = sql.indexOf('\0'); at >= 0; at = sql.indexOf('\0', from)) {
+    yield sql.slice(from, at);
+    from = at + 1;
+  }
+  yield sql.slice(from);
+}
+
+/** The first words of a statement in small letters, up to the first thing that is none; comments are passed over. */
+export function leadingWords(statement: string, most: number): string[] {
+  const words: string[] = [];
+  for (const { kind, text } of tokensOf(statement)) {
+    if (kind === 'space') continue;
+    if (kind !== 'word') {
+      if (text === '=' && words.length > 0) continue;
+      return words;
+    }
+    if (words.push(text.toLowerCase()) === most) return words;
+  }
+  return words;
+}
+
+/** All words of a statement in small letters, and its semicolons; what is quoted or a comment is none. */
+export function wordsOf(statement: string): string[] {
+  return [...tokensOf(statement)]
+    .filter(({ kind, text }) => kind === 'word' || text === ';')
+    .map(({ text }) => text.toLowerCase());
+}
+
+function* tokensOf(
+  sql: string,
+): Generator<{ readonly kind: 'space' | 'word' | 'other'; readonly text: string }> {
+  const token = new RegExp(tokens.source, tokens.flags);
+  while (token.lastIndex < sql.length) {
+    const at = token.lastIndex;
+    const found = token.exec(sql)!;
+    if (found.groups?.['comment'] !== undefined && found[0].startsWith('/*'))
+      token.lastIndex = endOfComment(sql, at);
+    const isSpace = found.groups?.['comment'] !== undefined || found.groups?.['space'] !== undefined;
+    const isWord = found.groups?.['word'] !== undefined;
+    yield { kind: isSpace ? 'space' : isWord ? 'word' : 'other', text: found[0] };
+  }
+}
+
 const tokens = new RegExp(
   [
     String.raw`(?<space>\s+)`,

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { rawChunks } from '../../../bench/hostile/chunks.ts';
+import { databaseListing, tableEntries } from '../../../bench/hostile/database.ts';
+import { randomFrom } from '../../../bench/hostile/random.ts';
 import { checkDatabaseTarget } from '../../../engine/database/index.ts';
 import { type ChunkId, hex } from '../../../store/index.ts';
 import { assertDatabasesEqual } from '../../helpers/database-equal.ts';
@@ -134,7 +137,10 @@ onServers(
       const wrong = {
         async get(id: ChunkId, chunkClass: 'data' | 'metadata') {
           const bytes = await backup.chunks.get(id, chunkClass);
-          return Buffer.from(Buffer.from(bytes).toString('latin1').replace('\tgood\t', '\tbad\t'), 'latin1');
+          return Buffer.from(
+            Buffer.from(bytes).toString('latin1').replace('\trow 17\n', '\trow x7\n'),
+            'latin1',
+          );
         },
       };
       await assert.rejects(
@@ -146,6 +152,44 @@ onServers(
         },
       );
       assert.match((await commentOf('tampered_again')) ?? '', /unfinished/);
+    });
+
+    test('rows never become statements: not by an end mark, by a command of psql, nor by a name', async () => {
+      const canary = await server().createDatabase('canary');
+      await sql(canary, 'CREATE TABLE public.kept (a int)');
+      const name = 't"; DROP DATABASE canary; --';
+      const texts: readonly (readonly [string, readonly string[]])[] = [
+        ['quoted', ['DROP DATABASE canary;', '\\\\! touch /tmp/x', "'; DROP DATABASE canary; --"]],
+        ['ended', ['a', '\\.', 'DROP DATABASE canary;']],
+        ['columns', ['a\tb\tc']],
+        ['escapes', ['\\', '\\N', '\\x']],
+        ['bytes', ['\xff\0']],
+      ];
+      for (const [what, rows] of texts) {
+        const chunks = rawChunks();
+        const bytes = Buffer.from(rows.map(row => `${row}\n`).join(''), 'latin1');
+        const root = databaseListing(
+          { random: { ...randomFrom(1, 1), chance: () => false }, chunks },
+          tableEntries(chunks, { name, bytes }),
+          { serverVersionNumber: 140_000, roles: [] },
+        );
+        const target = server().url(`hostile_${what}`);
+        const ended = await restore(target, { chunks, result: { root } }).then(
+          () => 'done',
+          (error: unknown) => (error as { code?: string }).code,
+        );
+        assert.match(
+          String(ended),
+          what === 'quoted' ? /^done$/ : /^(RESTORE_MISMATCH|DATABASE_FAILED)$/,
+          what,
+        );
+        const found = await sql<{ n: string }>(
+          target,
+          `SELECT relname AS n FROM pg_class WHERE relnamespace = 'public'::regnamespace`,
+        );
+        assert.deepEqual(found, [{ n: name }], what);
+      }
+      assert.equal((await sql(canary, 'SELECT * FROM public.kept')).length, 0);
     });
 
     test('roles that lack are named before anything is written', async () => {

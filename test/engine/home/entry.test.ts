@@ -21,14 +21,16 @@ const name = byteText(1, 20)
   .filter(text => text !== '.' && text !== '..');
 const path = fc.array(name, { minLength: 1, maxLength: 4 }).map(names => names.join('/') as BytePath);
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
+/** The last number is nobody's. */
+const owner = fc.integer({ min: 0, max: 0xfffffffe });
 const int64 = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n);
 
 const common = fc.record(
   {
     path,
     mode: fc.integer({ min: 0, max: 0o7777 }),
-    uid: u32,
-    gid: u32,
+    uid: owner,
+    gid: owner,
     mtimeNs: int64,
     ctimeNs: int64,
     inode: fc.bigInt(0n, 2n ** 64n - 1n),

@@ -26,7 +26,9 @@ test('a home of every kind of file comes back equal', async t => {
     root: result.roots[0]!,
     target: `${scratch.path}/target`,
   });
-  assert.deepEqual(restored.warnings, []);
+  // What gives rights is told, since a store may be somebody else's.
+  const others = restored.warnings.filter(text => !/set-id bits/.test(text));
+  assert.deepEqual(others, []);
   assert.equal(restored.files, result.files);
   assert.equal(restored.folders, result.folders);
   await assertEqualHomes(source, `${scratch.path}/target`);

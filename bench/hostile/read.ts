@@ -1,0 +1,160 @@
+import { entryCells, entryJson, inColumns, pathText } from '../../cli/render/entries.ts';
+import { createOutput } from '../../cli/render/output.ts';
+import { describeDatabaseEntry } from '../../engine/database/index.ts';
+import { countDatabase } from '../../engine/database/postgres/counts.ts';
+import { decodeEntry } from '../../engine/database/postgres/entry.ts';
+import { readOutline } from '../../engine/database/postgres/outline.ts';
+import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
+import { restoreHome, spaceOf } from '../../engine/home/index.ts';
+import { diffDatabases, HomeDifference, listPath, readPath } from '../../engine/look/index.ts';
+import type { Snapshot } from '../../engine/pair.ts';
+import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** No more of a file or table is read, and no larger home restored: what a disk holds is refused before. */
+const readBytesMax = 256 * 1024;
+const restoredBytesMax = 16 * 1024 * 1024;
+const linesMax = 2_000;
+
+export type Step = readonly [name: string, work: () => Promise<void>];
+
+/** A snapshot as far as those look who look into one. */
+export function snapshotWith(halves: { home?: ListingRoot; database?: ListingRoot }): Snapshot {
+  const { home, database } = halves;
+  return {
+    id: 'ab'.repeat(32),
+    instance: 'x',
+    home: home ? { roots: [{ path: Buffer.from('/srv/home'), listing: home }] } : null,
+    database: database ? { listing: database } : null,
+  } as unknown as Snapshot;
+}
+
+/** Everything that reads a home, each on its own. */
+export function homeSteps(
+  source: ChunkSource,
+  { home, other, sandbox }: { home: ListingRoot; other: ListingRoot; sandbox: Sandbox },
+): Step[] {
+  const snapshot = snapshotWith({ home });
+  return [
+    [
+      'restore',
+      async () => {
+        if ((await spaceOf(source, { listing: home })) > restoredBytesMax) return;
+        await restoreHome({ source, root: { listing: home }, target: sandbox.target });
+      },
+    ],
+    ['ls', () => listed(source, { snapshot, path: '/srv/home' })],
+    [
+      'cat',
+      async () => {
+        for (const path of ['a', 'folder/file', 'b/c'])
+          await upTo(readPath(source, { snapshot, path })).catch(unlessUnknown);
+      },
+    ],
+    [
+      'diff',
+      async () => {
+        const difference = new HomeDifference(source, {
+          before: snapshot,
+          after: snapshotWith({ home: other }),
+        });
+        for await (const change of difference.entries())
+          assertPlain(pathText({ ...change, entry: (change.after ?? change.before)! }));
+        for await (const _ of difference.refs());
+      },
+    ],
+  ];
+}
+
+/** Everything that reads a database's listing, but for a server. */
+export function databaseSteps(
+  source: ChunkSource,
+  [one, other]: readonly [ListingRoot, ListingRoot],
+): Step[] {
+  const snapshot = snapshotWith({ database: one });
+  return [
+    ['outline', async () => void (await readOutline({ source, root: one }))],
+    ['counts', async () => void (await countDatabase(source, one))],
+    [
+      'rows',
+      async () => {
+        for await (const entry of readListing(source, one)) {
+          assertPlain(describeDatabaseEntry(entry));
+          const decoded = decodeEntry(entry);
+          if (decoded.entry === 'segment') await upTo(segmentRows(source, decoded));
+        }
+      },
+    ],
+    ['ls', () => listed(source, { snapshot, path: 'database:' })],
+    [
+      'cat',
+      async () => {
+        for (const path of ['database:tables/public/t', 'database:definitions/pre-data'])
+          await upTo(readPath(source, { snapshot, path })).catch(unlessUnknown);
+      },
+    ],
+    [
+      'diff',
+      async () => void (await diffDatabases(source, { before: one, after: other, key: new Uint8Array(16) })),
+    ],
+  ];
+}
+
+async function listed(
+  source: ChunkSource,
+  { snapshot, path }: { snapshot: Snapshot; path: string },
+): Promise<void> {
+  const { owners, entries } = await listPath(source, { snapshot, path, isDeep: true });
+  const cells: string[][] = [];
+  for await (const entry of entries) {
+    cells.push(entryCells(entry, { owners, names: 'whole' }));
+    jsonText(entryJson(entry, owners));
+    if (cells.length === linesMax) break;
+  }
+  for await (const text of inColumns(
+    (async function* () {
+      yield* cells;
+    })(),
+  )) {
+    if (text.split('\n').length > cells.length + 1) throw new Error('a name made lines of its own');
+    assertPlain(text.replaceAll('\n', ''));
+  }
+}
+
+/** What a terminal would act on, were it printed. */
+export function assertPlain(text: string): void {
+  if (/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(text))
+    throw new Error(`control characters: ${JSON.stringify(text)}`);
+}
+
+/** As `--json` prints it. */
+export function jsonText(document: Readonly<Record<string, unknown>>): void {
+  let said = '';
+  const stream = {
+    write: (text: string) => {
+      said += text;
+      return true;
+    },
+  } as unknown as NodeJS.WritableStream;
+  createOutput({
+    json: true,
+    quiet: false,
+    verbose: false,
+    stdout: stream,
+    stderr: stream,
+    beforeMessage: () => {},
+  }).result(document, '');
+  assertPlain(said.trimEnd());
+}
+
+async function upTo(parts: AsyncIterable<Uint8Array>): Promise<void> {
+  let bytes = 0;
+  for await (const part of parts) {
+    bytes += part.length;
+    if (bytes > readBytesMax) return;
+  }
+}
+
+const unlessUnknown = (error: unknown): void => {
+  if ((error as { code?: string }).code !== 'PATH_UNKNOWN') throw error;
+};
