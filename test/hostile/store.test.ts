@@ -173,6 +173,7 @@ test('a generation that is far ahead is damage for who writes, and nothing for w
       ['snapshots', 'done'],
       ['verify', 'done'],
       ['restore', 'done'],
+      ['repair', 'done'],
       ['prune', 'STORE_DAMAGED'],
     ],
   );
