@@ -4,7 +4,7 @@ import { steppingClock } from '../helpers/seeded.ts';
 import type { SmallSnapshot } from '../helpers/small-store.ts';
 import { processClocks } from './clock-processes.ts';
 import { wrongWith } from './judge.ts';
-import { type Suite, Tally, told } from './suite.ts';
+import { type Suite, shareOf, Tally, told, withProcesses } from './suite.ts';
 import { jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
 const hourMs = 3_600_000;
@@ -23,14 +23,15 @@ export const clockSuite: Suite = {
   figures: [figure],
   async run(options) {
     const tally = new Tally(figure.name);
-    for (let seed = options.seed; !tally.isOver(options); seed += 25) {
+    const here = options.isShort ? options : shareOf(options, { share: 0.99 });
+    for (let seed = options.seed; !tally.isOver(here); seed += 25) {
       const medium = memoryBackend();
       const world = await makeWorld(medium, seed);
       const objects = medium.snapshot();
-      for (let schedule = seed; schedule < seed + 25 && !tally.isOver(options); schedule++)
+      for (let schedule = seed; schedule < seed + 25 && !tally.isOver(here); schedule++)
         await play(schedule, { world, objects, tally });
     }
-    tally.remark = await processClocks(tally, options);
+    await withProcesses(tally, options, processClocks);
     return [tally];
   },
 };

@@ -2,9 +2,10 @@ import { memoryBackend, storeError } from '../../store/index.ts';
 import { type BackendCall, observedBackend } from '../helpers/faulty-backend.ts';
 import type { DiskCall, DiskFault, LossyDisk } from '../helpers/lossy-disk.ts';
 import { diskError } from '../helpers/lossy-disk.ts';
+import { processErrors } from './errors-processes.ts';
 import { type Ending, endingOf, wrongWith } from './judge.ts';
 import { type DiskWorld, isChange, makeDiskWorld, pathsOn, withoutReserve, wrongOn } from './replay.ts';
-import { type Suite, shuffled, Tally } from './suite.ts';
+import { type Suite, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
 import { backendOn, type Job, jobs, onBackend, storePath, worldSeams } from './world.ts';
 
 /** What a disk answers in the place of a call, or does with it. */
@@ -44,16 +45,18 @@ export const errorsSuite: Suite = {
   async run(options) {
     const tally = new Tally(figure.name);
     const ended = { done: 0, failed: 0, dead: 0 };
-    for (let seed = options.seed; !tally.isOver(options); seed++) {
+    const here = options.isShort ? options : shareOf(options, { share: 0.97 });
+    for (let seed = options.seed; !tally.isOver(here); seed++) {
       const made = await makeDiskWorld(seed);
       for (const { job, where, run } of shuffled(await pointsOf(made), seed)) {
-        if (tally.isOver(options)) break;
+        if (tally.isOver(here)) break;
         const { ending, problem } = await run();
         ended[ending.how] += 1;
         tally.add(job.name, problem && `seed ${seed}, ${job.name}, ${where}: ${problem}`);
       }
     }
     tally.remark = `${ended.done} of the runs ended well, ${ended.failed} with an error`;
+    await withProcesses(tally, options, processErrors);
     return [tally];
   },
 };

@@ -109,7 +109,7 @@ export function areEqual(one: ReadonlyMap<string, Buffer>, other: ReadonlyMap<st
 }
 
 /** What a store at rest holds: nobody's session or intent, and no temporary file but the room set aside. */
-function isExpected(path: string): boolean {
+export function isExpected(path: string): boolean {
   return (
     path === 'config' ||
     /^(keys|index|manifests|forgotten|damage|gc|ledger|holds)\/[a-z0-9][a-z0-9.-]*$/.test(path) ||

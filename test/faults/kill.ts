@@ -1,10 +1,19 @@
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { type FileSystem, nodeFileSystem, type OpenFile } from '../../store/file-system.ts';
 import { type Backend, openLocalBackend } from '../../store/index.ts';
 import { endingOf, wrongWith } from './judge.ts';
 import { processKills } from './kill-processes.ts';
-import { quickFolder, type Suite, type SuiteOptions, shuffled, Tally } from './suite.ts';
+import {
+  filesBelow,
+  quickFolder,
+  type Suite,
+  type SuiteOptions,
+  shareOf,
+  shuffled,
+  Tally,
+  withProcesses,
+} from './suite.ts';
 import { fastRandomness, type Job, jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
 const figure = {
@@ -19,19 +28,12 @@ export const killSuite: Suite = {
   figures: [figure],
   async run(options) {
     const tally = new Tally(figure.name);
-    const half = { ...options, pointsMax: options.pointsMax * 0.9, endMs: between(options, 0.6) };
-    for (let seed = options.seed; !tally.isOver(half); seed++) await killsOf(seed, { tally, options: half });
-    const { skipped, remark } = await processKills(tally, options);
-    tally.skipped = skipped;
-    tally.remark = remark;
+    const here = options.isShort ? options : shareOf(options, { share: 0.8 });
+    for (let seed = options.seed; !tally.isOver(here); seed++) await killsOf(seed, { tally, options: here });
+    await withProcesses(tally, options, processKills);
     return [tally];
   },
 };
-
-function between({ endMs }: SuiteOptions, share: number): number {
-  const nowMs = performance.now();
-  return nowMs + (endMs - nowMs) * share;
-}
 
 /** Kills each job of one world before each change that it makes, and in the middle of each write. */
 async function killsOf(
@@ -198,10 +200,4 @@ function linkTree(from: string, to: string): void {
   for (const entry of readdirSync(from, { withFileTypes: true }))
     if (entry.isDirectory()) linkTree(join(from, entry.name), join(to, entry.name));
     else linkSync(join(from, entry.name), join(to, entry.name));
-}
-
-export function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile())
-    .map(entry => relative(folder, join(entry.parentPath, entry.name)));
 }

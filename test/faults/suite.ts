@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { chances } from '../helpers/interleaved.ts';
 
 /** What a suite may spend, and where it begins. */
@@ -93,3 +94,32 @@ export function shuffled<T>(items: readonly T[], seed: number): T[] {
 
 /** Where files need not wait for a disk; who dies does not take the machine with him. */
 export const quickFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** Paths of files, relative to the folder. */
+export function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => relative(folder, join(entry.parentPath, entry.name)));
+}
+
+/** A part of what may still be spent. */
+export function shareOf(options: SuiteOptions, { share }: { readonly share: number }): SuiteOptions {
+  const nowMs = performance.now();
+  const endMs = nowMs + (options.endMs - nowMs) * share;
+  return { ...options, pointsMax: Math.ceil(options.pointsMax * share), endMs };
+}
+
+/** Adds what processes come to, where they can run. */
+export async function withProcesses(
+  tally: Tally,
+  options: SuiteOptions,
+  run: (
+    tally: Tally,
+    options: SuiteOptions,
+  ) => Promise<{ readonly skipped?: string; readonly remark: string }>,
+): Promise<void> {
+  if (options.isShort) return;
+  const { skipped, remark } = await run(tally, options);
+  tally.skipped = skipped;
+  tally.remark = [tally.remark, remark].filter(Boolean).join('; ');
+}
