@@ -4,7 +4,15 @@ import type { DiskCall, DiskFault, LossyDisk } from '../helpers/lossy-disk.ts';
 import { diskError } from '../helpers/lossy-disk.ts';
 import { processErrors } from './errors-processes.ts';
 import { type Ending, endingOf, wrongWith } from './judge.ts';
-import { type DiskWorld, isChange, makeDiskWorld, pathsOn, withoutReserve, wrongOn } from './replay.ts';
+import {
+  type DiskWorld,
+  diskFor,
+  isChange,
+  makeDiskWorld,
+  pathsOn,
+  withoutReserve,
+  wrongOn,
+} from './replay.ts';
 import { type Suite, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
 import { backendOn, type Job, jobs, onBackend, storePath, worldSeams } from './world.ts';
 
@@ -112,7 +120,7 @@ async function atDisk(
 /** Answers of a medium that is no local disk: an error instead of the call, or after it, as when an answer is lost. */
 async function mediumPoints(job: Job, { world, disk }: DiskWorld): Promise<Point[]> {
   const objects = new Map(pathsOn(disk).map(path => [path, disk.read(`${storePath}/${path}`)!] as const));
-  for (const path of objects.keys()) if (path.includes('.tmp-')) objects.delete(path);
+  for (const path of objects.keys()) if (path.includes('.tmp-') || job.lost?.test(path)) objects.delete(path);
   const whole = observedBackend(memoryBackend({ objects }));
   await job.run(onBackend(world.opened, whole, worldSeams(job.name)), world);
   return whole.calls
@@ -133,7 +141,15 @@ async function mediumPoints(job: Job, { world, disk }: DiskWorld): Promise<Point
               job.run(onBackend(world.opened, faulty, worldSeams(job.name)), world),
             );
             const forgets = job.name.startsWith('forget');
-            return { ending, problem: await wrongWith(medium, world, { ending, forgets, mayLeave: lasts }) };
+            return {
+              ending,
+              problem: await wrongWith(medium, world, {
+                ending,
+                forgets,
+                mayLeave: lasts,
+                mends: job.lost !== undefined,
+              }),
+            };
           },
         })),
       ),
@@ -147,10 +163,11 @@ function errorOf({ operation, name }: BackendCall): Error {
 
 async function runWith(
   job: Job,
-  { world, disk }: DiskWorld,
+  made: DiskWorld,
   fault: DiskFault,
 ): Promise<{ readonly running: LossyDisk; readonly ending: Ending }> {
-  const running = disk.copy(fault);
+  const { world } = made;
+  const running = await diskFor(job, made, fault);
   const label = `${job.name} ${world.seed}`;
   const ending = await endingOf(
     backendOn(running.fileSystem, label).then(backend =>

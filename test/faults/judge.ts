@@ -4,7 +4,7 @@ import { collect } from '../helpers/collect.ts';
 import { steppingClock } from '../helpers/seeded.ts';
 import { commitFiles, readFiles, type SmallSnapshot } from '../helpers/small-store.ts';
 import { told } from './suite.ts';
-import { type Done, onBackend, openedAnew, type World, worldSeams } from './world.ts';
+import { type Done, onBackend, openedAnew, repaired, type World, worldSeams } from './world.ts';
 
 /** How a run ended, as whoever began it knows. */
 export type Ending =
@@ -18,6 +18,8 @@ export interface JudgeOptions {
   readonly forgets: boolean;
   /** A failed run whose medium refused to take its name back: its snapshot may be there, and is whole then. */
   readonly mayLeave?: boolean;
+  /** The run may have left what a repair must do. */
+  readonly mends?: boolean;
   /** Unlocks with the passphrase, which costs a millisecond more. */
   readonly anew?: boolean;
   /** All names of files on the medium, relative to the store's folder. */
@@ -43,7 +45,7 @@ export async function wrongWith(
   world: World,
   { ending, ...options }: JudgeOptions & { readonly ending: Ending },
 ): Promise<string | undefined> {
-  const { forgets, mayLeave = ending.how === 'dead', anew = false } = options;
+  const { forgets, mayLeave = ending.how === 'dead', anew = false, mends = false } = options;
   if (ending.how === 'failed' && !isStoreError(ending.error))
     return `the run failed with ${stackOf(ending.error)}`;
   try {
@@ -57,6 +59,13 @@ export async function wrongWith(
     if (!mayLeave)
       for (const id of listed) if (!others.has(id)) return `a run that ended has left snapshot ${id}`;
     if (forgets && ending.how === 'done' && listed.has(world.victim.id)) return 'a snapshot is not forgotten';
+    if (mends && ending.how !== 'done') {
+      for (const snapshot of known) {
+        const wrong = await wrongFiles(store, snapshot);
+        if (wrong !== undefined) return `before the next repair ${wrong}`;
+      }
+      await repaired(store);
+    }
     const before = await wrongSnapshot(store, known);
     if (before !== undefined) return before;
     return await wrongLater(store, known, options);
@@ -90,13 +99,18 @@ async function wrongSnapshot(store: Store, known: readonly SmallSnapshot[]): Pro
   const { damage, snapshots } = await verifyStore(store, { readData: 1 });
   if (damage.length > 0) return `verify finds ${JSON.stringify(damage)}`;
   const listed = new Set(snapshots.map(({ id }) => id));
-  for (const { id, root, files } of known) {
-    if (!listed.has(id)) return `snapshot ${id} is lost: not listed`;
-    const read = await readFiles(store, root).catch((error: unknown) => told(error));
-    if (typeof read === 'string') return `snapshot ${id} is lost: ${read}`;
-    if (!areEqual(read, files)) return `snapshot ${id} has other bytes`;
+  for (const snapshot of known) {
+    if (!listed.has(snapshot.id)) return `snapshot ${snapshot.id} is lost: not listed`;
+    const wrong = await wrongFiles(store, snapshot);
+    if (wrong !== undefined) return wrong;
   }
   return undefined;
+}
+
+async function wrongFiles(store: Store, { id, root, files }: SmallSnapshot): Promise<string | undefined> {
+  const read = await readFiles(store, root).catch((error: unknown) => told(error));
+  if (typeof read === 'string') return `snapshot ${id} is lost: ${read}`;
+  return areEqual(read, files) ? undefined : `snapshot ${id} has other bytes`;
 }
 
 export function areEqual(one: ReadonlyMap<string, Buffer>, other: ReadonlyMap<string, Buffer>): boolean {

@@ -1,5 +1,5 @@
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type FileSystem, nodeFileSystem, type OpenFile } from '../../store/file-system.ts';
 import { type Backend, openLocalBackend } from '../../store/index.ts';
 import { endingOf, wrongWith } from './judge.ts';
@@ -17,7 +17,7 @@ import {
 import { fastRandomness, type Job, jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
 const figure = {
-  name: 'kill −9 at a mutating call (backup, prune, forget, restore)',
+  name: 'kill −9 at a mutating call (backup, prune, forget, repair, restore)',
   ci: '500',
   release: 'every point',
 };
@@ -47,7 +47,7 @@ async function killsOf(
     const points = [];
     for (const job of jobs) {
       const copy = join(folder, 'whole');
-      linkTree(origin, copy);
+      linkTree(origin, copy, job.lost);
       const changes = await runUntil(job, world, { path: copy, change: Number.POSITIVE_INFINITY });
       for (let change = 1; change <= changes.count; change++) points.push({ job, change });
       rmSync(copy, { recursive: true });
@@ -55,13 +55,14 @@ async function killsOf(
     for (const { job, change } of shuffled(points, seed)) {
       if (tally.isOver(options)) return;
       const path = join(folder, 'copy');
-      linkTree(origin, path);
+      linkTree(origin, path, job.lost);
       const { died = 'nowhere' } = await runUntil(job, world, { path, change });
       const problem = await wrongWith(await openAt(path, withoutReserve(nodeFileSystem)), world, {
         ending: { how: 'dead' },
         forgets: job.name.startsWith('forget'),
         paths: () => filesBelow(path),
         anew: change % 16 === 0,
+        mends: job.lost !== undefined,
       });
       tally.add(
         job.name,
@@ -194,10 +195,17 @@ class Life {
   }
 }
 
-/** Nothing in a store is changed in place, so names are enough of a copy. */
-function linkTree(from: string, to: string): void {
+/** Nothing in a store is changed in place, so names are enough of a copy; but for what is lost. */
+function linkTree(from: string, to: string, lost?: RegExp): void {
   mkdirSync(to);
-  for (const entry of readdirSync(from, { withFileTypes: true }))
-    if (entry.isDirectory()) linkTree(join(from, entry.name), join(to, entry.name));
-    else linkSync(join(from, entry.name), join(to, entry.name));
+  for (const path of foldersBelow(from)) mkdirSync(join(to, path));
+  for (const path of filesBelow(from)) if (!lost?.test(path)) linkSync(join(from, path), join(to, path));
+}
+
+/** Before what is in them. */
+function foldersBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(entry => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
 }

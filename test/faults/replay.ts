@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { chances } from '../helpers/interleaved.ts';
 import {
   type Chance,
@@ -55,6 +56,19 @@ export async function makeDiskWorld(seed: number): Promise<DiskWorld> {
   return { disk, world: await makeWorld(await backendOn(disk.fileSystem, `world ${seed}`), seed) };
 }
 
+/** What a job finds: a copy of the world's disk, without what was lost before. */
+export async function diskFor(job: Job, { disk }: DiskWorld, fault?: DiskFault): Promise<LossyDisk> {
+  const { lost } = job;
+  if (lost === undefined) return disk.copy(fault);
+  const broken = disk.copy();
+  for (const path of pathsOn(broken)) {
+    if (!lost.test(path)) continue;
+    await broken.fileSystem.unlink(`${storePath}/${path}`);
+    await broken.fileSystem.syncFolder(posix.dirname(`${storePath}/${path}`));
+  }
+  return broken.copy(fault);
+}
+
 /** A state in which a run can leave the disk, and what its caller knew by then. */
 export interface Left {
   readonly disk: LossyDisk;
@@ -63,10 +77,11 @@ export interface Left {
 }
 
 /** Every state of the disk that a run goes through: before each change, and at the end. */
-export async function statesOf(job: Job, { world, disk }: DiskWorld): Promise<Left[]> {
+export async function statesOf(job: Job, made: DiskWorld): Promise<Left[]> {
+  const { world } = made;
   const states: Left[] = [];
   let running: LossyDisk | undefined;
-  running = disk.copy(call => {
+  running = await diskFor(job, made, call => {
     if (running && isChange(call)) {
       const where = `before change ${states.length + 1}, ${call.operation} ${call.path}`;
       states.push({ disk: running.copy(), ending: { how: 'dead' }, where });
@@ -153,6 +168,7 @@ async function replayJob(
       tally.add(job.name, problem && what);
     }
     if (tally.isOver(options)) return seen.size;
+    if (job.lost) continue;
     const problem = await wrongAfterNext({ disk, ending, where }, made.world);
     const what = `seed ${seed}, ${job.name}, killed ${where}, then a backup and a power cut: ${problem}`;
     tally.add('power cuts after the next backup', problem && what);
@@ -177,11 +193,17 @@ export async function wrongOn(
     job,
     ending,
     mayLeave,
-  }: { readonly job: Pick<Job, 'name'>; readonly ending: Ending; readonly mayLeave?: boolean },
+  }: { readonly job: Pick<Job, 'name' | 'lost'>; readonly ending: Ending; readonly mayLeave?: boolean },
 ): Promise<string | undefined> {
   const disk = left.copy(withoutReserve);
   const backend = await backendOn(disk.fileSystem, 'judge');
   const forgets = job.name.startsWith('forget');
   const leave = mayLeave === undefined ? {} : { mayLeave };
-  return wrongWith(backend, world, { ending, forgets, paths: () => pathsOn(disk), ...leave });
+  return wrongWith(backend, world, {
+    ending,
+    forgets,
+    paths: () => pathsOn(disk),
+    mends: job.lost !== undefined,
+    ...leave,
+  });
 }

@@ -36,6 +36,9 @@ export const stopSuite: Suite = {
   },
 };
 
+/** A repair works on a store that others prune only when it is whole again. */
+const withoutLosses = jobs.filter(({ lost }) => lost === undefined);
+
 type Objects = ReadonlyMap<string, Uint8Array>;
 
 interface Point {
@@ -45,7 +48,7 @@ interface Point {
 
 async function pointsOf(world: World, objects: Objects): Promise<Point[]> {
   const points: Point[] = [];
-  for (const job of jobs) {
+  for (const job of withoutLosses) {
     const observed = observedBackend(memoryBackend({ objects }));
     await job.run(onBackend(world.opened, observed, worldSeams(job.name)), world);
     points.push(...observed.calls.map(call => ({ job, call })));

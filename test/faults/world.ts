@@ -4,6 +4,7 @@ import type { FileSystem } from '../../store/file-system.ts';
 import {
   type Backend,
   beginPrune,
+  beginRepair,
   type Clock,
   forgetSnapshot,
   openLocalBackend,
@@ -152,6 +153,8 @@ export interface Done {
 /** One run of a command, as far as the store sees it. */
 export interface Job {
   readonly name: string;
+  /** Names of objects that are lost before it: nothing that a snapshot needs is, and the job mends it. */
+  readonly lost?: RegExp;
   run(store: Store, world: World): Promise<Done>;
 }
 
@@ -185,7 +188,25 @@ export const jobs: readonly Job[] = [
       return {};
     },
   },
+  {
+    name: 'repair',
+    lost: /^index\//,
+    async run(store) {
+      await repaired(store);
+      return {};
+    },
+  },
 ];
+
+/** Lists what no index part lists any more, and writes down what it finds. */
+export async function repaired(store: Store): Promise<void> {
+  await using session = await beginRepair(store, { host: 'mender', readData: true });
+  await session.mend();
+  await session.settle([]);
+  const [unread] = session.unreadable;
+  if (unread !== undefined)
+    throw storeError('STORE_READ_FAILED', `Cannot read ${unread}: the repair says so`);
+}
 
 /** Opens a store from its passphrase, as a program does. */
 export function openedAnew(backend: Backend, seed: string): Promise<Store> {
