@@ -52,6 +52,8 @@ function tell(suite: Suite, tally: Tally): boolean {
   const more = values.points ? ` --points ${values.points}` : ` --minutes ${values.minutes ?? 5}`;
   const command = `npm run faults -- ${suite.name}${more}`;
   const row = { figure, ci, release, reached: points, wrong: wrong.length, what, command, seconds };
+  // What a bug that was put in on purpose comes to is no figure.
+  if (process.env['STILLPOINT_MUTANT'] !== undefined) return wrong.length > 0;
   const isKept = points > 0 && recordResult({ ...row, seed: String(values.seed) });
   if (!isKept) console.log('  RESULTS.md keeps its row: it reached more');
   return wrong.length > 0 || skipped !== undefined;
