@@ -13,8 +13,8 @@ import {
   withoutReserve,
   wrongOn,
 } from './replay.ts';
-import { type Suite, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
-import { backendOn, type Job, jobs, onBackend, storePath, worldSeams } from './world.ts';
+import { type Suite, type SuiteOptions, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
+import { backendOn, type Job, jobsFor, onBackend, storePath, worldSeams } from './world.ts';
 
 /** What a disk answers in the place of a call, or does with it. */
 interface Mishap {
@@ -56,7 +56,7 @@ export const errorsSuite: Suite = {
     const here = options.isShort ? options : shareOf(options, { share: 0.97 });
     for (let seed = options.seed; !tally.isOver(here); seed++) {
       const made = await makeDiskWorld(seed);
-      for (const { job, where, run } of shuffled(await pointsOf(made), seed)) {
+      for (const { job, where, run } of shuffled(await pointsOf(made, options), seed)) {
         if (tally.isOver(here)) break;
         const { ending, problem } = await run();
         ended[ending.how] += 1;
@@ -80,9 +80,10 @@ interface Point {
   run(): Promise<Outcome>;
 }
 
-async function pointsOf(made: DiskWorld): Promise<Point[]> {
+async function pointsOf(made: DiskWorld, options: SuiteOptions): Promise<Point[]> {
   const points: Point[] = [];
-  for (const job of jobs) points.push(...(await diskPoints(job, made)), ...(await mediumPoints(job, made)));
+  for (const job of jobsFor(options, made.world.seed))
+    points.push(...(await diskPoints(job, made)), ...(await mediumPoints(job, made)));
   return points;
 }
 

@@ -14,7 +14,7 @@ import {
   Tally,
   withProcesses,
 } from './suite.ts';
-import { fastRandomness, type Job, jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
+import { fastRandomness, type Job, jobsFor, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
 const figure = {
   name: 'kill −9 at a mutating call (backup, prune, forget, repair, restore)',
@@ -45,7 +45,7 @@ async function killsOf(
     const origin = join(folder, 'origin');
     const world = await makeWorld(await openAt(origin, nodeFileSystem), seed);
     const points = [];
-    for (const job of jobs) {
+    for (const job of jobsFor(options, seed)) {
       const copy = join(folder, 'whole');
       linkTree(origin, copy, job.lost);
       const changes = await runUntil(job, world, { path: copy, change: Number.POSITIVE_INFINITY });

@@ -14,7 +14,7 @@ import { type Suite, type SuiteOptions, shuffled, Tally } from './suite.ts';
 import {
   backendOn,
   type Job,
-  jobs,
+  jobsFor,
   makeWorld,
   onBackend,
   storePath,
@@ -144,7 +144,8 @@ export const replaySuite: Suite = {
     for (let seed = options.seed; !tally.isOver(options); seed++) {
       const made = await makeDiskWorld(seed);
       const states: { readonly job: Job; readonly left: Left }[] = [];
-      for (const job of jobs) for (const left of await statesOf(job, made)) states.push({ job, left });
+      for (const job of jobsFor(options, seed))
+        for (const left of await statesOf(job, made)) states.push({ job, left });
       const seen = new Map<string, string | undefined>();
       for (const { job, left } of shuffled(states, seed)) {
         if (tally.isOver(options)) break;

@@ -20,6 +20,7 @@ import { chances } from '../helpers/interleaved.ts';
 import { steppingClock } from '../helpers/seeded.ts';
 import { commitFiles, type SmallSnapshot } from '../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
+import { shuffled } from './suite.ts';
 
 /** Where stores of worlds lie on their disks. */
 export const storePath = '/disk/store';
@@ -197,6 +198,11 @@ export const jobs: readonly Job[] = [
     },
   },
 ];
+
+/** All, or in a short run a few: what a job does when nothing is wrong with it is what costs there. */
+export function jobsFor({ isShort = false }: { readonly isShort?: boolean }, seed: number): readonly Job[] {
+  return isShort ? shuffled(jobs, seed).slice(0, 3) : jobs;
+}
 
 /** Lists what no index part lists any more, and writes down what it finds. */
 export async function repaired(store: Store): Promise<void> {
