@@ -21,6 +21,14 @@ export function makeImage(file: string, kind: ImageKind): void {
   run(`mkfs.${kind}`, kind === 'ext4' ? ['-q', '-F', file] : ['-q', '-f', file]);
 }
 
+/** Who interrupts this must not have to look for what is still mounted. */
+const held = new Set<() => void>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    for (const free of held) free();
+    process.exit(1);
+  });
+
 /** Mounts an image; what its journal holds is played. */
 export function mountImage(
   file: string,
@@ -31,7 +39,9 @@ export function mountImage(
   const free = () => {
     spawnSync('umount', [path]);
     spawnSync('losetup', ['--detach', device]);
+    held.delete(free);
   };
+  held.add(free);
   try {
     // Copies of an image share its identity, which xfs would refuse to see twice.
     run('mount', ['-t', kind, ...(kind === 'xfs' ? ['-o', 'nouuid'] : []), device, path]);
