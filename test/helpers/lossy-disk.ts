@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { FileFacts, FileSystem, OpenFile } from '../../store/file-system.ts';
 
@@ -21,10 +22,14 @@ export interface LossyDisk {
   readonly calls: readonly DiskCall[];
   /** Another disk, as it is found after the power came back: what was synced, and by chance more or less of the rest. */
   afterPowerCut(chance: Chance): LossyDisk;
+  /** Another disk that is as this one is now, with what is synced and what is not: as if the process had died. */
+  copy(fault?: DiskFault): LossyDisk;
   /** The bytes of a file, now. */
   read(path: string): Uint8Array | undefined;
   /** All paths of files, sorted. */
   paths(): string[];
+  /** The same text, the same files with the same bytes. */
+  fingerprint(): string;
 }
 
 interface Inode {
@@ -82,9 +87,11 @@ function makeDisk(folders: Map<string, Folder>, fault: DiskFault): LossyDisk {
       const limit = ask('write', path)?.shortWriteBytes ?? bytes.length;
       const part = bytes.subarray(0, limit);
       const end = position + part.length;
-      if (inode.now.length < end)
-        inode.now = Buffer.concat([inode.now, Buffer.alloc(end - inode.now.length)]);
-      inode.now.set(part, position);
+      // Never in place: copies of the disk share the bytes.
+      const grown = Buffer.alloc(Math.max(end, inode.now.length));
+      grown.set(inode.now);
+      grown.set(part, position);
+      inode.now = grown;
       return part.length;
     },
     async read(bytes, position) {
@@ -102,7 +109,7 @@ function makeDisk(folders: Map<string, Folder>, fault: DiskFault): LossyDisk {
         inode.lostPages = true;
         throw error;
       }
-      if (!inode.lostPages) inode.durable = Buffer.from(inode.now);
+      if (!inode.lostPages) inode.durable = inode.now;
     },
     async close() {
       ask('close', path);
@@ -168,21 +175,38 @@ function makeDisk(folders: Map<string, Folder>, fault: DiskFault): LossyDisk {
     },
   };
 
+  const paths = (): string[] =>
+    [...folders]
+      .flatMap(([folder, { now }]) =>
+        [...now].filter(([, entry]) => entry !== 'folder').map(([name]) => posix.join(folder, name)),
+      )
+      .sort();
   return {
     fileSystem,
     calls,
     afterPowerCut: chance => makeDisk(survivors(folders, chance), () => undefined),
+    copy: (copyFault = () => undefined) => makeDisk(copied(folders), copyFault),
     read(path) {
       const entry = folders.get(posix.dirname(path))?.now.get(posix.basename(path));
       return entry === undefined || entry === 'folder' ? undefined : new Uint8Array(entry.now);
     },
-    paths() {
-      const files = [...folders].flatMap(([folder, { now }]) =>
-        [...now].filter(([, entry]) => entry !== 'folder').map(([name]) => posix.join(folder, name)),
-      );
-      return files.sort();
-    },
+    paths,
+    fingerprint: () =>
+      paths()
+        .map(path => `${path} ${digestOf(inodeAt(path).now)}`)
+        .join('\n'),
   };
+}
+
+/** Bytes are never changed in place. */
+const digests = new WeakMap<Buffer, string>();
+
+function digestOf(bytes: Buffer): string {
+  const known = digests.get(bytes);
+  if (known !== undefined) return known;
+  const digest = createHash('sha256').update(bytes).digest('base64');
+  digests.set(bytes, digest);
+  return digest;
 }
 
 /** Each name that was not synced is there or not, each file that was not synced has old, new, torn or zeroed bytes. */
@@ -192,7 +216,7 @@ function survivors(folders: ReadonlyMap<string, Folder>, chance: Chance): Map<st
     const known = contents.get(inode);
     if (known !== undefined) return known;
     const bytes = inode.now.equals(inode.durable) || chance() ? inode.durable : tornBytes(inode, chance);
-    const fresh: Inode = { now: Buffer.from(bytes), durable: Buffer.from(bytes), lostPages: false, links: 1 };
+    const fresh: Inode = { now: bytes, durable: bytes, lostPages: false, links: 1 };
     contents.set(inode, fresh);
     return fresh;
   };
@@ -215,6 +239,24 @@ function survivors(folders: ReadonlyMap<string, Folder>, chance: Chance): Map<st
       reachable.add(path);
   }
   return new Map([...after].filter(([path]) => reachable.has(path)));
+}
+
+function copied(folders: ReadonlyMap<string, Folder>): Map<string, Folder> {
+  const copies = new Map<Inode, Inode>();
+  const copyOf = (entry: Inode | 'folder'): Inode | 'folder' => {
+    if (entry === 'folder') return entry;
+    const copy = copies.get(entry) ?? { ...entry };
+    copies.set(entry, copy);
+    return copy;
+  };
+  const copyNames = (names: ReadonlyMap<string, Inode | 'folder'>) =>
+    new Map([...names].map(([name, entry]) => [name, copyOf(entry)] as const));
+  return new Map(
+    [...folders].map(([path, { now, durable }]) => [
+      path,
+      { now: copyNames(now), durable: copyNames(durable) },
+    ]),
+  );
 }
 
 function tornBytes({ now }: Inode, chance: Chance): Buffer {

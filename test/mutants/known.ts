@@ -171,6 +171,6 @@ export const knownMutants: readonly Mutant[] = [
       'const finished = await finishGeneration(context, { session, number: open.number, mayBeEmpty }, { onDelete, isTimeUp, signal });',
       'const finished = undefined;',
     ),
-    caughtBy: ['test/store/prune/crash.test.js'],
+    caughtBy: ['test/store/prune/everything.test.js'],
   },
 ];

@@ -1,0 +1,110 @@
+import { type Backend, beginPrune, memoryBackend } from '../../store/index.ts';
+import { type BackendCall, observedBackend } from '../helpers/faulty-backend.ts';
+import { commitFiles, type SmallSnapshot } from '../helpers/small-store.ts';
+import { endingOf, wrongWith } from './judge.ts';
+import { processStops } from './stop-processes.ts';
+import { type Suite, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
+import { type Job, jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
+
+const figure = {
+  name: 'runs that sleep at a call of the medium while others prune and back up',
+  ci: '300',
+  release: 'every call of 100 stores',
+};
+
+export const stopSuite: Suite = {
+  name: 'stop',
+  about:
+    'a backup that sleeps through two whole prunes, a prune that sleeps through backups and a prune, at every call',
+  figures: [figure],
+  async run(options) {
+    const tally = new Tally(figure.name);
+    const ended = { done: 0, failed: 0, dead: 0 };
+    const here = options.isShort ? options : shareOf(options, { share: 0.97 });
+    for (let seed = options.seed; !tally.isOver(here); seed++) {
+      const medium = memoryBackend();
+      const world = await makeWorld(medium, seed);
+      const objects = medium.snapshot();
+      for (const point of shuffled(await pointsOf(world, objects), seed)) {
+        if (tally.isOver(here)) break;
+        await trySleep(point, { world, objects, tally, ended });
+      }
+    }
+    tally.remark = `${ended.done} of the sleepers ended well, ${ended.failed} with an error`;
+    await withProcesses(tally, options, processStops);
+    return [tally];
+  },
+};
+
+/** A repair works on a store that others prune only when it is whole again. */
+const withoutLosses = jobs.filter(({ lost }) => lost === undefined);
+
+type Objects = ReadonlyMap<string, Uint8Array>;
+
+interface Point {
+  readonly job: Job;
+  readonly call: BackendCall;
+}
+
+async function pointsOf(world: World, objects: Objects): Promise<Point[]> {
+  const points: Point[] = [];
+  for (const job of withoutLosses) {
+    const observed = observedBackend(memoryBackend({ objects }));
+    await job.run(onBackend(world.opened, observed, worldSeams(job.name)), world);
+    points.push(...observed.calls.map(call => ({ job, call })));
+  }
+  return points;
+}
+
+interface Stage {
+  readonly world: World;
+  readonly objects: Objects;
+  readonly tally: Tally;
+  readonly ended: Record<'done' | 'failed' | 'dead', number>;
+}
+
+async function trySleep({ job, call }: Point, { world, objects, tally, ended }: Stage): Promise<void> {
+  const medium = memoryBackend({ objects });
+  const meanwhile: SmallSnapshot[] = [];
+  const sleeper = sleepingAt(medium, call.index, async () => {
+    for (let round = 0; round < 2; round++) {
+      const awake = onBackend(world.opened, medium, worldSeams(`awake ${round}`));
+      if (job.name !== 'backup')
+        meanwhile.push(await commitFiles(awake, round === 0 ? world.later : world.next));
+      if (job.name === 'backup' || round === 1) await pruneOnce(awake);
+    }
+  });
+  const ending = await endingOf(job.run(onBackend(world.opened, sleeper, worldSeams('sleeper')), world));
+  ended[ending.how] += 1;
+  const later = { ...world, snapshots: [...world.snapshots, ...meanwhile] };
+  const problem = await wrongWith(medium, later, { ending, forgets: job.name.startsWith('forget') });
+  const where = `seed ${world.seed}, ${job.name} asleep before call ${call.index}, ${call.operation} ${call.name}`;
+  tally.add(job.name, problem && `${where}: ${problem}`);
+}
+
+async function pruneOnce(store: ReturnType<typeof onBackend>): Promise<void> {
+  await using session = await beginPrune(store, { host: 'awake', silenceMs: 0 });
+  await session.reclaim();
+}
+
+/** Before its nth call whoever uses it sleeps, and wakes when the others are done. */
+function sleepingAt(inner: Backend, nth: number, others: () => Promise<void>): Backend {
+  let calls = 0;
+  const call = async <T>(work: () => Promise<T>): Promise<T> => {
+    calls += 1;
+    if (calls === nth) await others();
+    return work();
+  };
+  return {
+    location: inner.location,
+    put: (name, bytes, options) => call(() => inner.put(name, bytes, options)),
+    sync: options => call(() => inner.sync(options)),
+    get: (name, options) => call(() => inner.get(name, options)),
+    async *list(prefix, options) {
+      await call(async () => undefined);
+      yield* inner.list(prefix, options);
+    },
+    delete: (name, options) => call(() => inner.delete(name, options)),
+    close: () => inner.close(),
+  };
+}
