@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   contradictions,
@@ -77,8 +77,14 @@ function affected(object: string): readonly string[] {
   return folder === 'manifests' && id ? [`snapshot ${id.slice(0, 8)}`] : [];
 }
 
+/** A list of a million snapshots is smaller. */
+const witnessBytesMax = 256 * 1024 * 1024;
+
 async function readIfThere(file: string): Promise<Uint8Array | undefined> {
   try {
+    const facts = await stat(file);
+    if (!facts.isFile()) throw new Error('it is no file');
+    if (facts.size > witnessBytesMax) throw new Error('it is too large to be one');
     return await readFile(file);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(dirname(file))) return undefined;

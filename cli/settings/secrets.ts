@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { engineError } from '../../engine/index.ts';
 import type { Context } from '../context.ts';
 
 /** A command that waits for somebody to type would wait for ever at night. */
+/** A key file of a host with a hundred epochs has less. */
+const secretBytesMax = 256 * 1024;
 const commandTimeoutMs = 60_000;
 
 /**
@@ -56,9 +58,24 @@ export function readKeyFile(context: Context): Uint8Array | undefined {
 /** The bytes of a file that only its owner should read. */
 export function readWhole(file: string, what: string): Uint8Array {
   try {
-    return readFileSync(file);
+    return readAtMost(file, secretBytesMax);
   } catch (cause) {
     throw unreadable(file, what, cause);
+  }
+}
+
+/** A pipe will do, as of `<(command)`; a device that never ends will not. */
+function readAtMost(file: string, bytesMax: number): Uint8Array {
+  const descriptor = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(bytesMax + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(descriptor, bytes, length, bytes.length - length, null);
+    if (length > bytesMax) throw new Error(`it has more than ${bytesMax} bytes`);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -125,7 +142,7 @@ async function askTwice(context: Context, question: string): Promise<string | un
 export function readSecretFile(file: string, what: string): string {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = Buffer.from(readAtMost(file, secretBytesMax)).toString('utf8');
   } catch (cause) {
     throw unreadable(file, what, cause);
   }

@@ -123,6 +123,8 @@ test('a witness that somebody changed is damage, and one of another store is ref
   writeFileSync(file, text);
   const isRefused = (error: unknown) => error instanceof StillpointError && error.code === 'USAGE';
   await assert.rejects(checkWitness(await makeStore(), { file }), isRefused);
+  for (const none of ['/dev/zero', scratch.path, join(scratch.path, 'nowhere', 'witness')])
+    await assert.rejects(checkWitness(store, { file: none }), isRefused, none);
 });
 
 test('a host that may write only keeps a witness of its own', async () => {
