@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,12 @@ export function environment(): Record<string, unknown> {
     kernel: release(),
     loadBefore: loadavg()[0],
   };
+}
+
+/** What was written last; empty where nothing was. */
+export function readResults(name: string): Record<string, unknown> {
+  const path = join(folder, `${name}.json`);
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
 export function writeResults(name: string, results: unknown): string {

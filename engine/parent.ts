@@ -1,4 +1,4 @@
-import type { ChunkClass, ChunkId, ChunkSource, Store } from '../store/index.ts';
+import type { BackupSession, ChunkClass, ChunkId, ChunkSource, Store } from '../store/index.ts';
 import type { Cache } from './cache.ts';
 import type { DatabaseBase } from './database/index.ts';
 import type { HomeBase } from './home/index.ts';
@@ -41,6 +41,18 @@ export async function findParent(
   // What is left of a snapshot says less of what is stored than that one does.
   const snapshots = listed.filter(({ degraded, isWriteOnly }) => degraded === undefined && !isWriteOnly);
   return { parent: snapshots.at(-1) ?? null, recent: snapshots.slice(-recentMax) };
+}
+
+/** The parent of a backup, which from here on nobody takes away; one that was forgotten while it was chosen is none. */
+export async function parentFor(
+  session: Pick<BackupSession, 'buildOn'>,
+  find: () => Promise<Ancestry>,
+): Promise<Ancestry> {
+  const found = await find();
+  if (found.parent === null || (await session.buildOn(found.parent.id))) return found;
+  const again = await find();
+  if (again.parent === null || (await session.buildOn(again.parent.id))) return again;
+  return { ...again, parent: null };
 }
 
 export function homeBaseOf(parent: Snapshot | null, access: ParentAccess): HomeBase | undefined {

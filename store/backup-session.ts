@@ -8,6 +8,7 @@ import type { StoreContext } from './context.ts';
 import { secureDependencies } from './dependencies.ts';
 import { isStoreError, storeError } from './errors.ts';
 import type { ChunkId, SessionId, SnapshotId } from './ids.ts';
+import { isForgotten } from './manifests.ts';
 import { FrameReader } from './pack/reader.ts';
 import type { PackRow } from './pack/row.ts';
 import { PackWriter } from './pack/writer.ts';
@@ -36,6 +37,8 @@ export interface Written {
 export interface BackupSession extends ChunkSink, ChunkSource, AsyncDisposable {
   readonly id: SessionId;
   readonly written: Written;
+  /** Says that the session builds on a snapshot, so that nobody takes it away meanwhile. False: it was forgotten before. */
+  buildOn(snapshot: SnapshotId): Promise<boolean>;
   /** Whether a new snapshot may depend on a chunk: a copy is there that is neither damaged nor about to go. */
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
   /** Everything put before is durable, and other sessions can find it. */
@@ -89,6 +92,13 @@ export function backupSession(parts: SessionParts): BackupSession {
 
   function checkOpen(): void {
     if (state !== 'open') throw new TypeError(`Cannot use session ${id}: it is ${state}`);
+  }
+
+  /** Who forgets marks first and asks then what sessions name: either side sees the other. */
+  async function buildOn(snapshot: SnapshotId): Promise<boolean> {
+    checkOpen();
+    await live.name([snapshot]);
+    return !(await isForgotten(context, snapshot, { signal }));
   }
 
   async function put(bytes: Uint8Array, chunkClass: ChunkClass): Promise<ChunkId> {
@@ -207,6 +217,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     get written() {
       return { ...written };
     },
+    buildOn,
     has: (chunk, chunkClass) => index.lengthOf(chunk, chunkClass) !== undefined || writer.has(chunk),
     put,
     get,

@@ -52,7 +52,7 @@ export async function commitManifest(
   options.signal?.throwIfAborted();
   const name = manifestName(id);
   const answer = await putCertainly(context, { name, bytes, onUnknown: commit.onUnknown });
-  if (answer === 'created' || (await holds(backend, { name, parts: [bytes] }))) return id;
+  if (answer === 'created' || (await isOwn(backend, { name, bytes, onUnknown: commit.onUnknown }))) return id;
   throw storeError('STORE_LOCKED', `Cannot commit snapshot ${id}: another run declared this one dead`, {
     remedy: 'Run the backup again. If this machine was asleep, that is why.',
     context: { object: name },
@@ -94,6 +94,19 @@ async function putCertainly(
       onUnknown();
       throw error; // the first failure says why; the second said nothing new
     }
+  }
+}
+
+/** Whether what has the name is this run's own. Who cannot read it cannot say whether the snapshot exists. */
+async function isOwn(
+  backend: StoreContext['backend'],
+  { name, bytes, onUnknown }: { name: string; bytes: Uint8Array; onUnknown: () => void },
+): Promise<boolean> {
+  try {
+    return await holds(backend, { name, parts: [bytes] });
+  } catch (error) {
+    onUnknown();
+    throw error;
   }
 }
 

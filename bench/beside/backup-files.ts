@@ -47,7 +47,8 @@ export async function backUpFiles(
 ): Promise<SmallBackup> {
   await using session = await store.beginBackup({ host });
   onSession?.(session);
-  const listed = parent !== undefined && (await idsOf(store)).includes(parent.id);
+  const listed =
+    parent !== undefined && (await idsOf(store)).includes(parent.id) && (await session.buildOn(parent.id));
   const builder = new ListingBuilder(session, store.cuts.nodes);
   for (const file of files) {
     const bytes = contentOf(file);

@@ -1,8 +1,10 @@
-// npm run bench:beside [-- --runs 1000 --seed 1 --mutant NAME]: three backups and two prunes as processes on one store, killed anywhere.
+// npm run bench:beside [-- --runs 1000 --seed 1 --mutant NAME]: three backups and two prunes as processes on one store, killed
+// anywhere. A thousand runs, or a bug that they find, write bench/results/beside.json.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { environment, readResults, writeResults } from '../results.ts';
 import { Crew } from './crew.ts';
 import { type Outcome, runOnce } from './run.ts';
 import { prunerSteps, writerSteps } from './steps.ts';
@@ -31,6 +33,9 @@ const world = {
   scratch,
   crew: new Crew(template, { execArgv }),
 };
+/** Fewer do not reach every step often enough to be worth keeping. */
+const recordedRuns = 1000;
+const env = environment();
 const outcomes: Outcome[] = [];
 const startMs = performance.now();
 try {
@@ -48,8 +53,9 @@ try {
 }
 if (outcomes.length % 100 !== 0) tell();
 if (outcomes.length % 500 !== 0) tellKills();
-const failed = outcomes.filter(({ failures }) => failures.length > 0).length;
-if (failed > 0) process.exitCode = 1;
+const failed = outcomes.filter(({ failures }) => failures.length > 0);
+if (failed.length > 0) process.exitCode = 1;
+record();
 
 function sum(of: (outcome: Outcome) => number): number {
   return outcomes.reduce((total, outcome) => total + of(outcome), 0);
@@ -66,13 +72,45 @@ function tell(): void {
 }
 
 function tellKills(): void {
-  const kills = outcomes.flatMap(outcome => outcome.kills);
-  for (const [role, steps] of [
-    ['writer', writerSteps],
-    ['pruner', prunerSteps],
-  ] as const)
-    for (const step of steps)
-      console.log(
-        `  killed: ${`${role}, ${step}`.padEnd(22)} ${kills.filter(kill => kill === `${role}, ${step}`).length}`,
-      );
+  for (const [step, count] of Object.entries(kills())) console.log(`  killed: ${step.padEnd(22)} ${count}`);
+}
+
+/** By role and step, each of them. */
+function kills(): Record<string, number> {
+  const steps = [
+    ...writerSteps.map(step => `writer, ${step}`),
+    ...prunerSteps.map(step => `pruner, ${step}`),
+  ];
+  const all = outcomes.flatMap(outcome => outcome.kills);
+  return Object.fromEntries(steps.map(step => [step, all.filter(kill => kill === step).length]));
+}
+
+/** What a mutant came to stands beside the runs without one. */
+function record(): void {
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  const { mutant } = values;
+  const results = readResults('beside');
+  const mutants = (results['mutants'] ?? {}) as Record<string, unknown>;
+  const [lost] = failed.flatMap(({ failures }) => failures).filter(what => what.includes('is lost'));
+  if (mutant !== undefined) {
+    if (lost === undefined) return;
+    const found = { seed: firstSeed, runs: outcomes.length, seconds, lost };
+    console.log(writeResults('beside', { ...results, mutants: { ...mutants, [mutant]: found } }));
+  } else if (runs >= recordedRuns)
+    console.log(
+      writeResults('beside', {
+        environment: env,
+        seconds,
+        seed: firstSeed,
+        runs,
+        commits: sum(o => o.commits),
+        sweeps: sum(o => o.sweeps),
+        vetoes: sum(o => o.vetoes),
+        runsWithSweepCreatedBesideIntent: sum(o => Number(o.besideIntent)),
+        runsWithSweepBesideIntent: sum(o => Number(o.overlapped)),
+        runsWrong: failed.length,
+        kills: kills(),
+        mutants,
+      }),
+    );
 }

@@ -30,10 +30,17 @@ export interface Call {
   readonly name: string;
 }
 
-/** Tells of each call, as it comes, to which step it belongs. */
+const heartbeat = /^sessions\/[0-9a-f]+\.[0-9]+$/;
+
+/** Tells of each call, as it comes, to which step it belongs; a heartbeat, which comes at any time, belongs to the last. */
 export function stepsOf(role: Role): (call: Call) => Step {
-  if (role === 'writer') return writerTeller();
-  return role === 'pruner' ? prunerTeller() : () => 'at work';
+  const tell =
+    role === 'writer' ? writerTeller() : role === 'pruner' ? prunerTeller() : () => 'at work' as const;
+  let last: Step = role === 'writer' || role === 'pruner' ? 'session' : 'at work';
+  return call => {
+    if (!heartbeat.test(call.name)) last = tell(call);
+    return last;
+  };
 }
 
 function writerTeller(): (call: Call) => Step {

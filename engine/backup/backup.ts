@@ -14,7 +14,7 @@ import {
 } from '../latch/index.ts';
 import { rememberSnapshot } from '../own-snapshots.ts';
 import { encodePair } from '../pair-codec.ts';
-import { databaseBaseOf, findParent, homeBaseOf } from '../parent.ts';
+import { databaseBaseOf, findParent, homeBaseOf, parentFor } from '../parent.ts';
 import type { OnPhase } from '../progress.ts';
 import { together } from '../together.ts';
 import { dropLeftViews, stillLeft } from '../view/index.ts';
@@ -62,7 +62,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const earlierViews = tellViews(await dropLeftViews({ ...place, clock, signal }), options);
   await using session = await store.beginBackup({ host: options.host, signal });
   await using cache = await openCacheOf(options);
-  const { parent, recent } = await findParent(store, { instance, cache });
+  const { parent, recent } = await parentFor(session, () => findParent(store, { instance, cache }));
   const chunks = throughCache(session, cache);
   const access = { source: chunks, has: session.has };
 

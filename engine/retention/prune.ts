@@ -195,7 +195,7 @@ async function readableSnapshots(store: Store): Promise<Snapshot[]> {
     'STORE_DAMAGED',
     `Cannot prune ${store.location}: ${damaged.map(id => `manifests/${id}`).join(', ')} cannot be read, so what is needed is not known`,
     {
-      remedy: `Bring the object back from a copy of the store, or drop that snapshot with \`stillpoint forget ${first.slice(0, 8)}\`.`,
+      remedy: `Bring the object back from a copy of the store; if there is none, run \`stillpoint repair --forget-lost\`, or drop that snapshot alone with \`stillpoint forget ${first.slice(0, 8)}\`.`,
       context: { objects: damaged.map(id => `manifests/${id}`) },
     },
   );

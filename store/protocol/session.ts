@@ -1,6 +1,6 @@
 import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
-import { hex, type SessionId } from '../ids.ts';
+import { hex, type SessionId, type SnapshotId } from '../ids.ts';
 import { holds } from '../put-own.ts';
 import { sealRecord } from '../record.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -17,6 +17,8 @@ export function sessionName(id: SessionId): string {
 /** Somebody at work. While it is not ended it tells others so, every few seconds. */
 export interface LiveSession {
   readonly id: SessionId;
+  /** Says that it depends on snapshots, too; it is said when this returns. */
+  name(snapshots: readonly SnapshotId[]): Promise<void>;
   /** Stops telling, without removing the session: it keeps what it named. */
   rest(): Promise<void>;
   /** Removes the session. Idempotent, never throws: what cannot be removed costs a later prune time, never safety. */
@@ -33,6 +35,7 @@ export async function beginSession(
   const heart = startHeartbeat(context, { session: id, snapshots: record.snapshots });
   return {
     id,
+    name: snapshots => heart.name(snapshots),
     rest: () => heart.stop(),
     async end() {
       await heart.stop();

@@ -89,12 +89,29 @@ export async function readSessions(
     const session = await readSession(context, id, { signal });
     if (session === undefined) continue;
     sessions.set(id, session);
-    for (const snapshot of session.snapshots) named.set(snapshot, id);
-    for (const beat of beats)
-      for (const snapshot of (await readHeartbeat(context, { id, beat }, { signal }))?.snapshots ?? [])
-        named.set(snapshot, id);
+    const beaten = await namedByBeats(context, { id, beats }, { signal });
+    for (const snapshot of [...session.snapshots, ...beaten]) named.set(snapshot, id);
   }
   return { sessions, named };
+}
+
+/** A beat goes when the next one is there, which says the same or more. */
+async function namedByBeats(
+  context: StoreContext,
+  { id, beats }: Pick<ListedSession, 'id' | 'beats'>,
+  { signal }: CallOptions,
+): Promise<readonly SnapshotId[]> {
+  const named: SnapshotId[] = [];
+  let hasMissed = false;
+  for (const beat of beats) {
+    const heartbeat = await readHeartbeat(context, { id, beat }, { signal });
+    if (heartbeat === undefined) hasMissed = true;
+    else named.push(...heartbeat.snapshots);
+  }
+  if (!hasMissed) return named;
+  const now = (await listSessions(context, { signal })).get(id);
+  if (!now?.isThere || [...now.beats].every(beat => beats.has(beat))) return named;
+  return [...named, ...(await namedByBeats(context, now, { signal }))];
 }
 
 export async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {

@@ -41,7 +41,7 @@ export interface MarkOptions {
 
 /**
  * Walks from roots; undefined when the time was over before. A node that cannot be read is the end, unless it is recorded
- * as lost. STORE_DAMAGED, STORE_LOCKED.
+ * as lost. STORE_DAMAGED, STORE_LOCKED, STORE_READ_FAILED.
  */
 export async function mark(
   context: StoreContext,
@@ -122,6 +122,12 @@ function unreadable(
   { root, error }: { readonly root: Root; readonly error: StillpointError },
 ): Error {
   const context = { ...error.context, snapshot: root.id };
+  if (error.code === 'STORE_READ_FAILED')
+    return storeError(
+      'STORE_READ_FAILED',
+      `Cannot prune ${backend.location}: the medium failed to read what snapshot ${root.id} needs: ${error.message}`,
+      { remedy: 'Look at the medium, and run prune again; nothing was deleted.', context, cause: error },
+    );
   if (root.kind === 'intent')
     return storeError(
       'STORE_LOCKED',

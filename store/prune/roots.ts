@@ -139,9 +139,10 @@ function checkPlausible(
       throw implausible(
         backend.location,
         `snapshot ${id} saw ${seen.count} manifests, and with all that was forgotten there are ${names.size}`,
+        whereLost,
       );
     if (previous !== null && !names.has(previous))
-      throw implausible(backend.location, `snapshot ${previous} is neither there nor forgotten`);
+      throw implausible(backend.location, `snapshot ${previous} is neither there nor forgotten`, whereLost);
   }
 }
 
@@ -174,6 +175,9 @@ function nothingLeft({ backend }: StoreContext, forgotten: number): Error {
     '; if all were forgotten on purpose, run `stillpoint prune --allow-empty`',
   );
 }
+
+const whereLost =
+  '; if a manifest is lost, and no copy of the store has it, run `stillpoint repair --forget-lost`';
 
 function implausible(location: string, state: string, otherwise = ''): Error {
   return storeError('STORE_IMPLAUSIBLE', `Cannot prune ${location}: ${state}`, {

@@ -137,7 +137,10 @@ export function sweepable({
   return [...tombstoned].filter(pack => !spared.has(pack) && !isAlive(pack)).sort();
 }
 
-/** Those of the parts whose every row is in a part that stays, or is of a pack that goes. */
+/**
+ * Those of the parts whose every row is in a part that stays, or is of a pack that goes. Of one that cannot be read nobody
+ * knows the rows: the part that replaces it has what can be known.
+ */
 function replacedParts(
   { parts, generations }: LoadedIndex,
   candidates: readonly string[],
@@ -146,15 +149,16 @@ function replacedParts(
   const gone = new Set<PackId>(going);
   const proposed = new Set(candidates);
   const staying = new Set<PackId>();
-  for (const [name, { packs, host }] of parts)
+  const replaced = new Set<string>();
+  for (const [name, { packs, replaces, host }] of parts) {
+    for (const id of replaces) replaced.add(id);
     if (host === undefined && !proposed.has(name.slice('index/'.length)))
       for (const pack of packs) staying.add(pack);
+  }
   return candidates.filter(id => {
     const part = parts.get(`index/${id}`);
-    return (
-      part?.isReadable === true &&
-      part.packs.every(pack => staying.has(pack) || gone.has(pack) || generations.swept.has(pack))
-    );
+    if (part?.isReadable === false) return replaced.has(id);
+    return part?.packs.every(pack => staying.has(pack) || gone.has(pack) || generations.swept.has(pack));
   });
 }
 

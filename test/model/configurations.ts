@@ -33,6 +33,13 @@ export const worlds = {
   torn: world('lists that are no instant', { tornLists: true }),
   lost: world('answers that are lost', { writers: [{ needs: 0b10 }], forgettable: 0b101, lostAnswers: true }),
   reader: world('a reader', { writers: [], readers: [0], generationsMax: 2 }),
+  less: world('a prune that leaves things', {
+    packs: [0b011, 0b100],
+    snapshots: [0b111, 0b001],
+    writers: [{ needs: 0b100 }],
+    leaves: true,
+  }),
+  damaged: world('a generation that nobody can read', { writers: [{ needs: 0b10 }], damages: true }),
   unlisted: world('a pack that no part lists', {
     packs: [0b01, 0b11, 0b01],
     parts: [{ rows: 0b011, replaces: 0 }],

@@ -1,8 +1,9 @@
 // npm run model [-- --states 1000000] [-- --trace]: every interleaving of the store's protocol, and what each rule is for.
 //
 // What is under gc/ is read in one step: its names are never freed, and who reads it goes by names. Which of several copies is
-// kept is left open, as it hangs on random names. Not there: damage records, many small parts, a medium that is full; and
-// chunks, packs and generations are few. The simulation (npm run simulate) has the real code instead.
+// kept is left open, as it hangs on random names, and so is who counts as dead. Not there: damage records and repairs, packs of
+// hosts without the passphrase, what is not durable yet, many small parts, a medium that is full, parents that a session names
+// (which spares a backup, not a snapshot); and chunks, packs and generations are few. The simulation (npm run simulate) has the real code instead.
 import { parseArgs } from 'node:util';
 import { largeWorlds, worlds } from './configurations.ts';
 import { explore } from './explore.ts';

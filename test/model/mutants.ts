@@ -41,6 +41,7 @@ export const mutants: readonly Mutant[] = [
   { without: ['readers count'], worlds: [reader] },
   { without: ['readers look after they named'], worlds: [reader] },
   { without: ['marked before deleted'], worlds: [lost] },
+  { without: ['nobody reads what goes'], worlds: [reader] },
   {
     without: ['nothing new depends on tombstoned packs'],
     worlds: [one, again],

@@ -1,5 +1,17 @@
 import type { Moves } from './moves.ts';
-import { committed, dropped, ended, idle, kind, marked, type State, sessions, snapshotOf } from './world.ts';
+import {
+  committed,
+  dropped,
+  ended,
+  going,
+  idle,
+  kind,
+  type Layout,
+  marked,
+  type State,
+  sessions,
+  snapshotOf,
+} from './world.ts';
 
 const look = 1;
 export const reading = 2;
@@ -39,7 +51,10 @@ export function moveReader(state: State, index: number, { layout, has, emit }: M
   }
 }
 
-/** Forgetting needs no party: somebody may at any time, and may die in the middle. */
+/**
+ * Forgetting needs no party: somebody may at any time, and may die in the middle. What was marked before and is still there is
+ * deleted in the same way by a prune, which lists what was forgotten and what sessions name after that.
+ */
 export function moveForgetter(state: State, { layout, has, emit }: Moves): undefined {
   for (let i = 0; i < layout.snapshotCount; i++) {
     if (!(layout.configuration.forgettable & (1 << i))) continue;
@@ -57,9 +72,33 @@ export function moveForgetter(state: State, { layout, has, emit }: Moves): undef
       emit(state, `somebody marks snapshot ${i + 1} as forgotten`, to => {
         to[at] = byte | marked;
       });
-    if (isSnapshot && byte & marked)
+    if (!isSnapshot || !(byte & marked)) continue;
+    // Where nobody ever reads it this look would be one more step that shows nothing.
+    const asks = has('nobody reads what goes') && layout.configuration.readers.includes(i);
+    if (asks && !(byte & going) && !isRead(state, { layout, has, snapshot: i }))
+      emit(state, `somebody sees that nobody reads snapshot ${i + 1}`, to => {
+        to[at] = byte | going;
+      });
+    if (!asks || byte & going)
       emit(state, `somebody deletes manifest ${i + 1}`, to => {
-        to[at] = byte & ~kind;
+        to[at] = byte & ~(kind | going);
       });
   }
+}
+
+/** Whether a session names it. */
+function isRead(
+  state: State,
+  {
+    layout,
+    has,
+    snapshot,
+  }: { readonly layout: Layout; readonly has: Moves['has']; readonly snapshot: number },
+): boolean {
+  return (
+    has('readers name') &&
+    layout.configuration.readers.some(
+      (read, i) => read === snapshot && (state[sessions]! & (1 << (layout.firstReader + i))) !== 0,
+    )
+  );
 }

@@ -20,7 +20,8 @@ import {
 /** What a pruner proposes. */
 export interface Plan {
   readonly tombs: number;
-  /** Chunks that are copied first. */
+  /** Those of them that are there for what is not needed, and chunks of theirs that are copied first. */
+  readonly rewritten: number;
   readonly copies: number;
   /** Packs that stay and that no part lists. */
   readonly rows: number;
@@ -63,7 +64,7 @@ export function viewFor(state: State, { has }: Moves, party: number): View {
   };
 }
 
-/** Chunks that are needed by what was listed; undefined when a session reads what is not there any more. */
+/** Chunks that are needed by what was listed; undefined when a session reads what is neither there nor forgotten. */
 export function roots(
   layout: Layout,
   { has, to, at }: { readonly has: Moves['has']; readonly to: State; readonly at: number },
@@ -71,7 +72,7 @@ export function roots(
   const { snapshots } = layout.configuration;
   const named = to[at + p.named]!;
   const manifests = to[at + p.manifests]!;
-  if ((named & ~manifests) !== 0) return undefined;
+  if ((named & ~manifests & ~to[at + p.forgotten]!) !== 0) return undefined;
   let live = 0;
   for (let i = 0; i < layout.snapshotCount; i++) {
     const isWanted = named & (1 << i) || !(to[at + p.forgotten]! & (1 << i));
@@ -95,13 +96,25 @@ function known({ state, there, listed }: View, alive: number): number {
   return packs;
 }
 
-/** What may be proposed. Which of several copies is kept hangs on random names: either end of any order. */
-export function plan(view: View, live: number, alive: number): readonly Plan[] {
+/**
+ * What may be proposed. Which of several copies is kept hangs on random names: either end of any order. And less may be: what
+ * is mostly needed is not rewritten, nor what the time or the room does not suffice for; what a dead run left may stay.
+ */
+export function plan(
+  view: View,
+  { live, alive, mayBeLess }: { readonly live: number; readonly alive: number; readonly mayBeLess: boolean },
+): readonly Plan[] {
   const plans: Plan[] = [];
-  for (const fromEnd of [false, true]) {
-    const made = planWith(view, { live, alive, fromEnd });
+  const take = (made: Plan): void => {
     if (!plans.some(other => isSame(other, made))) plans.push(made);
-  }
+  };
+  for (const fromEnd of [false, true]) take(planWith(view, { live, alive, fromEnd }));
+  if (mayBeLess)
+    for (const { rewritten, ...made } of plans.slice()) {
+      const rows = view.has('what is kept is listed') ? made.rows | (rewritten & ~view.listed) : 0;
+      take({ ...made, tombs: made.tombs & ~rewritten, copies: 0, rows, rewritten: 0 });
+      take({ ...made, tombs: rewritten, rewritten });
+    }
   return plans;
 }
 
@@ -116,6 +129,7 @@ function planWith(
   const { state, has, there, listed, replaced } = view;
   const packs = known(view, alive);
   let tombs = 0;
+  let rewritten = 0;
   let copies = 0;
   let rows = 0;
   let left = live;
@@ -130,11 +144,12 @@ function planWith(
     if (!stays && keeps === 0) tombs |= 1 << pack;
     else if (!stays && keeps !== chunksIn(byte)) {
       tombs |= 1 << pack;
+      rewritten |= 1 << pack;
       copies |= keeps;
     } else if (!stays && !has('one copy is kept') && hasTwin(view, packs, chunksIn(byte))) tombs |= 1 << pack;
     if (keeps !== 0 && !(tombs & (1 << pack)) && !(listed & (1 << pack))) rows |= 1 << pack;
   }
-  return { tombs, copies, rows: has('what is kept is listed') ? rows : 0, oldParts: replaced };
+  return { tombs, rewritten, copies, rows: has('what is kept is listed') ? rows : 0, oldParts: replaced };
 }
 
 function hasTwin({ state }: View, packs: number, chunks: number): boolean {

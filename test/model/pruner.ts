@@ -34,28 +34,30 @@ const steps = {
   intents: 3,
   manifests: 4,
   forgotten: 5,
-  sessions: 6,
-  plan: 7,
-  putCopies: 8,
-  listCopies: 9,
-  propose: 10,
-  resume: 11,
-  decideIntents: 12,
-  decideManifests: 13,
-  decideForgotten: 14,
-  decideSessions: 15,
-  decide: 16,
-  listKept: 17,
-  putSweep: 18,
-  readParts: 19,
-  putMerged: 20,
-  compare: 21,
-  delete: 22,
-  done: 23,
-  endSession: 24,
-  lateCopies: 25,
-  lateList: 26,
-  deleteEarly: 27,
+  named: 6,
+  alive: 7,
+  plan: 8,
+  putCopies: 9,
+  listCopies: 10,
+  propose: 11,
+  resume: 12,
+  decideIntents: 13,
+  decideManifests: 14,
+  decideForgotten: 15,
+  decideNamed: 16,
+  decideAlive: 17,
+  decide: 18,
+  listKept: 19,
+  putSweep: 20,
+  readParts: 21,
+  putMerged: 22,
+  compare: 23,
+  delete: 24,
+  done: 25,
+  endSession: 26,
+  lateCopies: 27,
+  lateList: 28,
+  deleteEarly: 29,
 } as const;
 
 /** All that a pruner may do next. Leases are always wrong: it takes anybody for dead at any time. */
@@ -106,11 +108,22 @@ export function movePruner(state: State, index: number, moves: Moves): undefined
     case steps.decideManifests:
     case steps.forgotten:
     case steps.decideForgotten:
-    case steps.sessions:
-    case steps.decideSessions:
+    case steps.named:
+    case steps.decideNamed:
       return look();
+    case steps.alive:
+    case steps.decideAlive:
+      return next(pc + 1, 'lists sessions', to => {
+        to[at + p.sessions] = state[sessions]!;
+      });
     case steps.plan:
-      for (const made of plan(view, state[at + p.live]!, state[at + p.sessions]!)) takePlan(made);
+      // Sessions are listed once more after the index.
+      for (const made of plan(view, {
+        live: state[at + p.live]!,
+        alive: state[at + p.sessions]! | state[sessions]!,
+        mayBeLess: layout.configuration.leaves === true,
+      }))
+        takePlan(made);
       return;
     case steps.putCopies:
     case steps.lateCopies: {
@@ -157,7 +170,11 @@ export function movePruner(state: State, index: number, moves: Moves): undefined
           to[at + p.tombs] = state[gc.tombs]!;
           to[at + p.oldParts] = state[gc.oldParts]!;
         });
-      return next(steps.decideIntents + orderOf(has)[0]!, 'decides again');
+      next(steps.decideIntents + orderOf(has)[0]!, 'decides again');
+      if (!layout.configuration.damages) return;
+      return next(steps.readParts, 'cannot read the generation, and ends it with an empty sweep', to => {
+        to[gc.open] = decided;
+      });
     case steps.decide:
       return decide();
     case steps.putSweep: {
@@ -240,14 +257,14 @@ export function movePruner(state: State, index: number, moves: Moves): undefined
         });
   }
 
-  /** Intents, manifests, forgotten, sessions; a step each, in the order that the rules give. */
+  /** Intents, manifests, forgotten, what sessions name; a step each, in the order that the rules give. */
   function look(): undefined {
     const isDecision = pc >= steps.decideIntents;
     const base = isDecision ? steps.decideIntents : steps.intents;
     const order = orderOf(has);
     const place = order.indexOf(pc - base);
     const after =
-      place + 1 < order.length ? base + order[place + 1]! : isDecision ? steps.decide : steps.plan;
+      place + 1 < order.length ? base + order[place + 1]! : isDecision ? steps.decideAlive : steps.alive;
     const isFinal = place + 1 === order.length;
     const list = (what: string, change: (to: State) => void): undefined => {
       let isWhole = true;
@@ -261,13 +278,16 @@ export function movePruner(state: State, index: number, moves: Moves): undefined
       };
       finish(Uint8Array.from(state));
       if (isWhole) next(after, `lists ${what}`, finish);
-      else next(steps.endSession, 'finds a session that reads what is forgotten', forget);
+      else next(steps.endSession, 'finds a session that reads what is neither there nor forgotten', forget);
     };
     switch (pc - base) {
       case 0:
-        return list('intents', to => {
+        list('intents', to => {
           to[at + p.intents] = has('intents count') ? state[intents]! : 0;
         });
+        // It may have called them dead before; who is right about that is nothing that a decision rests on.
+        if (isDecision || state[intents] === 0) return;
+        return list('the intents of others than the dead', () => undefined);
       case 1:
         return list('manifests', to => {
           for (let i = 0; i < layout.snapshotCount; i++) {
@@ -282,8 +302,7 @@ export function movePruner(state: State, index: number, moves: Moves): undefined
             if (state[snapshotOf(i)]! & marked) to[at + p.forgotten]! |= 1 << i;
         });
       default:
-        return list('sessions', to => {
-          to[at + p.sessions] = state[sessions]!;
+        return list('what sessions name', to => {
           if (!has('readers count') || !has('readers name')) return;
           for (let i = 0; i < layout.readers.length; i++)
             if (state[sessions]! & (1 << (layout.firstReader + i)))
@@ -381,7 +400,7 @@ export function movePruner(state: State, index: number, moves: Moves): undefined
   }
 }
 
-/** Intents, manifests, forgotten, sessions, by their numbers. */
+/** Intents, manifests, forgotten, what sessions name, by their numbers. */
 function orderOf(has: Moves['has']): readonly number[] {
   if (!has('intents before manifests')) return [1, 0, 2, 3];
   if (!has('sessions after forgotten')) return [3, 0, 1, 2];

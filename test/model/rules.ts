@@ -39,6 +39,7 @@ export const rules = {
   'readers count': 'a pruner does not ask what sessions name',
   'sessions after forgotten': 'a pruner reads sessions first and what was forgotten second',
   'readers look after they named': 'a reader looks for its snapshot and opens its session then',
+  'nobody reads what goes': 'forgetting does not ask what sessions name before it deletes the manifest',
   'marked before deleted': 'forgetting deletes the manifest first',
 } as const satisfies Record<string, string>;
 
@@ -67,4 +68,8 @@ export interface Configuration {
   readonly tornLists: boolean;
   /** Parties may die at any step. */
   readonly crashes: boolean;
+  /** A prune may propose less than it could: what is mostly needed stays, and what the time does not suffice for. */
+  readonly leaves?: boolean;
+  /** The record of a generation may be damaged. */
+  readonly damages?: boolean;
 }

@@ -64,6 +64,8 @@ export const kind = 3;
 export const marked = 4;
 /** Forgotten by somebody who broke the order: nobody may hold its absence against the protocol. */
 export const dropped = 8;
+/** It was forgotten, and somebody saw that nobody reads it: the manifest goes, now or much later. */
+export const going = 32;
 
 /** Where everything lies for one configuration. */
 export interface Layout {

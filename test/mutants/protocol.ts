@@ -206,7 +206,7 @@ export const protocolMutants: readonly Mutant[] = [
     patches: [
       ...one('prune/merge.js', 'rows: [...rows.values()]', 'rows: [...rows.values()].slice(1)'),
       ...one('prune/merge.js', 'if (lost === undefined)', 'if (true)'),
-      ...one('prune/sweep.js', 'part.packs.every(', '[].every('),
+      ...one('prune/sweep.js', 'return part?.packs.every(', 'return [].every('),
     ],
     caughtBy: 'schedules',
   },

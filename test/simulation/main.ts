@@ -23,6 +23,9 @@ function tell({
   commits,
   sweeps,
   vetoes,
+  roundsAfterVeto,
+  living,
+  livingCommits,
   overlapped,
   sweptBesideIntent,
   faults,
@@ -32,7 +35,7 @@ function tell({
   const seconds = (performance.now() - startMs) / 1000;
   console.log(
     `${schedules} schedules of 3 writers, 2 pruners, a reader and a forgetter, seeds from ${values.seed}: ` +
-      `${commits} commits, ${sweeps} sweeps, ${vetoes} vetoes; a sweep beside an open intent in ${overlapped}, ` +
+      `${commits} commits, ${sweeps} sweeps, ${vetoes} vetoes, ${roundsAfterVeto} rounds after one; ${livingCommits} of ${living} backups that nothing befell committed; a sweep beside an open intent in ${overlapped}, ` +
       `created beside it in ${sweptBesideIntent}; ${Object.values(rest.kills).reduce((a, b) => a + b, 0)} kills, ` +
       `${faults} failed calls, ${sleeps} sleeps; ${rest.losses.length} lost a snapshot, ${rest.others.length} went wrong otherwise; ` +
       `${(schedules / seconds).toFixed(0)} a second`,

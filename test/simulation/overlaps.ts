@@ -14,8 +14,11 @@ export class Overlaps {
   readonly #sweeps = new Set<number>();
   readonly #besideIntent = new Set<number>();
   readonly #overlapped = new Set<number>();
-  readonly #readers = new Set<string>();
-  #vetoes = 0;
+  readonly #owners = new Map<string, Party>();
+  readonly #buried = new Set<Party>();
+  readonly #proposers = new Map<number, Party>();
+  readonly #vetoed = new Set<number>();
+  #roundsAfterVeto = 0;
 
   see({ party, operation, name }: Happening): void {
     if (name.startsWith('intents/')) {
@@ -25,24 +28,39 @@ export class Overlaps {
         for (const number of this.#openSweeps) this.#overlapped.add(number);
       }
     }
-    if (operation === 'put' && name.startsWith('sessions/') && party.role === 'reader')
-      this.#readers.add(name);
-    const [, number, part] = /^gc\/(\d+)\.(sweep|done)$/.exec(operation === 'put' ? name : '') ?? [];
-    if (part === 'done') this.#openSweeps.delete(Number(number));
-    if (part !== 'sweep') return;
-    if (party.role === 'writer') {
-      this.#vetoes += 1;
-      return;
+    if (name.startsWith('sessions/')) this.#seeSession({ party, operation, name });
+    const [, digits, part] = /^gc\/(\d+)(?:\.(sweep|done))?$/.exec(operation === 'put' ? name : '') ?? [];
+    const number = Number(digits);
+    if (part === 'sweep') this.#seeSweep(number, party);
+    else if (part === 'done') this.#openSweeps.delete(number);
+    else if (digits !== undefined) {
+      const isSame = this.#proposers.get(number - 1) === party;
+      this.#roundsAfterVeto += isSame && this.#vetoed.has(number - 1) ? 1 : 0;
+      this.#proposers.set(number, party);
     }
-    this.#sweeps.add(Number(number));
-    this.#openSweeps.add(Number(number));
-    if (![...this.#intents.values()].some(({ party: { isDead } }) => !isDead)) return;
-    this.#besideIntent.add(Number(number));
-    this.#overlapped.add(Number(number));
   }
 
-  isReader(session: string): boolean {
-    return this.#readers.has(session);
+  #seeSession({ party, operation, name }: Happening): void {
+    const owner = this.#owners.get(name);
+    if (operation === 'put') this.#owners.set(name, party);
+    else if (owner !== undefined && owner !== party) this.#buried.add(owner);
+  }
+
+  #seeSweep(number: number, { role }: Party): void {
+    if (role === 'writer') {
+      this.#vetoed.add(number);
+      return;
+    }
+    this.#sweeps.add(number);
+    this.#openSweeps.add(number);
+    if (![...this.#intents.values()].some(({ party: { isDead } }) => !isDead)) return;
+    this.#besideIntent.add(number);
+    this.#overlapped.add(number);
+  }
+
+  /** Whether somebody took it for dead, and removed what it had said. */
+  isBuried(party: Party): boolean {
+    return this.#buried.has(party);
   }
 
   async count(took: (sweep: number) => Promise<boolean>): Promise<{
@@ -50,6 +68,7 @@ export class Overlaps {
     readonly sweptBesideIntent: boolean;
     readonly overlapped: boolean;
     readonly vetoes: number;
+    readonly roundsAfterVeto: number;
   }> {
     const taking = new Set<number>();
     for (const number of this.#sweeps) if (await took(number)) taking.add(number);
@@ -58,7 +77,8 @@ export class Overlaps {
       sweeps: taking.size,
       sweptBesideIntent: [...this.#besideIntent].some(isTaking),
       overlapped: [...this.#overlapped].some(isTaking),
-      vetoes: this.#vetoes,
+      vetoes: this.#vetoed.size,
+      roundsAfterVeto: this.#roundsAfterVeto,
     };
   }
 }

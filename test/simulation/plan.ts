@@ -4,6 +4,8 @@ import type { Trouble } from './stage.ts';
 /** One schedule: who takes part, what befalls them, and the seed of the order of their calls. Shrinks. */
 export interface Schedule {
   readonly order: number;
+  /** So long pruners wait for a sign of life. */
+  readonly silenceMs: number;
   readonly writers: readonly WriterPart[];
   readonly pruners: readonly PrunerPart[];
   readonly readers: readonly ReaderPart[];
@@ -19,6 +21,8 @@ export interface WriterPart {
 
 export interface PrunerPart {
   readonly rounds: number;
+  /** After so many looks at the time it is over; null: never. */
+  readonly looksMax: number | null;
   readonly troubles: readonly Trouble[];
 }
 
@@ -65,6 +69,7 @@ const writer: fc.Arbitrary<WriterPart> = fc.record({
 });
 const pruner: fc.Arbitrary<PrunerPart> = fc.record({
   rounds: fc.integer({ min: 1, max: 2 }),
+  looksMax: fc.option(fc.nat(12), { freq: 3 }),
   troubles: troubles(90),
 });
 const forgetter: fc.Arbitrary<ReaderPart> = fc.record({ snapshot: fc.nat(1), troubles: troubles(10) });
@@ -85,6 +90,8 @@ const reader: fc.Arbitrary<ReaderPart> = fc.record({
 
 export const schedule: fc.Arbitrary<Schedule> = fc.record({
   order: fc.nat(),
+  // In some whoever is silent for a moment counts as dead, in the others whoever lives has time to show it.
+  silenceMs: fc.constantFrom(0, 20_000),
   writers: fc.array(writer, { minLength: 3, maxLength: 3 }),
   pruners: fc.array(pruner, { minLength: 2, maxLength: 2 }),
   readers: fc.array(reader, { minLength: 1, maxLength: 1 }),

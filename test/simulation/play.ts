@@ -16,6 +16,11 @@ export interface Tally {
   /** That took something. */
   readonly sweeps: number;
   readonly vetoes: number;
+  /** Generations of a pruner whose last one was vetoed. */
+  readonly roundsAfterVeto: number;
+  /** Backups that nothing befell and nobody took for dead, and those of them that committed. */
+  readonly living: number;
+  readonly livingCommits: number;
   /** Schedules in which a sweep that took something, not done yet, and an intent of a living run were there at one time. */
   readonly overlapped: number;
   /** Those of them in which the sweep was created while the intent was there. */

@@ -9,20 +9,22 @@ const schedules = Number(process.env['STILLPOINT_SCHEDULES'] ?? 100);
 const firstSeed = Number(process.env['STILLPOINT_SEED'] ?? 1);
 
 test('whatever three writers, two prunes, a reader and a forgetter do beside each other, nothing committed is lost', async () => {
-  const { losses, others, overlapped, sweeps, kills } = await play({ firstSeed, schedules });
+  const { losses, others, kills, ...tally } = await play({ firstSeed, schedules });
   assert.deepEqual([...losses, ...others], []);
   // Else they would have shown nothing.
-  assert.ok(schedules < 100 || (overlapped > 0 && sweeps > 0 && Object.keys(kills).length > 5));
+  if (schedules < 100) return;
+  assert.ok(tally.overlapped > 0 && tally.sweeps > 0 && Object.keys(kills).length > 5);
+  assert.ok(tally.vetoes > 0 && tally.roundsAfterVeto > 0, 'prunes go on after a veto');
+  // And those who live go on: nearly every backup that nothing befalls commits, whoever prunes beside it.
+  assert.ok(tally.livingCommits > 0.9 * tally.living, JSON.stringify(tally));
 });
 
-/** Some of test/mutants/, and the first seed that catches each; `npm run mutants` seeks it for all. */
+/** Some of test/mutants/, each with the first seed that catches it; `npm run mutants` seeks it for all. */
 const quick: Readonly<Record<string, number>> = {
-  'no second look': 12,
-  'no intent': 138,
-  'no veto': 14,
-  'sweep not exclusive': 111,
-  'no second decision': 25,
-  'tombstone before copy': 4,
+  'no second look': 7,
+  'no intent': 8,
+  'sweep not exclusive': 224,
+  'no second decision': 1,
 };
 
 for (const [name, seed] of Object.entries(quick))

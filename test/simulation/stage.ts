@@ -1,5 +1,6 @@
 import { type Role, type Step, stepsOf } from '../../bench/beside/steps.ts';
-import { type Backend, storeError } from '../../store/index.ts';
+import { type Backend, type Clock, storeError } from '../../store/index.ts';
+import { PartyClock } from './clock.ts';
 
 /** Numbers from 0 to below 1 that depend on the seed alone (mulberry32). */
 function chances(seed: number): () => number {
@@ -38,6 +39,7 @@ export interface Party {
 interface Actor extends Party {
   readonly waiting: (() => void)[];
   readonly tell: ReturnType<typeof stepsOf>;
+  readonly clock: PartyClock;
   sleepsUntil: number;
 }
 
@@ -50,7 +52,7 @@ export interface Happening {
 
 /**
  * Runs several parties over one medium, one call at a time: before each call of any of them a seeded choice says who is
- * next. Each sees the medium through a view of its own.
+ * next. Each sees the medium through a view of its own, and the time by a clock that moves on with these choices.
  */
 export class Stage {
   readonly #actors: Actor[] = [];
@@ -69,13 +71,13 @@ export class Stage {
   add(
     medium: Backend,
     { role, troubles }: Pick<Party, 'role' | 'troubles'>,
-    work: (view: Backend, party: Party) => Promise<void>,
+    work: (seen: { readonly view: Backend; readonly clock: Clock; readonly party: Party }) => Promise<void>,
   ): Party {
-    const tell = stepsOf(role);
     const actor: Actor = {
       role,
       troubles,
-      tell,
+      tell: stepsOf(role),
+      clock: new PartyClock(),
       waiting: [],
       isDead: false,
       isOver: false,
@@ -86,7 +88,7 @@ export class Stage {
     this.#actors.push(actor);
     const view = this.#viewOf(medium, actor);
     void this.#turn(actor)
-      .then(() => work(view, actor))
+      .then(() => work({ view, clock: actor.clock, party: actor }))
       .finally(() => {
         actor.isOver = true;
       });
@@ -100,15 +102,26 @@ export class Stage {
       await settled();
       const alive = this.#actors.filter(({ isOver, isDead }) => !isOver && !isDead);
       if (alive.length === 0) return;
-      const ready = alive.filter(({ waiting }) => waiting.length > 0);
-      if (ready.length === 0) continue; // in the middle of something that is no call
-      this.#turns += 1;
-      const awake = ready.filter(({ sleepsUntil }) => sleepsUntil <= this.#turns);
-      const choice = awake.length > 0 ? awake : ready;
-      if (current === undefined || !choice.includes(current) || this.#chance() < this.#switchShare)
-        current = choice[Math.floor(this.#chance() * choice.length)]!;
+      const turn = this.#turns + 1;
+      const ready = alive.filter(({ waiting, sleepsUntil }) => waiting.length > 0 && sleepsUntil <= turn);
+      if (ready.length === 0) {
+        // Nobody acts before the first of them wakes; or one is in the middle of something that is no call.
+        const wakes = alive.map(({ waiting, clock, sleepsUntil }) =>
+          waiting.length > 0 ? sleepsUntil : Math.max(clock.wakesAt ?? 0, sleepsUntil),
+        );
+        if (!wakes.includes(0)) this.#passTo(Math.min(...wakes), alive);
+        continue;
+      }
+      this.#passTo(turn, alive);
+      if (current === undefined || !ready.includes(current) || this.#chance() < this.#switchShare)
+        current = ready[Math.floor(this.#chance() * ready.length)]!;
       this.#wake(current);
     }
+  }
+
+  #passTo(turn: number, alive: readonly Actor[]): void {
+    this.#turns = turn;
+    for (const { clock, sleepsUntil } of alive) if (sleepsUntil <= turn) clock.moveTo(turn);
   }
 
   /** The next call of the party goes on, unless something befalls it. */

@@ -6,6 +6,7 @@ import {
   beginPrune,
   forgetSnapshot,
   memoryBackend,
+  type Seams,
   type SnapshotId,
   StillpointError,
   type Store,
@@ -13,7 +14,7 @@ import {
 } from '../../store/index.ts';
 import { readSweep } from '../../store/protocol/generations.ts';
 import { insideOf, storeWith } from '../../store/store.ts';
-import { seededSeams } from '../helpers/seeded.ts';
+import { seededRandomness, seededSeams } from '../helpers/seeded.ts';
 import { makeStore } from '../helpers/stores.ts';
 import { Overlaps } from './overlaps.ts';
 import type { PrunerPart, ReaderPart, Schedule, WriterPart } from './plan.ts';
@@ -32,16 +33,19 @@ export interface Played {
   /** The two were there at one time, whichever came first. */
   readonly overlapped: boolean;
   readonly vetoes: number;
+  /** A pruner whose generation was vetoed made another. */
+  readonly roundsAfterVeto: number;
+  /** Backups that nothing befell and nobody took for dead, and those of them that committed. */
+  readonly living: number;
+  readonly livingCommits: number;
 }
 
-/**
- * What a party may answer where others count as dead at once: its session can go between the two puts that prove the
- * medium, its snapshot can be forgotten, and what it reads can go.
- */
-const expectedCodes: ReadonlySet<string> = new Set([
-  'STORE_LOCKED',
+/** What a party may answer: a prune was first, or its snapshot was forgotten. */
+const expectedCodes: ReadonlySet<string> = new Set(['STORE_LOCKED', 'SNAPSHOT_UNKNOWN']);
+/** Where it was taken for dead its session can go between the two puts that prove the medium, and what it reads can go. */
+const expectedOfDead: ReadonlySet<string> = new Set([
+  ...expectedCodes,
   'STORE_UNPROVEN',
-  'SNAPSHOT_UNKNOWN',
   'STORE_OBJECT_MISSING',
 ]);
 
@@ -63,8 +67,15 @@ export class Story {
   static async prepare(): Promise<Story> {
     const backend = memoryBackend();
     const signed = insideOf(await makeStore({ backend, seams: seededSeams('prune story') }));
-    // Signatures, which no host of this store asks for, would be two thirds of a schedule's time.
+    // Signatures, which no host of this store asks for, and keys made anew would be two thirds of a schedule's time.
     const ring = { ...signed.context.ring };
+    const keys = new Map<string, Uint8Array>();
+    ring.domainKey = (label, length) => {
+      const name = `${label} ${length}`;
+      const key = keys.get(name) ?? signed.context.ring.domainKey(label, length);
+      keys.set(name, key);
+      return key;
+    };
     ring.keyHolder = epoch => ({ ...signed.context.ring.keyHolder(epoch), sign: () => new Uint8Array(0) });
     const store = storeWith(contextOf({ ...signed.context, ring }), { ...signed.keys, ring });
     const first = await backUpFiles(store, { host: 'before', files: 'abcd' });
@@ -94,8 +105,8 @@ class Act {
   readonly #medium;
   readonly #stage: Stage;
   readonly #overlaps = new Overlaps();
-  // Names decide which copy stays, and the clock when a long job lets others run: a seed must bring back all of it.
-  readonly #seams;
+  // Names decide which copy stays: a seed must bring them back.
+  readonly #randomness;
   readonly #parties: Party[] = [];
   readonly #committed: SmallBackup[] = [];
   readonly #forgotten = new Set<SnapshotId>();
@@ -103,13 +114,14 @@ class Act {
   readonly #failed = new Set<string>();
   #failure: string | undefined;
   #isLoss = false;
+  readonly #unharmed: { readonly party: Party; readonly hasCommitted: boolean }[] = [];
 
   constructor(schedule: Schedule, beginning: Beginning) {
     this.#schedule = schedule;
     this.#beginning = beginning;
     this.#medium = memoryBackend({ objects: beginning.objects });
     this.#stage = new Stage(schedule.order, happening => this.#overlaps.see(happening));
-    this.#seams = seededSeams(`schedule ${schedule.order}`);
+    this.#randomness = seededRandomness(`schedule ${schedule.order}`);
   }
 
   async play(): Promise<Played> {
@@ -123,11 +135,14 @@ class Act {
     if (this.#failure === undefined) await this.#pruneOnce();
     if (this.#failure === undefined) await this.#judge('after the last prune, ');
     const { context } = insideOf(this.#open(this.#medium));
+    const living = this.#unharmed.filter(({ party }) => !this.#overlaps.isBuried(party));
     const took = async (n: number) => (await readSweep(context, n)).packs.length > 0;
     return {
       failure: this.#failure === undefined ? undefined : { what: this.#failure, isLoss: this.#isLoss },
       parties: this.#parties,
       commits: this.#committed.length,
+      living: living.length,
+      livingCommits: living.filter(({ hasCommitted }) => hasCommitted).length,
       ...(await this.#overlaps.count(took)),
     };
   }
@@ -135,14 +150,15 @@ class Act {
   #add(
     role: Party['role'],
     troubles: Party['troubles'],
-    work: (view: Backend, party: Party) => Promise<void>,
+    work: (store: Store, party: Party) => Promise<void>,
   ): void {
-    const party = this.#stage.add(this.#medium, { role, troubles }, async (view, self) => {
+    const party = this.#stage.add(this.#medium, { role, troubles }, async ({ view, clock, party: self }) => {
       try {
-        await work(view, self);
+        await work(this.#open(view, { clock, randomness: this.#randomness }), self);
       } catch (error) {
         const code = error instanceof StillpointError ? error.code : '';
-        if (expectedCodes.has(code) || String(error).includes(faultText)) return;
+        const expected = this.#overlaps.isBuried(self) ? expectedOfDead : expectedCodes;
+        if (expected.has(code) || String(error).includes(faultText)) return;
         this.#failure ??= `${role}: ${error instanceof Error ? error.stack : String(error)}`;
       }
     });
@@ -150,10 +166,11 @@ class Act {
   }
 
   #addWriter({ files, parent, troubles }: WriterPart, host: string): void {
-    this.#add('writer', troubles, async (view, party) => {
+    const isUnharmed = troubles.every(({ kind, at }) => kind === 'sleeps' && at === 1);
+    this.#add('writer', troubles, async (store, party) => {
       let id: string | undefined;
       try {
-        const done = await backUpFiles(this.#open(view), {
+        const done = await backUpFiles(store, {
           host,
           files,
           parent: parent === undefined ? undefined : this.#beginning.before[parent],
@@ -162,7 +179,9 @@ class Act {
           },
         });
         this.#committed.push(done);
+        if (isUnharmed) this.#unharmed.push({ party, hasCommitted: true });
       } catch (error) {
+        if (isUnharmed) this.#unharmed.push({ party, hasCommitted: false });
         // Two faults in one commit: nobody can say.
         const mayBeThere =
           party.step === 'commit' && troubles.filter(({ kind }) => kind === 'fails').length > 1;
@@ -172,39 +191,39 @@ class Act {
     });
   }
 
-  #addPruner({ rounds, troubles }: PrunerPart): void {
-    this.#add('pruner', troubles, async view => {
-      await using session = await beginPrune(this.#open(view), { host: 'pruner', silenceMs: 0 });
-      for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
+  #addPruner({ rounds, looksMax, troubles }: PrunerPart): void {
+    this.#add('pruner', troubles, async store => {
+      const { silenceMs } = this.#schedule;
+      await using session = await beginPrune(store, { host: 'pruner', silenceMs });
+      let looks = 0;
+      const isTimeUp = () => ++looks > (looksMax ?? Number.POSITIVE_INFINITY);
+      for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true, isTimeUp });
     });
   }
 
   /** While its session is there it reads all of its snapshot; whoever removes that may take what it reads. */
   #addReader({ snapshot, troubles }: ReaderPart): void {
-    this.#add('reader', troubles, async view => {
+    this.#add('reader', troubles, async (store, party) => {
       const wanted = this.#beginning.before[snapshot]!;
-      const store = this.#open(view);
-      const before = new Set(this.#sessions());
       await using _reading = await store.beginReading({ host: 'reader', snapshots: [wanted.id] });
-      const own = this.#sessions().filter(name => !before.has(name));
       await store.manifest(wanted.id);
       const damage = await damageOf(store, wanted);
-      const isFault = damage?.includes(faultText);
-      const isStillThere = own.some(name => this.#overlaps.isReader(name) && this.#sessions().includes(name));
-      if (damage !== undefined && !isFault && isStillThere) this.#lose(`a reader: ${damage}`);
+      if (damage !== undefined && !damage.includes(faultText) && !this.#isAlone(party))
+        this.#lose(`a reader: ${damage}`);
     });
   }
 
   #addForgetter({ snapshot, troubles }: ReaderPart): void {
     const { id } = this.#beginning.before[snapshot]!;
-    this.#add('forgetter', troubles, async view => {
+    this.#add('forgetter', troubles, async store => {
       this.#forgotten.add(id);
-      await forgetSnapshot(this.#open(view), id, { reason: 'a test' });
+      await forgetSnapshot(store, id, { reason: 'a test' });
     });
   }
 
-  #sessions(): string[] {
-    return [...this.#medium.snapshot().keys()].filter(name => /^sessions\/[0-9a-f]{64}$/.test(name));
+  /** A reader that was taken for dead, or could not say what it reads, reads at its own risk. */
+  #isAlone(party: Party): boolean {
+    return this.#overlaps.isBuried(party) || party.troubles.some(({ kind }) => kind === 'fails');
   }
 
   /** What was left undone is done. */
@@ -239,9 +258,8 @@ class Act {
     this.#failure ??= what;
   }
 
-  #open(backend: Backend): Store {
+  #open(backend: Backend, seams: Seams = seededSeams('afterwards')): Store {
     const { context, keys } = insideOf(this.#beginning.seed);
-    const seams = backend === this.#medium ? seededSeams('afterwards') : this.#seams;
     return storeWith(contextOf({ ...context, backend, seams }), keys);
   }
 }

@@ -73,6 +73,18 @@ test('an index that is gone, or damaged in part or wholly, is rebuilt from the p
   }
 });
 
+test('an index part that cannot be read goes once a repair has replaced it', async () => {
+  const { backend, snapshots } = await made();
+  const part = namesOf(backend, 'index/')[0]!;
+  const medium = flip(backend, part, -40);
+  await prune(await reopenStore(medium));
+  assert.ok(namesOf(medium, 'index/').includes(part));
+  await mend(await reopenStore(medium));
+  await prune(await reopenStore(medium));
+  assert.ok(!namesOf(medium, 'index/').includes(part));
+  await checkWhole(medium, snapshots);
+});
+
 test('a pack that cannot say what it holds, and that the index lists, is copied into a new one', async () => {
   const { backend, snapshots } = await made();
   for (const name of namesOf(backend, 'packs/')) {

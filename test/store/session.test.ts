@@ -266,6 +266,25 @@ test('a commit whose acknowledgement was lost is a commit', async () => {
   );
 });
 
+test('a manifest that is there and cannot be read back is one whose fate nobody can tell', async () => {
+  const medium = memoryBackend();
+  await makeStore({ backend: medium });
+  let isLost = false;
+  const backend = observedBackend(medium, ({ operation, name }) => {
+    if (!name.startsWith('manifests/')) return undefined;
+    if (operation === 'get') return { when: 'before', error: storeError('STORE_READ_FAILED', 'no answer') };
+    if (operation !== 'put' || isLost) return undefined;
+    isLost = true;
+    return { when: 'after', error: storeError('STORE_WRITE_FAILED', 'lost') };
+  });
+  const session = await (await reopenStore(backend)).beginBackup({ host: 'alpha' });
+  await assert.rejects(commitOne(session, 'x'), { code: 'STORE_READ_FAILED' });
+  await session.abandon();
+  assert.equal(names(medium, 'manifests/').length, 1);
+  assert.equal(names(medium, 'intents/').length, 1);
+  assert.equal(names(medium, 'sessions/').length, 1);
+});
+
 test('a manifest whose fate nobody can tell keeps its intent', async () => {
   const medium = memoryBackend();
   await makeStore({ backend: medium });

@@ -77,6 +77,19 @@ test('a snapshot that cannot be read or walked stops a prune, and nothing is del
   );
 });
 
+test('a medium that fails to read stops a prune, and nobody calls the store damaged', async () => {
+  const { backend, snapshots } = await prepared('abc', 'def');
+  const pack = await packOf(backend, snapshots[1]!);
+  const medium = observedBackend(backend, ({ operation, name }) =>
+    operation === 'get' && name === pack
+      ? { when: 'before', error: storeError('STORE_READ_FAILED', 'no answer') }
+      : undefined,
+  );
+  await assert.rejects(prune(await reopenStore(medium)), { code: 'STORE_READ_FAILED' });
+  await prune(await reopenStore(backend));
+  await checkWhole(backend, snapshots);
+});
+
 /** The metadata pack of a snapshot: the smaller of its two. */
 async function packOf(backend: MemoryBackend, { id }: SmallSnapshot): Promise<string> {
   const objects = backend.snapshot();

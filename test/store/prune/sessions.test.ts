@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { beginPrune, type Clock, memoryBackend, storeError, systemSeams } from '../../../store/index.ts';
+import {
+  beginPrune,
+  type Clock,
+  forgetSnapshot,
+  memoryBackend,
+  storeError,
+  systemSeams,
+} from '../../../store/index.ts';
 import { checkWhole, namesOf, prune } from '../../helpers/prune-rig.ts';
 import { sleeperClock } from '../../helpers/sleeper-clock.ts';
 import { commitFiles, readFiles } from '../../helpers/small-store.ts';
@@ -50,6 +57,28 @@ test('a prune beside a backup that lives goes on, leaves it what it wrote, and t
   assert.deepEqual(waits, ['alpha backup']);
   await session.commit({ roots: [{ id, kind: 'data' }], body: null });
   await checkWhole(backend, [kept], { others: true });
+});
+
+test('what a backup builds on stays while it is at work, whoever forgets it', async () => {
+  const { clock, seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  const gone = await commitFiles(store, new Map([['b', text('what only the first one has')]]));
+  const parent = await commitFiles(store, oneFile);
+  await using session = await (await reopenStore(backend, seams)).beginBackup({ host: 'alpha' });
+  await forgetSnapshot(store, gone.id, { reason: 'a test' });
+  assert.equal(await session.buildOn(gone.id), false);
+  assert.equal(await session.buildOn(parent.id), true);
+  await clock.sleep(15_000);
+  await forgetSnapshot(store, parent.id, { reason: 'a test' });
+  {
+    await using pruning = await beginPrune(store, { host: 'beta' });
+    assert.equal((await pruning.reclaim({ mayBeEmpty: true })).deletedPacks, 2);
+  }
+  const { root } = parent;
+  const id = await session.commit({ roots: [{ id: root.id, kind: 'node' }], body: null });
+  await prune(store);
+  await checkWhole(backend, [{ ...parent, id }]);
 });
 
 test('what a killed run left stays for the backup that begins again beside a prune, and goes later', async () => {
