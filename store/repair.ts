@@ -8,6 +8,7 @@ import { Copies } from './repair/copies.ts';
 import { openDamage } from './repair/generation.ts';
 import { type ForgottenLost, forgetLost, type LostManifest, lostManifests } from './repair/manifests.ts';
 import { disturbed, type Mended, Mending, type RecordedDamage, type Seen } from './repair/mending.ts';
+import { withParity } from './repair/parity.ts';
 import { type LeftDamage, leftOf } from './repair/records.ts';
 import { insideOf, type Store } from './store.ts';
 import { type Damage, lookOf, type VerifyProgress, verifyStore } from './verify.ts';
@@ -127,6 +128,7 @@ async function lookOnce(
   const doomed = open?.way === 'end' ? open.packs : new Set<PackId>();
   const packs: PackState[] = [];
   const assessed = { ...look, isReported, doomed, areListsRead: readData };
-  for await (const state of assessPacks(context, assessed, { signal })) packs.push(state);
+  for await (const state of assessPacks(context, assessed, { signal }))
+    packs.push(await withParity(context, { look, state }, { signal }));
   return { result, look, packs, open, reported };
 }

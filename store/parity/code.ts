@@ -105,6 +105,18 @@ function isWhole({ packBytes, checks }: Parity, pack: Uint8Array, block: number)
   return crc32(pack.subarray(block * blockBytes, end)) === view.getUint32(checkBytes * block, true);
 }
 
+/** The first block that lies wholly in bytes of the pack from an offset, and is not as it was. */
+export function disagreeingBlock(
+  parity: Parity,
+  { offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array },
+): number | undefined {
+  const view = new DataView(parity.checks.buffer, parity.checks.byteOffset, parity.checks.byteLength);
+  let block = Math.ceil(offset / blockBytes);
+  for (let at = block * blockBytes - offset; at + blockBytes <= bytes.length; at += blockBytes, block++)
+    if (crc32(bytes.subarray(at, at + blockBytes)) !== view.getUint32(checkBytes * block, true)) return block;
+  return undefined;
+}
+
 export interface RebuiltPack {
   /** As long as it was; blocks that could not be rebuilt are as they were given. */
   readonly bytes: Uint8Array;
