@@ -6,14 +6,20 @@ import {
   type MemoryBackend,
   memoryBackend,
   openStore,
+  openStoreAsHost,
   type Store,
   storeError,
   systemSeams,
   verifyStore,
 } from '../../../store/index.ts';
+import { parityOf } from '../../../store/parity/code.ts';
+import { parityRecord } from '../../../store/parity/record.ts';
+import { putRecord } from '../../../store/protocol/note.ts';
+import { insideOf } from '../../../store/store.ts';
 import { checkWhole, drop, namesOf } from '../../helpers/prune-rig.ts';
-import { commitFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
+import { commitFiles, readFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore, testPassphrase } from '../../helpers/stores.ts';
+import { storeWithHost } from '../../helpers/write-only-host.ts';
 
 const bytesOf = (length: number, seed: string): Buffer =>
   createHash('shake256', { outputLength: length }).update(seed).digest();
@@ -245,4 +251,43 @@ test('too much damage, or parity that is of no use, costs no more than the damag
     assert.deepEqual(recorded, expected.recorded);
     assert.deepEqual(healed, expected.healed);
   }
+});
+
+test('a host without the passphrase writes parity of its packs, and a repair uses it', async () => {
+  const { backend, keyFile } = await storeWithHost();
+  const parity = { onFailure: assert.ifError };
+  const host = await openStoreAsHost(backend, { keyFile, seams: systemSeams, parity });
+  const snapshot = await commitFiles(host, new Map([['a', bytesOf(300_000, 'of a host')]]));
+  assert.deepEqual(namesOf(backend, 'parity/'), packsOf(backend).map(parityOfPack));
+  await checkWhole(backend, [snapshot]);
+  const broken = hurt(backend, packsOf(backend), [{ at: 99_000 }]);
+  const { healed } = await mend(await reopenStore(broken));
+  assert.deepEqual(healed.map(({ from }) => from), ['its parity']); // biome-ignore format: one answer
+  await checkWhole(broken, [snapshot]);
+});
+
+test('parity that a hostile host made up for somebody else’s pack gives nobody other bytes', async () => {
+  const { backend, keyFile } = await storeWithHost();
+  const snapshot = await commitFiles(
+    await reopenStore(backend),
+    new Map([['a', bytesOf(300_000, 'of a holder')]]),
+  );
+  const [name] = packsOf(backend) as [string];
+  const { context } = insideOf(await openStoreAsHost(backend, { keyFile, seams: systemSeams }));
+  // Parity of the pack with some of its bytes changed: to it, the pack as it is has a bad block.
+  const forged = new Uint8Array(await backend.get(name));
+  forged[150_000]! ^= 1;
+  const place = { name: parityOfPack(name), kind: 'parity', codec: parityRecord } as const;
+  assert.equal(await putRecord(context, { ...place, record: parityOf([forged]) }), 'created');
+  const result = await verifyStore(await reopenStore(backend), { readData: 1 });
+  assert.deepEqual(result.damage.map(({ kind }) => kind), ['parity']); // biome-ignore format: one kind
+  assert.deepEqual(result.affected, []);
+  const { recorded, left } = await mend(await reopenStore(backend));
+  assert.deepEqual(recorded, []);
+  assert.deepEqual(left.map(({ object, isHarmless }) => [object, isHarmless]), [[parityOfPack(name), true]]); // biome-ignore format: one object
+  assert.deepEqual(await readFiles(await reopenStore(backend), snapshot.root), snapshot.files);
+  // And where the pack is bad there, too: what is rebuilt does not open.
+  const broken = hurt(backend, [name], [{ at: 150_001 }]);
+  const { healed } = await mend(await reopenStore(broken));
+  assert.deepEqual(healed, []);
 });
