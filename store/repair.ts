@@ -1,4 +1,4 @@
-import type { ChunkRef } from './content.ts';
+import type { ChunkRef, ChunkSource } from './content.ts';
 import type { ChunkId, PackId, SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
@@ -10,6 +10,7 @@ import { type ForgottenLost, forgetLost, type LostManifest, lostManifests } from
 import { disturbed, type Mended, Mending, type RecordedDamage, type Seen } from './repair/mending.ts';
 import { withParity } from './repair/parity.ts';
 import { type LeftDamage, leftOf } from './repair/records.ts';
+import { throughParity } from './repair/restored.ts';
 import { insideOf, type Store } from './store.ts';
 import { type Damage, lookOf, type VerifyProgress, verifyStore } from './verify.ts';
 
@@ -29,7 +30,7 @@ export interface BeginRepairOptions {
 }
 
 /** A repair that has looked, and does what it is asked to. It only ever adds objects. */
-export interface RepairSession extends AsyncDisposable {
+export interface RepairSession extends ChunkSource, AsyncDisposable {
   /** Everything that is not as it should be, as verify names it. */
   readonly found: readonly Damage[];
   /** Every snapshot whose manifest can be read. */
@@ -71,7 +72,10 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
   const copies = new Copies(look.verified.index, packs);
   const lost = lostManifests(result, look);
   const mending = new Mending(context, { ...options, ...seen, copies });
+  const source = { ...options, source: store, index: look.verified.index, packs };
+  const { get } = throughParity(context, source);
   return {
+    get,
     found: result.damage,
     snapshots: result.snapshots,
     affected: new Set(result.affected),

@@ -147,6 +147,22 @@ test('whatever is bad in a pack, up to what its parity can do, a repair brings b
   }
 });
 
+test('a dry run reads what parity would give back, also the nodes of a listing', async () => {
+  const backend = memoryBackend();
+  await makeStore({ backend });
+  const files = Array.from({ length: 1500 }, (_, i) => [`a file ${i}`, bytesOf(40, `${i}`)] as const);
+  const snapshot = await commitFiles(await withParity(backend), new Map(files));
+  const broken = hurt(backend, packsOf(backend), [{ at: 20 }]);
+  await assert.rejects(readFiles(await reopenStore(broken), snapshot.root), { code: 'STORE_DAMAGED' });
+  await using repair = await beginRepair(await reopenStore(broken), {
+    host: 'alpha',
+    readData: true,
+    dryRun: true,
+  });
+  await repair.mend();
+  assert.deepEqual(await readFiles(repair, snapshot.root), snapshot.files);
+});
+
 test('an index and a list of a pack that are gone together come back by its parity', async () => {
   const { backend, snapshots } = await made();
   const broken = changed(hurt(backend, packsOf(backend), [{ at: -40 }]), objects => {
