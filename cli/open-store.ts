@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import { engineError } from '../engine/index.ts';
-import { type Backend, openLocalBackend, openStore, openStoreAsHost, type Store } from '../store/index.ts';
+import {
+  type Backend,
+  openLocalBackend,
+  openStore,
+  openStoreAsHost,
+  type ParityOptions,
+  type Store,
+} from '../store/index.ts';
 import { refuseUnbuilt, storesInFolders } from './config/unbuilt.ts';
 import type { Context } from './context.ts';
 import { readKeyFile, readPassphrase, refusePasswordInArgument } from './settings/secrets.ts';
@@ -39,9 +46,20 @@ export async function openBackend(context: Context, options: { create?: boolean 
 export async function openConfiguredStore(context: Context): Promise<Store> {
   const backend = await openBackend(context);
   const { seams } = context;
+  const parity = parityOf(context);
   const keyFile = readKeyFile(context);
-  if (keyFile !== undefined) return openStoreAsHost(backend, { keyFile, seams });
-  return openStore(backend, { passphrase: await readPassphrase(context), seams });
+  if (keyFile !== undefined) return openStoreAsHost(backend, { keyFile, seams, parity });
+  return openStore(backend, { passphrase: await readPassphrase(context), seams, parity });
+}
+
+function parityOf(context: Context): ParityOptions | undefined {
+  if (context.config()?.values.parity !== 'on') return undefined;
+  return {
+    onFailure: error =>
+      context.output.warning(
+        `Some packs stay without parity, and are whole: ${error instanceof Error ? error.message : String(error)}`,
+      ),
+  };
 }
 
 function absolute(place: string, cwd: string): string {

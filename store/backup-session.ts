@@ -43,6 +43,9 @@ export interface BackupSession extends ChunkSink, ChunkSource, AsyncDisposable {
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
   /** Everything put before is durable, and other sessions can find it. */
   flush(): Promise<void>;
+  /** No parity is computed from now on until it is resumed or all is committed: for while an application is locked. */
+  pauseParity(): void;
+  resumeParity(): void;
   /** Flushes and creates the manifest; the session is over. A failed commit leaves no snapshot. */
   commit(manifest: NewManifest): Promise<SnapshotId>;
   /** Ends the session without a snapshot. Idempotent, never throws; disposing without commit does it. */
@@ -168,6 +171,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     );
     state = 'committed';
     parts.onCommitted();
+    await writer.settleParity();
     await removeIntent(context, id);
     await live.end();
     return snapshot;
@@ -222,6 +226,8 @@ export function backupSession(parts: SessionParts): BackupSession {
     put,
     get,
     flush,
+    pauseParity: () => writer.pauseParity(),
+    resumeParity: () => writer.resumeParity(),
     commit,
     abandon,
     [Symbol.asyncDispose]: abandon,

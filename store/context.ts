@@ -3,6 +3,7 @@ import type { Zstd } from './compress.ts';
 import type { ChunkClass } from './content.ts';
 import type { ChunkId } from './ids.ts';
 import type { KeyRing } from './keys/index.ts';
+import type { ParityOptions } from './parity/writer.ts';
 import type { Seams } from './seams.ts';
 
 /** What every part of an open store works with. */
@@ -11,6 +12,8 @@ export interface StoreContext {
   readonly ring: KeyRing;
   readonly zstd: Zstd;
   readonly seams: Seams;
+  /** Undefined: none is written. */
+  readonly parity?: ParityOptions | undefined;
   /** A chunk's name: BLAKE3 of its bytes under its class's key. */
   idOf(bytes: Uint8Array, chunkClass: ChunkClass): ChunkId;
 }

@@ -62,6 +62,7 @@ export {
 export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
 export { describeNative, type NativePart } from './native.ts';
+export type { ParityOptions } from './parity/writer.ts';
 export type { LedgerAct } from './protocol/records.ts';
 export {
   type BeginPruneOptions,

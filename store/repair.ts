@@ -1,4 +1,4 @@
-import type { ChunkRef } from './content.ts';
+import type { ChunkRef, ChunkSource } from './content.ts';
 import type { ChunkId, PackId, SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
@@ -8,7 +8,9 @@ import { Copies } from './repair/copies.ts';
 import { openDamage } from './repair/generation.ts';
 import { type ForgottenLost, forgetLost, type LostManifest, lostManifests } from './repair/manifests.ts';
 import { disturbed, type Mended, Mending, type RecordedDamage, type Seen } from './repair/mending.ts';
+import { withParity } from './repair/parity.ts';
 import { type LeftDamage, leftOf } from './repair/records.ts';
+import { throughParity } from './repair/restored.ts';
 import { insideOf, type Store } from './store.ts';
 import { type Damage, lookOf, type VerifyProgress, verifyStore } from './verify.ts';
 
@@ -28,7 +30,7 @@ export interface BeginRepairOptions {
 }
 
 /** A repair that has looked, and does what it is asked to. It only ever adds objects. */
-export interface RepairSession extends AsyncDisposable {
+export interface RepairSession extends ChunkSource, AsyncDisposable {
   /** Everything that is not as it should be, as verify names it. */
   readonly found: readonly Damage[];
   /** Every snapshot whose manifest can be read. */
@@ -70,7 +72,10 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
   const copies = new Copies(look.verified.index, packs);
   const lost = lostManifests(result, look);
   const mending = new Mending(context, { ...options, ...seen, copies });
+  const source = { ...options, source: store, index: look.verified.index, packs };
+  const { get } = throughParity(context, source);
   return {
+    get,
     found: result.damage,
     snapshots: result.snapshots,
     affected: new Set(result.affected),
@@ -127,6 +132,7 @@ async function lookOnce(
   const doomed = open?.way === 'end' ? open.packs : new Set<PackId>();
   const packs: PackState[] = [];
   const assessed = { ...look, isReported, doomed, areListsRead: readData };
-  for await (const state of assessPacks(context, assessed, { signal })) packs.push(state);
+  for await (const state of assessPacks(context, assessed, { signal }))
+    packs.push(await withParity(context, { look, state }, { signal }));
   return { result, look, packs, open, reported };
 }

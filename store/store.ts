@@ -27,6 +27,7 @@ import {
   type SnapshotsOptions,
 } from './manifests.ts';
 import { FrameReader } from './pack/reader.ts';
+import type { ParityOptions } from './parity/writer.ts';
 import { beginSession } from './protocol/session.ts';
 import type { Seams } from './seams.ts';
 
@@ -76,10 +77,12 @@ export interface Store extends ChunkSource, AsyncDisposable {
 export interface OpenStoreOptions {
   readonly passphrase: string;
   readonly seams: Seams;
+  /** Writes parity beside each new pack; absent: none. What is there is used either way. */
+  readonly parity?: ParityOptions | undefined;
   readonly signal?: AbortSignal;
 }
 
-export interface OpenAsHostOptions extends Pick<OpenStoreOptions, 'seams' | 'signal'> {
+export interface OpenAsHostOptions extends Pick<OpenStoreOptions, 'seams' | 'parity' | 'signal'> {
   /** The bytes of the host's key file. */
   readonly keyFile: Uint8Array;
 }
@@ -116,9 +119,9 @@ export async function openStoreAsHost(backend: Backend, options: OpenAsHostOptio
 async function loadContext(
   backend: Backend,
   { ring }: OpenKeys,
-  { seams }: Pick<OpenStoreOptions, 'seams'>,
+  { seams, parity }: Pick<OpenStoreOptions, 'seams' | 'parity'>,
 ): Promise<StoreContext> {
-  return contextOf({ backend, ring, zstd: await loadZstd(), seams });
+  return contextOf({ backend, ring, zstd: await loadZstd(), seams, parity });
 }
 
 const cacheBytesMax = 64 * 1024 * 1024;

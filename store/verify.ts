@@ -163,7 +163,10 @@ async function verifyOnce(run: VerifyRun, generations: Generations, options: Ver
   const isAsked = dataAsked(run, options);
   const wants = (pack: PackId, readMs: number | null) =>
     isAsked(pack, readMs) && (options.packs !== 'needed' || graph.neededPacks.has(pack));
-  if (options.readData) await verifyData(run, verified, planPacks(run, inventory, wants));
+  if (options.readData) {
+    const { parity } = inventory;
+    await verifyData(run, verified, { packs: planPacks(run, inventory, wants), parity });
+  }
   return { ...walked, inventory, verified, graph, damage: run.report.list };
 }
 

@@ -273,6 +273,12 @@ export const configSchema = z.strictObject({
       'A file away from the store that remembers which snapshots were there: brought up to date after each backup, and compared by verify.',
     )
     .meta({ examples: ['/var/lib/stillpoint/witness'] }),
+  parity: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe(
+      'Whether each pack gets parity beside it, 3.2 % of its size: from it a repair brings back up to 512 KiB of a damaged pack. `repair` adds it to packs that have none.',
+    ),
   home: home.optional().describe('The files of the application.'),
   database: database.optional().describe('The database that belongs to them.'),
   app: app.optional().describe('The application that is locked while the state is captured.'),

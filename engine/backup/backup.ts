@@ -120,6 +120,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
       onCommand: runs.note,
     },
   };
+  session.pauseParity();
   const { fence, result } = await whileLocked(waiting, () =>
     withLatch(latch, async window => {
       window.fence(async () => database === null || (await database.holds()));
@@ -138,6 +139,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     }),
   );
 
+  session.resumeParity();
   const failures = (await runs.each('after-unlock', hooks.afterUnlock, { signal })).map(
     ({ message }) => message,
   );

@@ -76,7 +76,7 @@ export async function healFromHome(options: HealOptions): Promise<HealedFile[]> 
 }
 
 async function collect(options: HealOptions): Promise<Map<string, Wanted>> {
-  const { snapshots, home, store: source } = options;
+  const { snapshots, home, session: source } = options;
   const wanted = new Map<string, Wanted>();
   for (const snapshot of snapshots) {
     for (const [i, root] of (snapshot.home?.roots ?? []).entries()) {

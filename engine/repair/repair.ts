@@ -81,7 +81,7 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
     home === undefined || affected.length === 0
       ? []
       : await unlessUnreadable([], () => healFromHome({ store, session, snapshots: affected, home, signal }));
-  const salvage: Salvage = { source: store, isLost: ref => session.isLost(ref) };
+  const salvage: Salvage = { source: session, isLost: ref => session.isLost(ref) };
   const states = await statesOf(affected, { salvage, signal });
   const settled = await session.settle(states.flatMap(({ refs }) => refs));
   const degraded = await degradeAll(all, states, { ...options, salvage });

@@ -2,6 +2,7 @@ import { breather } from '../breathe.ts';
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import type { ChunkId, SessionId } from '../ids.ts';
+import { ParityWriter } from '../parity/writer.ts';
 import { putOwn } from '../put-own.ts';
 import { sealOverheadBytes } from '../seal/index.ts';
 import {
@@ -56,6 +57,7 @@ export class PackWriter {
   readonly #options: PackWriterOptions;
   readonly #pending = new Map<string, PendingChunk>();
   readonly #fills: Record<ChunkClass, Fill> = { data: newFill(), metadata: newFill() };
+  readonly #parity: ParityWriter | undefined;
   #underWay = 0;
   #tail: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
@@ -63,6 +65,8 @@ export class PackWriter {
   constructor(context: StoreContext, options: PackWriterOptions) {
     this.#context = context;
     this.#options = options;
+    const { session, signal } = options;
+    this.#parity = context.parity && new ParityWriter(context, { ...context.parity, session, signal });
   }
 
   has(id: ChunkId): boolean {
@@ -111,6 +115,20 @@ export class PackWriter {
     this.check();
   }
 
+  /** Until it is resumed no parity is computed: for a time that counts. */
+  pauseParity(): void {
+    this.#parity?.pause();
+  }
+
+  resumeParity(): void {
+    this.#parity?.resume();
+  }
+
+  /** Waits for the parity of what was published; never throws. */
+  async settleParity(): Promise<void> {
+    await this.#parity?.settle();
+  }
+
   /** Ends with the first failure: after it nothing more is taken or published. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -121,6 +139,7 @@ export class PackWriter {
   async stop(error: unknown): Promise<void> {
     this.#failure ??= { error };
     await this.#tail;
+    await this.#parity?.stop();
   }
 
   #addAlone(fill: Fill, id: ChunkId, bytes: Uint8Array): void {
@@ -196,6 +215,7 @@ export class PackWriter {
       sealed.parts.reduce((sum, part) => sum + part.length, 0),
     );
     for (const frame of frames) for (const { id } of frame.chunks) this.#pending.delete(keyOf(id));
+    await this.#parity?.add(sealed.row.pack, sealed.parts);
   }
 }
 

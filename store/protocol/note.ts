@@ -6,6 +6,8 @@ import type { RecordCodec } from './records.ts';
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  /** As of a backend's put. */
+  readonly sync?: 'now' | 'deferred';
 }
 
 /** Creates one record under a name that others may try for, too: whoever is first has said it. */
@@ -24,8 +26,11 @@ export async function putRecord<T>(
     readonly record: T;
     readonly session?: SessionId;
   },
-  { signal }: CallOptions = {},
+  { signal, sync = 'now' }: CallOptions = {},
 ): Promise<'created' | 'exists'> {
   const place = { kind, session, name, randomness: seams.randomness };
-  return backend.put(name, sealRecord(ring, place, codec.encode(record)), signal ? { signal } : {});
+  return backend.put(name, sealRecord(ring, place, codec.encode(record)), {
+    sync,
+    ...(signal && { signal }),
+  });
 }

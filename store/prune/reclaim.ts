@@ -10,6 +10,7 @@ import { putRecord } from '../protocol/note.ts';
 import { type GenerationRecord, generationRecord } from '../protocol/records.ts';
 import { type KnownLive, withoutIndex } from './mark.ts';
 import { addRounds, bytesOf, type Reclaimed, reclaimedNothingOf, withPending } from './outcome.ts';
+import { removeParityOfNothing } from './parity.ts';
 import type { PrunePlan } from './plan.ts';
 import { type Rewritten, rewritePacks } from './rewrite.ts';
 import { type Survey, type SurveyOptions, survey } from './survey.ts';
@@ -87,6 +88,7 @@ export async function reclaim(
   }
   const nowMs = context.seams.clock.nowMs();
   const { signal } = options;
+  if (!options.isTimeUp?.()) await removeParityOfNothing(context, { signal });
   await context.backend.removeLeftovers?.({ nowMs, ...(signal && { signal }) });
   return all!;
 }

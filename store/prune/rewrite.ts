@@ -85,6 +85,7 @@ export async function rewritePacks(
   }
   await writer.flush();
   while (rows.length > 0) await list();
+  await writer.settleParity();
   return { packs: done, unreadable, left, writtenPacks, writtenBytes };
 }
 

@@ -31,6 +31,8 @@ export interface PackState {
   readonly mayBeWhole: boolean;
   /** Frames that the medium did not give: they may be whole. */
   readonly unreadable: readonly FramePlace[];
+  /** Frames that are not whole where they lie, and that the pack's parity gives back. */
+  readonly restored: readonly FramePlace[];
 }
 
 interface CallOptions {
@@ -92,7 +94,7 @@ async function assess(
     isListed,
   };
   if (bytes === undefined) await checkAbsent(context, pack, options);
-  const none = { bad: [], unreadable: [], frail: [] };
+  const none = { bad: [], unreadable: [], frail: [], restored: [] };
   if (bytes === undefined || row === undefined) return { ...state, ...none, bad: frames };
   const header = await unlessDamaged(readHeader(context, pack, options));
   if (isFailure(header))
@@ -103,10 +105,11 @@ async function assess(
   const isSuspect = (place: FramePlace) => isFrail(place) || verified.index.isBad(place.frame);
   const { bad, unreadable } = await lookAtFrames(context, { row, frames, isSuspect }, options);
   const frail = frames.filter(place => isFrail(place) && !bad.includes(place) && !unreadable.includes(place));
-  return { ...state, bad, unreadable, frail };
+  return { ...state, ...none, bad, unreadable, frail };
 }
 
-async function lookAtFrames(
+/** Which of the suspect frames do not open, or have other chunks than the row says. */
+export async function lookAtFrames(
   context: StoreContext,
   job: {
     readonly row: PackRow;

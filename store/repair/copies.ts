@@ -10,15 +10,15 @@ export class Copies {
   readonly #bad = new Set<number>();
   /** Those of them that the medium did not give. */
   readonly #unreadable = new Set<number>();
-  /** Frames that are whole, and are copied out all the same. */
+  /** Frames that are whole, or that parity gives back, and are copied out all the same. */
   readonly #frail = new Set<number>();
   /** Ids (hex) that were put again. */
   readonly #healed = new Set<string>();
 
   constructor(index: ChunkIndex, packs: readonly PackState[]) {
     this.#index = index;
-    for (const { bad, unreadable, frail } of packs) {
-      for (const { frame } of frail) this.#frail.add(frame);
+    for (const { bad, unreadable, frail, restored } of packs) {
+      for (const { frame } of [...frail, ...restored]) this.#frail.add(frame);
       for (const { frame } of [...bad, ...unreadable]) this.#bad.add(frame);
       for (const { frame } of unreadable) this.#unreadable.add(frame);
     }

@@ -11,6 +11,7 @@ import type { Copies } from './copies.ts';
 import { copiedElsewhere, copyOut } from './copy-out.ts';
 import { endGeneration, type OpenDamage, vetoGeneration } from './generation.ts';
 import { planIndex, type Rebuilt, rebuildIndex } from './index-parts.ts';
+import { addParity, bareOf, rebuiltContext } from './parity.ts';
 import { RepairWriting } from './writing.ts';
 
 /** What of a pack was written down as bad. */
@@ -50,6 +51,7 @@ export interface Seen {
 
 interface MendingParts extends Seen {
   readonly host: string;
+  readonly readData: boolean;
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly copies: Copies;
@@ -81,8 +83,11 @@ export class Mending {
     rebuilt.push(...(await this.#listAgain()));
     const healed = await this.#copyOut();
     const emptied = packs.filter(isEmptied);
+    const restored = packs.filter(state => !isEmptied(state) && state.restored.length > 0);
+    recorded.push(...(await this.#record(restored.map(restoredIn))));
     recorded.push(...(await this.#record(emptied.map(({ pack }) => ({ pack, ordinals: 'all', lost: [] })))));
     if (open?.way === 'end') rebuilt.push(await this.#end(open.number));
+    rebuilt.push(...(await this.#addParity()));
     return { rebuilt, recorded, healed: [...healed, ...this.#duplicates(recorded)] };
   }
 
@@ -124,11 +129,24 @@ export class Mending {
     const writing = dryRun ? undefined : this.#writing;
     const healed: HealedPack[] = [];
     for (const state of packs) {
+      const object = packName(state.pack);
       const chunks = await copyOut(this.#context, { state, copies, writing }, { signal });
-      if (chunks > 0) healed.push({ object: packName(state.pack), from: 'its whole frames', chunks });
+      if (chunks > 0) healed.push({ object, from: 'its whole frames', chunks });
+      const restored = await this.#copyRestored(state);
+      if (restored > 0) healed.push({ object, from: 'its parity', chunks: restored });
     }
     await this.#writing.flush();
     return healed;
+  }
+
+  /** The pack is rebuilt once more: those of all damaged packs together might not fit into memory. */
+  async #copyRestored({ bytes = 0, ...state }: PackState): Promise<number> {
+    const { copies, dryRun, signal } = this.#parts;
+    if (state.restored.length === 0) return 0;
+    const rebuilt = await rebuiltContext(this.#context, { pack: state.pack, bytes }, { signal });
+    const from = { ...state, bytes, frail: state.restored };
+    const writing = dryRun ? undefined : this.#writing;
+    return copyOut(rebuilt?.context ?? this.#context, { state: from, copies, writing }, { signal });
   }
 
   /** What is bad in a pack, and was there elsewhere all the time. */
@@ -139,6 +157,23 @@ export class Mending {
       const chunks = state === undefined ? 0 : copiedElsewhere(state, { ordinals, copies });
       return object === null || chunks === 0 ? [] : [{ object, from: 'copies in other packs', chunks }];
     });
+  }
+
+  /** Where parity is wanted: of packs that were read, and have none. */
+  async #addParity(): Promise<Rebuilt[]> {
+    const { look, packs, readData, reported, dryRun, signal } = this.#parts;
+    if (this.#context.parity === undefined || !readData) return [];
+    const isSound = (pack: PackId) =>
+      !reported.has(packName(pack)) &&
+      !look.verified.masks.isDamaged(pack) &&
+      !packs.some(state => state.pack === pack);
+    const bare = bareOf(look.inventory, isSound);
+    if (bare.length === 0) return [];
+    if (!dryRun) {
+      const { id: session } = await this.#writing.begin();
+      await addParity(this.#context, { session, packs: bare }, { signal });
+    }
+    return [{ object: 'parity/…', from: `${bare.length} packs that had none` }];
   }
 
   async heal(id: ChunkId, bytes: Uint8Array): Promise<boolean> {
@@ -193,6 +228,11 @@ function foundIn({ pack, bytes, row, bad, unreadable, mayBeWhole }: PackState): 
   if (frames.length === 0) return [];
   const ordinals = frames.map(({ ordinal }) => ordinal).sort((a, b) => a - b);
   return [{ pack, ordinals, lost: [] }];
+}
+
+/** What parity gave back stays bad where it lies. */
+function restoredIn({ pack, restored }: PackState): FoundDamage {
+  return { pack, ordinals: restored.map(({ ordinal }) => ordinal).sort((a, b) => a - b), lost: [] };
 }
 
 /** What a prune moves or takes meanwhile would be taken for lost. */

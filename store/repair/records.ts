@@ -11,7 +11,6 @@ export interface LeftDamage {
   readonly isHarmless: boolean;
 }
 
-const fromCopy = 'Bring the object back from a copy of the store.';
 const byPrune = 'Nothing is lost by it; `stillpoint prune` removes what a dead run left.';
 
 /** What damage to an object of each kind means; packs, index parts, manifests and nodes are not left. */
@@ -46,7 +45,11 @@ const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>
     remedy:
       'Until it is said anew, its snapshot counts as held: `stillpoint hold SNAPSHOT`, with --release or without.',
   },
-  parity: { isHarmless: true, remedy: fromCopy },
+  parity: {
+    isHarmless: true,
+    remedy:
+      'Nothing is lost by it. Remove this one file, and `stillpoint repair` writes it anew where the configuration has `parity: on`.',
+  },
 };
 
 /** Damage that stays, with what it means. */

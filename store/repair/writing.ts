@@ -58,6 +58,7 @@ export class RepairWriting {
     await this.#writer?.flush();
     const rows = this.#rows.splice(0);
     if (rows.length > 0) await this.list(rows);
+    await this.#writer?.settleParity();
   }
 
   /** Lists rows in index parts; the last one says that it has all that `replaces` had. The parts' names. */

@@ -16,6 +16,7 @@ import {
 } from '../pack/row.ts';
 import { readGenerations } from '../protocol/generations.ts';
 import { rowFromIndex } from './packs.ts';
+import { ParityCheck } from './parity.ts';
 import { callOf, type VerifiedIndex, type VerifyRun } from './run.ts';
 
 const readBytes = 4 * 1024 * 1024;
@@ -33,14 +34,17 @@ export interface PlannedPack {
 export async function verifyData(
   run: VerifyRun,
   verified: VerifiedIndex,
-  packs: readonly PlannedPack[],
+  { packs, parity }: { readonly packs: readonly PlannedPack[]; readonly parity: ReadonlySet<PackId> },
 ): Promise<void> {
   const total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   for (const { pack, bytes } of packs) {
     if (done > 0 && run.budget.isSpent()) return;
     const row = await rowOf(run, verified, { pack, bytes });
-    const isWhole = row !== undefined && (await verifyPack(run, verified.index, row.row)) && row.isWhole;
+    const check = parity.has(pack) ? await ParityCheck.open(run, { pack, bytes }) : undefined;
+    const isWhole =
+      row !== undefined && (await verifyPack(run, verified.index, { row: row.row, check })) && row.isWhole;
+    if (isWhole) check?.conclude();
     if (isWhole) await run.notes.read(pack);
     done += bytes;
     run.progress('data', done, total);
@@ -76,7 +80,11 @@ export async function isSwept({ context, signal }: VerifyRun, pack: PackId): Pro
   return (await readGenerations(context, { signal, reading: 'lenient' })).swept.has(pack);
 }
 
-async function verifyPack(run: VerifyRun, index: ChunkIndex, row: PackRow): Promise<boolean> {
+async function verifyPack(
+  run: VerifyRun,
+  index: ChunkIndex,
+  { row, check }: { readonly row: PackRow; readonly check: ParityCheck | undefined },
+): Promise<boolean> {
   // A reader of its own: what was kept from an earlier look is not read again.
   const reader = new FrameReader(run.context, { cacheBytesMax: 0 });
   const listed = index.framesOf(row.pack);
@@ -85,6 +93,7 @@ async function verifyPack(run: VerifyRun, index: ChunkIndex, row: PackRow): Prom
   for (const batch of batches(placesOf(row))) {
     run.signal?.throwIfAborted();
     const sealed = await readBatch(run, row, batch);
+    if (!(sealed instanceof Error)) check?.add(batch[0]!.sealedOffset, sealed);
     for (const place of batch) {
       await run.breathe();
       const { chunks } = frameRowAt(row, place.ordinal);

@@ -2,6 +2,7 @@ import { configName, decodeConfig } from '../config.ts';
 import { isStoreError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
 import { decodeSlot } from '../keys/slots.ts';
+import { packOfParity } from '../parity/record.ts';
 import {
   damageRecord,
   doneRecord,
@@ -17,6 +18,7 @@ import {
 } from '../protocol/records.ts';
 import { openRecord } from '../record.ts';
 import type { ObjectKind } from '../seal/index.ts';
+import { verifyParityHeader } from './parity.ts';
 import { callOf, checked, type Inventory, readObject, type VerifyRun } from './run.ts';
 
 interface RecordPattern {
@@ -60,6 +62,8 @@ function nameOf(pattern: string): RegExp {
 export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
   const packs = new Map<PackId, number>();
   const indexParts: string[] = [];
+  const parity = new Set<PackId>();
+  const damagedParity = new Set<PackId>();
   const manifests = new Set<SnapshotId>();
   const forgotten = new Set<SnapshotId>();
   let unknown = 0;
@@ -68,14 +72,17 @@ export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
     run.progress('objects', run.counts.objects, 0);
     const pack = packPattern.exec(name);
     const manifest = manifestPattern.exec(name);
+    const ofParity = packOfParity(name);
     if (pack !== null && pack[1] === pack[2]!.slice(32, 34)) packs.set(pack[2]! as PackId, bytes);
     else if (indexPattern.test(name)) indexParts.push(name);
+    else if (ofParity !== undefined)
+      ((await verifyParityHeader(run, name)) ? parity : damagedParity).add(ofParity);
     else if (manifest !== null) manifests.add(manifest[1]! as SnapshotId);
     else if (!(await verifyObject(run, name))) unknown += 1;
     // The name alone says that a snapshot is gone, whatever became of the object's bytes.
     if (/^forgotten\/[0-9a-f]{64}$/.test(name)) forgotten.add(name.slice('forgotten/'.length) as SnapshotId);
   }
-  return { packs, indexParts, manifests, forgotten, unknown };
+  return { packs, indexParts, parity, damagedParity, manifests, forgotten, unknown };
 }
 
 async function verifyObject(run: VerifyRun, name: string): Promise<boolean> {

@@ -50,6 +50,10 @@ export interface Inventory {
   /** Sizes. */
   readonly packs: Map<PackId, number>;
   readonly indexParts: readonly string[];
+  /** Packs that have one. */
+  readonly parity: ReadonlySet<PackId>;
+  /** Packs that have one which cannot be used; it has the name all the same. */
+  readonly damagedParity: ReadonlySet<PackId>;
   readonly manifests: ReadonlySet<SnapshotId>;
   readonly forgotten: ReadonlySet<SnapshotId>;
   /** Names that this version does not know; they are left alone. */
