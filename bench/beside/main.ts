@@ -94,7 +94,12 @@ function record(): void {
   const [lost] = failed.flatMap(({ failures }) => failures).filter(what => what.includes('is lost'));
   if (mutant !== undefined) {
     if (lost === undefined) return;
-    const found = { seed: firstSeed, runs: outcomes.length, seconds, lost };
+    const found = {
+      seed: firstSeed,
+      runs: outcomes.length,
+      seconds,
+      lost: lost.replaceAll(`${scratch}/`, ''),
+    };
     console.log(writeResults('beside', { ...results, mutants: { ...mutants, [mutant]: found } }));
   } else if (runs >= recordedRuns)
     console.log(

@@ -61,7 +61,8 @@ export async function mark(
     },
     isKnown: id => before?.isLive(id) === true,
     onUnreadable(id, error) {
-      if (!loaded.lost.has(hex(id))) throw unreadable(context, { root: current!, error });
+      if (loaded.lost.has(hex(id))) return;
+      throw unreadable(context, { root: current!, error: failedRead(loaded) ?? error });
     },
     breathe: () => {
       if (isTimeUp?.()) throw timeIsUp;
@@ -115,6 +116,13 @@ function overtaken({ backend }: StoreContext, cause: Error): Error {
     remedy: 'Run prune again when it has ended.',
     cause,
   });
+}
+
+/** Where the medium failed to read a part of the index, what is listed there only looks missing. */
+function failedRead({ problems }: LoadedIndex): StillpointError | undefined {
+  for (const { error } of problems)
+    if (isStoreError(error) && error.code === 'STORE_READ_FAILED') return error;
+  return undefined;
 }
 
 function unreadable(

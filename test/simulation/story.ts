@@ -157,7 +157,7 @@ class Act {
         await work(this.#open(view, { clock, randomness: this.#randomness }), self);
       } catch (error) {
         const code = error instanceof StillpointError ? error.code : '';
-        const expected = this.#overlaps.isBuried(self) ? expectedOfDead : expectedCodes;
+        const expected = this.#isAlone(self) ? expectedOfDead : expectedCodes;
         if (expected.has(code) || String(error).includes(faultText)) return;
         this.#failure ??= `${role}: ${error instanceof Error ? error.stack : String(error)}`;
       }
@@ -221,9 +221,10 @@ class Act {
     });
   }
 
-  /** A reader that was taken for dead, or could not say what it reads, reads at its own risk. */
+  /** Who was taken for dead, and a reader that could not say what it reads, go on at their own risk. */
   #isAlone(party: Party): boolean {
-    return this.#overlaps.isBuried(party) || party.troubles.some(({ kind }) => kind === 'fails');
+    const isUnheard = party.role === 'reader' && party.troubles.some(({ kind }) => kind === 'fails');
+    return isUnheard || this.#overlaps.isBuried(party);
   }
 
   /** What was left undone is done. */

@@ -80,12 +80,16 @@ test('a snapshot that cannot be read or walked stops a prune, and nothing is del
 test('a medium that fails to read stops a prune, and nobody calls the store damaged', async () => {
   const { backend, snapshots } = await prepared('abc', 'def');
   const pack = await packOf(backend, snapshots[1]!);
-  const medium = observedBackend(backend, ({ operation, name }) =>
-    operation === 'get' && name === pack
-      ? { when: 'before', error: storeError('STORE_READ_FAILED', 'no answer') }
-      : undefined,
-  );
-  await assert.rejects(prune(await reopenStore(medium)), { code: 'STORE_READ_FAILED' });
+  const failing = (isMeant: (name: string) => boolean) =>
+    observedBackend(backend, ({ operation, name }) =>
+      operation === 'get' && isMeant(name)
+        ? { when: 'before', error: storeError('STORE_READ_FAILED', 'no answer') }
+        : undefined,
+    );
+  const inPack = failing(name => name === pack);
+  await assert.rejects(prune(await reopenStore(inPack)), { code: 'STORE_READ_FAILED' });
+  const inIndex = failing(name => name === pack || name.startsWith('index/'));
+  await assert.rejects(prune(await reopenStore(inIndex)), { code: 'STORE_READ_FAILED' });
   await prune(await reopenStore(backend));
   await checkWhole(backend, snapshots);
 });
