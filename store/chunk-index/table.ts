@@ -46,7 +46,7 @@ export class ChunkTable {
     if (this.#size + 1 > (this.#mask + 1) * loadMax) this.#grow();
     const words = this.#words;
     const first = word(key, 0);
-    let at = (mixed(key) & this.#mask) * slotWords;
+    let at = this.#start(key);
     for (let copies = 0; words[at + 4] !== 0; at = (at + slotWords) % words.length)
       if (words[at] === first && this.#isAt(key, at) && ++copies === copiesMax) return;
     words[at] = first;
@@ -62,11 +62,7 @@ export class ChunkTable {
   has(key: Uint8Array): boolean {
     const words = this.#words;
     const first = word(key, 0);
-    for (
-      let at = (mixed(key) & this.#mask) * slotWords;
-      words[at + 4] !== 0;
-      at = (at + slotWords) % words.length
-    )
+    for (let at = this.#start(key); words[at + 4] !== 0; at = (at + slotWords) % words.length)
       if (words[at] === first && this.#isAt(key, at)) return true;
     return false;
   }
@@ -80,11 +76,7 @@ export class ChunkTable {
   find(key: Uint8Array): number {
     const words = this.#words;
     const first = word(key, 0);
-    for (
-      let at = (mixed(key) & this.#mask) * slotWords;
-      words[at + 4] !== 0;
-      at = (at + slotWords) % words.length
-    )
+    for (let at = this.#start(key); words[at + 4] !== 0; at = (at + slotWords) % words.length)
       if (words[at] === first && this.#isAt(key, at)) return at / slotWords;
     return -1;
   }
@@ -103,11 +95,7 @@ export class ChunkTable {
     const words = this.#words;
     const first = word(key, 0);
     const found: Slot[] = [];
-    for (
-      let at = (mixed(key) & this.#mask) * slotWords;
-      words[at + 4] !== 0;
-      at = (at + slotWords) % words.length
-    )
+    for (let at = this.#start(key); words[at + 4] !== 0; at = (at + slotWords) % words.length)
       if (words[at] === first && this.#isAt(key, at))
         found.push({ frame: words[at + 4]! - 1, offset: words[at + 5]!, length: words[at + 6]! });
     return found;
@@ -117,8 +105,13 @@ export class ChunkTable {
   eachFrame(key: Uint8Array, take: (frame: number) => void): void {
     const words = this.#words;
     const first = word(key, 0);
-    for (let at = (first & this.#mask) * slotWords; words[at + 4] !== 0; at = (at + slotWords) % words.length)
+    for (let at = this.#start(key); words[at + 4] !== 0; at = (at + slotWords) % words.length)
       if (words[at] === first && this.#isAt(key, at)) take(words[at + 4]! - 1);
+  }
+
+  /** Where the probes for a key begin. */
+  #start(key: Uint8Array): number {
+    return (mixed(key) & this.#mask) * slotWords;
   }
 
   #isAt(key: Uint8Array, at: number): boolean {

@@ -88,7 +88,7 @@ export async function reclaim(
   }
   const nowMs = context.seams.clock.nowMs();
   const { signal } = options;
-  if (!options.isTimeUp?.()) await removeParityOfNothing(context, { signal });
+  if (all?.stoppedIn === undefined) await removeParityOfNothing(context, { signal });
   await context.backend.removeLeftovers?.({ nowMs, ...(signal && { signal }) });
   return all!;
 }
