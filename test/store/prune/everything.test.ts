@@ -8,7 +8,7 @@ import { reopenStore } from '../../helpers/stores.ts';
 
 async function prepared(): Promise<{ backend: MemoryBackend; snapshots: readonly SmallSnapshot[] }> {
   const backend = memoryBackend();
-  const { snapshots, victim } = await makeWorld(backend, 1 + (Date.now() % 1000));
+  const { snapshots, victim } = await makeWorld(backend, Number(process.env['STILLPOINT_SEED'] ?? 1));
   return { backend, snapshots: [...snapshots, victim] };
 }
 
