@@ -45,7 +45,8 @@ export async function prepareHomeTarget(
   };
   await takeOver(target, found, { snapshot, selection, ...earlier });
   for (const name of await readdir(target)) {
-    if (name !== 'lost+found' && name !== restoreMarkerName)
+    // A marker that somebody else has moved away may be this run's own, about to be given back.
+    if (name !== 'lost+found' && !name.startsWith(restoreMarkerName))
       await rm(join(target, name), { recursive: true, force: true }).catch((error: unknown) => {
         throw unwritable(target, error); // folders may lie too deep for a path
       });
@@ -82,6 +83,9 @@ async function namesIn(target: string): Promise<string[]> {
   }
 }
 
+/** Two in one process move markers to different names, too. */
+let takeovers = 0;
+
 /**
  * Puts this run in the place of a dead one, before anything is cleared: of two that try, one gets it. Whoever moves the
  * old marker away and finds in it what it had read may write the new one.
@@ -89,7 +93,8 @@ async function namesIn(target: string): Promise<string[]> {
 async function takeOver(target: string, found: FoundMarker, mark: RestoreMark): Promise<void> {
   const marker = join(target, restoreMarkerName);
   const { pid, started } = await ownIdentity();
-  const aside = join(target, `${restoreMarkerName}.${pid}-${started}`);
+  takeovers += 1;
+  const aside = join(target, `${restoreMarkerName}.${pid}-${started}-${takeovers}`);
   const lost = () =>
     engineError('RUN_ACTIVE', `Cannot restore into ${target}: another run has just begun it again`, {
       remedy: 'Wait until it ends, or end it and run this again.',
@@ -247,5 +252,6 @@ async function linesOf(mark: RestoreMark): Promise<Uint8Array> {
 
 /** The restore is whole. */
 export async function removeMarker(target: string): Promise<void> {
-  await rm(join(target, restoreMarkerName), { force: true });
+  for (const name of await namesIn(target))
+    if (name.startsWith(restoreMarkerName)) await rm(join(target, name), { force: true });
 }
