@@ -66,7 +66,8 @@ export interface VerifyResult {
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyResult> {
   const { store, signal, host, snapshots, maxDurationMs } = options;
   const known = new Map(snapshots?.map(snapshot => [snapshot.id, snapshot]));
-  const ids = snapshots?.map(({ id }) => id) ?? (await idsOf(store));
+  // A snapshot that is named twice is checked once.
+  const ids = snapshots === undefined ? await idsOf(store) : [...known.keys()];
   await using _reading = await store.beginReading({ host, snapshots: ids, signal });
   const pairedBefore = options.isNamed ? new Set() : pairedIn(await readLedger(store, { signal }));
   const checked = await verifyStore(store, {

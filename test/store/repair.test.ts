@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   appendLedger,
   beginRepair,
+  type Extent,
   extentsOf,
   findEntry,
   forgetSnapshot,
@@ -295,4 +296,41 @@ test('a repair beside a prune stops rather than take for lost what was moved', a
   await repair.mend();
   await drop(store, await commitFiles(store, new Map([['gone', Buffer.from('this goes')]])));
   await assert.rejects(repair.settle([]), { code: 'STORE_LOCKED' });
+});
+
+test('a chunk that several snapshots have lost is recorded once, and the record can be read', async () => {
+  const { backend, snapshots } = await made();
+  const packs = namesOf(backend, 'packs/').filter(one => backend.snapshot().get(one)![5] === 2);
+  const broken = without(backend, ...packs);
+  const store = await reopenStore(broken);
+  const extents: Extent[] = [];
+  for (const { root } of snapshots) {
+    const { contents } = (await findEntry(store, root, Buffer.from('etc/hosts')))!;
+    for await (const extent of extentsOf(store, contents[0]!)) extents.push(extent);
+  }
+  const lost = extents.flatMap(one => (one.kind === 'chunk' ? [{ id: one.id, kind: 'data' as const }] : []));
+  assert.equal(lost.length, 2);
+  const settle = async () => {
+    await using repair = await beginRepair(await reopenStore(broken), { host: 'alpha', readData: true });
+    await repair.mend();
+    return repair.settle(lost);
+  };
+  assert.deepEqual(
+    (await settle()).map(({ lost }) => lost),
+    [1],
+  );
+  const { damage } = await verifyStore(await reopenStore(broken), { readData: 1 });
+  assert.deepEqual(
+    damage.filter(({ kind }) => kind === 'damage'),
+    [],
+  );
+  assert.deepEqual(await settle(), []);
+});
+
+test('a session that names a snapshot twice can be read', async () => {
+  const { store, snapshots } = await made();
+  const { id } = snapshots[0]!;
+  await using _reading = await store.beginReading({ host: 'alpha', snapshots: [id, id] });
+  const { damage } = await verifyStore(store);
+  assert.deepEqual(damage, []);
 });
