@@ -13,6 +13,7 @@ import {
   memoryBackend,
   type Store,
   setHold,
+  storeError,
   verifyStore,
 } from '../../store/index.ts';
 import { observedBackend, replay } from '../helpers/faulty-backend.ts';
@@ -333,4 +334,22 @@ test('a session that names a snapshot twice can be read', async () => {
   await using _reading = await store.beginReading({ host: 'alpha', snapshots: [id, id] });
   const { damage } = await verifyStore(store);
   assert.deepEqual(damage, []);
+});
+
+test('what may not be read ends verify and repair, and is neither damage nor recorded', async () => {
+  const { backend } = await made();
+  const forbidden = storeError('STORE_READ_FAILED', 'Cannot read: permission denied', {
+    context: { errno: 'EACCES' },
+  });
+  const names = ['packs/', 'manifests/', 'index/'].flatMap(prefix => namesOf(backend, prefix));
+  for (const name of names) {
+    const medium = observedBackend(copyOf(backend), call =>
+      call.operation === 'get' && call.name === name ? { when: 'before', error: forbidden } : undefined,
+    );
+    const refused = { code: 'STORE_READ_FAILED' };
+    await assert.rejects(async () => verifyStore(await reopenStore(medium), { readData: 1 }), refused, name);
+    await assert.rejects(async () => mend(await reopenStore(medium)), refused, name);
+    const written = medium.mutations.filter(one => !one.name.startsWith('sessions/'));
+    assert.deepEqual(written, [], name);
+  }
 });
