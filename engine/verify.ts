@@ -136,6 +136,11 @@ async function lossesOf(
     const manifest = await unlessForgotten(() => store.manifest(id, { signal }));
     if (manifest === undefined) continue;
     const snapshot = asked?.get(id) ?? decoded(manifest);
+    const mark = `forgotten/${id}`;
+    if (checked.damage.some(({ object }) => object === mark))
+      losses.add(mark, {
+        snapshot: typeof snapshot === 'string' ? `snapshot ${id.slice(0, 8)}` : nameOf(snapshot),
+      });
     if (typeof snapshot !== 'string' && (asked === undefined || asked.has(id))) {
       await nameLosses(snapshot, { checked, losses });
       continue;

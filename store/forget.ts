@@ -8,7 +8,6 @@ import { isForgotten, listForgottenIds, listManifestIds } from './manifests.ts';
 import { putRecord } from './protocol/note.ts';
 import { forgottenRecord } from './protocol/records.ts';
 import { readSessions } from './protocol/sessions.ts';
-import { mayHostsWrite } from './record.ts';
 import { insideOf, type Store } from './store.ts';
 
 export interface ForgetOptions {
@@ -63,8 +62,8 @@ export async function forgetAll(
     const name = `forgotten/${id}`;
     const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
     const answer = await putRecord(context, place, { signal });
-    if (answer === 'exists' && mayHostsWrite(ring) && !(await isForgotten(context, id, { signal }))) {
-      // A mark of somebody who may not forget is none: it makes room for the one that counts.
+    if (answer === 'exists' && !(await isForgotten(context, id, { signal }))) {
+      // A mark of somebody who may not forget, or that cannot be read, is none: it makes room for the one that counts.
       await backend.delete(name, call);
       if ((await putRecord(context, place, { signal })) !== 'created') throw taken(name);
     }
