@@ -118,7 +118,7 @@ async function unlessForgotten(
   if (!isMissing) return manifest;
   if ((await listForgottenIds(context, { signal })).has(id)) return undefined;
   throw storeError('STORE_OBJECT_MISSING', `Cannot prune: manifests/${id} was listed, and is not there`, {
-    remedy: 'Look at the medium; nothing was deleted.',
+    remedy: `Nothing was deleted. Look at the medium${whereLost}.`,
   });
 }
 
