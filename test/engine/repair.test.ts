@@ -3,6 +3,7 @@ import { createCipheriv } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { runHere } from '../../bench/rig/index.ts';
 import { openHome } from '../../engine/home/index.ts';
 import {
   findSnapshot,
@@ -28,6 +29,7 @@ import { observedBackend, replay } from '../helpers/faulty-backend.ts';
 import { somePair } from '../helpers/pairs.ts';
 import { copyOf, namesOf } from '../helpers/prune-rig.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
+import { failureOf } from '../helpers/small-rig.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
 
 const signal = new AbortController().signal;
@@ -347,5 +349,13 @@ test('wherever a repair is killed, the next one makes one snapshot of what is le
     assert.deepEqual([left.files, left.bytes], [1, 200_000]);
     const { recorded, degraded: more } = await repairIn(store);
     assert.deepEqual([recorded, more], [[], []]);
+  }
+});
+
+test('a live home that is no folder is a usage error, before the store is opened', async () => {
+  for (const path of [join(folder.path, 'nobody'), join(home, 'large')]) {
+    const ended = await runHere(['repair', '--home', path, '--json'], { cwd: '/', env: {} });
+    assert.deepEqual(failureOf(ended), { exit: 2, code: 'USAGE' });
+    assert.ok(ended.stderr.includes(path) || ended.stdout.includes(path), 'the folder is named');
   }
 });
