@@ -23,6 +23,7 @@ import {
   readLedger,
   type SnapshotId,
   type Store,
+  storeError,
   systemClock,
 } from '../../store/index.ts';
 import { observedBackend, replay } from '../helpers/faulty-backend.ts';
@@ -358,4 +359,22 @@ test('a live home that is no folder is a usage error, before the store is opened
     assert.deepEqual(failureOf(ended), { exit: 2, code: 'USAGE' });
     assert.ok(ended.stderr.includes(path) || ended.stdout.includes(path), 'the folder is named');
   }
+});
+
+test('what the medium fails to read is neither recorded as lost nor left out of a new snapshot', async () => {
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  const isData = (name: string) => name.startsWith('packs/') && original.snapshot().get(name)?.[5] === 2;
+  const medium = observedBackend(copyOf(original), ({ operation, name }) =>
+    operation === 'get' && isData(name) ? { when: 'before', error } : undefined,
+  );
+  const { ok, degraded, recorded, lost, unreadable } = await repairIn(await reopenStore(medium));
+  assert.deepEqual([ok, degraded, recorded.filter(one => one.lost > 0)], [false, [], []]);
+  assert.deepEqual(
+    lost.map(({ snapshot }) => snapshot),
+    [id],
+  );
+  assert.ok(unreadable.length > 0);
+  assert.ok(!medium.mutations.some(({ name }) => name.startsWith('manifests/')));
 });
