@@ -66,7 +66,8 @@ export interface VerifyResult {
 export async function verifySnapshots(options: VerifyOptions): Promise<VerifyResult> {
   const { store, signal, host, snapshots, maxDurationMs } = options;
   const known = new Map(snapshots?.map(snapshot => [snapshot.id, snapshot]));
-  const ids = snapshots?.map(({ id }) => id) ?? (await idsOf(store));
+  // A snapshot that is named twice is checked once.
+  const ids = snapshots === undefined ? await idsOf(store) : [...known.keys()];
   await using _reading = await store.beginReading({ host, snapshots: ids, signal });
   const pairedBefore = options.isNamed ? new Set() : pairedIn(await readLedger(store, { signal }));
   const checked = await verifyStore(store, {
@@ -135,6 +136,11 @@ async function lossesOf(
     const manifest = await unlessForgotten(() => store.manifest(id, { signal }));
     if (manifest === undefined) continue;
     const snapshot = asked?.get(id) ?? decoded(manifest);
+    const mark = `forgotten/${id}`;
+    if (checked.damage.some(({ object }) => object === mark))
+      losses.add(mark, {
+        snapshot: typeof snapshot === 'string' ? `snapshot ${id.slice(0, 8)}` : nameOf(snapshot),
+      });
     if (typeof snapshot !== 'string' && (asked === undefined || asked.has(id))) {
       await nameLosses(snapshot, { checked, losses });
       continue;

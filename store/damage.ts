@@ -95,7 +95,9 @@ async function readKnown(context: StoreContext, options: MaskOptions) {
       const frames = framesOf(found);
       const newFrames = ordinals === 'all' ? ordinals : ordinals.filter((_, i) => !known.has(frames[i]!));
       const isNew = !isKnown && newFrames.length > 0;
-      const newLost = found.lost.filter(id => !lost.has(hex(id)));
+      // Several snapshots may have lost the same chunk.
+      const ids = new Map(found.lost.map(id => [hex(id), id]));
+      const newLost = [...ids].filter(([text]) => !lost.has(text)).map(([, id]) => id);
       if (!isNew && newLost.length === 0) return undefined;
       add(found);
       return { pack, ordinals: isNew ? newFrames : [], lost: newLost };

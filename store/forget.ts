@@ -4,11 +4,11 @@ import { heldIds } from './holds.ts';
 import type { SnapshotId } from './ids.ts';
 import { writeOnly } from './keys/index.ts';
 import { manifestName } from './manifest.ts';
-import { isForgotten, listForgottenIds, listManifestIds } from './manifests.ts';
+import { isForgotten, listForgottenIds, listManifestIds, readManifest } from './manifests.ts';
+import { isForbidden } from './medium-error.ts';
 import { putRecord } from './protocol/note.ts';
 import { forgottenRecord } from './protocol/records.ts';
 import { readSessions } from './protocol/sessions.ts';
-import { mayHostsWrite } from './record.ts';
 import { insideOf, type Store } from './store.ts';
 
 export interface ForgetOptions {
@@ -19,7 +19,8 @@ export interface ForgetOptions {
 
 /**
  * Drops a snapshot: from here on it is none. Frees nothing by itself; prune does. What was forgotten already is fine.
- * SNAPSHOT_UNKNOWN, SNAPSHOT_HELD. A snapshot whose manifest is damaged can be forgotten.
+ * SNAPSHOT_UNKNOWN, SNAPSHOT_HELD. A snapshot whose manifest is damaged can be forgotten, and one whose manifest this user
+ * may not read cannot: STORE_READ_FAILED.
  */
 export async function forgetSnapshot(store: Store, id: SnapshotId, options: ForgetOptions): Promise<void> {
   await forgetAll(insideOf(store).context, [id], options);
@@ -57,14 +58,15 @@ export async function forgetAll(
   const held = await heldIds(context, { signal });
   const wanted = ids.filter(id => !forgotten.has(id));
   for (const id of wanted) checkForgettable(id, { there, held });
+  for (const id of wanted) await checkPermitted(context, id, { signal });
   // The mark first, and for good: so the name never says "snapshot" again, whoever repeats an old put.
   for (const id of wanted) {
     const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason };
     const name = `forgotten/${id}`;
     const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
     const answer = await putRecord(context, place, { signal });
-    if (answer === 'exists' && mayHostsWrite(ring) && !(await isForgotten(context, id, { signal }))) {
-      // A mark of somebody who may not forget is none: it makes room for the one that counts.
+    if (answer === 'exists' && !(await isForgotten(context, id, { signal }))) {
+      // A mark of somebody who may not forget, or that cannot be read, is none: it makes room for the one that counts.
       await backend.delete(name, call);
       if ((await putRecord(context, place, { signal })) !== 'created') throw taken(name);
     }
@@ -88,6 +90,19 @@ function checkForgettable(
     throw storeError('SNAPSHOT_HELD', `Cannot forget snapshot ${id}: a hold keeps it`, {
       remedy: 'Release it first with `stillpoint hold --release`.',
     });
+}
+
+/** A damaged manifest can be forgotten; of one that this user may not read nobody knows that it is. STORE_READ_FAILED. */
+async function checkPermitted(
+  context: StoreContext,
+  id: SnapshotId,
+  options: { readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  try {
+    await readManifest(context, id, options);
+  } catch (error) {
+    if (!isStoreError(error) || isForbidden(error)) throw error;
+  }
 }
 
 /** Undefined where a session cannot be read: then nobody knows what it reads. */

@@ -61,6 +61,7 @@ export {
 } from './listing/index.ts';
 export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
+export { isForbidden } from './medium-error.ts';
 export { describeNative, type NativePart } from './native.ts';
 export type { ParityOptions } from './parity/writer.ts';
 export type { LedgerAct } from './protocol/records.ts';

@@ -10,7 +10,7 @@ import {
   manifestName,
 } from './manifest.ts';
 import { forgottenRecord } from './protocol/records.ts';
-import { mayHostsWrite, openRecord } from './record.ts';
+import { openRecord } from './record.ts';
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -28,45 +28,50 @@ export async function listManifestIds(
 }
 
 /**
- * Ids of snapshots that were forgotten; their manifests may still be there. Where hosts without the passphrase may write, a
- * mark counts only with a key holder's signature as long as there is a manifest to hide.
+ * Ids of snapshots that were forgotten; their manifests may still be there. As long as there is a manifest to hide, a mark
+ * counts only if it can be read, and, where hosts without the passphrase may write, has a key holder's signature.
  */
 export async function listForgottenIds(
   context: StoreContext,
   options: CallOptions = {},
 ): Promise<ReadonlySet<SnapshotId>> {
-  const ids = new Set(await namesLike(context, { prefix: 'forgotten/', pattern: forgottenPattern }, options));
-  if (ids.size === 0 || !mayHostsWrite(context.ring)) return ids;
+  const ids = new Set(await listMarkedIds(context, options));
+  if (ids.size === 0) return ids;
   for (const id of await listManifestIds(context, options))
     if (ids.has(id) && !(await isForgotten(context, id, options))) ids.delete(id);
   return ids;
 }
 
-/** Objects never change: what was read once is not read again. */
-const trustedMarks = new WeakMap<StoreContext, Map<SnapshotId, boolean>>();
+/** Every id under forgotten/, whatever became of the mark's bytes. */
+export async function listMarkedIds(
+  context: StoreContext,
+  options: CallOptions = {},
+): Promise<readonly SnapshotId[]> {
+  return namesLike(context, { prefix: 'forgotten/', pattern: forgottenPattern }, options);
+}
 
-/** Whether the mark that a snapshot is forgotten is there, and a key holder's. */
+/** A mark that counts never changes: what was read once is not read again. */
+const trustedMarks = new WeakMap<StoreContext, Set<SnapshotId>>();
+
+/** Whether the mark that a snapshot is forgotten is there, can be read, and is a key holder's. */
 export async function isForgotten(
   context: StoreContext,
   id: SnapshotId,
   { signal }: CallOptions = {},
 ): Promise<boolean> {
-  const known = trustedMarks.get(context) ?? new Map<SnapshotId, boolean>();
+  const known = trustedMarks.get(context) ?? new Set<SnapshotId>();
   trustedMarks.set(context, known);
-  const before = known.get(id);
-  if (before !== undefined) return before;
+  if (known.has(id)) return true;
   const name = `forgotten/${id}`;
   const { backend, ring } = context;
   try {
     const bytes = await backend.get(name, signal ? { signal } : {});
     const { fields } = openRecord(ring, bytes, { kind: 'forgotten', name });
-    known.set(id, forgottenRecord.decode(fields, name).snapshot === id);
+    if (forgottenRecord.decode(fields, name).snapshot === id) known.add(id);
   } catch (error) {
     if (!isStoreError(error) || !['STORE_DAMAGED', 'STORE_OBJECT_MISSING'].includes(error.code)) throw error;
-    if (error.code === 'STORE_OBJECT_MISSING') return false;
-    known.set(id, false);
   }
-  return known.get(id)!;
+  return known.has(id);
 }
 
 async function namesLike(

@@ -1,4 +1,4 @@
-import { StillpointError, storeError } from './errors.ts';
+import { isStoreError, StillpointError, type StoreErrorCode, storeError } from './errors.ts';
 
 /** The code of a file system error, such as ENOSPC. */
 export function errnoOf(error: unknown): string | undefined {
@@ -27,6 +27,19 @@ export function mediumError(
 /** True where the medium had no room for what was to be written. */
 export function isFull(error: unknown): error is StillpointError {
   return error instanceof StillpointError && ['ENOSPC', 'EDQUOT'].includes(String(error.context['errno']));
+}
+
+/** True where who asks has no right to it: that says nothing of what is there. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof StillpointError && ['EACCES', 'EPERM'].includes(String(error.context['errno']));
+}
+
+/**
+ * True for what a look at a store finds of an object, and goes on. Where the format is newer, or the one who looks has no right
+ * to read, there is nothing to be found: it ends.
+ */
+export function isFinding(error: unknown): error is StillpointError<StoreErrorCode> {
+  return isStoreError(error) && error.code !== 'STORE_NEWER' && !isForbidden(error);
 }
 
 const pruneHelps = '`stillpoint prune` can do so: it has room set aside';

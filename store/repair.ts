@@ -80,7 +80,7 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
     snapshots: result.snapshots,
     affected: new Set(result.affected),
     lostManifests: lost,
-    left: leftOf(result.damage, seen.open),
+    left: leftOf(result.damage, { open: seen.open, manifests: look.inventory.manifests }),
     unreadable: packs
       .filter(({ unreadable, mayBeWhole }) => mayBeWhole || unreadable.length > 0)
       .map(({ pack }) => packName(pack)),

@@ -196,6 +196,8 @@ async function concluded(
   const blamed = new Set<string>();
   for (const { id, roots } of found.damage.length > 0 ? found.all : []) {
     const culprits = await culpritsOf(reach, roots);
+    // Nobody can say whether it was forgotten.
+    if (run.report.has(`forgotten/${id}`)) culprits.push(`forgotten/${id}`);
     for (const culprit of culprits) blamed.add(culprit);
     if (culprits.length > 0) affected.push(id);
   }

@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { printableText, type RepairResult, repair as repairStore } from '../../engine/index.ts';
+import { engineError, printableText, type RepairResult, repair as repairStore } from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
@@ -16,7 +17,7 @@ interface RepairOptions {
 /** Mends a store by adding to it, and says exactly what is lost. */
 export const repair: Command<RepairOptions> = async (context, options) => {
   const isDryRun = options.dryRun ?? false;
-  const home = options.home === undefined ? undefined : resolve(context.cwd, options.home);
+  const home = options.home === undefined ? undefined : folderAt(resolve(context.cwd, options.home));
   await using store = await openConfiguredStore(context);
   const result = await repairStore({
     store,
@@ -34,6 +35,14 @@ export const repair: Command<RepairOptions> = async (context, options) => {
   );
   return result.ok ? exitCodes.done : exitCodes.damaged;
 };
+
+/** What was named by hand and is not there was meant otherwise. USAGE. */
+function folderAt(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  throw engineError('USAGE', `Cannot heal from ${path}: it is no folder`, {
+    remedy: 'Give the live home as --home, or leave it out to use that of the configuration.',
+  });
+}
 
 function toJson({ healed, healedFiles, found, ...result }: RepairResult): Record<string, unknown> {
   return {

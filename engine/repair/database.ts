@@ -134,7 +134,7 @@ function changedRelations({ relations, kept, lostSegments, gaps }: Survey): Map<
   const changed = new Map<string, RowDigest>();
   for (const [key, { kind, digest }] of relations) {
     const left = kept.get(key) ?? emptyDigest;
-    const isMeant = touched.has(key) || (mayBeAny && kind === 'table');
+    const isMeant = touched.has(key) || (mayBeAny && (kind === 'table' || kind === 'large-objects'));
     if (isMeant && !equalDigests(left, digest)) changed.set(key, left);
   }
   return changed;

@@ -9,6 +9,7 @@ import {
   type RepairSession,
   type SnapshotId,
   type Store,
+  storeError,
 } from '../../store/index.ts';
 import type { Degraded, Loss, Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
@@ -81,7 +82,7 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
     home === undefined || affected.length === 0
       ? []
       : await unlessUnreadable([], () => healFromHome({ store, session, snapshots: affected, home, signal }));
-  const salvage: Salvage = { source: session, isLost: ref => session.isLost(ref) };
+  const salvage: Salvage = { source: session, isLost: ref => isLost(session, ref) };
   const states = await statesOf(affected, { salvage, signal });
   const settled = await session.settle(states.flatMap(({ refs }) => refs));
   const degraded = await degradeAll(all, states, { ...options, salvage });
@@ -132,6 +133,15 @@ async function statesOf(
     }
   }
   return states;
+}
+
+/** What the medium just fails to read may be whole, and no snapshot may go on without it. STORE_READ_FAILED. */
+function isLost(session: RepairSession, ref: ChunkRef): boolean {
+  if (!session.isLost(ref)) return false;
+  if (!session.isUnreadable(ref.id)) return true;
+  throw storeError('STORE_READ_FAILED', 'Cannot say what is lost: the medium fails to read a part of it', {
+    remedy: 'Copy the store to another medium, and repair that.',
+  });
 }
 
 /** What the live home cannot heal because the store cannot be read is told with the snapshots. */

@@ -1,6 +1,7 @@
 import {
   beginPrune,
   type Clock,
+  isForbidden,
   isStoreError,
   type Pending,
   type Reclaimed,
@@ -188,7 +189,12 @@ function groupOf({ instance, host, isWriteOnly }: Snapshot): string {
 
 async function readableSnapshots(store: Store): Promise<Snapshot[]> {
   const damaged: SnapshotId[] = [];
-  const snapshots = await listSnapshots(store, { onDamage: id => void damaged.push(id) });
+  const onDamage = (id: SnapshotId, error: Error) => {
+    // What this user may not read is whole for all that anybody knows: rights are to be mended, and nothing forgotten.
+    if (isForbidden(error)) throw error;
+    damaged.push(id);
+  };
+  const snapshots = await listSnapshots(store, { onDamage });
   const [first] = damaged;
   if (first === undefined) return snapshots;
   throw storeError(

@@ -30,9 +30,9 @@ export function fieldMap(...values: CborValue[]): RecordFields {
   return new Map(values.map((value, i) => [i + 1, value]));
 }
 
-/** Ids in ascending order, one after the other. */
+/** Ids in ascending order, one after the other; what is named twice is there once, or nobody could read it. */
 export function joined(names: readonly string[]): Uint8Array {
-  return fromHex([...names].sort().join(''));
+  return fromHex([...new Set(names)].sort().join(''));
 }
 
 /** The inverse of joined. */

@@ -3,9 +3,10 @@ import type { StoreContext } from '../context.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { SessionId, SnapshotId } from '../ids.ts';
 import type { Manifest } from '../manifest.ts';
-import { listForgottenIds, listManifestIds, readAhead, readManifest } from '../manifests.ts';
+import { listForgottenIds, listManifestIds, listMarkedIds, readAhead, readManifest } from '../manifests.ts';
 import { listIntents, readIntent } from '../protocol/intent.ts';
 import { readSessions, type SessionsAtWork, unlessMissing } from '../protocol/sessions.ts';
+import { mayHostsWrite } from '../record.ts';
 
 /** What must stay, with all that can be reached from it. */
 export interface Root {
@@ -70,7 +71,11 @@ async function readOnce(context: StoreContext, options: RootOptions): Promise<Ro
     if (intent !== undefined) roots.push({ id, kind: 'intent', refs: intent.roots });
   }
   const ids = await listManifestIds(context, { signal });
+  const marked = new Set(await listMarkedIds(context, { signal }));
   const forgotten = await listForgottenIds(context, { signal });
+  const unsure = ids.find(id => marked.has(id) && !forgotten.has(id) && !forgetting.has(id));
+  // What a host without the passphrase puts there is no mark, and must not stop a prune: the snapshot stays.
+  if (unsure !== undefined && !mayHostsWrite(context.ring)) throw markUnreadable(unsure);
   const { sessions, named } = await readSessions(context, { own, dead, signal });
   const isWanted = (id: SnapshotId) => named.has(id) || !(forgotten.has(id) || forgetting.has(id));
   const aborted = new Set<SnapshotId>();
@@ -113,7 +118,7 @@ async function unlessForgotten(
   if (!isMissing) return manifest;
   if ((await listForgottenIds(context, { signal })).has(id)) return undefined;
   throw storeError('STORE_OBJECT_MISSING', `Cannot prune: manifests/${id} was listed, and is not there`, {
-    remedy: 'Look at the medium; nothing was deleted.',
+    remedy: `Nothing was deleted. Look at the medium${whereLost}.`,
   });
 }
 
@@ -166,6 +171,18 @@ function checkNamed(
         backend.location,
         `session ${session} reads snapshot ${snapshot}, which is neither there nor forgotten`,
       );
+}
+
+function markUnreadable(id: SnapshotId): Error {
+  const name = `forgotten/${id}`;
+  return storeError(
+    'STORE_DAMAGED',
+    `Cannot prune: ${name} cannot be read, and the snapshot is still there`,
+    {
+      remedy: `Nothing was deleted. To drop the snapshot, run \`stillpoint forget ${id}\`; to keep it, remove the file ${name} from the store.`,
+      context: { object: name },
+    },
+  );
 }
 
 function nothingLeft({ backend }: StoreContext, forgotten: number): Error {

@@ -2,8 +2,9 @@ import type { FramePlace } from '../chunk-index/chunk-index.ts';
 import { readPart } from '../chunk-index/load.ts';
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
-import { isStoreError, type StillpointError, storeError } from '../errors.ts';
+import { type StillpointError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
+import { isFinding } from '../medium-error.ts';
 import { FrameReader, readTrailer } from '../pack/reader.ts';
 import { chunkKeyAt, chunkKeyBytes, chunkLengthAt, frameRowAt, type PackRow, packName } from '../pack/row.ts';
 import { headerBytes, openSeal } from '../seal/index.ts';
@@ -195,7 +196,7 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | StillpointErro
   try {
     return await reading;
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     return error;
   }
 }

@@ -1,8 +1,8 @@
 import type { StoreContext } from '../context.ts';
-import { isStoreError } from '../errors.ts';
 import { heldIds } from '../holds.ts';
 import { hex, type SnapshotId } from '../ids.ts';
 import { listForgottenIds, listManifestIds, readManifest } from '../manifests.ts';
+import { isFinding } from '../medium-error.ts';
 import { putRecord } from '../protocol/note.ts';
 import { forgottenRecord } from '../protocol/records.ts';
 import type { VerifiedStore, VerifyResult } from '../verify.ts';
@@ -94,7 +94,7 @@ async function whyKept(
     await readManifest(context, id, options);
     return 'it can be read again';
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     return error.code === 'STORE_READ_FAILED' ? `the medium cannot read it: ${error.message}` : undefined;
   }
 }

@@ -2,7 +2,7 @@ import type { ChunkRef } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { type FoundDamage, newDamage, putDamage } from '../damage.ts';
 import { storeError } from '../errors.ts';
-import type { ChunkId, PackId } from '../ids.ts';
+import { type ChunkId, hex, type PackId } from '../ids.ts';
 import { packName } from '../pack/row.ts';
 import { generationName, readGenerations } from '../protocol/generations.ts';
 import type { VerifiedStore, VerifyResult } from '../verify.ts';
@@ -190,7 +190,8 @@ export class Mending {
     const { state } = await readGenerations(this.#context, { signal, reading: 'lenient' });
     if (state !== this.#state) throw disturbed(this.#context);
     const byPack = new Map<PackId | null, ChunkId[]>();
-    for (const ref of lost) {
+    // Each snapshot that needs a chunk says so.
+    for (const ref of new Map(lost.map(one => [hex(one.id), one])).values()) {
       // What a better medium may give again is not given up.
       if (!copies.isLost(ref) || copies.isUnreadable(ref.id)) continue;
       const pack = copies.packOf(ref.id);

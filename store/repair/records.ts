@@ -1,3 +1,4 @@
+import type { SnapshotId } from '../ids.ts';
 import type { Damage, DamagedKind } from '../verify.ts';
 import type { OpenDamage } from './generation.ts';
 
@@ -53,14 +54,23 @@ const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>
 };
 
 /** Damage that stays, with what it means. */
-export function leftOf(damage: readonly Damage[], open: OpenDamage | undefined): LeftDamage[] {
+export function leftOf(
+  damage: readonly Damage[],
+  { open, manifests }: { readonly open: OpenDamage | undefined; readonly manifests: ReadonlySet<SnapshotId> },
+): LeftDamage[] {
   return damage.flatMap(({ kind, object, state }) => {
     const meaning = meanings[kind];
+    const id = object.slice('forgotten/'.length) as SnapshotId;
+    if (kind === 'forgotten' && manifests.has(id))
+      return [{ object, state, isHarmless: false, remedy: unsure(id) }];
     if (meaning === undefined) return [];
     if (object !== open?.object) return [{ object, state, ...meaning }];
     return open.way === 'none' ? [{ object, state, isHarmless: false, remedy: undecided }] : [];
   });
 }
+
+const unsure = (id: SnapshotId): string =>
+  `Its snapshot is still there, and counts as not forgotten: to drop it, run \`stillpoint forget ${id}\`; to keep it, remove this one file. Until then no prune goes on.`;
 
 const undecided =
   'Bring it, or the record of its generation, back from a copy of the store: without either nobody knows which packs are about to go, so no backup and no prune can go on. Snapshots can be restored all the same.';

@@ -1,7 +1,7 @@
 import type { FramePlace } from '../chunk-index/chunk-index.ts';
 import type { FoundDamage } from '../damage.ts';
-import { isStoreError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
+import { isFinding } from '../medium-error.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { frameRowAt, type PackRow, packName } from '../pack/row.ts';
 import { isSwept, placesOf, verifyFrame } from './data.ts';
@@ -115,7 +115,7 @@ async function isWhole(
     verifyFrame(run, row, { raw, position });
     return true;
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     return error.code === 'STORE_DAMAGED' ? false : undefined;
   }
 }
@@ -144,7 +144,7 @@ async function readFrame(
     const range = { offset: sealedOffset, length: sealedBytes };
     return await run.context.backend.get(packName(pack), { ...callOf(run), ...range });
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     // Gone since it was listed: a prune may have taken it, and the next verify misses it if none did.
     return error.code === 'STORE_DAMAGED' ? 'absent' : 'unreadable';
   }

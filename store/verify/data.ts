@@ -2,6 +2,7 @@ import type { ChunkIndex, FramePlace } from '../chunk-index/chunk-index.ts';
 import type { ChunkClass } from '../content.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
+import { isFinding } from '../medium-error.ts';
 import { FrameReader, readTrailer } from '../pack/reader.ts';
 import {
   chunkKeyAt,
@@ -62,7 +63,7 @@ async function rowOf(
     run.counts.bytesRead += bytes - framesBytesOf(row);
     return { row, isWhole: true };
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     if (error.code === 'STORE_OBJECT_MISSING' && (await isSwept(run, pack))) return undefined;
     report(run, { pack, chunkClass: classOf(verified, pack) }, error);
     verified.brokenLists.add(pack);
@@ -103,7 +104,7 @@ async function verifyPack(
         const raw = await reader.open(place, sealed.subarray(from, from + place.sealedBytes));
         verifyFrame(run, row, { raw, position });
       } catch (error) {
-        if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+        if (!isFinding(error)) throw error;
         const known = listed[place.ordinal];
         if (known !== undefined) index.markBad(known.frame);
         report(run, row, error, chunks);

@@ -5,6 +5,7 @@ import { type ChunkId, hex, type PackId, type SnapshotId } from '../ids.ts';
 import { decodeNode } from '../listing/decode.ts';
 import { compareBytes, extentLength, type Node } from '../listing/node.ts';
 import { decodeManifest, type Manifest, manifestName } from '../manifest.ts';
+import { isForbidden } from '../medium-error.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { packName } from '../pack/row.ts';
 import { checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
@@ -191,6 +192,7 @@ export class GraphVerifier {
     const { index } = this.#verified;
     const answer = await readChunk({ context, frames: this.#frames, index }, { id, chunkClass: 'metadata' });
     if ('error' in answer) {
+      if (isForbidden(answer.error)) throw answer.error;
       for (const { pack, frame } of index.places(id)) {
         index.markBad(frame);
         const state = answer.error?.message ?? 'It does not have the chunks that the index lists';

@@ -79,9 +79,11 @@ export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
       ((await verifyParityHeader(run, name)) ? parity : damagedParity).add(ofParity);
     else if (manifest !== null) manifests.add(manifest[1]! as SnapshotId);
     else if (!(await verifyObject(run, name))) unknown += 1;
-    // The name alone says that a snapshot is gone, whatever became of the object's bytes.
+    // The name alone says that a snapshot is gone, whatever became of the object's bytes, once its manifest is, too.
     if (/^forgotten\/[0-9a-f]{64}$/.test(name)) forgotten.add(name.slice('forgotten/'.length) as SnapshotId);
   }
+  for (const id of forgotten)
+    if (manifests.has(id) && run.report.has(`forgotten/${id}`)) forgotten.delete(id);
   return { packs, indexParts, parity, damagedParity, manifests, forgotten, unknown };
 }
 

@@ -1,8 +1,9 @@
 import { ChunkIndex } from '../chunk-index/chunk-index.ts';
 import { readMasks } from '../chunk-index/masks.ts';
 import { decodeIndexPart, type IndexPart } from '../chunk-index/parts.ts';
-import { isStoreError, storeError } from '../errors.ts';
+import { storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
+import { isFinding } from '../medium-error.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { framesBytesOf, framesStartBytes, type PackRow, packName } from '../pack/row.ts';
 import type { Generations } from '../protocol/generations.ts';
@@ -26,7 +27,7 @@ export async function verifyIndex(
   for (const part of inventory.indexParts) {
     await checked(run, { kind: 'index', object: part }, async () => {
       const read = await readPart(run, part).catch((error: unknown) => {
-        if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+        if (!isFinding(error)) throw error;
         failures.set(part, error);
       });
       for (const id of read?.replaces ?? []) replaced.add(`index/${id}`);

@@ -1,10 +1,11 @@
 import { Bits } from '../chunk-index/bits.ts';
 import { readChunk } from '../chunk-reader.ts';
 import type { ChunkRef, Extent } from '../content.ts';
-import { isStoreError, storeError } from '../errors.ts';
+import { storeError } from '../errors.ts';
 import { type ChunkId, hex } from '../ids.ts';
 import { decodeNode } from '../listing/decode.ts';
 import type { Node } from '../listing/node.ts';
+import { isFinding } from '../medium-error.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { packName } from '../pack/row.ts';
 import type { GraphVerifier } from './graph.ts';
@@ -57,7 +58,7 @@ export class DamageReach {
     try {
       node = await this.#read(id);
     } catch (error) {
-      if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+      if (!isFinding(error)) throw error;
       return this.#blame(id);
     }
     const found = new Set<string>();

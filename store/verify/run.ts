@@ -1,10 +1,10 @@
 import type { ChunkIndex } from '../chunk-index/chunk-index.ts';
 import type { Masks } from '../chunk-index/masks.ts';
 import type { StoreContext } from '../context.ts';
-import { isStoreError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
 import type { OpenKeys } from '../keys/index.ts';
 import type { Ledger } from '../ledger.ts';
+import { isFinding } from '../medium-error.ts';
 import type { Budget } from './budget.ts';
 import type { Turns } from './due.ts';
 import type { VerifyNotes } from './notes.ts';
@@ -83,7 +83,7 @@ export async function checked(
     await check();
     return true;
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     run.report.add(kind, object, { state: error.message });
     return false;
   }

@@ -1,8 +1,9 @@
 import type { ChunkSource } from '../content.ts';
-import { isStoreError, storeError } from '../errors.ts';
+import { storeError } from '../errors.ts';
 import type { SnapshotId } from '../ids.ts';
 import type { Manifest } from '../manifest.ts';
 import { inOrder } from '../manifests.ts';
+import { isFinding } from '../medium-error.ts';
 import { longestAgoFirst } from './due.ts';
 import type { GraphVerifier } from './graph.ts';
 import type { Inventory, VerifyRun } from './run.ts';
@@ -67,7 +68,7 @@ async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | undefined> 
   try {
     return await work();
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isFinding(error)) throw error;
     return undefined;
   }
 }

@@ -1,20 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CommandMoment, CommandRecord } from '../../engine/command/index.ts';
-import { encodeRecordOfDatabase } from '../../engine/database/postgres/entry.ts';
+import { encodeDefinitions, encodeRecordOfDatabase } from '../../engine/database/postgres/entry.ts';
 import { encodeRelation } from '../../engine/database/postgres/relation-entry.ts';
 import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
 import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entry.ts';
 import type { BytePath } from '../../engine/home/paths.ts';
 import type { Snapshot } from '../../engine/pair.ts';
 import { checkPairing } from '../../engine/pairing.ts';
+import { salvageDatabase } from '../../engine/repair/database.ts';
+import { Losses } from '../../engine/repair/losses.ts';
 import {
   type ChunkRef,
   type Entry,
   ListingBuilder,
   type ListingRoot,
   type SnapshotId,
+  storeError,
 } from '../../store/index.ts';
+import { decodeNode } from '../../store/listing/decode.ts';
 import { memoryChunks } from '../helpers/memory-chunks.ts';
 import { goldenPair, somePair } from '../helpers/pairs.ts';
 import { smallStore } from '../helpers/small-store.ts';
@@ -161,4 +165,48 @@ test('a database is whole when rows and digests of its tables are those of their
   );
   assert.ok(await check([one, two, tableOf(4, 10n)]), 'no facts');
   assert.ok(await check([one, two, tableOf(4, 10n), factsOf('other')]), 'of another database');
+});
+
+test('what is left of a database without any of its nodes is whole, with large objects and without', async () => {
+  const objects = { schema: 'pg_catalog', name: 'pg_largeobject' };
+  const body = { rows: content, ctids: content, deltas: [], blocks: 1, baseBlocks: 1 };
+  const count = 400;
+  const segments = Array.from({ length: count }, (_, first) => {
+    const digest = { rows: 2, sum: 5n };
+    return [objects, table].map(name => encodeSegment({ ...name, ...body, first, digest }));
+  });
+  const relations = ([objects, table] as const).map((name, i) =>
+    encodeRelation({
+      ...{ ...name, kind: i === 0 ? 'large-objects' : 'table', oid: 1, columns: ['id'], filenode: 1 },
+      ...{ digest: { rows: 2 * count, sum: 5n * BigInt(count) }, definition: new Uint8Array() },
+      ...{ segmentBlocks: 1, heapBlocks: count, isUnlogged: false, isPopulated: true, condition: null },
+      ...{ loadThrough: null, refreshOrder: null },
+    }),
+  );
+  const definitions = ['pre-data', 'large-objects'].map(section =>
+    encodeDefinitions({ section, sql: content }),
+  );
+  const listing = await listingOf([...segments.flat(), ...relations, ...definitions, factsOf('bitbucket')]);
+  const counts = { tables: 1, rows: 2 * count, segments: 2 * count };
+  const database = { ...goldenPair.database!, ...counts, listing };
+  assert.equal(await checkPairing(chunks, { ...snapshot, database }), undefined);
+  const root = decodeNode(await chunks.get(listing.id, 'metadata'), 'root');
+  assert.ok('branches' in root && root.branches.length > 3);
+  const said = new Set<string>();
+  for (const { node } of root.branches) {
+    const get: typeof chunks.get = async (id, chunkClass) => {
+      if (Buffer.compare(id, node) === 0) throw storeError('STORE_DAMAGED', 'Cannot read: a test');
+      return chunks.get(id, chunkClass);
+    };
+    const losses = new Losses();
+    const left = await salvageDatabase(database, { source: { get }, isLost: () => false, losses });
+    for (const { text } of losses.list) said.add(text.replace(/:.*/, ''));
+    if (!left.isRestorable) continue;
+    const entries: Entry[] = [];
+    for await (const entry of left.entries()) entries.push(entry);
+    const { tables, rows, segments: kept } = left;
+    const degraded = { ...database, tables, rows, segments: kept, listing: await listingOf(entries) };
+    assert.equal(await checkPairing(chunks, { ...snapshot, database: degraded }), undefined);
+  }
+  assert.ok(said.has('large objects') && said.has('table public.comment'), [...said].join(', '));
 });

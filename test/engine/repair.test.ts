@@ -3,6 +3,7 @@ import { createCipheriv } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { runHere } from '../../bench/rig/index.ts';
 import { openHome } from '../../engine/home/index.ts';
 import {
   findSnapshot,
@@ -22,12 +23,14 @@ import {
   readLedger,
   type SnapshotId,
   type Store,
+  storeError,
   systemClock,
 } from '../../store/index.ts';
 import { observedBackend, replay } from '../helpers/faulty-backend.ts';
 import { somePair } from '../helpers/pairs.ts';
 import { copyOf, namesOf } from '../helpers/prune-rig.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
+import { failureOf } from '../helpers/small-rig.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
 
 const signal = new AbortController().signal;
@@ -348,4 +351,30 @@ test('wherever a repair is killed, the next one makes one snapshot of what is le
     const { recorded, degraded: more } = await repairIn(store);
     assert.deepEqual([recorded, more], [[], []]);
   }
+});
+
+test('a live home that is no folder is a usage error, before the store is opened', async () => {
+  for (const path of [join(folder.path, 'nobody'), join(home, 'large')]) {
+    const ended = await runHere(['repair', '--home', path, '--json'], { cwd: '/', env: {} });
+    assert.deepEqual(failureOf(ended), { exit: 2, code: 'USAGE' });
+    assert.ok(ended.stderr.includes(path) || ended.stdout.includes(path), 'the folder is named');
+  }
+});
+
+test('what the medium fails to read is neither recorded as lost nor left out of a new snapshot', async () => {
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  const isData = (name: string) => name.startsWith('packs/') && original.snapshot().get(name)?.[5] === 2;
+  const medium = observedBackend(copyOf(original), ({ operation, name }) =>
+    operation === 'get' && isData(name) ? { when: 'before', error } : undefined,
+  );
+  const { ok, degraded, recorded, lost, unreadable } = await repairIn(await reopenStore(medium));
+  assert.deepEqual([ok, degraded, recorded.filter(one => one.lost > 0)], [false, [], []]);
+  assert.deepEqual(
+    lost.map(({ snapshot }) => snapshot),
+    [id],
+  );
+  assert.ok(unreadable.length > 0);
+  assert.ok(!medium.mutations.some(({ name }) => name.startsWith('manifests/')));
 });

@@ -71,6 +71,20 @@ test('a damaged manifest can be forgotten', async () => {
   assert.equal((await collect(store.snapshots())).length, 1);
 });
 
+test('what may not be read is not forgotten', async () => {
+  const backend = memoryBackend();
+  const { snapshots } = await smallStore({ backend });
+  const { id } = snapshots[0]!;
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: denied', { context: { errno: 'EACCES' } });
+  const medium = observedBackend(backend, ({ operation, name }) =>
+    operation === 'get' && name === `manifests/${id}` ? { when: 'before', error } : undefined,
+  );
+  await assert.rejects(forgetSnapshot(await reopenStore(medium), id, { reason }), {
+    code: 'STORE_READ_FAILED',
+  });
+  assert.deepEqual(medium.mutations, []);
+});
+
 test('a hold keeps a snapshot until it is released, as often as that changes', async () => {
   const backend = memoryBackend();
   const { store, snapshots } = await smallStore({ backend });

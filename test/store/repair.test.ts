@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   appendLedger,
   beginRepair,
+  type Extent,
   extentsOf,
   findEntry,
   forgetSnapshot,
@@ -12,6 +13,7 @@ import {
   memoryBackend,
   type Store,
   setHold,
+  storeError,
   verifyStore,
 } from '../../store/index.ts';
 import { observedBackend, replay } from '../helpers/faulty-backend.ts';
@@ -295,4 +297,59 @@ test('a repair beside a prune stops rather than take for lost what was moved', a
   await repair.mend();
   await drop(store, await commitFiles(store, new Map([['gone', Buffer.from('this goes')]])));
   await assert.rejects(repair.settle([]), { code: 'STORE_LOCKED' });
+});
+
+test('a chunk that several snapshots have lost is recorded once, and the record can be read', async () => {
+  const { backend, snapshots } = await made();
+  const packs = namesOf(backend, 'packs/').filter(one => backend.snapshot().get(one)![5] === 2);
+  const broken = without(backend, ...packs);
+  const store = await reopenStore(broken);
+  const extents: Extent[] = [];
+  for (const { root } of snapshots) {
+    const { contents } = (await findEntry(store, root, Buffer.from('etc/hosts')))!;
+    for await (const extent of extentsOf(store, contents[0]!)) extents.push(extent);
+  }
+  const lost = extents.flatMap(one => (one.kind === 'chunk' ? [{ id: one.id, kind: 'data' as const }] : []));
+  assert.equal(lost.length, 2);
+  const settle = async () => {
+    await using repair = await beginRepair(await reopenStore(broken), { host: 'alpha', readData: true });
+    await repair.mend();
+    return repair.settle(lost);
+  };
+  assert.deepEqual(
+    (await settle()).map(({ lost }) => lost),
+    [1],
+  );
+  const { damage } = await verifyStore(await reopenStore(broken), { readData: 1 });
+  assert.deepEqual(
+    damage.filter(({ kind }) => kind === 'damage'),
+    [],
+  );
+  assert.deepEqual(await settle(), []);
+});
+
+test('a session that names a snapshot twice can be read', async () => {
+  const { store, snapshots } = await made();
+  const { id } = snapshots[0]!;
+  await using _reading = await store.beginReading({ host: 'alpha', snapshots: [id, id] });
+  const { damage } = await verifyStore(store);
+  assert.deepEqual(damage, []);
+});
+
+test('what may not be read ends verify and repair, and is neither damage nor recorded', async () => {
+  const { backend } = await made();
+  const forbidden = storeError('STORE_READ_FAILED', 'Cannot read: permission denied', {
+    context: { errno: 'EACCES' },
+  });
+  const names = ['packs/', 'manifests/', 'index/'].flatMap(prefix => namesOf(backend, prefix));
+  for (const name of names) {
+    const medium = observedBackend(copyOf(backend), call =>
+      call.operation === 'get' && call.name === name ? { when: 'before', error: forbidden } : undefined,
+    );
+    const refused = { code: 'STORE_READ_FAILED' };
+    await assert.rejects(async () => verifyStore(await reopenStore(medium), { readData: 1 }), refused, name);
+    await assert.rejects(async () => mend(await reopenStore(medium)), refused, name);
+    const written = medium.mutations.filter(one => !one.name.startsWith('sessions/'));
+    assert.deepEqual(written, [], name);
+  }
 });

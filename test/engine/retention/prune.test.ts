@@ -10,15 +10,18 @@ import {
   type Clock,
   forgetSnapshot,
   isStoreError,
+  memoryBackend,
   readHolds,
   type SnapshotId,
   type Store,
   setHold,
+  storeError,
 } from '../../../store/index.ts';
+import { observedBackend } from '../../helpers/faulty-backend.ts';
 import { somePair } from '../../helpers/pairs.ts';
 import { seededSeams } from '../../helpers/seeded.ts';
 import { sleeperClock } from '../../helpers/sleeper-clock.ts';
-import { makeStore } from '../../helpers/stores.ts';
+import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
 interface Wish {
   readonly instance: string;
@@ -245,4 +248,23 @@ test('a store whose snapshots were all forgotten is emptied only when that is sa
   await assert.rejects(pruneBy({}, store), isImplausible);
   const { kept, pendingBytes } = await pruneBy({}, store, { mayBeEmpty: true });
   assert.deepEqual([kept, pendingBytes], [[], 0]);
+});
+
+test('a manifest that may not be read ends a prune with that, and one that is gone names the way on', async () => {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const ids: SnapshotId[] = [];
+  for (const number of [1, 2, 3])
+    ids.push(await commit(store, { instance: 'a', host: 'alpha', timeMs: day(number) }));
+  const name = `manifests/${ids[0]}`;
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: denied', { context: { errno: 'EACCES' } });
+  const medium = observedBackend(backend, call =>
+    call.operation === 'get' && call.name === name ? { when: 'before', error } : undefined,
+  );
+  await assert.rejects(pruneBy({ keepDaily: 9 }, await reopenStore(medium)), error);
+  await backend.delete(name);
+  await assert.rejects(pruneBy({ keepDaily: 9 }, await reopenStore(backend)), {
+    code: 'STORE_IMPLAUSIBLE',
+    remedy: /stillpoint repair --forget-lost/,
+  });
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   type Backend,
   beginPrune,
+  beginRepair,
   forgetSnapshot,
   type MemoryBackend,
   memoryBackend,
@@ -12,10 +13,12 @@ import {
   type SnapshotId,
   type Store,
   storeError,
+  verifyStore,
 } from '../../../store/index.ts';
 import { damageRecord, generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
 import { openRecord, sealRecord } from '../../../store/record.ts';
 import { insideOf } from '../../../store/store.ts';
+import { collect } from '../../helpers/collect.ts';
 import { observedBackend } from '../../helpers/faulty-backend.ts';
 import { checkWhole, drop, namesOf, prune } from '../../helpers/prune-rig.ts';
 import { commitFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
@@ -315,4 +318,33 @@ test('every 32nd done lists all packs that were ever swept, and what is older is
   const { ring } = insideOf(reopened).context;
   const { fields } = openRecord(ring, await medium.get('gc/33'), { kind: 'generation', name: 'gc/33' });
   assert.equal(generationRecord.decode(fields, 'gc/33').number, 33);
+});
+
+test('a mark of what is forgotten that cannot be read drops nothing, until a person decides', async () => {
+  const { backend, snapshots } = await prepared('abc', 'def');
+  const { id } = snapshots[0]!;
+  const mark = `forgotten/${id}`;
+  const broken = () => without(backend, objects => objects.set(mark, new Uint8Array()));
+  await assertRefused(broken(), 'STORE_DAMAGED');
+  const { affected, damage } = await verifyStore(await reopenStore(broken()));
+  assert.deepEqual([affected, damage.map(({ object }) => object)], [[id], [mark]]);
+  const listed = await collect((await reopenStore(broken())).snapshots());
+  assert.deepEqual(
+    listed.map(one => one.id),
+    snapshots.map(one => one.id),
+  );
+  await using repair = await beginRepair(await reopenStore(broken()), { host: 'alpha', readData: true });
+  assert.deepEqual(
+    repair.left.map(({ object, isHarmless }) => [object, isHarmless]),
+    [[mark, false]],
+  );
+  const kept = broken();
+  await kept.delete(mark);
+  await prune(await reopenStore(kept));
+  await checkWhole(kept, snapshots);
+  const dropped = broken();
+  const store = await reopenStore(dropped);
+  await drop(store, snapshots[0]!);
+  await prune(store);
+  await checkWhole(dropped, [snapshots[1]!]);
 });
