@@ -20,7 +20,7 @@ export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isStoreError, StillpointError, storeError } from './errors.ts';
 export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
-export { dismissWriteOnlyHost, newWriteOnlyHost, renewWriteOnlyHost } from './hosts.ts';
+export { dismissWriteOnlyHost, newWriteOnlyHost, oldHostKey, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
 export type {

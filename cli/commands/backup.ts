@@ -8,6 +8,7 @@ import {
   type HoldUntil,
   type LatchToken,
 } from '../../engine/index.ts';
+import { oldHostKey, type Store } from '../../store/index.ts';
 import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -58,6 +59,7 @@ async function backUp(
   const { app } = settings;
   await using _connections = { [Symbol.asyncDispose]: () => app.close() };
   const { seams, signal } = context;
+  await warnOfOldKey(context, store);
   const home = settings.home && { ...settings.home, ...context.backupSeams?.home };
   const summary = await backUpPair({
     ...settings,
@@ -99,6 +101,12 @@ async function backUp(
   ];
   context.output.result(toJson(summary, settings.instance), text.join('\n'));
   return isWhole ? exitCodes.done : exitCodes.incomplete;
+}
+
+/** The backup goes on: one that a former holder of keys can read is better than none. */
+async function warnOfOldKey({ signal, output }: Context, store: Store): Promise<void> {
+  const old = await oldHostKey(store, { signal });
+  if (old !== undefined) output.warning(`${old.found}. ${old.remedy}`);
 }
 
 const clockWarning =

@@ -23,6 +23,8 @@ export interface HostKey {
   /** BLAKE3-256 of the file `config`, whose MAC this host has no key for. */
   readonly configHash: Uint8Array;
   readonly createdMs: number;
+  /** Number of the ring key in use when this was made: a later one in the store tells that the keys were rotated since. */
+  readonly ringKeyNumber?: number;
 }
 
 export interface HostEpoch {
@@ -112,6 +114,7 @@ function hostKeyValue(key: HostKey): CborValue {
     ],
     [6, key.configHash],
     [7, key.createdMs],
+    ...(key.ringKeyNumber === undefined ? [] : [[8, key.ringKeyNumber] as const]),
   ]);
 }
 
@@ -134,5 +137,6 @@ function readHostKey(fields: Fields): HostKey {
     }),
     configHash: fields.bytes(6, 32),
     createdMs: fields.integer(7),
+    ...(fields.has(8) ? { ringKeyNumber: fields.integer(8, 1) } : {}),
   };
 }

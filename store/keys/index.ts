@@ -10,4 +10,4 @@ export { type KeyHost, type KeySlot, type KeysReport, reportKeys, slotId } from 
 export type { Epoch, HostRecord, KeyRing, RingKey } from './ring.ts';
 export { type Rotated, type RotateOptions, rotateRing } from './rotate.ts';
 export { unlockKeys } from './unlock.ts';
-export { unlockWithHostKey, writeOnly } from './write-only.ts';
+export { isHostKeyOld, renewCommand, unlockWithHostKey, writeOnly } from './write-only.ts';

@@ -165,7 +165,7 @@ test('a dismissed host writes nothing that counts, and the others go on with a n
   // Its key file has no key of the new epoch, in which the store is read from now on.
   await assert.rejects(
     openAsHost(backend, keyFile).then(store => commitFiles(store, files)),
-    withCode('STORE_NEWER'),
+    withCode('STORE_KEY_OLD'),
   );
   await assert.rejects(renewWriteOnlyHost(anew, { keyFile }), withCode('STORE_HOST_REFUSED'));
   const renewed = await renewWriteOnlyHost(anew, { keyFile: other });
