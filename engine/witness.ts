@@ -2,11 +2,15 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
+  type Contradiction,
   contradictions,
   decodeWitness,
   encodeWitness,
+  isStoreError,
+  keysContradiction,
   type Store,
   takeWitness,
+  type Witness,
   writeDurably,
 } from '../store/index.ts';
 import { engineError } from './errors.ts';
@@ -37,13 +41,15 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
     throw engineError('USAGE', `Cannot compare with the witness ${file}: it is ${seen}`, {
       remedy: 'Name the file of this store, or a new one.',
     });
-  const now = await takeWitness(store, { signal });
+  const now = await taken(store, { seen, signal });
   const damage =
     seen === undefined
       ? []
       : seen === 'not what was written'
         ? [{ object: file, state: 'It is not what was written: somebody changed it' }]
-        : await contradictions(store, { seen, now }, { signal });
+        : 'back' in now
+          ? now.back
+          : await contradictions(store, { seen, now }, { signal });
   return {
     isFirst: seen === undefined,
     damage: damage.map(({ object, state }) => ({
@@ -53,10 +59,32 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
       affects: affected(object),
     })),
     async write() {
-      if (damage.length > 0) throw new TypeError('Cannot write a witness: what was seen contradicts it');
+      if (damage.length > 0 || 'back' in now)
+        throw new TypeError('Cannot write a witness: what was seen contradicts it');
       await writeDurably(file, encodeWitness(store, now), { overwrite: 'replace' });
     },
   };
+}
+
+/** What is there now; where the store cannot be read because its keys went back, what the witness says to that. */
+async function taken(
+  store: Store,
+  {
+    seen,
+    signal,
+  }: {
+    readonly seen: ReturnType<typeof decodeWitness> | undefined;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<Witness | { readonly back: readonly Contradiction[] }> {
+  try {
+    return await takeWitness(store, { signal });
+  } catch (error) {
+    if (!isStoreError(error) || typeof seen !== 'object') throw error;
+    const back = await keysContradiction(store, seen, { signal });
+    if (back.length === 0) throw error;
+    return { back };
+  }
 }
 
 /** Brings a witness up to date after a commit. Sentences about why it was not. */

@@ -5,7 +5,7 @@ export { dismissHost, type NewHost, newHost, renewHost } from './hosts.ts';
 export type { Kdf } from './kdf.ts';
 export type { OpenKeys } from './layout.ts';
 export { removeSlot } from './remove.ts';
-export { renewKeys } from './renew.ts';
+export { renewKeys, underLaterKeys } from './renew.ts';
 export { type KeyHost, type KeySlot, type KeysReport, reportKeys, slotId } from './report.ts';
 export type { Epoch, HostRecord, KeyRing, RingKey } from './ring.ts';
 export { type Rotated, type RotateOptions, rotateRing } from './rotate.ts';
