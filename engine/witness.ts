@@ -15,6 +15,7 @@ import {
 } from '../store/index.ts';
 import { engineError } from './errors.ts';
 import type { NamedDamage } from './verify.ts';
+import { isInStore } from './witness-place.ts';
 
 export interface WitnessCheck {
   /** True: there was no file, so nothing was compared. */
@@ -31,10 +32,14 @@ export interface WitnessOptions {
 }
 
 /**
- * Compares a store with what a file away from it says was there. USAGE where the file is of another store. A file that
+ * Compares a store with what a file away from it says was there. USAGE where the file is of another store, or lies in this one. A file that
  * somebody changed is damage, like everything that it contradicts, and stays as it is.
  */
 export async function checkWitness(store: Store, { file, signal }: WitnessOptions): Promise<WitnessCheck> {
+  if (await isInStore(file, store.location))
+    throw engineError('USAGE', `Cannot use the witness ${file}: it lies in the store ${store.location}`, {
+      remedy: 'Name a file away from the store, where nobody who can change the store can change it, too.',
+    });
   const bytes = await readIfThere(file);
   const seen = bytes && decodeWitness(store, bytes);
   if (seen === 'of another store' || seen === 'of a newer version')
@@ -93,10 +98,15 @@ export async function updateWitness(store: Store, options: WitnessOptions): Prom
     const check = await checkWitness(store, options);
     if (check.damage.length === 0) await check.write();
     return check.damage.map(
-      ({ object, state }) => `The witness ${options.file} contradicts ${object}: ${state}`,
+      ({ object, state }) =>
+        `The witness ${options.file} contradicts ${object}: ${state}. Run \`stillpoint verify\`, and find out who changed the store; the witness stays as it is.`,
     );
   } catch (error) {
-    return [`The witness ${options.file} was not brought up to date: ${(error as Error).message}`];
+    const { message, remedy = 'Look at its disk: the next backup tries again.' } = error as {
+      message: string;
+      remedy?: string;
+    };
+    return [`The witness ${options.file} was not brought up to date: ${message}. ${remedy}`];
   }
 }
 
