@@ -17,10 +17,10 @@ export function newWriteOnlyHost(
 /** The key file of a write-only host with the keys of every epoch until now; `list` notes that. STORE_HOST_REFUSED. */
 export function renewWriteOnlyHost(
   store: Store,
-  { keyFile, signal }: CallOptions & { readonly keyFile: Uint8Array },
+  { keyFile, file, signal }: CallOptions & { readonly keyFile: Uint8Array; readonly file?: string },
 ): Promise<NewHost & { readonly name: string }> {
   const { context, keys } = insideOf(store);
-  return renewHost(context, keys, { keyFile, call: signal ? { signal } : {} });
+  return renewHost(context, keys, { keyFile, file, call: signal ? { signal } : {} });
 }
 
 /** Ends a write-only host, and begins a new epoch. Names of the others: each needs a new key file. STORE_HOST_REFUSED. */

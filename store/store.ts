@@ -86,6 +86,8 @@ export interface OpenStoreOptions {
 export interface OpenAsHostOptions extends Pick<OpenStoreOptions, 'seams' | 'parity' | 'signal'> {
   /** The bytes of the host's key file. */
   readonly keyFile: Uint8Array;
+  /** Its path, for messages. */
+  readonly file?: string | undefined;
 }
 
 /** What stands outside a manifest's seal. */

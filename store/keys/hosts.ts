@@ -54,10 +54,14 @@ export async function newHost(
 export async function renewHost(
   context: KeyContext,
   keys: OpenKeys,
-  { keyFile, call }: { readonly keyFile: Uint8Array; readonly call: CallOptions },
+  {
+    keyFile,
+    file,
+    call,
+  }: { readonly keyFile: Uint8Array; readonly file?: string | undefined; readonly call: CallOptions },
 ): Promise<NewHost & { readonly name: string }> {
   const { ring } = context;
-  const { storeId, name, signingSeed, createdMs } = decodeHostKey(keyFile, ring.blake3);
+  const { storeId, name, signingSeed, createdMs } = decodeHostKey(keyFile, ring.blake3, { file });
   const { publicKey } = signerFrom(signingSeed);
   const listed = keys.body.hosts.find(host => Buffer.compare(host.publicKey, publicKey) === 0);
   if (storeId !== ring.storeId || listed === undefined || listed.untilEpoch !== undefined)

@@ -10,14 +10,18 @@ import type { HostRecord, KeyRing } from './ring.ts';
 
 /**
  * Opens a store with the key file of a write-only host. STORE_MISSING; STORE_WRONG_KEY where the file is of another store;
- * STORE_DAMAGED, STORE_NEWER of the file or of the store.
+ * or none; STORE_DAMAGED of the store, STORE_NEWER of either.
  */
 export async function unlockWithHostKey(
   backend: Backend,
-  { keyFile, signal }: CallOptions & { readonly keyFile: Uint8Array },
+  {
+    keyFile,
+    file,
+    signal,
+  }: CallOptions & { readonly keyFile: Uint8Array; readonly file?: string | undefined },
 ): Promise<OpenKeys> {
   const blake3 = await loadBlake3();
-  const key = decodeHostKey(keyFile, blake3);
+  const key = decodeHostKey(keyFile, blake3, { file });
   const bytes = await readConfigBytes(backend, signal === undefined ? {} : { signal });
   const { config } = decodeConfig(bytes, blake3);
   if (config.storeId !== key.storeId)

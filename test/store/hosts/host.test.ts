@@ -205,7 +205,7 @@ test('a key file of another store, or one that is none, opens nothing', async ()
   await assert.rejects(openAsHost(other.backend, keyFile), withCode('STORE_WRONG_KEY'));
   const broken = Uint8Array.from(keyFile);
   broken[40]! ^= 1;
-  await assert.rejects(openAsHost(other.backend, broken), withCode('STORE_DAMAGED'));
+  await assert.rejects(openAsHost(other.backend, broken), withCode('STORE_WRONG_KEY'));
   const holder = await makeStore();
   await assert.rejects(newWriteOnlyHost(holder, { name: 'key holder' }), withCode('STORE_HOST_REFUSED'));
   await assert.rejects(newWriteOnlyHost(holder, { name: '' }), withCode('STORE_HOST_REFUSED'));
