@@ -42,6 +42,8 @@ const byCode: Record<StoreErrorCode | EngineErrorCode, number> = {
   STORE_NEWER: exitCodes.noStore,
   STORE_WRONG_PASSPHRASE: exitCodes.wrongKey,
   STORE_WRONG_KEY: exitCodes.wrongKey,
+  STORE_KEYS_BACK: exitCodes.damaged,
+  STORE_KEY_OLD: exitCodes.wrongKey,
   STORE_WRITE_ONLY: exitCodes.wrongKey,
   STORE_DAMAGED: exitCodes.damaged,
   STORE_OBJECT_MISSING: exitCodes.damaged,

@@ -47,8 +47,8 @@ export async function openConfiguredStore(context: Context): Promise<Store> {
   const backend = await openBackend(context);
   const { seams } = context;
   const parity = parityOf(context);
-  const keyFile = readKeyFile(context);
-  if (keyFile !== undefined) return openStoreAsHost(backend, { keyFile, seams, parity });
+  const key = readKeyFile(context);
+  if (key !== undefined) return openStoreAsHost(backend, { ...key, seams, parity });
   return openStore(backend, { passphrase: await readPassphrase(context), seams, parity });
 }
 

@@ -17,7 +17,12 @@ export async function withWitness<T extends Verdict>(
   const witness = file === undefined ? context.config()?.values.witness : resolve(context.cwd, file);
   if (witness === undefined) return verify();
   const check = await checkWitness(store, { file: witness, signal: context.signal });
-  const result = await verify();
+  const result = await verify().catch((error: unknown) => {
+    // What the witness says may be why.
+    for (const { object, state } of check.damage)
+      context.output.warning(`The witness ${witness} contradicts ${object}: ${state}`);
+    throw error;
+  });
   const ok = result.ok && check.damage.length === 0;
   if (ok) await check.write();
   if (check.isFirst && ok)

@@ -2,15 +2,20 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
+  type Contradiction,
   contradictions,
   decodeWitness,
   encodeWitness,
+  isStoreError,
+  keysContradiction,
   type Store,
   takeWitness,
+  type Witness,
   writeDurably,
 } from '../store/index.ts';
 import { engineError } from './errors.ts';
 import type { NamedDamage } from './verify.ts';
+import { isInStore } from './witness-place.ts';
 
 export interface WitnessCheck {
   /** True: there was no file, so nothing was compared. */
@@ -27,23 +32,29 @@ export interface WitnessOptions {
 }
 
 /**
- * Compares a store with what a file away from it says was there. USAGE where the file is of another store. A file that
+ * Compares a store with what a file away from it says was there. USAGE where the file is of another store, or lies in this one. A file that
  * somebody changed is damage, like everything that it contradicts, and stays as it is.
  */
 export async function checkWitness(store: Store, { file, signal }: WitnessOptions): Promise<WitnessCheck> {
+  if (await isInStore(file, store.location))
+    throw engineError('USAGE', `Cannot use the witness ${file}: it lies in the store ${store.location}`, {
+      remedy: 'Name a file away from the store, where nobody who can change the store can change it, too.',
+    });
   const bytes = await readIfThere(file);
   const seen = bytes && decodeWitness(store, bytes);
   if (seen === 'of another store' || seen === 'of a newer version')
     throw engineError('USAGE', `Cannot compare with the witness ${file}: it is ${seen}`, {
       remedy: 'Name the file of this store, or a new one.',
     });
-  const now = await takeWitness(store, { signal });
+  const now = await taken(store, { seen, signal });
   const damage =
     seen === undefined
       ? []
       : seen === 'not what was written'
         ? [{ object: file, state: 'It is not what was written: somebody changed it' }]
-        : await contradictions(store, { seen, now }, { signal });
+        : 'back' in now
+          ? now.back
+          : await contradictions(store, { seen, now }, { signal });
   return {
     isFirst: seen === undefined,
     damage: damage.map(({ object, state }) => ({
@@ -53,10 +64,32 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
       affects: affected(object),
     })),
     async write() {
-      if (damage.length > 0) throw new TypeError('Cannot write a witness: what was seen contradicts it');
+      if (damage.length > 0 || 'back' in now)
+        throw new TypeError('Cannot write a witness: what was seen contradicts it');
       await writeDurably(file, encodeWitness(store, now), { overwrite: 'replace' });
     },
   };
+}
+
+/** What is there now; where the store cannot be read because its keys went back, what the witness says to that. */
+async function taken(
+  store: Store,
+  {
+    seen,
+    signal,
+  }: {
+    readonly seen: ReturnType<typeof decodeWitness> | undefined;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<Witness | { readonly back: readonly Contradiction[] }> {
+  try {
+    return await takeWitness(store, { signal });
+  } catch (error) {
+    if (!isStoreError(error) || typeof seen !== 'object') throw error;
+    const back = await keysContradiction(store, seen, { signal });
+    if (back.length === 0) throw error;
+    return { back };
+  }
 }
 
 /** Brings a witness up to date after a commit. Sentences about why it was not. */
@@ -65,10 +98,15 @@ export async function updateWitness(store: Store, options: WitnessOptions): Prom
     const check = await checkWitness(store, options);
     if (check.damage.length === 0) await check.write();
     return check.damage.map(
-      ({ object, state }) => `The witness ${options.file} contradicts ${object}: ${state}`,
+      ({ object, state }) =>
+        `The witness ${options.file} contradicts ${object}: ${state}. Run \`stillpoint verify\`, and find out who changed the store; the witness stays as it is.`,
     );
   } catch (error) {
-    return [`The witness ${options.file} was not brought up to date: ${(error as Error).message}`];
+    const { message, remedy = 'Look at its disk: the next backup tries again.' } = error as {
+      message: string;
+      remedy?: string;
+    };
+    return [`The witness ${options.file} was not brought up to date: ${message}. ${remedy}`];
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ChunkIndex, ChunkPlace } from './chunk-index/chunk-index.ts';
 import type { ChunkClass } from './content.ts';
 import type { StoreContext } from './context.ts';
-import { isStoreError, storeError } from './errors.ts';
+import { isBeyondUs, isStoreError, storeError } from './errors.ts';
 import { type ChunkId, hex } from './ids.ts';
 import type { FrameReader } from './pack/reader.ts';
 
@@ -25,7 +25,7 @@ export async function readChunk(
       const frame = await frames.read(place);
       return { bytes: checkChunk(context, { id, chunkClass }, { frame, place }) };
     } catch (failure) {
-      if (!isStoreError(failure) || failure.code === 'STORE_NEWER') throw failure;
+      if (!isStoreError(failure) || isBeyondUs(failure)) throw failure;
       error ??= failure;
     }
   }

@@ -6,6 +6,8 @@ export type StoreErrorCode =
   | 'STORE_NEWER' // format version or mandatory feature unknown to this program
   | 'STORE_WRONG_PASSPHRASE'
   | 'STORE_WRONG_KEY' // the key file of a write-only host is of another store, or not one any more
+  | 'STORE_KEYS_BACK' // objects are of later epochs than the newest ring in keys/: an old keys/ was put back
+  | 'STORE_KEY_OLD' // the key file of a write-only host was made before the epoch of what it met
   | 'STORE_WRITE_ONLY' // a write-only host was asked for what only a passphrase opens
   | 'STORE_DAMAGED' // bytes that do not match their checksum, seal or id
   | 'STORE_OBJECT_MISSING' // an object that something else refers to is not there
@@ -63,4 +65,9 @@ export function isStoreError(error: unknown): error is StillpointError<StoreErro
     error instanceof StillpointError &&
     (error.code.startsWith('STORE_') || error.code.startsWith('SNAPSHOT_'))
   );
+}
+
+/** True where something is whole, as far as can be seen, and needs a newer program or later keys: that is no damage. */
+export function isBeyondUs(error: unknown): boolean {
+  return isStoreError(error) && ['STORE_NEWER', 'STORE_KEY_OLD', 'STORE_KEYS_BACK'].includes(error.code);
 }

@@ -17,10 +17,10 @@ export { inlineBytesMax } from './content.ts';
 export { type FoundDamage, recordDamage } from './damage.ts';
 export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
-export { isStoreError, StillpointError, storeError } from './errors.ts';
+export { isBeyondUs, isStoreError, StillpointError, storeError } from './errors.ts';
 export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
-export { dismissWriteOnlyHost, newWriteOnlyHost, renewWriteOnlyHost } from './hosts.ts';
+export { dismissWriteOnlyHost, newWriteOnlyHost, oldHostKey, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
 export { fromHex, hex } from './ids.ts';
 export type {
@@ -113,4 +113,12 @@ export {
   type VerifyResult,
   verifyStore,
 } from './verify.ts';
-export { contradictions, decodeWitness, encodeWitness, takeWitness } from './witness.ts';
+export {
+  type Contradiction,
+  contradictions,
+  decodeWitness,
+  encodeWitness,
+  keysContradiction,
+  takeWitness,
+  type Witness,
+} from './witness.ts';

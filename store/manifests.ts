@@ -141,14 +141,17 @@ export interface SnapshotsOptions extends CallOptions {
  */
 export async function* readSnapshots(
   context: StoreContext,
-  options: SnapshotsOptions = {},
+  {
+    read: readOne = id => readManifest(context, id, options),
+    ...options
+  }: SnapshotsOptions & { readonly read?: (id: SnapshotId) => Promise<Manifest | undefined> } = {},
 ): AsyncGenerator<Manifest> {
   // Forgotten first: a snapshot forgotten meanwhile is then at worst listed once more, never lost.
   const forgotten = await listForgottenIds(context, options);
   const ids = (await listManifestIds(context, options)).filter(id => !forgotten.has(id));
   const manifests: Manifest[] = [];
   let failure: Error | undefined;
-  for await (const [id, read] of readAhead(ids, id => readManifest(context, id, options))) {
+  for await (const [id, read] of readAhead(ids, readOne)) {
     try {
       const manifest = await read;
       if (manifest !== undefined) manifests.push(manifest);

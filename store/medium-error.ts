@@ -1,4 +1,4 @@
-import { isStoreError, StillpointError, type StoreErrorCode, storeError } from './errors.ts';
+import { isBeyondUs, isStoreError, StillpointError, type StoreErrorCode, storeError } from './errors.ts';
 
 /** The code of a file system error, such as ENOSPC. */
 export function errnoOf(error: unknown): string | undefined {
@@ -39,7 +39,7 @@ export function isForbidden(error: unknown): boolean {
  * to read, there is nothing to be found: it ends.
  */
 export function isFinding(error: unknown): error is StillpointError<StoreErrorCode> {
-  return isStoreError(error) && error.code !== 'STORE_NEWER' && !isForbidden(error);
+  return isStoreError(error) && !isBeyondUs(error) && !isForbidden(error);
 }
 
 const pruneHelps = '`stillpoint prune` can do so: it has room set aside';

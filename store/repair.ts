@@ -1,5 +1,6 @@
 import type { ChunkRef, ChunkSource } from './content.ts';
 import type { ChunkId, PackId, SnapshotId } from './ids.ts';
+import { underLaterKeys } from './keys/index.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
 import { type Generations, readGenerations } from './protocol/generations.ts';
@@ -66,8 +67,9 @@ export interface RepairSession extends ChunkSource, AsyncDisposable {
 
 /** Looks for damage, as verify does. Nothing is written before `mend`. STORE_LOCKED while a prune is at work. */
 export async function beginRepair(store: Store, options: BeginRepairOptions): Promise<RepairSession> {
-  const { context } = insideOf(store);
-  const seen = await lookUndisturbed(store, options);
+  const { context, keys } = insideOf(store);
+  const inside = { backend: context.backend, keys };
+  const seen = await underLaterKeys(inside, () => lookUndisturbed(store, options));
   const { result, look, packs } = seen;
   const copies = new Copies(look.verified.index, packs);
   const lost = lostManifests(result, look);

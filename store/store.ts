@@ -14,6 +14,7 @@ import {
   type Kdf,
   type OpenKeys,
   renewKeys,
+  underLaterKeys,
   unlockKeys,
   unlockWithHostKey,
 } from './keys/index.ts';
@@ -85,6 +86,8 @@ export interface OpenStoreOptions {
 export interface OpenAsHostOptions extends Pick<OpenStoreOptions, 'seams' | 'parity' | 'signal'> {
   /** The bytes of the host's key file. */
   readonly keyFile: Uint8Array;
+  /** Its path, for messages. */
+  readonly file?: string | undefined;
 }
 
 /** What stands outside a manifest's seal. */
@@ -142,10 +145,12 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const problems: StoreProblem[] = [];
   let loading: Promise<LoadedIndex> | undefined;
 
+  const inside = { backend, keys };
+
   async function load(options: Parameters<typeof loadIndex>[1] = {}): Promise<LoadedIndex> {
     // What others list may be of an epoch that began since.
     await renewKeys(backend, keys);
-    const result = await loadIndex(context, options);
+    const result = await underLaterKeys(inside, () => loadIndex(context, options));
     for (const problem of result.problems)
       if (!problems.some(known => known.object === problem.object)) problems.push(problem);
     return result;
@@ -192,7 +197,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   }): Promise<BackupSession> {
     const host = ring.self?.name ?? wanted;
     const record = { purpose: 'backup', host, startedMs: seams.clock.nowMs(), snapshots: [] } as const;
-    const live = await beginSession(context, record, { signal });
+    const live = await underLaterKeys(inside, () => beginSession(context, record, { signal }));
     try {
       const loaded = await load({ purpose: 'write', signal });
       const onCommitted = () => {
@@ -213,7 +218,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   }: Parameters<Store['beginReading']>[0]): Promise<AsyncDisposable> {
     const record = { purpose: 'read', host, startedMs: seams.clock.nowMs(), snapshots } as const;
     try {
-      const live = await beginSession(context, record, { signal });
+      const live = await underLaterKeys(inside, () => beginSession(context, record, { signal }));
       try {
         await checkUnforgotten(context, snapshots, { signal });
       } catch (error) {
@@ -231,7 +236,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     id: SnapshotId,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Manifest> {
-    const found = await readManifest(context, id, options);
+    const found = await underLaterKeys(inside, () => readManifest(context, id, options));
     if (found !== undefined && !(await listForgottenIds(context, options)).has(id)) return found;
     throw storeError(
       'SNAPSHOT_UNKNOWN',
@@ -262,7 +267,10 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     get,
     beginBackup,
     beginReading,
-    snapshots: options => readSnapshots(context, options),
+    snapshots: options => {
+      const read = (id: SnapshotId) => underLaterKeys(inside, () => readManifest(context, id, options));
+      return readSnapshots(context, { ...options, read });
+    },
     clearParts: options => readClearParts(context, options),
     manifest,
     resolve: (text, options) => resolveSnapshot(context, text, options),

@@ -4,7 +4,7 @@ import type { ChunkRef, ChunkSource } from './content.ts';
 import { recordDamage } from './damage.ts';
 import { isStoreError } from './errors.ts';
 import { fromHex, type PackId, type SnapshotId } from './ids.ts';
-import { writeOnly } from './keys/index.ts';
+import { underLaterKeys, writeOnly } from './keys/index.ts';
 import { readLedger } from './ledger.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
@@ -91,8 +91,13 @@ export interface VerifyResult {
  * beside a prune opens a session for reading first.
  */
 export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const { context } = insideOf(store);
+  const { context, keys } = insideOf(store);
   if (store.host !== undefined) throw writeOnly(store.host, 'what a verification needs');
+  return underLaterKeys({ backend: context.backend, keys }, () => verifyUndisturbed(store, options));
+}
+
+async function verifyUndisturbed(store: Store, options: VerifyOptions): Promise<VerifyResult> {
+  const { context } = insideOf(store);
   const { signal, noteAs, noteDetail = null } = options;
   const notes = new VerifyNotes(store, { host: noteAs, detail: noteDetail });
   const budget = budgetOf(context.seams.clock, options.maxDurationMs);

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { fromHex, hex, type SnapshotId } from './ids.ts';
+import { underLaterKeys } from './keys/index.ts';
 import { listKeys, ringName } from './keys/layout.ts';
 import { decodeClearPart, manifestBytesMax, manifestName } from './manifest.ts';
 import { isForgotten, listForgottenIds, listManifestIds, readAhead } from './manifests.ts';
@@ -35,8 +36,30 @@ export interface Contradiction {
   readonly state: string;
 }
 
+/** What of the keys went back since. Needs no key, so that it can be said of a store that cannot be read. */
+export async function keysContradiction(
+  store: Store,
+  seen: Witness,
+  { signal }: CallOptions = {},
+): Promise<Contradiction[]> {
+  const { ringNumbers } = await listKeys(insideOf(store).context.backend, signal ? { signal } : {});
+  return ringsBack(seen, ringNumbers.at(-1) ?? 0);
+}
+
+function ringsBack(seen: Witness, ring: number): Contradiction[] {
+  if (ring >= seen.ring) return [];
+  return [
+    { object: ringName(seen.ring), state: `It was there, and the newest now is ${ring}: the keys went back` },
+  ];
+}
+
 /** Looks at what a witness is to hold. Opens no manifest, so that a write-only host can, too. */
 export async function takeWitness(store: Store, options: CallOptions = {}): Promise<Witness> {
+  const { context, keys } = insideOf(store);
+  return underLaterKeys({ backend: context.backend, keys }, () => lookNow(store, options));
+}
+
+async function lookNow(store: Store, options: CallOptions): Promise<Witness> {
   const { context } = insideOf(store);
   const { backend, ring } = context;
   const { signal } = options;
@@ -89,12 +112,7 @@ export async function contradictions(
       object: generationName(seen.generation),
       state: `It was there, and the newest now is ${now.generation}: the store went back`,
     });
-  if (now.ring < seen.ring)
-    found.push({
-      object: ringName(seen.ring),
-      state: `It was there, and the newest now is ${now.ring}: the keys went back`,
-    });
-  return found;
+  return [...found, ...ringsBack(seen, now.ring)];
 }
 
 function newestOf({ snapshots }: Witness): ReadonlyMap<string, number> {

@@ -8,6 +8,7 @@ import {
   type HoldUntil,
   type LatchToken,
 } from '../../engine/index.ts';
+import { oldHostKey, type Store } from '../../store/index.ts';
 import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -44,7 +45,8 @@ async function tryOut(context: Context): Promise<number> {
   const { seams, signal, backupSeams } = context;
   const home = settings.home && { ...settings.home, ...backupSeams?.home };
   const found = await dryRun({ ...settings, home, store, seams, signal });
-  context.output.result(estimateToJson(found, settings.instance), estimateToText(found, settings.instance));
+  const told = { instance: settings.instance, isParentKnown: store.host === undefined };
+  context.output.result(estimateToJson(found, told), estimateToText(found, told));
   return exitCodes.done;
 }
 
@@ -58,6 +60,7 @@ async function backUp(
   const { app } = settings;
   await using _connections = { [Symbol.asyncDispose]: () => app.close() };
   const { seams, signal } = context;
+  await warnOfOldKey(context, store);
   const home = settings.home && { ...settings.home, ...context.backupSeams?.home };
   const summary = await backUpPair({
     ...settings,
@@ -99,6 +102,12 @@ async function backUp(
   ];
   context.output.result(toJson(summary, settings.instance), text.join('\n'));
   return isWhole ? exitCodes.done : exitCodes.incomplete;
+}
+
+/** The backup goes on: one that a former holder of keys can read is better than none. */
+async function warnOfOldKey({ signal, output }: Context, store: Store): Promise<void> {
+  const old = await oldHostKey(store, { signal });
+  if (old !== undefined) output.warning(`${old.found}. ${old.remedy}`);
 }
 
 const clockWarning =
@@ -169,15 +178,22 @@ function toText(summary: BackupSummary, instance: string): string {
   ].join('\n');
 }
 
+interface Told {
+  readonly instance: string;
+  /** A host that may write only knows it from its cache alone, which a dry run leaves alone. */
+  readonly isParentKnown: boolean;
+}
+
 function estimateToJson(
   { parent, home, database, commands, durationMs }: DryRun,
-  instance: string,
+  { instance, isParentKnown }: Told,
 ): Record<string, unknown> {
   return {
     messageType: 'summary',
     dryRun: true,
     snapshot: null,
     parent,
+    parentKnown: isParentKnown,
     instance,
     durationMs,
     home,
@@ -186,9 +202,15 @@ function estimateToJson(
   };
 }
 
-function estimateToText({ parent, home, database, commands }: DryRun, instance: string): string {
+function estimateToText(
+  { parent, home, database, commands }: DryRun,
+  { instance, isParentKnown }: Told,
+): string {
+  const base = isParentKnown
+    ? `A backup of ${instance} would build on ${parent?.slice(0, 8) ?? 'nothing: it is the first'}`
+    : `What a backup of ${instance} would build on a dry run does not know with a key that may write only: everything counts as changed`;
   return [
-    `Nothing was locked or written. A backup of ${instance} would build on ${parent?.slice(0, 8) ?? 'nothing: it is the first'}`,
+    `Nothing was locked or written. ${base}`,
     ...(home
       ? [
           `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${counted(home.changed, 'file')} to read, ${size(home.changedBytes)}`,

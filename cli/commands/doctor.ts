@@ -43,11 +43,19 @@ export const doctor: Command<DoctorWishes> = async (context, { mend }) => {
 
 type Settings = Pick<
   DoctorOptions,
-  'secrets' | 'instance' | 'store' | 'home' | 'isBitbucket' | 'database' | 'openApp' | 'applicationUrl'
+  | 'secrets'
+  | 'instance'
+  | 'store'
+  | 'witness'
+  | 'home'
+  | 'isBitbucket'
+  | 'database'
+  | 'openApp'
+  | 'applicationUrl'
 >;
 
 const nothing: Settings = {
-  ...{ secrets: [], instance: null, store: null, home: null, database: null },
+  ...{ secrets: [], instance: null, store: null, witness: null, home: null, database: null },
   ...{ openApp: null, applicationUrl: null, isBitbucket: false },
 };
 
@@ -75,6 +83,7 @@ function lookAtConfiguration(context: Context): { settings: Settings; findings: 
       ...storeOf(context),
       secrets: secretsOf(context, config),
       instance: instanceOf(values),
+      witness: values.witness ?? null,
       home: part({ home })?.home ?? null,
       isBitbucket: app?.type === 'bitbucket',
       database: part({ database })?.database ?? null,

@@ -47,7 +47,10 @@ export const status: Command<StatusOptions> = async (context, options) => {
     warnings: [...warnings, ...stored.warnings, ...stored.instances.flatMap(one => one.warnings)],
   };
   const read = { isStoreRead: stored.error === undefined };
-  context.output.result(toJson(found, read), statusText(found, read));
+  context.output.result(
+    toJson(found, read),
+    statusText(found, { isStoreRead: read.isStoreRead && !stored.isUnknown }),
+  );
   if (stored.error !== undefined) throw stored.error;
   // Nothing at all is too old, too.
   const isNone = maxAgeMs !== undefined && found.instances.length === 0;
@@ -111,6 +114,8 @@ interface Stored {
   readonly instances: readonly InstanceState[];
   readonly warnings: readonly string[];
   readonly isDamaged: boolean;
+  /** The key at hand does not tell what is there. */
+  readonly isUnknown?: true;
   /** Why the store could not be read. */
   readonly error?: unknown;
 }
@@ -129,7 +134,7 @@ async function instanceStates(
     await using store = await openConfiguredStore(context);
     if (store.host !== undefined && wish.maxAgeMs === undefined) {
       const text = `What ${store.location} holds is not known here: the key of ${store.host} may write only`;
-      return { instances: [], warnings: [text], isDamaged: false };
+      return { instances: [], warnings: [text], isDamaged: false, isUnknown: true };
     }
     const onDamage = (_id: string, { message }: Error) => void warnings.push(message);
     snapshots = await listSnapshots(store, { instance: wish.instance, onDamage });

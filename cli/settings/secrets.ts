@@ -36,12 +36,15 @@ export async function readPassphrase(
 }
 
 /** The key file of a write-only host, where one is named and no passphrase takes its place. */
-export function readKeyFile(context: Context): Uint8Array | undefined {
+export function readKeyFile(
+  context: Context,
+): { readonly keyFile: Uint8Array; readonly file: string } | undefined {
   const { env, cwd } = context;
   const named = ['STILLPOINT_PASSPHRASE', 'STILLPOINT_PASSPHRASE_FILE', 'STILLPOINT_PASSPHRASE_COMMAND'];
   if (named.some(name => env[name])) return undefined;
   const fromEnv = env['STILLPOINT_KEY_FILE'];
-  if (fromEnv) return readWhole(resolve(cwd, fromEnv), 'the key of this host');
+  const read = (path: string) => ({ keyFile: readWhole(path, 'the key of this host'), file: path });
+  if (fromEnv) return read(resolve(cwd, fromEnv));
   const config = context.config();
   const file = config?.values.keyFile;
   if (file !== undefined && (config?.values.passphraseFile || config?.values.passphraseCommand))
@@ -52,7 +55,7 @@ export function readKeyFile(context: Context): Uint8Array | undefined {
         remedy: 'On a host that may write only, leave the passphrase out; elsewhere, the keyFile.',
       },
     );
-  return file === undefined ? undefined : readWhole(file, 'the key of this host');
+  return file === undefined ? undefined : read(file);
 }
 
 /** The bytes of a file that only its owner should read. */

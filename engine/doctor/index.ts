@@ -23,6 +23,7 @@ import { checkSentinel } from './sentinel.ts';
 import { checkStoreContent } from './store-content.ts';
 import { checkStorePlace } from './store-place.ts';
 import { checkUnits } from './units/index.ts';
+import { checkWitnessPlace } from './witness.ts';
 
 export { failed, good } from './finding.ts';
 export type { SecretFile } from './secrets.ts';
@@ -40,6 +41,8 @@ export interface DoctorOptions {
   readonly cacheDir: string;
   readonly instance: string | null;
   readonly store: { readonly place: string; readonly open: () => Promise<Store> } | null;
+  /** The file that remembers what was in the store; null: none is kept. */
+  readonly witness: string | null;
   readonly home: HomeSettings | null;
   /** Whether home and database are to be those of a Bitbucket. */
   readonly isBitbucket: boolean;
@@ -74,6 +77,9 @@ function checksFor(options: DoctorOptions): Check[] {
     checkStateFolder({ ...folder, folder: stateDir }),
     checkCacheFolder({ ...folder, folder: cacheDir }),
     ...checksOfStore(options),
+    ...(options.witness
+      ? [checkWitnessPlace({ file: options.witness, place: options.store?.place ?? null })]
+      : []),
     ...(options.isBitbucket
       ? [checkPlaces({ home: home?.root ?? null, databaseUrl: database?.url ?? null })]
       : []),

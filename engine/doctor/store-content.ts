@@ -1,4 +1,4 @@
-import type { Clock, Store } from '../../store/index.ts';
+import { type Clock, oldHostKey, type Store } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
 import { listSnapshots } from '../snapshots.ts';
 import type { Check } from './check.ts';
@@ -49,7 +49,8 @@ async function judgeAsHost(name: string, store: Store, options: StoreContentOpti
   let own = 0;
   for await (const { host } of store.clearParts()) if (host === store.host) own += 1;
   const opens = `${store.location} opens with the key of ${store.host}, which may write only; ${own} of its snapshots are there`;
-  return [good(name, opens), ...(await judgeSpace(name, [], options))];
+  const old = await oldHostKey(store);
+  return [good(name, opens), ...(old ? [warn(name, old)] : []), ...(await judgeSpace(name, [], options))];
 }
 
 function judgeTimes(

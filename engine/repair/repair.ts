@@ -3,6 +3,7 @@ import {
   beginRepair,
   type ChunkRef,
   type ForgottenLost,
+  isBeyondUs,
   isStoreError,
   type LeftDamage,
   type Mended,
@@ -128,7 +129,7 @@ async function statesOf(
       const { list, more, refs } = await findLosses(snapshot, salvage);
       states.push({ snapshot, losses: list, more, refs, failure: undefined });
     } catch (error) {
-      if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+      if (!isStoreError(error) || isBeyondUs(error)) throw error;
       states.push({ snapshot, losses: [], more: 0, refs: [], failure: error });
     }
   }

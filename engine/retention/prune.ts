@@ -1,6 +1,7 @@
 import {
   beginPrune,
   type Clock,
+  isBeyondUs,
   isForbidden,
   isStoreError,
   type Pending,
@@ -190,8 +191,8 @@ function groupOf({ instance, host, isWriteOnly }: Snapshot): string {
 async function readableSnapshots(store: Store): Promise<Snapshot[]> {
   const damaged: SnapshotId[] = [];
   const onDamage = (id: SnapshotId, error: Error) => {
-    // What this user may not read is whole for all that anybody knows: rights are to be mended, and nothing forgotten.
-    if (isForbidden(error)) throw error;
+    // Whole for all that anybody knows: rights or keys are to be mended, and nothing forgotten.
+    if (isForbidden(error) || isBeyondUs(error)) throw error;
     damaged.push(id);
   };
   const snapshots = await listSnapshots(store, { onDamage });

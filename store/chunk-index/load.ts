@@ -1,5 +1,5 @@
 import type { StoreContext } from '../context.ts';
-import { isStoreError, type StillpointError, storeError } from '../errors.ts';
+import { isBeyondUs, isStoreError, type StillpointError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { chunkRowBytes, type PackRow, packName } from '../pack/row.ts';
@@ -229,7 +229,7 @@ export async function readPart(
     // A host says what it wrote, and nothing of what others did.
     return host === undefined ? { ...part, host } : { ...part, host, replaces: [], written: undefined };
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isStoreError(error) || isBeyondUs(error)) throw error;
     return error;
   }
 }

@@ -1,5 +1,5 @@
 import type { StoreContext } from '../context.ts';
-import { isStoreError } from '../errors.ts';
+import { isBeyondUs, isStoreError } from '../errors.ts';
 import { hex, type PackId } from '../ids.ts';
 import type { Generations } from '../protocol/generations.ts';
 import { type DamageRecord, damageRecord } from '../protocol/records.ts';
@@ -97,7 +97,7 @@ export async function tolerate(
   try {
     await read();
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isStoreError(error) || isBeyondUs(error)) throw error;
     problems.push({ object, error });
   }
 }

@@ -1,6 +1,6 @@
 import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { type Fields, fieldsOf } from '../cbor-fields.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import type { Blake3 } from '../hash.ts';
 import { fromHex, hex, type StoreId } from '../ids.ts';
 import { recipientPublicKey } from '../seal/index.ts';
@@ -23,6 +23,8 @@ export interface HostKey {
   /** BLAKE3-256 of the file `config`, whose MAC this host has no key for. */
   readonly configHash: Uint8Array;
   readonly createdMs: number;
+  /** Number of the ring key in use when this was made: a later one in the store tells that the keys were rotated since. */
+  readonly ringKeyNumber?: number;
 }
 
 export interface HostEpoch {
@@ -60,28 +62,47 @@ export function encodeHostKey(key: HostKey, blake3: Blake3): Uint8Array {
   return new Uint8Array(Buffer.concat([body, blake3.hash(body).subarray(0, checkBytes)]));
 }
 
-/** Wrong checksum: STORE_DAMAGED. Right, but of another version: STORE_NEWER. */
-export function decodeHostKey(bytes: Uint8Array, blake3: Blake3): HostKey {
+/** What is no key file, or not as it was written: STORE_WRONG_KEY. Whole, but of another version: STORE_NEWER. `file` is for the message. */
+export function decodeHostKey(
+  bytes: Uint8Array,
+  blake3: Blake3,
+  { file }: { readonly file?: string | undefined } = {},
+): HostKey {
+  const what = file === undefined ? 'the host key' : `the host key ${file}`;
   const body = bytes.subarray(0, -checkBytes);
   const check = blake3.hash(body).subarray(0, checkBytes);
   if (bytes.length < headBytes + checkBytes || Buffer.compare(check, bytes.subarray(-checkBytes)) !== 0) {
-    throw storeError('STORE_DAMAGED', 'Cannot read the host key: it does not match its checksum');
+    throw notOne(
+      what,
+      bytes.length === 0 ? 'the file is empty' : 'it is cut short, was changed, or is another file',
+    );
   }
   if (Buffer.compare(magic, body.subarray(0, 4)) !== 0) {
-    throw storeError('STORE_DAMAGED', 'Cannot read the host key: the file is none');
+    throw notOne(what, 'the file is none');
   }
   if (body[4] !== hostKeyVersion || body[5] !== 0 || body[6] !== 0 || body[7] !== 0) {
     throw storeError(
       'STORE_NEWER',
-      `Cannot read the host key: its version is ${body[4]}, and this program knows 1`,
+      `Cannot read ${what}: its version is ${body[4]}, and this program knows 1`,
       {
         remedy: 'Use a newer Stillpoint on this host.',
       },
     );
   }
-  return readHostKey(
-    fieldsOf(decodeCbor(body.subarray(headBytes), { what: 'the host key' }), 'the host key'),
-  );
+  try {
+    return readHostKey(fieldsOf(decodeCbor(body.subarray(headBytes), { what }), what));
+  } catch (error) {
+    if (!isStoreError(error) || error.code !== 'STORE_DAMAGED') throw error;
+    throw notOne(what, error.message);
+  }
+}
+
+/** A file of the host's own: nothing of the store is damaged. */
+function notOne(what: string, state: string): Error {
+  return storeError('STORE_WRONG_KEY', `Cannot read ${what}: ${state}`, {
+    remedy:
+      'Bring a new one from where the passphrase is: `stillpoint keys add --write-only --renew FILE -o NEW` makes it from a whole copy of this one; without a copy, `stillpoint keys remove --host NAME` and add the host again.',
+  });
 }
 
 function hostKeyValue(key: HostKey): CborValue {
@@ -112,6 +133,7 @@ function hostKeyValue(key: HostKey): CborValue {
     ],
     [6, key.configHash],
     [7, key.createdMs],
+    ...(key.ringKeyNumber === undefined ? [] : [[8, key.ringKeyNumber] as const]),
   ]);
 }
 
@@ -134,5 +156,6 @@ function readHostKey(fields: Fields): HostKey {
     }),
     configHash: fields.bytes(6, 32),
     createdMs: fields.integer(7),
+    ...(fields.has(8) ? { ringKeyNumber: fields.integer(8, 1) } : {}),
   };
 }

@@ -38,6 +38,7 @@ export async function newHost(
     name,
     publicKey: signerFrom(signingSeed).publicKey,
     fromEpoch: ring.epoch,
+    keyEpoch: ring.epoch,
     createdMs,
   };
   return {
@@ -46,21 +47,36 @@ export async function newHost(
   };
 }
 
-/** A key file for the same host with the keys of every epoch until now. STORE_HOST_REFUSED unless it is listed. */
+/**
+ * A key file for the same host with the keys of every epoch until now; listing it notes that it has them. STORE_HOST_REFUSED
+ * unless the host is listed.
+ */
 export async function renewHost(
   context: KeyContext,
   keys: OpenKeys,
-  { keyFile, call }: { readonly keyFile: Uint8Array; readonly call: CallOptions },
-): Promise<{ readonly name: string; readonly keyFile: Uint8Array }> {
+  {
+    keyFile,
+    file,
+    call,
+  }: { readonly keyFile: Uint8Array; readonly file?: string | undefined; readonly call: CallOptions },
+): Promise<NewHost & { readonly name: string }> {
   const { ring } = context;
-  const { storeId, name, signingSeed, createdMs } = decodeHostKey(keyFile, ring.blake3);
+  const { storeId, name, signingSeed, createdMs } = decodeHostKey(keyFile, ring.blake3, { file });
   const { publicKey } = signerFrom(signingSeed);
   const listed = keys.body.hosts.find(host => Buffer.compare(host.publicKey, publicKey) === 0);
   if (storeId !== ring.storeId || listed === undefined || listed.untilEpoch !== undefined)
     throw refused(`Cannot renew the key file of ${name}: this store does not list it, or has dismissed it`, {
       remedy: 'See `stillpoint keys list`, and add the host with another name.',
     });
-  return { name, keyFile: await keyFileOf(context, keys, { name, signingSeed, createdMs, call }) };
+  const keyEpoch = ring.epoch;
+  const hosts = keys.body.hosts.map(host => (host === listed ? { ...host, keyEpoch } : host));
+  return {
+    name,
+    keyFile: await keyFileOf(context, keys, { name, signingSeed, createdMs, call }),
+    async list() {
+      if (listed.keyEpoch !== keyEpoch) await putRing(context, keys, { body: { ...keys.body, hosts }, call });
+    },
+  };
 }
 
 /**
@@ -126,6 +142,7 @@ async function keyFileOf(
     epochs: keys.body.epochs.map(({ number }) => hostEpochFrom(ring, number)),
     configHash: ring.blake3.hash(config),
     createdMs,
+    ringKeyNumber: keys.ringKey.number,
   };
   return encodeHostKey(key, ring.blake3);
 }

@@ -32,6 +32,8 @@ export interface KeyHost {
   readonly fromEpoch: number;
   /** The last epoch that its signature counts in, if it was dismissed. */
   readonly untilEpoch: number | undefined;
+  /** Whether its key file is older than the newest epoch, as far as was noted: what it writes is of an epoch before. */
+  readonly isToRenew: boolean;
   readonly createdMs: number;
 }
 
@@ -64,9 +66,10 @@ export async function reportKeys(
     ringNumber: keys.ringNumber,
     ringKeyNumber: keys.ringKey.number,
     epochs: keys.body.epochs.map(({ number, createdMs }) => ({ number, createdMs })),
-    hosts: keys.body.hosts.map(({ publicKey, untilEpoch, ...host }) => ({
+    hosts: keys.body.hosts.map(({ publicKey, untilEpoch, keyEpoch, ...host }) => ({
       ...host,
       untilEpoch,
+      isToRenew: untilEpoch === undefined && (keyEpoch ?? host.fromEpoch) < ring.epoch,
       fingerprint: hex(blake3.hash(publicKey).subarray(0, fingerprintBytes)),
     })),
     slots: slots

@@ -42,6 +42,8 @@ export interface HostRecord {
   /** … to here, if it was dismissed. */
   readonly untilEpoch?: number;
   readonly createdMs: number;
+  /** The last epoch that the newest of its key files has keys of, where that was noted. */
+  readonly keyEpoch?: number;
 }
 
 /** The opened keys of a store. */
@@ -51,7 +53,12 @@ export interface KeyRing extends SealKeys {
   readonly domain: DomainSecrets;
   readonly hosts: readonly HostRecord[];
   /** Set where these are the keys of a write-only host: it signs as itself, and opens nothing but the index and the protocol. */
-  readonly self?: { readonly name: string; readonly signer: Signer };
+  readonly self?: {
+    readonly name: string;
+    readonly signer: Signer;
+    /** In use when the key file was made. */
+    readonly ringKeyNumber: number | undefined;
+  };
   /** STORE_DAMAGED for an epoch that never was. */
   epochSecret(epoch: number): Uint8Array;
   /** A key that never rotates, 32 bytes by default. For cuts: `cutsFrom((label, length) => domainKey('chunker/' + label, length))`. */
@@ -190,6 +197,7 @@ function hostValue(host: HostRecord): CborValue {
     [3, host.fromEpoch],
     ...(host.untilEpoch === undefined ? [] : [[4, host.untilEpoch] as const]),
     [5, host.createdMs],
+    ...(host.keyEpoch === undefined ? [] : [[6, host.keyEpoch] as const]),
   ]);
 }
 
@@ -241,5 +249,6 @@ function readHost(host: Fields): HostRecord {
     fromEpoch: host.integer(3, 1),
     ...(host.has(4) ? { untilEpoch: host.integer(4, 1) } : {}),
     createdMs: host.integer(5),
+    ...(host.has(6) ? { keyEpoch: host.integer(6, 1) } : {}),
   };
 }

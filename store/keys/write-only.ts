@@ -2,22 +2,26 @@ import type { Backend, CallOptions } from '../backend/backend.ts';
 import { configBytesMax, configName, decodeConfig } from '../config.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import { type Blake3, loadBlake3 } from '../hash.ts';
-import { type Purpose, signerFrom } from '../seal/index.ts';
+import { decodeHeader, type Purpose, signerFrom } from '../seal/index.ts';
 import { type DomainSecrets, derive, domainKeyFrom } from './hierarchy.ts';
 import { decodeHostKey, type HostEpoch, type HostKey } from './host-key.ts';
-import type { OpenKeys } from './layout.ts';
+import { listKeys, type OpenKeys, ringBytesMax, ringName } from './layout.ts';
 import type { HostRecord, KeyRing } from './ring.ts';
 
 /**
  * Opens a store with the key file of a write-only host. STORE_MISSING; STORE_WRONG_KEY where the file is of another store;
- * STORE_DAMAGED, STORE_NEWER of the file or of the store.
+ * or none; STORE_DAMAGED of the store, STORE_NEWER of either.
  */
 export async function unlockWithHostKey(
   backend: Backend,
-  { keyFile, signal }: CallOptions & { readonly keyFile: Uint8Array },
+  {
+    keyFile,
+    file,
+    signal,
+  }: CallOptions & { readonly keyFile: Uint8Array; readonly file?: string | undefined },
 ): Promise<OpenKeys> {
   const blake3 = await loadBlake3();
-  const key = decodeHostKey(keyFile, blake3);
+  const key = decodeHostKey(keyFile, blake3, { file });
   const bytes = await readConfigBytes(backend, signal === undefined ? {} : { signal });
   const { config } = decodeConfig(bytes, blake3);
   if (config.storeId !== key.storeId)
@@ -94,7 +98,7 @@ export function hostRing(key: HostKey, blake3: Blake3): KeyRing {
     epoch: newest.number,
     domain,
     hosts: [own],
-    self: { name: key.name, signer },
+    self: { name: key.name, signer, ringKeyNumber: key.ringKeyNumber },
     epochSecret() {
       throw writeOnly(key.name, 'an epoch’s secret');
     },
@@ -125,6 +129,31 @@ function recipientOf(epoch: HostEpoch, purpose: Purpose): Uint8Array | undefined
   return purpose === 'metadata' ? epoch.metadataRecipient : undefined;
 }
 
+/** How a key file is made anew. */
+export const renewCommand = '`stillpoint keys add --write-only --renew FILE -o NEW`';
+
+/**
+ * Whether the keys were rotated since a host's key file was made: the store has a ring under a later ring key, whose number
+ * stands in clear. A change without a new ring key tells nothing here, and neither does a key file without that number.
+ */
+export async function isHostKeyOld(
+  { backend, ring }: { readonly backend: Backend; readonly ring: KeyRing },
+  call: CallOptions,
+): Promise<boolean> {
+  const known = ring.self?.ringKeyNumber;
+  if (known === undefined) return false;
+  const newest = (await listKeys(backend, call)).ringNumbers.at(-1);
+  if (newest === undefined) return false;
+  const name = ringName(newest);
+  const bytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
+  try {
+    return decodeHeader(bytes, ring.blake3, name).epoch > known;
+  } catch (error) {
+    if (isStoreError(error)) return false; // junk that anybody may have put there tells nothing
+    throw error;
+  }
+}
+
 /** What a write-only host cannot do, and who can. */
 export function writeOnly(host: string, what: string): Error {
   return storeError('STORE_WRITE_ONLY', `Cannot open ${what}: the key of ${host} may write only`, {
@@ -135,11 +164,10 @@ export function writeOnly(host: string, what: string): Error {
 
 function outdated({ name }: HostKey, epoch: number): Error {
   return storeError(
-    'STORE_NEWER',
+    'STORE_KEY_OLD',
     `Cannot open what was written in epoch ${epoch}: the key of ${name} is older`,
     {
-      remedy:
-        'The keys of the store were changed: who holds the passphrase makes a new key file with `stillpoint keys add --write-only`.',
+      remedy: `The keys of the store were changed since the key file was made. Renew it where the passphrase is: ${renewCommand}.`,
       context: { host: name, epoch },
     },
   );

@@ -1,5 +1,5 @@
 import type { StoreContext } from '../context.ts';
-import { isStoreError, storeError } from '../errors.ts';
+import { isBeyondUs, isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { isUntrusted, mayHostsWrite, openRecord } from '../record.ts';
 import type { ObjectKind } from '../seal/index.ts';
@@ -120,8 +120,7 @@ async function unlessReading<T>(
   try {
     return await read();
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER' || error.code === 'STORE_READ_FAILED')
-      throw error;
+    if (!isStoreError(error) || isBeyondUs(error) || error.code === 'STORE_READ_FAILED') throw error;
     if (reading !== 'lenient')
       throw storeError('STORE_DAMAGED', `Cannot write to ${backend.location}: ${error.message}`, {
         remedy: `Nobody who may prune made it so. Find out which host did, dismiss it with \`stillpoint keys remove\`, and remove what is false below gc/.`,
@@ -240,7 +239,7 @@ async function unlessDamaged<T>(
   try {
     return await read();
   } catch (error) {
-    if (!isStoreError(error) || error.code === 'STORE_NEWER') throw error;
+    if (!isStoreError(error) || isBeyondUs(error)) throw error;
     if (reading !== 'lenient' && error.code === 'STORE_READ_FAILED') throw error; // it may be whole
     onProblem?.(name, error);
     return undefined;

@@ -225,7 +225,7 @@ function purposeKeyOf(keys: SealKeys, facts: ObjectHeader, name: string): Uint8A
       `Cannot open ${name}: it is of epoch ${facts.epoch}, the keys at hand end at ${keys.epoch}`,
       {
         remedy: 'The keys were changed since this program read them: run it again.',
-        context: { object: name },
+        context: { object: name, epoch: facts.epoch },
       },
     );
   }

@@ -211,3 +211,47 @@ test('where nothing says the passphrase it is asked for at the terminal, a new o
   assert.equal((await program(['keys', 'list'], at('two'))).code, 0);
   assert.deepEqual(failureOf(await program(['keys', 'list'], at('three'))).exit, 12);
 });
+
+test('a host’s key file that is cut, changed, empty or another file is told with its path and what to do', async () => {
+  using folder = await storeFolder();
+  answer(await folder.keys(['add', '--write-only', '--name', 'attic', '-o', 'host.key'], 'first'));
+  const whole = readFileSync(join(folder.path, 'host.key'));
+  const changed = Buffer.from(whole);
+  changed[60]! ^= 1;
+  const file = join(folder.path, 'bad.key');
+  const env = { STILLPOINT_STORE: folder.place, STILLPOINT_KEY_FILE: file };
+  for (const bytes of [
+    whole.subarray(0, 90),
+    changed,
+    Buffer.alloc(0),
+    Buffer.from('another file\n'.repeat(9)),
+  ]) {
+    writeFileSync(file, bytes);
+    const ended = await runHere(['snapshots', '--json'], { cwd: folder.path, env });
+    assert.deepEqual(failureOf(ended), { exit: 12, code: 'STORE_WRONG_KEY' });
+    assert.ok(ended.stderr.includes(file) && ended.stderr.includes('--renew'), ended.stderr);
+    assert.equal(
+      (await folder.keys(['add', '--write-only', '--renew', file, '-o', 'new'], 'first')).code,
+      12,
+    );
+  }
+});
+
+test('list says which hosts are to renew after a rotation, until they are', async () => {
+  using folder = await storeFolder();
+  answer(await folder.keys(['add', '--write-only', '--name', 'attic', '-o', 'host.key'], 'first'));
+  const toRenew = async () =>
+    (answer(await folder.keys(['list'], 'first'))['hosts'] as { toRenew: boolean }[]).map(
+      host => host.toRenew,
+    );
+  answer(await folder.keys(['rotate'], 'first'));
+  assert.deepEqual(await toRenew(), [true]);
+  answer(await folder.keys(['add', '--write-only', '--renew', 'host.key', '-o', 'new.key'], 'first'));
+  assert.deepEqual(await toRenew(), [false]);
+  const text = await runHere(['status'], {
+    cwd: folder.path,
+    env: { STILLPOINT_STORE: folder.place, STILLPOINT_KEY_FILE: 'new.key' },
+  });
+  assert.equal(text.code, 0, text.stderr);
+  assert.doesNotMatch(text.stdout, /No snapshots/);
+});

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkWitnessPlace } from '../../engine/doctor/witness.ts';
 import { checkWitness, updateWitness } from '../../engine/witness.ts';
 import {
   forgetSnapshot,
@@ -14,6 +15,7 @@ import {
 } from '../../store/index.ts';
 import { sealRecord } from '../../store/record.ts';
 import { insideOf } from '../../store/store.ts';
+import { statesOf } from '../helpers/findings.ts';
 import { prune } from '../helpers/prune-rig.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { commitFiles } from '../helpers/small-store.ts';
@@ -137,4 +139,24 @@ test('a host that may write only keeps a witness of its own', async () => {
   assert.deepEqual(await updateWitness(host, { file }), []);
   await backend.delete(`manifests/${id}`);
   assert.deepEqual(await found(host, file), [`witness manifests/${id}`]);
+});
+
+test('a witness inside the store is refused, also by way of a link', async () => {
+  using scratch = scratchFolder();
+  const place = join(scratch.path, 'store');
+  mkdirSync(place);
+  symlinkSync(place, join(scratch.path, 'link'));
+  const backend = memoryBackend({ location: place });
+  const store = await makeStore({ backend });
+  const isRefused = { code: 'USAGE' };
+  const states = (file: string) => statesOf(checkWitnessPlace({ file, place }));
+  for (const file of [join(place, 'witness'), join(scratch.path, 'link', 'keys', 'witness')]) {
+    await assert.rejects(checkWitness(store, { file }), isRefused, file);
+    assert.equal((await updateWitness(store, { file })).length, 1);
+    assert.deepEqual(await states(file), ['failed']);
+  }
+  const beside = join(scratch.path, 'store-witness');
+  assert.deepEqual(await updateWitness(store, { file: beside }), []);
+  assert.deepEqual(await states(beside), ['ok']);
+  assert.deepEqual(await states(join(scratch.path, 'nowhere', 'witness')), ['failed']);
 });

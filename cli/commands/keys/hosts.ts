@@ -59,8 +59,9 @@ async function makeAnew(
   { from, file }: { readonly from: string; readonly file: string },
 ): Promise<string> {
   const old = readWhole(from, 'the key of the host');
-  const { name, keyFile } = await renewWriteOnlyHost(store, { keyFile: old, signal });
+  const { name, keyFile, list } = await renewWriteOnlyHost(store, { keyFile: old, file: from, signal });
   await writeKeyFile(file, keyFile);
+  await list();
   return name;
 }
 

@@ -40,10 +40,11 @@ function toJson({
     ring: { number: ringNumber, ringKey: ringKeyNumber },
     epochs: epochs.map(({ number, createdMs }) => ({ number, createdAt: utcTime(createdMs) })),
     slots: slots.map(slotJson),
-    hosts: hosts.map(({ createdMs, untilEpoch, ...host }) => ({
+    hosts: hosts.map(({ createdMs, untilEpoch, isToRenew, ...host }) => ({
       ...host,
       untilEpoch: untilEpoch ?? null,
       dismissed: untilEpoch !== undefined,
+      toRenew: isToRenew,
       createdAt: utcTime(createdMs),
     })),
     problems,
@@ -71,13 +72,14 @@ function toText(report: KeysReport): string {
     ),
   ];
   if (hosts.length > 0) {
-    const rows = hosts.map(({ name, fingerprint, fromEpoch, untilEpoch, createdMs }) => [
+    const rows = hosts.map(({ name, fingerprint, fromEpoch, untilEpoch, createdMs, isToRenew }) => [
       name,
       fingerprint,
       untilEpoch === undefined ? `from ${fromEpoch}` : `${fromEpoch} to ${untilEpoch}, dismissed`,
       localTime(createdMs),
+      isToRenew ? 'to renew: its key file is older than the newest epoch' : '',
     ]);
-    parts.push(table(['write-only host', 'public key', 'epochs', 'made'], rows));
+    parts.push(table(['write-only host', 'public key', 'epochs', 'made', ''], rows));
   }
   return parts.join('\n\n');
 }

@@ -10,7 +10,7 @@ export interface RemoveOptions {
 const doesNotRevoke =
   'This does not revoke: whoever opened the store with it may have kept the ring key, and a copy of the slot still gives it. To keep from them what is written from now on, run `stillpoint keys rotate`.';
 
-/** Removes a slot: its passphrase opens the store no more. */
+/** Removes a slot. Whether its passphrase opens another nobody can tell who does not have it. */
 export const removeSlot: Command<RemoveOptions> = async (context, options) => {
   if (options.slot === undefined) {
     throw engineError('USAGE', 'Cannot remove a key slot: none was named', {
@@ -25,7 +25,7 @@ export const removeSlot: Command<RemoveOptions> = async (context, options) => {
   await removeKeySlot(store, id, { signal });
   context.output.result(
     { messageType: 'summary', removed: id, label, revoked: false, note: doesNotRevoke },
-    `Removed slot ${id.slice(0, 8)}${label && ` (${label})`}: its passphrase opens the store no more.\n${doesNotRevoke}`,
+    `Removed slot ${id.slice(0, 8)}${label && ` (${label})`}: it opens nothing any more. Another slot with the same passphrase would still open the store.\n${doesNotRevoke}`,
   );
   return 0;
 };

@@ -165,7 +165,7 @@ test('a dismissed host writes nothing that counts, and the others go on with a n
   // Its key file has no key of the new epoch, in which the store is read from now on.
   await assert.rejects(
     openAsHost(backend, keyFile).then(store => commitFiles(store, files)),
-    withCode('STORE_NEWER'),
+    withCode('STORE_KEY_OLD'),
   );
   await assert.rejects(renewWriteOnlyHost(anew, { keyFile }), withCode('STORE_HOST_REFUSED'));
   const renewed = await renewWriteOnlyHost(anew, { keyFile: other });
@@ -205,7 +205,7 @@ test('a key file of another store, or one that is none, opens nothing', async ()
   await assert.rejects(openAsHost(other.backend, keyFile), withCode('STORE_WRONG_KEY'));
   const broken = Uint8Array.from(keyFile);
   broken[40]! ^= 1;
-  await assert.rejects(openAsHost(other.backend, broken), withCode('STORE_DAMAGED'));
+  await assert.rejects(openAsHost(other.backend, broken), withCode('STORE_WRONG_KEY'));
   const holder = await makeStore();
   await assert.rejects(newWriteOnlyHost(holder, { name: 'key holder' }), withCode('STORE_HOST_REFUSED'));
   await assert.rejects(newWriteOnlyHost(holder, { name: '' }), withCode('STORE_HOST_REFUSED'));

@@ -194,20 +194,22 @@ test('the golden host keys are read', async () => {
   assert.deepEqual(key.epochs.at(-1), hostEpoch);
   const before = decodeHostKey(await golden('host-key.bin'), blake3);
   assert.deepEqual(before.epochs.at(-1), withoutKeyHolder(hostEpoch));
+  const noted = { ...key, ringKeyNumber: 3 };
+  assert.deepEqual(decodeHostKey(encodeHostKey(noted, blake3), blake3), noted);
 });
 
-test('a host key is damaged by any flipped bit, and newer where only its version is another', async () => {
+test('a host key is none with any flipped bit, and newer where only its version is another', async () => {
   const bytes = await golden('host-key.bin');
   for (let bit = 0; bit < bytes.length * 8; bit += 1) {
     const flipped = bytes.slice();
     flipped[bit >> 3]! ^= 1 << (bit & 7);
-    assert.throws(() => decodeHostKey(flipped, blake3), { code: 'STORE_DAMAGED' });
+    assert.throws(() => decodeHostKey(flipped, blake3), { code: 'STORE_WRONG_KEY' });
   }
   const later = bytes.slice();
   later[4] = 2;
   later.set(blake3.hash(later.subarray(0, -16)).subarray(0, 16), later.length - 16);
   assert.throws(() => decodeHostKey(later, blake3), { code: 'STORE_NEWER' });
-  assert.throws(() => decodeHostKey(new Uint8Array(5), blake3), { code: 'STORE_DAMAGED' });
+  assert.throws(() => decodeHostKey(new Uint8Array(5), blake3), { code: 'STORE_WRONG_KEY' });
 });
 
 test('kinds keep their bytes and purposes', () => {
