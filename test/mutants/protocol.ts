@@ -104,8 +104,8 @@ export const protocolMutants: readonly Mutant[] = [
       ),
       ...one(
         'prune/roots.js',
-        '    const ids = await listManifestIds(context, { signal });\n    const forgotten',
-        '    const forgotten',
+        '    const ids = await listManifestIds(context, { signal });\n    const marked',
+        '    const marked',
       ),
     ],
     caughtBy: 'schedules',
