@@ -1,0 +1,17 @@
+import type { WorkloadResult } from '../compare/result.ts';
+
+export interface WorkloadOptions {
+  /** An empty folder; the caller removes it. */
+  readonly folder: string;
+  readonly rounds: number;
+  /** Little data, for a check that all of it works. */
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly say: (line: string) => void;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly about: string;
+  run(options: WorkloadOptions): Promise<WorkloadResult>;
+}
