@@ -1,5 +1,7 @@
 import {
+  type ChunkClass,
   type ChunkId,
+  type ChunkSource,
   type Clock,
   type Content,
   type Entry,
@@ -43,6 +45,9 @@ export interface TreeBase {
   readonly nodes: ReadonlyMap<number, readonly BaseNode[]>;
   /** True when a new snapshot may depend on every node. */
   readonly isWhole: boolean;
+  readonly source: ChunkSource;
+  /** Whether a new snapshot may depend on a chunk. */
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
 }
 
 interface LoadContext {
@@ -172,6 +177,8 @@ class BaseLoader {
       rootBody: this.#root.body,
       nodes: this.#nodes,
       isWhole: this.#deniedFrom < 0,
+      source: this.#base.source,
+      has: (id, chunkClass) => this.#base.has(id, chunkClass),
     };
   }
 

@@ -1,5 +1,7 @@
 import type { Cuts } from '../../chunker/index.ts';
 import type { ChunkSink } from '../../store/index.ts';
+import type { TreeBase } from './base.ts';
+import { type PackReuse, packReuse } from './git-packs/index.ts';
 import { LinkedNames } from './links.ts';
 import type { ClockWatch } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
@@ -86,6 +88,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
   const { base, first, root, scanned } = tree;
   const names = new LinkedNames();
   const folders: number[] = [];
+  const packs = base && reuseOf(base, tree, context);
   for (const event of walk(walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
@@ -97,7 +100,8 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         scanned.push(origins.first, at, at + 1);
         if (row.broken || isMissingSubvolume(event.entry, { tree, tools })) first.setUntaken(at);
         if (isFolder(row.stats)) folders.push(at);
-        else if (isFile(row.stats)) await takeLive({ found: event.entry, at, names, table: first }, context);
+        else if (isFile(row.stats))
+          await takeLive({ found: event.entry, at, names, table: first, packs }, context);
         break;
       }
       case 'leave':
@@ -136,10 +140,20 @@ function walkOptions(tree: Tree, context: LookContext): WalkOptions {
   return base ? { ...plain, first: base.table, isSame: trustInBase(base, tree, context) } : plain;
 }
 
-async function takeLive(
-  { found, at, names, table }: { found: Found; at: number; names: LinkedNames; table: EntryTable },
-  context: LookContext,
-): Promise<void> {
+function reuseOf({ table, source, has }: TreeBase, { root }: Tree, context: LookContext): PackReuse {
+  const { sink, cuts, tools, reader } = context;
+  return packReuse({ root, table, source, has, sink, cuts, stat: tools.stat, rest: reader.rest });
+}
+
+interface Taking {
+  readonly found: Found;
+  readonly at: number;
+  readonly names: LinkedNames;
+  readonly table: EntryTable;
+  readonly packs: PackReuse | undefined;
+}
+
+async function takeLive({ found, at, names, table, packs }: Taking, context: LookContext): Promise<void> {
   const other = names.other(found.stats, { table, at });
   if (other !== undefined) {
     table.setRead(at);
@@ -149,9 +163,10 @@ async function takeLive(
   }
   const { clock } = context.tools;
   const startedMs = clock.monotonicMs();
+  const planned = await packs?.plan(found.path);
   const taken = await takeFile(found.path, context.reader, {
     tries: liveTries,
-    receive: stats => storing(stats, context),
+    receive: stats => planned?.(stats) ?? storing(stats, context),
   });
   context.onRead?.(clock.monotonicMs() - startedMs);
   if (taken.kind !== 'taken') {

@@ -1,0 +1,2 @@
+export type { PackReuse } from './reuse.ts';
+export { packReuse } from './reuse.ts';
