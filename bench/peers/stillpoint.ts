@@ -4,8 +4,8 @@ import { costOf } from '../compare/cost.ts';
 import { programs } from '../rig/index.ts';
 import type { Peer } from './peer.ts';
 
-/** Ours, by the program as it is installed, with all that it does by default. */
-export function stillpoint(): Peer {
+/** Ours, by the program as it is installed, with all that it does by default; `nodeArgs` are for profiles. */
+export function stillpoint({ nodeArgs = [] }: { readonly nodeArgs?: readonly string[] } = {}): Peer {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     readonly version: string;
   };
@@ -24,7 +24,7 @@ export function stillpoint(): Peer {
         STILLPOINT_CACHE_DIR: join(folder, 'cache'),
       };
       const run = (...args: string[]) =>
-        costOf([process.execPath, programs.stillpoint, ...args], { cwd: folder, env });
+        costOf([process.execPath, ...nodeArgs, programs.stillpoint, ...args], { cwd: folder, env });
       const configure = (home: string) =>
         writeFileSync(
           config,

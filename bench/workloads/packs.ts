@@ -20,10 +20,7 @@ export const packs: Workload = {
   async run(options) {
     const startedMs = performance.now();
     const source = join(options.folder, 'home');
-    const wanted = options.quick ? bytesQuick : bytesAll;
-    const dice = rollDice(options.seed);
-    for (let i = 0; i < repositories; i += 1)
-      await makeRepository(join(source, `${i}`), { dice, bytes: wanted / repositories });
+    await makePacks(source, { bytes: options.quick ? bytesQuick : bytesAll, seed: options.seed });
     const better = (than: string, factor: number) => ({ kind: 'times-better', than, factor }) as const;
     const steps = await measureFiles(source, {
       ...options,
@@ -42,6 +39,16 @@ export const packs: Workload = {
     };
   },
 };
+
+/** Ten repositories of about so many bytes together. */
+export async function makePacks(
+  folder: string,
+  { bytes, seed }: { readonly bytes: number; readonly seed: number },
+): Promise<void> {
+  const dice = rollDice(seed);
+  for (let i = 0; i < repositories; i += 1)
+    await makeRepository(join(folder, `${i}`), { dice, bytes: bytes / repositories });
+}
 
 /** A bare repository with one pack, of blobs that are nine tenths noise. */
 async function makeRepository(

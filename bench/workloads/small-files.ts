@@ -8,7 +8,7 @@ import type { Workload } from './workload.ts';
 const filesAll = 100_000;
 const filesQuick = 200;
 const filesPerRepository = 2_000;
-const medianBytesAll = 2_500;
+export const medianBytesAll = 2_500;
 
 /** Many small files: half of them compressed like loose objects, half of them text like a working tree. */
 export const smallFiles: Workload = {
