@@ -112,6 +112,8 @@ class Act {
   readonly #forgotten = new Set<SnapshotId>();
   /** Of runs that ended without a snapshot, and know it. */
   readonly #failed = new Set<string>();
+  /** Readers of a medium that did not take what they said of themselves. */
+  readonly #unheard = new Set<Party>();
   #failure: string | undefined;
   #isLoss = false;
   readonly #unharmed: { readonly party: Party; readonly hasCommitted: boolean }[] = [];
@@ -206,6 +208,7 @@ class Act {
     this.#add('reader', troubles, async (store, party) => {
       const wanted = this.#beginning.before[snapshot]!;
       await using _reading = await store.beginReading({ host: 'reader', snapshots: [wanted.id] });
+      if (!this.#overlaps.isHeard(party)) this.#unheard.add(party);
       await store.manifest(wanted.id);
       const damage = await damageOf(store, wanted);
       if (damage !== undefined && !damage.includes(faultText) && !this.#isAlone(party))
@@ -223,8 +226,7 @@ class Act {
 
   /** Who was taken for dead, and a reader that could not say what it reads, go on at their own risk. */
   #isAlone(party: Party): boolean {
-    const isUnheard = party.role === 'reader' && party.troubles.some(({ kind }) => kind === 'fails');
-    return isUnheard || this.#overlaps.isBuried(party);
+    return this.#unheard.has(party) || this.#overlaps.isBuried(party);
   }
 
   /** What was left undone is done. */
