@@ -26,7 +26,9 @@ export class KeptPieces {
   constructor(file: string | undefined) {
     this.#file = file;
     if (file === undefined || !existsSync(file)) return;
-    for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const text = readFileSync(file, 'utf8');
+    if (!text.endsWith('\n')) appendFileSync(file, '\n'); // a run was killed in the middle of a line
+    for (const line of text.split('\n')) {
       const kept = pieceOf(line);
       if (kept?.code === this.#code) this.#kept.set(keyOf(kept.piece), kept);
     }
@@ -70,7 +72,7 @@ function keyOf({ firstSeed, schedules }: Piece): string {
   return `${firstSeed} ${schedules}`;
 }
 
-/** Undefined for a line that a killed run did not end. */
+/** Undefined for what is no line of a run. */
 function pieceOf(line: string): KeptPiece | undefined {
   try {
     return JSON.parse(line) as KeptPiece;
