@@ -1,4 +1,4 @@
-import { backUpFiles, damageOf, type SmallBackup } from '../../bench/beside/backup-files.ts';
+import { backUpFiles, damageOf, type SmallBackup, smallBackups } from '../../bench/beside/backup-files.ts';
 import { contextOf } from '../../store/context.ts';
 import { forget } from '../../store/forget.ts';
 import {
@@ -241,17 +241,21 @@ class Act {
 
   async #judge(when: string): Promise<void> {
     const store = this.#open(this.#medium);
-    const listed = new Set<string>();
-    for await (const { id } of store.snapshots()) listed.add(id);
+    const listed = new Map<string, SmallBackup>();
+    for (const backup of await smallBackups(store)) listed.set(backup.id, backup);
     for (const id of this.#failed)
       if (listed.has(id)) this.#lose(`${when}a run failed and left snapshot ${id}`);
-    for (const backup of [...this.#beginning.before, ...this.#committed]) {
-      if (this.#forgotten.has(backup.id)) continue;
-      const damage = listed.has(backup.id) ? await damageOf(store, backup) : 'it is not listed';
+    const known = [...this.#beginning.before, ...this.#committed].filter(
+      ({ id }) => !this.#forgotten.has(id),
+    );
+    for (const { id } of known) if (!listed.has(id)) return this.#lose(`${when}snapshot ${id} is not listed`);
+    // As they were put, whatever their manifests say; and by its own word what a killed run committed.
+    for (const { id, listings } of known) listed.set(id, { id, listings });
+    for (const backup of listed.values()) {
+      const damage = await damageOf(store, backup);
       if (damage !== undefined) return this.#lose(`${when}snapshot ${backup.id}: ${damage}`);
     }
     if (this.#schedule.order % 16 !== 0) return;
-    // Also what a killed run committed.
     const { damage } = await verifyStore(store, { readData: 1 });
     if (damage.length > 0) this.#lose(`${when}${JSON.stringify(damage[0])}`);
   }
