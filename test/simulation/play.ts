@@ -12,7 +12,7 @@ export interface Piece {
 export interface Orders extends Piece {
   /** By its name; without one the program as it is. */
   readonly mutant?: string | undefined;
-  /** Ends with the first schedule that loses a snapshot. For one thread, so that it is the first by its seed, too. */
+  /** A thread ends with the first schedule in it that loses a snapshot: where there is one, the first by its seed. */
   readonly isUntilLoss?: boolean;
   /** Each plays one piece after the other, and lives until there is none left. */
   readonly threads?: number;
