@@ -25,11 +25,14 @@ test('a long run adds up what it played before it was killed, each seed once, an
   assert.equal(second.seeds, '1–99, 200–299');
   second.add(played(100, 100), 10);
   second.add(played(150, 10), 10); // seeds that are there
+  second.add(played(200, 100), 10);
+  second.add(played(300, 10), 10);
+  second.add(played(300, 50), 10); // a longer piece, which has the shorter one's
   const third = new KeptPieces(file);
-  assert.equal(third.seeds, '1–299');
+  assert.equal(third.seeds, '1–349');
   assert.equal(
     third.all.reduce((sum, { tally }) => sum + tally.schedules, 0),
-    299,
+    349,
   );
 });
 

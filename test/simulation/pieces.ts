@@ -44,9 +44,11 @@ export class KeptPieces {
     if (this.#file !== undefined) appendFileSync(this.#file, `${JSON.stringify(kept)}\n`);
   }
 
-  /** By their seeds; none of them twice. */
+  /** By their seeds; none of them twice: of pieces that overlap one counts. */
   get all(): readonly KeptPiece[] {
-    const ascending = [...this.#kept.values()].sort((a, b) => a.piece.firstSeed - b.piece.firstSeed);
+    const ascending = [...this.#kept.values()].sort(
+      ({ piece: a }, { piece: b }) => a.firstSeed - b.firstSeed || b.schedules - a.schedules,
+    );
     let end = 0;
     return ascending.filter(({ piece }) => {
       const isNew = piece.firstSeed >= end;
