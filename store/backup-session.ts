@@ -152,7 +152,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     for (const root of manifest.roots) {
       if (index.has(root.id)) continue;
       const chunkClass = root.kind === 'data' ? 'data' : 'metadata';
-      throw chunkMissing({ id: root.id, chunkClass }, context);
+      throw chunkMissing({ id: root.id, chunkClass }, context, loaded);
     }
     // Others may have committed under a newer epoch meanwhile, and their manifests are read below.
     await parts.renew();

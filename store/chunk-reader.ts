@@ -1,4 +1,5 @@
 import type { ChunkIndex, ChunkPlace } from './chunk-index/chunk-index.ts';
+import { failedRead, type StoreProblem } from './chunk-index/masks.ts';
 import type { ChunkClass } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { isBeyondUs, isStoreError, storeError } from './errors.ts';
@@ -45,7 +46,23 @@ function checkChunk(
   });
 }
 
-export function chunkMissing({ id, chunkClass }: ChunkQuestion, { backend }: StoreContext): Error {
+/** Without what the medium failed to read of the index, nobody knows that a chunk is missing. */
+export function chunkMissing(
+  { id, chunkClass }: ChunkQuestion,
+  { backend }: StoreContext,
+  { problems = [] }: { readonly problems?: readonly StoreProblem[] } = {},
+): Error {
+  const failure = failedRead(problems);
+  if (failure !== undefined)
+    return storeError(
+      'STORE_READ_FAILED',
+      `Cannot find ${chunkClass} chunk ${hex(id)}: the medium failed to read what may list it: ${failure.message}`,
+      {
+        remedy: `Look at the medium at ${backend.location}, and try again.`,
+        context: { ...failure.context, chunk: hex(id) },
+        cause: failure,
+      },
+    );
   return storeError(
     'STORE_OBJECT_MISSING',
     `Cannot read ${chunkClass} chunk ${hex(id)}: no pack in ${backend.location} has it`,

@@ -1,5 +1,6 @@
 import { breather } from './breathe.ts';
 import { type LoadedIndex, loadIndex } from './chunk-index/load.ts';
+import { failedRead } from './chunk-index/masks.ts';
 import type { ChunkRef, ChunkSource } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { storeError } from './errors.ts';
@@ -47,7 +48,7 @@ export async function secureDependencies(
   for (let round = 1; round <= roundsMax; round++) {
     const loaded = await loadIndex(context, { purpose: 'write', ...options });
     const verdict = await judge(context, { loaded, ...dependent }, options);
-    if (verdict.gone !== undefined) throw pruned(context, verdict.gone);
+    if (verdict.gone !== undefined) throw failedRead(loaded.problems) ?? pruned(context, verdict.gone);
     if (verdict.isStale) continue;
     if (!verdict.needsVeto) return dependent.onFound(loaded);
     await veto(context, { session: dependent.session, number: loaded.generations.last }, options);

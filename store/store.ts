@@ -174,10 +174,10 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     const loaded = await loadOnce();
     const answer = await readChunk({ context, frames, index: loaded.index }, { id, chunkClass });
     if ('bytes' in answer) return answer.bytes;
-    const { index } = await loadedAfter(loaded);
-    const second = await readChunk({ context, frames, index }, { id, chunkClass });
+    const latest = await loadedAfter(loaded);
+    const second = await readChunk({ context, frames, index: latest.index }, { id, chunkClass });
     if ('bytes' in second) return second.bytes;
-    throw answer.error ?? second.error ?? chunkMissing({ id, chunkClass }, context);
+    throw answer.error ?? second.error ?? chunkMissing({ id, chunkClass }, context, latest);
   }
 
   /** What is known beyond an index that did not suffice: newer parts, and what packs that none lists say themselves. */

@@ -82,13 +82,11 @@ export interface ListedObject {
 /** The longest name of an object. */
 export const nameLengthMax = 200;
 
-const segment = /^[a-z0-9][a-z0-9._-]*$/;
+const pattern = /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9._-]*){0,3}$/;
 
 /** Names are one to four segments of `a-z 0-9 . _ -` joined by `/`, each beginning with a letter or digit. */
 export function isObjectName(name: string): boolean {
-  if (name.length > nameLengthMax) return false;
-  const segments = name.split('/');
-  return segments.length <= 4 && segments.every(part => segment.test(part));
+  return name.length <= nameLengthMax && pattern.test(name);
 }
 
 /** A mistake of the caller, never of a store. */

@@ -1,5 +1,5 @@
 import type { StoreContext } from '../context.ts';
-import { isBeyondUs, isStoreError } from '../errors.ts';
+import { isBeyondUs, isStoreError, type StillpointError } from '../errors.ts';
 import { hex, type PackId } from '../ids.ts';
 import type { Generations } from '../protocol/generations.ts';
 import { type DamageRecord, damageRecord } from '../protocol/records.ts';
@@ -9,6 +9,13 @@ import { openRecord } from '../record.ts';
 export interface StoreProblem {
   readonly object: string;
   readonly error: Error;
+}
+
+/** Where the medium failed to read a part of the index, or a pack that none lists: what is listed there only looks missing. */
+export function failedRead(problems: readonly StoreProblem[]): StillpointError | undefined {
+  for (const { error } of problems)
+    if (isStoreError(error) && error.code === 'STORE_READ_FAILED') return error;
+  return undefined;
 }
 
 /** What the effective index leaves out. */

@@ -1,5 +1,6 @@
 import { breather } from '../breathe.ts';
 import type { LoadedIndex } from '../chunk-index/load.ts';
+import { failedRead } from '../chunk-index/masks.ts';
 import type { StoreContext } from '../context.ts';
 import { isStoreError, type StillpointError, storeError } from '../errors.ts';
 import { hex } from '../ids.ts';
@@ -62,7 +63,7 @@ export async function mark(
     isKnown: id => before?.isLive(id) === true,
     onUnreadable(id, error) {
       if (loaded.lost.has(hex(id))) return;
-      throw unreadable(context, { root: current!, error: failedRead(loaded) ?? error });
+      throw unreadable(context, { root: current!, error: failedRead(loaded.problems) ?? error });
     },
     breathe: () => {
       if (isTimeUp?.()) throw timeIsUp;
@@ -116,13 +117,6 @@ function overtaken({ backend }: StoreContext, cause: Error): Error {
     remedy: 'Run prune again when it has ended.',
     cause,
   });
-}
-
-/** Where the medium failed to read a part of the index, what is listed there only looks missing. */
-function failedRead({ problems }: LoadedIndex): StillpointError | undefined {
-  for (const { error } of problems)
-    if (isStoreError(error) && error.code === 'STORE_READ_FAILED') return error;
-  return undefined;
 }
 
 function unreadable(

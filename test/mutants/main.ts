@@ -1,5 +1,6 @@
 // npm run mutants [-- --schedules 2000 --only NAME]: every mutant, and whether what must catch it does.
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectRoot } from '../helpers/project.ts';
@@ -12,11 +13,14 @@ const { values } = parseArgs({
 });
 
 /** By what it was caught; undefined: by nothing. */
-async function catcherOf({ name, caughtBy }: Mutant): Promise<string | undefined> {
+async function catcherOf({ name, caughtBy, covered }: Mutant): Promise<string | undefined> {
   if (caughtBy === 'schedules') {
-    const orders = { mutant: name, firstSeed: 1, schedules: Number(values.schedules), isUntilLoss: true };
-    const { losses, schedules } = await play(orders);
-    return losses[0] && `schedule ${schedules}: ${losses[0].split('\n')[0]}`;
+    // Where nothing is to be found all of them are played, and no first one is sought.
+    const threads = covered === undefined ? 1 : availableParallelism();
+    const schedules = Number(values.schedules);
+    const orders = { mutant: name, firstSeed: 1, schedules, threads, isUntilLoss: true };
+    const { losses, schedules: played } = await play(orders);
+    return losses[0] && `schedule ${played}: ${losses[0].split('\n')[0]}`;
   }
   for (const file of caughtBy) if (!(await passes(file, name))) return file;
   return undefined;

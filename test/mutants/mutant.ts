@@ -57,6 +57,6 @@ export function mutate({ name, patches }: Pick<Mutant, 'name' | 'patches'>): Mut
 }
 
 /** From here on modules of this thread are loaded as the mutant has them. */
-export function loadWith(mutant: Mutant): void {
+export function loadWith(mutant: Pick<Mutant, 'name' | 'patches'>): void {
   register('./hooks.js', { parentURL: import.meta.url, data: mutate(mutant) });
 }

@@ -15,6 +15,8 @@ export class Overlaps {
   readonly #besideIntent = new Set<number>();
   readonly #overlapped = new Set<number>();
   readonly #owners = new Map<string, Party>();
+  /** Names under sessions/. */
+  readonly #there = new Set<string>();
   readonly #buried = new Set<Party>();
   readonly #proposers = new Map<number, Party>();
   readonly #vetoed = new Set<number>();
@@ -42,6 +44,8 @@ export class Overlaps {
 
   #seeSession({ party, operation, name }: Happening): void {
     const owner = this.#owners.get(name);
+    if (operation === 'put') this.#there.add(name);
+    else this.#there.delete(name);
     if (operation === 'put') this.#owners.set(name, party);
     else if (owner !== undefined && owner !== party) this.#buried.add(owner);
   }
@@ -61,6 +65,11 @@ export class Overlaps {
   /** Whether somebody took it for dead, and removed what it had said. */
   isBuried(party: Party): boolean {
     return this.#buried.has(party);
+  }
+
+  /** Whether it has said, where others see it, that it is at work. */
+  isHeard(party: Party): boolean {
+    return [...this.#there].some(name => !name.includes('.') && this.#owners.get(name) === party);
   }
 
   async count(took: (sweep: number) => Promise<boolean>): Promise<{

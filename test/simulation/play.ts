@@ -1,54 +1,82 @@
 import { Worker } from 'node:worker_threads';
+import { emptyTally, joined, type Tally } from './tally.ts';
 
-export interface Orders {
-  /** By its name; without one the program as it is. */
-  readonly mutant?: string | undefined;
+export type { Tally } from './tally.ts';
+
+/** Schedules by their seeds. */
+export interface Piece {
   readonly firstSeed: number;
   readonly schedules: number;
-  /** Ends with the first schedule that loses a snapshot. */
+}
+
+export interface Orders extends Piece {
+  /** By its name; without one the program as it is. */
+  readonly mutant?: string | undefined;
+  /** A thread ends with the first schedule in it that loses a snapshot: where there is one, the first by its seed. */
   readonly isUntilLoss?: boolean;
+  /** Each plays one piece after the other, and lives until there is none left. */
+  readonly threads?: number;
+  /** Left out. */
+  readonly isDone?: (piece: Piece) => boolean;
 }
 
-/** What schedules came to. */
-export interface Tally {
-  readonly schedules: number;
-  readonly commits: number;
-  /** That took something. */
-  readonly sweeps: number;
-  readonly vetoes: number;
-  /** Generations of a pruner whose last one was vetoed. */
-  readonly roundsAfterVeto: number;
-  /** Backups that nothing befell and nobody took for dead, and those of them that committed. */
-  readonly living: number;
-  readonly livingCommits: number;
-  /** Schedules in which a sweep that took something, not done yet, and an intent of a living run were there at one time. */
-  readonly overlapped: number;
-  /** Those of them in which the sweep was created while the intent was there. */
-  readonly sweptBesideIntent: number;
-  /** By role and step. */
-  readonly kills: Readonly<Record<string, number>>;
-  readonly faults: number;
-  readonly sleeps: number;
-  /** Seeds and what was lost. */
-  readonly losses: readonly string[];
-  /** Seeds and what went wrong otherwise. */
-  readonly others: readonly string[];
+/** What a thread is told. */
+export interface ThreadOrders extends Pick<Orders, 'mutant' | 'isUntilLoss'> {
+  readonly pieces: readonly Piece[];
+  /** How many pieces were taken, by whichever thread. */
+  readonly taken: Int32Array;
 }
 
-type Message = { readonly kind: 'progress' | 'done'; readonly tally: Tally };
+/** What a thread tells of each piece. */
+export interface PlayedPiece {
+  readonly piece: Piece;
+  readonly tally: Tally;
+}
+
+/** What is played at a stretch: begins at a multiple of this, so that every run divides seeds in the same way. */
+const pieceSchedules = 100;
 
 /**
- * Plays schedules in a thread: a mutant stays there, and the test runner's accounts of promises, which would double the
- * time, end at it.
+ * Plays schedules in threads of their own: a mutant stays there, and the test runner's accounts of promises, which would
+ * double the time, end at it. A failure ends nothing.
  */
-export function play(orders: Orders, onProgress?: (tally: Tally) => void): Promise<Tally> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker-main.js', import.meta.url), { workerData: orders });
-    worker.on('message', ({ kind, tally }: Message) => {
-      if (kind === 'done') resolve(tally);
-      else onProgress?.(tally);
+export async function play(
+  { threads = 1, isDone = () => false, ...orders }: Orders,
+  onPiece?: (played: PlayedPiece) => void,
+): Promise<Tally> {
+  const pieces = piecesOf(orders).filter(piece => !isDone(piece));
+  const taken = new Int32Array(new SharedArrayBuffer(4));
+  const { mutant, isUntilLoss } = orders;
+  const played: PlayedPiece[] = [];
+  const inThread = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const workerData: ThreadOrders = { mutant, isUntilLoss: isUntilLoss === true, pieces, taken };
+      const worker = new Worker(new URL('./worker-main.js', import.meta.url), {
+        workerData,
+        // Most of what a schedule makes is gone after it: a small space for it would be cleared several times meanwhile.
+        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+      });
+      worker.on('message', (message: PlayedPiece) => {
+        played.push(message);
+        onPiece?.(message);
+      });
+      worker.on('error', reject);
+      worker.on('exit', code =>
+        code === 0 ? resolve() : reject(new Error(`Cannot play schedules: their thread ended with ${code}`)),
+      );
     });
-    worker.on('error', reject);
-    worker.on('exit', code => reject(new Error(`Cannot play schedules: their thread ended with ${code}`)));
-  });
+  await Promise.all(Array.from({ length: Math.min(threads, pieces.length) }, inThread));
+  played.sort((a, b) => a.piece.firstSeed - b.piece.firstSeed);
+  return played.reduce((all, { tally }) => joined(all, tally), emptyTally());
+}
+
+function piecesOf({ firstSeed, schedules }: Piece): Piece[] {
+  const pieces: Piece[] = [];
+  const end = firstSeed + schedules;
+  for (let seed = firstSeed; seed < end; ) {
+    const next = Math.min(end, (Math.floor(seed / pieceSchedules) + 1) * pieceSchedules);
+    pieces.push({ firstSeed: seed, schedules: next - seed });
+    seed = next;
+  }
+  return pieces;
 }

@@ -1,4 +1,4 @@
-import { backUpFiles, damageOf, type SmallBackup } from '../../bench/beside/backup-files.ts';
+import { backUpFiles, damageOf, type SmallBackup, smallBackups } from '../../bench/beside/backup-files.ts';
 import { contextOf } from '../../store/context.ts';
 import { forget } from '../../store/forget.ts';
 import {
@@ -112,6 +112,8 @@ class Act {
   readonly #forgotten = new Set<SnapshotId>();
   /** Of runs that ended without a snapshot, and know it. */
   readonly #failed = new Set<string>();
+  /** Readers of a medium that did not take what they said of themselves. */
+  readonly #unheard = new Set<Party>();
   #failure: string | undefined;
   #isLoss = false;
   readonly #unharmed: { readonly party: Party; readonly hasCommitted: boolean }[] = [];
@@ -206,6 +208,7 @@ class Act {
     this.#add('reader', troubles, async (store, party) => {
       const wanted = this.#beginning.before[snapshot]!;
       await using _reading = await store.beginReading({ host: 'reader', snapshots: [wanted.id] });
+      if (!this.#overlaps.isHeard(party)) this.#unheard.add(party);
       await store.manifest(wanted.id);
       const damage = await damageOf(store, wanted);
       if (damage !== undefined && !damage.includes(faultText) && !this.#isAlone(party))
@@ -223,8 +226,7 @@ class Act {
 
   /** Who was taken for dead, and a reader that could not say what it reads, go on at their own risk. */
   #isAlone(party: Party): boolean {
-    const isUnheard = party.role === 'reader' && party.troubles.some(({ kind }) => kind === 'fails');
-    return isUnheard || this.#overlaps.isBuried(party);
+    return this.#unheard.has(party) || this.#overlaps.isBuried(party);
   }
 
   /** What was left undone is done. */
@@ -239,17 +241,21 @@ class Act {
 
   async #judge(when: string): Promise<void> {
     const store = this.#open(this.#medium);
-    const listed = new Set<string>();
-    for await (const { id } of store.snapshots()) listed.add(id);
+    const listed = new Map<string, SmallBackup>();
+    for (const backup of await smallBackups(store)) listed.set(backup.id, backup);
     for (const id of this.#failed)
       if (listed.has(id)) this.#lose(`${when}a run failed and left snapshot ${id}`);
-    for (const backup of [...this.#beginning.before, ...this.#committed]) {
-      if (this.#forgotten.has(backup.id)) continue;
-      const damage = listed.has(backup.id) ? await damageOf(store, backup) : 'it is not listed';
+    const known = [...this.#beginning.before, ...this.#committed].filter(
+      ({ id }) => !this.#forgotten.has(id),
+    );
+    for (const { id } of known) if (!listed.has(id)) return this.#lose(`${when}snapshot ${id} is not listed`);
+    // As they were put, whatever their manifests say; and by its own word what a killed run committed.
+    for (const { id, listings } of known) listed.set(id, { id, listings });
+    for (const backup of listed.values()) {
+      const damage = await damageOf(store, backup);
       if (damage !== undefined) return this.#lose(`${when}snapshot ${backup.id}: ${damage}`);
     }
     if (this.#schedule.order % 16 !== 0) return;
-    // Also what a killed run committed.
     const { damage } = await verifyStore(store, { readData: 1 });
     if (damage.length > 0) this.#lose(`${when}${JSON.stringify(damage[0])}`);
   }

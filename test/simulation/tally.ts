@@ -1,5 +1,30 @@
-import type { Tally } from './play.ts';
 import type { Played } from './story.ts';
+
+/** What schedules came to. */
+export interface Tally {
+  readonly schedules: number;
+  readonly commits: number;
+  /** That took something. */
+  readonly sweeps: number;
+  readonly vetoes: number;
+  /** Generations of a pruner whose last one was vetoed. */
+  readonly roundsAfterVeto: number;
+  /** Backups that nothing befell and nobody took for dead, and those of them that committed. */
+  readonly living: number;
+  readonly livingCommits: number;
+  /** Schedules in which a sweep that took something, not done yet, and an intent of a living run were there at one time. */
+  readonly overlapped: number;
+  /** Those of them in which the sweep was created while the intent was there. */
+  readonly sweptBesideIntent: number;
+  /** By role and step. */
+  readonly kills: Readonly<Record<string, number>>;
+  readonly faults: number;
+  readonly sleeps: number;
+  /** Seeds and what was lost. */
+  readonly losses: readonly string[];
+  /** Seeds and what went wrong otherwise. */
+  readonly others: readonly string[];
+}
 
 export function emptyTally(): Tally {
   return {
@@ -47,5 +72,27 @@ export function addTo(tally: Tally, played: Played, seed: number): Tally {
     sleeps,
     losses: told && failure.isLoss ? [...tally.losses, told] : tally.losses,
     others: told && !failure.isLoss ? [...tally.others, told] : tally.others,
+  };
+}
+
+/** What two such tallies come to. */
+export function joined(a: Tally, b: Tally): Tally {
+  const kills: Record<string, number> = { ...a.kills };
+  for (const [what, count] of Object.entries(b.kills)) kills[what] = (kills[what] ?? 0) + count;
+  return {
+    schedules: a.schedules + b.schedules,
+    commits: a.commits + b.commits,
+    sweeps: a.sweeps + b.sweeps,
+    vetoes: a.vetoes + b.vetoes,
+    roundsAfterVeto: a.roundsAfterVeto + b.roundsAfterVeto,
+    living: a.living + b.living,
+    livingCommits: a.livingCommits + b.livingCommits,
+    overlapped: a.overlapped + b.overlapped,
+    sweptBesideIntent: a.sweptBesideIntent + b.sweptBesideIntent,
+    kills,
+    faults: a.faults + b.faults,
+    sleeps: a.sleeps + b.sleeps,
+    losses: [...a.losses, ...b.losses],
+    others: [...a.others, ...b.others],
   };
 }

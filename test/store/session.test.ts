@@ -4,8 +4,10 @@ import { test } from 'node:test';
 import {
   type Backend,
   type BackupSession,
+  beginPrune,
   type ChunkId,
   type ChunkRef,
+  forgetSnapshot,
   memoryBackend,
   type PackId,
   type SessionId,
@@ -283,6 +285,33 @@ test('a manifest that is there and cannot be read back is one whose fate nobody 
   assert.equal(names(medium, 'manifests/').length, 1);
   assert.equal(names(medium, 'intents/').length, 1);
   assert.equal(names(medium, 'sessions/').length, 1);
+});
+
+test('where the medium fails to read what lists a chunk, nobody calls it missing, or taken by a prune', async () => {
+  const medium = memoryBackend();
+  const first = await makeStore({ backend: medium });
+  const kept = await commitOne(await first.beginBackup({ host: 'alpha' }), 'kept');
+  const [{ id: root }] = (await first.manifest(kept)).roots as [ChunkRef];
+  const other = await commitOne(await first.beginBackup({ host: 'alpha' }), 'other');
+  let isFailing = true;
+  const backend = observedBackend(medium, ({ operation, name }) =>
+    isFailing && operation === 'get' && /^(index|packs)\//.test(name)
+      ? { when: 'before', error: storeError('STORE_READ_FAILED', 'no answer') }
+      : undefined,
+  );
+  const refused = { code: 'STORE_READ_FAILED' };
+  // By a reader, and by a writer that builds on it.
+  await assert.rejects((await reopenStore(backend)).get(root, 'data'), refused);
+  await using session = await (await reopenStore(backend)).beginBackup({ host: 'beta' });
+  await assert.rejects(session.commit({ roots: rootsOf(root), body: null }), refused);
+  // By a writer that found it, and looks again since a prune ran beside it.
+  isFailing = false;
+  await using second = await (await reopenStore(backend)).beginBackup({ host: 'beta' });
+  await forgetSnapshot(first, other, { reason: 'a test' });
+  await using prune = await beginPrune(first, { host: 'gamma', silenceMs: 0 });
+  await prune.reclaim();
+  isFailing = true;
+  await assert.rejects(second.commit({ roots: rootsOf(root), body: null }), refused);
 });
 
 test('a manifest whose fate nobody can tell keeps its intent', async () => {
