@@ -67,7 +67,7 @@ export {
   type RunState,
   readLocalState,
 } from './status.ts';
-export type { NamedDamage, VerifyResult } from './verify.ts';
+export type { NamedDamage, SnapshotLoss, VerifyResult } from './verify.ts';
 export { verifySnapshots } from './verify.ts';
 export { dropLeftViews, type LeftViews } from './view/index.ts';
 export { checkWitness, updateWitness } from './witness.ts';

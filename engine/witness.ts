@@ -57,12 +57,11 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
           : await contradictions(store, { seen, now }, { signal });
   return {
     isFirst: seen === undefined,
-    damage: damage.map(({ object, state }) => ({
-      kind: 'witness',
-      object,
-      state,
-      affects: affected(object),
-    })),
+    damage: damage.map(({ object, state }) => {
+      const affects = affected(object);
+      const lost = affects.map(snapshot => ({ snapshot, parts: [] }));
+      return { kind: 'witness', object, state, affects, lost, unnamed: 0 };
+    }),
     async write() {
       if (damage.length > 0 || 'back' in now)
         throw new TypeError('Cannot write a witness: what was seen contradicts it');

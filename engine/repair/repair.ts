@@ -8,10 +8,12 @@ import {
   type LeftDamage,
   type Mended,
   type RepairSession,
+  readLedger,
   type SnapshotId,
   type Store,
   storeError,
 } from '../../store/index.ts';
+import { knownDamage, knownDamageField } from '../known-damage.ts';
 import type { Degraded, Loss, Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 import { listSnapshots } from '../snapshots.ts';
@@ -104,7 +106,11 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
     chunksChecked: session.chunksChecked,
     bytesRead: session.bytesRead,
   };
-  if (!isDryRun && hasDone(result)) await noteInLedger(result, { store, host, signal });
+  if (isDryRun) return result;
+  const known = knownDamage(await readLedger(store, { signal }));
+  const harmless = result.left.filter(one => one.isHarmless || known.has(one.object)).map(one => one.object);
+  const isNews = harmless.some(object => !known.has(object));
+  if (isNews || hasDone(result)) await noteInLedger(result, { store, host, harmless, signal });
   return result;
 }
 
@@ -245,10 +251,23 @@ function hasDone({ rebuilt, recorded, healed, healedFiles, degraded, forgotten }
   return lists.some(list => list.length > 0) || forgotten.some(({ refused }) => refused === undefined);
 }
 
-/** Its detail: numbers of what was rebuilt, recorded and healed, and ids of the new snapshots of what is left. */
+/**
+ * Its detail: numbers of what was rebuilt, recorded and healed, ids of the new snapshots of what is left, and damage that
+ * is harmless, all that there is: the ledger keeps the newest act.
+ */
 async function noteInLedger(
   result: RepairResult,
-  { store, host, signal }: { readonly store: Store; readonly host: string; readonly signal: AbortSignal },
+  {
+    store,
+    host,
+    harmless,
+    signal,
+  }: {
+    readonly store: Store;
+    readonly host: string;
+    readonly harmless: readonly string[];
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const { ok, rebuilt, recorded, healed, healedFiles, lost, degraded } = result;
   const detail = new Map<number, number | string[]>([
@@ -256,6 +275,7 @@ async function noteInLedger(
     [2, recorded.length],
     [3, healed.length + healedFiles.length],
     [4, degraded.flatMap(({ snapshot }) => snapshot ?? [])],
+    [knownDamageField, [...harmless]],
   ]);
   const snapshots = lost.flatMap(({ snapshot }) => snapshot ?? []);
   await appendLedger(store, { act: 'repaired', host, isOk: ok, snapshots, packs: [], detail }, { signal });

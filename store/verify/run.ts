@@ -56,6 +56,8 @@ export interface Inventory {
   readonly damagedParity: ReadonlySet<PackId>;
   readonly manifests: ReadonlySet<SnapshotId>;
   readonly forgotten: ReadonlySet<SnapshotId>;
+  /** Names. */
+  readonly holds: readonly string[];
   /** Names that this version does not know; they are left alone. */
   readonly unknown: number;
 }
