@@ -1,5 +1,7 @@
 import {
   type Damage,
+  isBeyondUs,
+  isForbidden,
   isStoreError,
   type Ledger,
   type Manifest,
@@ -145,9 +147,11 @@ async function lossesOf(
 ): Promise<Losses> {
   const losses = new Losses();
   const asked = snapshots && new Map(snapshots.map(snapshot => [snapshot.id, snapshot]));
+  const walked = new Map(checked.snapshots.map(manifest => [manifest.id, manifest]));
   for (const id of checked.affected) {
     signal.throwIfAborted();
-    const manifest = await unlessForgotten(() => store.manifest(id, { signal }));
+    // What was read once is not read again: the medium may fail to.
+    const manifest = walked.get(id) ?? (await unlessGone(() => store.manifest(id, { signal })));
     if (manifest === undefined) continue;
     const snapshot = asked?.get(id) ?? decoded(manifest);
     const mark = `forgotten/${id}`;
@@ -166,12 +170,13 @@ async function lossesOf(
   return losses;
 }
 
-async function unlessForgotten<T>(read: () => Promise<T>): Promise<T | undefined> {
+/** Forgotten meanwhile, or not to be read now; another look names it again. */
+async function unlessGone(read: () => Promise<Manifest>): Promise<Manifest | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (isStoreError(error) && error.code === 'SNAPSHOT_UNKNOWN') return undefined;
-    throw error;
+    if (!isStoreError(error) || isBeyondUs(error) || isForbidden(error)) throw error;
+    return undefined;
   }
 }
 

@@ -11,7 +11,7 @@ import { disturbed, type Mended, Mending, type RecordedDamage, type Seen } from 
 import { withParity } from './repair/parity.ts';
 import { throughParity } from './repair/restored.ts';
 import { insideOf, type Store } from './store.ts';
-import { type LeftDamage, leftOf, openDamage } from './verify/meaning.ts';
+import { type LeftDamage, leftOf, openDamage, whyStopped } from './verify/meaning.ts';
 import { type Damage, lookOf, type VerifyProgress, verifyStore } from './verify.ts';
 
 export type { Rebuilt } from './repair/index-parts.ts';
@@ -81,7 +81,12 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
     snapshots: result.snapshots,
     affected: new Set(result.affected),
     lostManifests: lost,
-    left: leftOf(result.damage, { ...look.inventory, open: seen.open, isDataRead: options.readData }),
+    left: leftOf(result.damage, {
+      ...look.inventory,
+      open: seen.open,
+      stopped: await underLaterKeys(inside, () => whyStopped(context, options)),
+      isDataRead: options.readData,
+    }),
     unreadable: packs
       .filter(({ unreadable, mayBeWhole }) => mayBeWhole || unreadable.length > 0)
       .map(({ pack }) => packName(pack)),

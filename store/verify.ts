@@ -15,7 +15,7 @@ import { confirmDamage, lookAgain } from './verify/confirm.ts';
 import { verifyData } from './verify/data.ts';
 import { turnsAt } from './verify/due.ts';
 import { GraphVerifier } from './verify/graph.ts';
-import { type LeftDamage, leftOf, openDamage } from './verify/meaning.ts';
+import { type LeftDamage, leftOf, openDamage, whyStopped } from './verify/meaning.ts';
 import { VerifyNotes } from './verify/notes.ts';
 import { verifyObjects } from './verify/objects.ts';
 import { verifyIndex, verifyPacks } from './verify/packs.ts';
@@ -238,6 +238,7 @@ async function concluded(
     left: leftOf(damage, {
       ...inventory,
       open: openDamage(generations, object => run.report.has(object)),
+      stopped: damage.length === 0 ? undefined : await whyStopped(run.context, run),
       isDataRead: true,
     }),
     unsteady,

@@ -1,5 +1,7 @@
+import type { StoreContext } from '../context.ts';
+import { isBeyondUs, isStoreError, type StillpointError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
-import { type Generations, generationName, tombstonesOf } from '../protocol/generations.ts';
+import { type Generations, generationName, readGenerations, tombstonesOf } from '../protocol/generations.ts';
 import type { Damage, DamagedKind } from './report.ts';
 
 /** Something damaged that a repair leaves as it is. */
@@ -59,6 +61,8 @@ export interface MeaningFacts {
   readonly manifests: ReadonlySet<SnapshotId>;
   /** Names of all holds. */
   readonly holds: readonly string[];
+  /** Why nobody can write: what gc/ says cannot be used. */
+  readonly stopped: StillpointError | undefined;
   /** Every byte of the packs is read, so that what a damage record said is found again. */
   readonly isDataRead: boolean;
 }
@@ -68,9 +72,11 @@ export function leftOf(damage: readonly Damage[], facts: MeaningFacts): LeftDama
   const { open } = facts;
   const damaged = new Set(damage.map(({ object }) => object));
   const holds = facts.holds.filter(name => !damaged.has(name));
-  return damage.flatMap(({ kind, object, state }) => {
-    const meaning = exceptionOf({ kind, object }, { ...facts, holds }) ?? meanings[kind];
+  return damage.flatMap(({ kind, object, state, mayBeWhole, isUntrusted }) => {
+    const meaning =
+      exceptionOf({ kind, object, isUntrusted: isUntrusted ?? false }, { ...facts, holds }) ?? meanings[kind];
     if (meaning === undefined) return [];
+    if (mayBeWhole) return [{ object, state, isHarmless: false, remedy: unread }];
     if (object !== open?.object) return [{ object, state, ...meaning }];
     return open.way === 'none' ? [{ object, state, isHarmless: false, remedy: undecided }] : [];
   });
@@ -78,14 +84,17 @@ export function leftOf(damage: readonly Damage[], facts: MeaningFacts): LeftDama
 
 /** Where it hangs on what else is in the store, or is done with it. */
 function exceptionOf(
-  { kind, object }: Pick<Damage, 'kind' | 'object'>,
-  { manifests, holds, isDataRead }: MeaningFacts,
+  { kind, object, isUntrusted }: Pick<Damage, 'kind' | 'object' | 'isUntrusted'>,
+  { manifests, holds, open, stopped, isDataRead }: MeaningFacts,
 ): Omit<LeftDamage, 'object' | 'state'> | undefined {
   if (kind === 'forgotten') {
     const id = object.slice('forgotten/'.length) as SnapshotId;
-    return manifests.has(id) ? { isHarmless: false, remedy: unsure(id) } : undefined;
+    if (manifests.has(id)) return { isHarmless: false, remedy: unsure(id) };
   }
-  if (kind === 'damage' && !isDataRead) return { isHarmless: false, remedy: unread };
+  if (object.startsWith('gc/') && stopped !== undefined && stopped.context['object'] !== open?.object)
+    return { isHarmless: false, remedy: `No backup and no prune goes on. ${stopped.remedy ?? ''}`.trimEnd() };
+  if (isUntrusted && !object.startsWith('gc/')) return { isHarmless: false, remedy: foreign };
+  if (kind === 'damage' && !isDataRead) return { isHarmless: false, remedy: lookedForLater };
   if (kind !== 'hold') return undefined;
   const [id, version] = object.slice('holds/'.length).split('.');
   if (!manifests.has(id as SnapshotId)) return { isHarmless: true, remedy: 'Its snapshot is not there.' };
@@ -98,8 +107,14 @@ function exceptionOf(
     : undefined;
 }
 
-const unread =
+const foreign =
+  'It counts for nothing. Find out which host made it, dismiss that with `stillpoint keys remove`, and remove this one file.';
+
+const lookedForLater =
   'What it said is bad is looked for again and recorded anew by `stillpoint repair` without --index.';
+
+const unread =
+  'The medium fails to read it, and it may be whole: check the disk, or copy the store to another medium and go on there.';
 
 const unsure = (id: SnapshotId): string =>
   `Its snapshot is still there, and counts as not forgotten: to drop it, run \`stillpoint forget ${id}\`; to keep it, remove this one file. Until then no prune goes on.`;
@@ -133,4 +148,18 @@ export function openDamage(
     return { way: 'end', object: sweep, number, packs: new Set(tombstonesOf(record)) };
   }
   return isDamaged(object) && open.sweep === undefined ? { way: 'veto', object, number } : undefined;
+}
+
+/** Why whoever writes is stopped by what gc/ says; undefined: nobody is, or a newer program is needed, which is no damage. */
+export async function whyStopped(
+  context: StoreContext,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<StillpointError | undefined> {
+  try {
+    await readGenerations(context, { signal });
+    return undefined;
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    return isBeyondUs(error) ? undefined : error;
+  }
 }

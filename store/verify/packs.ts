@@ -51,7 +51,7 @@ async function readPart(run: VerifyRun, name: string): Promise<IndexPart> {
   return decodeIndexPart(fields, name);
 }
 
-/** The row that an index part has of a pack; for packs whose own list cannot be read. */
+/** The row that an index part has of a pack; for packs whose own list cannot be read. Undefined: none that can be read now. */
 export async function rowFromIndex(
   run: VerifyRun,
   { rows }: VerifiedIndex,
@@ -59,7 +59,10 @@ export async function rowFromIndex(
 ): Promise<PackRow | undefined> {
   const part = rows.get(pack)?.part;
   if (part === undefined) return undefined;
-  return (await readPart(run, part)).rows.find(row => row.pack === pack);
+  const read = await readPart(run, part).catch((error: unknown) => {
+    if (!isFinding(error)) throw error;
+  });
+  return read?.rows.find(row => row.pack === pack);
 }
 
 /**

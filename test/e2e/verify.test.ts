@@ -88,7 +88,10 @@ describe('verify on the command line', () => {
     const { stdout, stderr } = await run('verify');
     assert.equal(stderr, '');
     assert.match(stdout, /No damage in 2 snapshots/);
-    for (const wrong of ['--read-data=0%', '--read-data=101%', '--read-data=0.5', '--max-duration=soon'])
+    const least = await summary('verify', '--read-data=0.001%');
+    assert.ok(Number(fieldOf(least, 'scrub', 'read', 'packs')) > 0, 'one pack at least is read');
+    const shares = ['0%', '101%', '0.5', 'abc/10', '1/10', 'some'].map(share => `--read-data=${share}`);
+    for (const wrong of [...shares, '--max-duration=soon'])
       assert.deepEqual(failureOf(await run('verify', wrong, '--json')), { exit: 2, code: 'USAGE' }, wrong);
   });
 

@@ -29,11 +29,13 @@ import {
   systemClock,
 } from '../../store/index.ts';
 import { observedBackend, replay } from '../helpers/faulty-backend.ts';
+import { forge } from '../helpers/forge.ts';
 import { somePair } from '../helpers/pairs.ts';
 import { copyOf, drop, namesOf } from '../helpers/prune-rig.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { failureOf } from '../helpers/small-rig.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
+import { openAsHost, storeWithHost } from '../helpers/write-only-host.ts';
 
 const signal = new AbortController().signal;
 const onProgress = () => undefined;
@@ -471,4 +473,81 @@ test('a manifest that was said to be lost and forgotten is no damage, though no 
     [`manifests/${id}`],
   );
   assert.equal((await repairIn(await reopenStore(broken))).ok, true);
+});
+
+test('what the medium fails to read, at whichever look, keeps neither verify nor repair from naming what else is lost', async () => {
+  const backend = copyOf(original);
+  const store = await reopenStore(backend);
+  const other = join(folder.path, 'beside');
+  mkdirSync(other);
+  writeFileSync(join(other, 'file'), noise(50_000, 'beside'));
+  const second = await backUp(store, other);
+  await forgetSnapshot(store, await backUp(store, home), { reason: 'a test' });
+  await drop(store);
+  const isLost = (name: string) =>
+    name.includes(second.slice(0, 32)) && backend.snapshot().get(name)![5] === 2;
+  const [lost] = namesOf(backend, 'packs/').filter(isLost);
+  const objects = new Map(backend.snapshot());
+  objects.set(
+    lost!,
+    objects.get(lost!)!.map((byte, at) => (at === 1_000 ? byte ^ 1 : byte)),
+  );
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  const others = ['manifests/', 'gc/', 'index/'].flatMap(prefix => namesOf(backend, prefix));
+  for (const name of others)
+    for (const from of [1, 3]) {
+      let reads = Number.NEGATIVE_INFINITY;
+      const medium = observedBackend(memoryBackend({ objects }), call =>
+        call.operation === 'get' && call.name === name && ++reads >= from
+          ? { when: 'before', error }
+          : undefined,
+      );
+      const opened = await reopenStore(medium);
+      reads = 0;
+      const verified = await verifySnapshots({
+        ...{ store: opened, host: 'alpha', isNamed: false, readData: 1, signal, onProgress },
+      });
+      const isNamed = verified.damage.find(one => one.object === lost)?.affects.includes('file');
+      if (name !== `manifests/${second}`) assert.ok(isNamed, `${name} ${from}`);
+      reads = 0;
+      const repaired = await repairIn(opened);
+      const names = repaired.lost.flatMap(({ affects }) => affects);
+      if (name !== `manifests/${second}`)
+        assert.ok(
+          names.some(text => text.startsWith('file file:')),
+          `${name} ${from}`,
+        );
+      assert.equal(repaired.ok, false);
+    }
+});
+
+test('damage that stops every backup is not called harmless, and a medium that fails is no reason to', async () => {
+  const { backend, keyFile } = await storeWithHost();
+  const store = await reopenStore(backend);
+  await backUp(store, home);
+  const host = await openAsHost(backend, keyFile);
+  await forge(host, { kind: 'generation', name: 'gc/1' }, [1, 0, ...Array(4).fill(new Uint8Array(0))]);
+  await forge(host, { kind: 'done', name: 'gc/1.done' }, [1]);
+  await forge(host, { kind: 'ledger', name: `ledger/${id}` }, [0]);
+  const harm = (result: RepairResult) => result.left.map(one => [one.object, one.isHarmless]);
+  const stopped = await repairIn(await reopenStore(backend));
+  assert.deepEqual(
+    new Map(harm(stopped) as [string, boolean][]),
+    new Map([
+      ['gc/1.done', false],
+      [`ledger/${id}`, false],
+    ]),
+  );
+  assert.equal(stopped.ok, false);
+  const noted = copyOf(original);
+  await verifyIn(await reopenStore(noted));
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  const medium = observedBackend(noted, ({ operation, name }) =>
+    operation === 'get' && name.startsWith('ledger/') ? { when: 'before', error } : undefined,
+  );
+  assert.deepEqual(harm(await repairIn(await reopenStore(medium))), [[namesOf(noted, 'ledger/')[0], false]]);
 });
