@@ -48,6 +48,7 @@ export {
   type TableChange,
 } from './look/index.ts';
 export { nearest } from './nearest.ts';
+export { writeOutputFile } from './output-file.ts';
 export type { Degraded, Loss, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';
 export { phases } from './progress.ts';

@@ -69,6 +69,8 @@ export interface VerifyResult {
   /** Snapshots that the time was not enough for. */
   readonly waiting: readonly SnapshotId[];
   readonly scrub: Scrub;
+  /** The latest time that the ledger has from the future, and how many; null: none. */
+  readonly ahead: { readonly acts: number; readonly latestMs: number } | null;
   /** Whether the ledger has it now, and why not. */
   readonly noted: { readonly isDone: boolean; readonly error?: Error };
 }
@@ -103,7 +105,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
     onProgress: progress => options.onProgress(progressOf(progress)),
   });
   const losses = await lossesOf(options, checked);
-  return toResult(options, { checked, losses, noted: knownDamage(ledger) });
+  return toResult(options, { checked, losses, ledger });
 }
 
 async function idsOf(store: Store): Promise<SnapshotId[]> {
@@ -118,7 +120,7 @@ function pairedIn(ledger: Ledger): ReadonlySet<string> {
   for (const { act, isOk, snapshots, detail } of ledger.acts) {
     const version = detail instanceof Map ? detail.get(1) : undefined;
     if (act !== 'verified' || !isOk || typeof version !== 'number' || version < pairingVersion) continue;
-    for (const id of snapshots) if (ledger.verifiedAtMs(id) !== null) paired.add(id);
+    for (const id of snapshots) if (ledger.wasVerified(id)) paired.add(id);
   }
   return paired;
 }
@@ -188,14 +190,15 @@ function toResult(
   {
     checked,
     losses,
-    noted,
+    ledger,
   }: {
     readonly checked: StoreVerifyResult;
     readonly losses: Losses;
-    /** What a repair has called harmless; whether it still is is another question. */
-    readonly noted: ReadonlySet<string>;
+    readonly ledger: Ledger;
   },
 ): VerifyResult {
+  // What a repair has called harmless; whether it still is is another question.
+  const noted = knownDamage(ledger);
   const left = new Map(checked.left.map(one => [one.object, one]));
   const withLosses = ({
     kind,
@@ -230,6 +233,12 @@ function toResult(
     unsteady: checked.unsteady,
     waiting: checked.waiting,
     scrub: checked.scrub,
+    ahead: aheadIn(ledger),
     noted: checked.noted ?? { isDone: false },
   };
+}
+
+function aheadIn({ ahead }: Ledger): VerifyResult['ahead'] {
+  const latest = ahead.at(-1);
+  return latest === undefined ? null : { acts: ahead.length, latestMs: latest.finishedMs };
 }

@@ -107,7 +107,7 @@ function lossesOf({ lost, degraded, whole, forgotten }: RepairResult, told: Told
     id === null ? 'a snapshot whose id nobody knows' : `snapshot ${id.slice(0, 8)}`;
   return [
     ...lost.flatMap(({ snapshot, instance, affects }) => [
-      `lost       ${name(snapshot)}${instance === null ? '' : ` of ${instance}`}`,
+      `lost       ${name(snapshot)}${instance === null ? '' : ` of ${printableText(instance)}`}`,
       ...affects.map(text => `             ${printableText(text)}`),
     ]),
     ...degraded.map(({ snapshot, of }) =>

@@ -99,7 +99,7 @@ function durationOf(text: string | undefined): number | undefined {
 }
 
 function toJson(result: VerifyResult): Record<string, unknown> {
-  const { scrub, noted, damage, elsewhere, known, ...rest } = result;
+  const { scrub, noted, damage, elsewhere, known, ahead, ...rest } = result;
   const { oldestReadMs, ...amounts } = scrub;
   return {
     messageType: 'summary',
@@ -108,6 +108,7 @@ function toJson(result: VerifyResult): Record<string, unknown> {
     elsewhere: elsewhere.map(damageJson),
     known: known.map(damageJson),
     noted: noted.isDone,
+    ahead: ahead && { acts: ahead.acts, latestAt: utcTime(ahead.latestMs) },
     scrub: { ...amounts, oldestReadAt: oldestReadMs === null ? null : utcTime(oldestReadMs) },
   };
 }
@@ -124,6 +125,7 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
       `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
     ...(waiting.length > 0 ? [`${counted(waiting.length, 'snapshot')} waited for more time.`] : []),
     ...debt(result),
+    ...fromTheFuture(result),
     ...(damage.some(({ kind }) => kind !== 'pairing' && kind !== 'witness')
       ? ['Next: `stillpoint repair` mends what can be mended, and says exactly what is lost.']
       : []),
@@ -131,14 +133,24 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
 }
 
 /** What is not known about the bytes of the store. */
-function debt({ scrub }: VerifyResult): string[] {
-  const { all, due, overdue, neverRead, oldestReadMs } = scrub;
+function debt({ scrub, noted }: VerifyResult): string[] {
+  const { all, read, due, overdue, neverRead, oldestReadMs } = scrub;
   if (all.packs === 0) return [];
   const amount = ({ packs, bytes }: Amount) => `${size(bytes)} in ${counted(packs, 'pack')}`;
   if (neverRead.packs === all.packs) return [`No byte of the ${amount(all)} was ever read again.`];
+  if (!noted.isDone && read.packs > 0)
+    return [`${amount(read)} were read now, and not noted: the next verify does not know it.`];
   const oldest = oldestReadMs === null ? '' : `; the oldest was read ${localTime(oldestReadMs)}`;
   const never = neverRead.packs > 0 ? `, ${count(neverRead.packs)} of them never` : '';
   return overdue.packs > 0
     ? [`Not read for 30 days: ${amount(overdue)} of ${amount(all)}${never}${oldest}.`]
     : [`Every byte was read within 30 days; ${due.packs > 0 ? amount(due) : 'nothing'} is due${oldest}.`];
+}
+
+/** What a clock that was ahead noted proves nothing of when. */
+function fromTheFuture({ ahead }: VerifyResult): string[] {
+  if (ahead === null) return [];
+  return [
+    `${counted(ahead.acts, 'earlier check')} of this store ${ahead.acts === 1 ? 'says' : 'say'} to be of the future (up to ${localTime(ahead.latestMs)}): a clock was ahead, or this one is behind. What they read counts as due.`,
+  ];
 }

@@ -135,8 +135,8 @@ async function decide(
     const retained = own.map(snapshot => ({
       ...snapshot,
       isProven: isProven(snapshot),
-      isVerified: ledger.verifiedAtMs(snapshot.id) !== null,
-      isDrilled: ledger.drilledAtMs(snapshot.id) !== null,
+      isVerified: ledger.wasVerified(snapshot.id),
+      isDrilled: ledger.wasDrilled(snapshot.id),
     }));
     const isMeant = instance === undefined || instance === name;
     const policy = retention && isMeant ? retention.policy : {};
