@@ -1,4 +1,5 @@
 import { callOf, namesOf, type StoreProblem } from './chunk-index/masks.ts';
+import { aheadMsMax } from './chunk-index/written.ts';
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import { hex, type PackId, type SnapshotId } from './ids.ts';
@@ -99,9 +100,6 @@ export async function readLedger(store: Store, options: CallOptions = {}): Promi
 interface Time {
   readonly ms: number | null;
 }
-
-/** A time past the clock by more is a clock that was wrong. */
-const aheadMsMax = 3_600_000;
 
 function aheadOf({ seams }: StoreContext): (act: LedgerAct) => boolean {
   const nowMs = seams.clock.nowMs();
