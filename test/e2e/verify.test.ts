@@ -115,6 +115,13 @@ describe('verify on the command line', () => {
     assert.ok(elsewhere.every(one => one.object === name));
     const all = await run('verify', '--json');
     assert.equal(all.code, 20);
+    const told = (await run('verify')).stdout;
+    const [lost] = /^ {2}affects snapshot [\s\S]*?objects\/late$/m.exec(told) ?? [];
+    assert.deepEqual(lost?.split('\n').slice(1), [
+      '    repository 2 (PROJ/tool-2)',
+      '      shared/data/repositories/2/objects/late',
+    ]);
+    assert.match(told, /^Next: `stillpoint repair`/m);
     const [, second] = verifiedAt(await summary('snapshots'));
     assert.equal(second, null, 'it is proven no more');
   });
