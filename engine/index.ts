@@ -48,6 +48,7 @@ export {
   type TableChange,
 } from './look/index.ts';
 export { nearest } from './nearest.ts';
+export { writeOutputFile } from './output-file.ts';
 export type { Degraded, Loss, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 export type { OnPhase, OnProgress, Phase, Progress } from './progress.ts';
 export { phases } from './progress.ts';
@@ -67,7 +68,7 @@ export {
   type RunState,
   readLocalState,
 } from './status.ts';
-export type { NamedDamage, VerifyResult } from './verify.ts';
+export type { NamedDamage, SnapshotLoss, VerifyResult } from './verify.ts';
 export { verifySnapshots } from './verify.ts';
 export { dropLeftViews, type LeftViews } from './view/index.ts';
 export { checkWitness, updateWitness } from './witness.ts';

@@ -25,6 +25,7 @@ export interface Progress {
     | 'verify-packs'
     | 'verify-snapshots'
     | 'verify-data'
+    | 'prune-wait'
     | 'prune-mark'
     | 'prune-rewrite'
     | 'prune-delete';

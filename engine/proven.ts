@@ -1,3 +1,4 @@
+import { printableText } from './look/names.ts';
 import type { Snapshot } from './pair.ts';
 
 /** Clocks of two machines differ by seconds, those of one that was set by hand by hours. */
@@ -36,18 +37,18 @@ export function judgeInstance(
 ): InstanceState {
   const { nowMs, maxAgeMs } = options;
   const newest = snapshots.at(-1) ?? null;
+  const future = snapshots.filter(({ timeMs }) => timeMs > nowMs + aheadMsMax);
   const mayBeNone = options.isUnlatched ?? (newest !== null && namesNoApplication(newest));
-  const warnings: string[] = [];
+  const warnings = fromTheFuture(future, { instance, nowMs, count: snapshots.length });
   let latestMs = nowMs;
-  for (const snapshot of snapshots.toReversed()) {
-    if (snapshot.timeMs > nowMs + aheadMsMax) {
-      warnings.push(fromTheFuture(snapshot));
-      continue;
-    }
-    latestMs = Math.min(latestMs, snapshot.timeMs);
+  let oldest = snapshots.length;
+  for (const [index, snapshot] of [...snapshots.entries()].reverse()) {
+    if (snapshot.timeMs > nowMs + aheadMsMax) continue;
+    if (snapshot.timeMs < latestMs) [latestMs, oldest] = [snapshot.timeMs, index];
     if (!isProven(snapshot, mayBeNone)) continue;
     const ageMs = nowMs - latestMs;
     const overdue = maxAgeMs === undefined ? null : ageMs > maxAgeMs;
+    warnings.push(...wentBack(snapshots, { oldest, nowMs }));
     return { instance, newest, newestProven: snapshot, ageMs, overdue, warnings };
   }
   const overdue = maxAgeMs === undefined ? null : true;
@@ -87,7 +88,37 @@ function namesNoApplication({ configuration }: Snapshot): boolean {
   }
 }
 
-function fromTheFuture({ id, timeMs, instance }: Snapshot): string {
-  const time = new Date(timeMs).toISOString();
-  return `Snapshot ${id.slice(0, 8)} of ${instance} is from the future (${time}): a clock is or was wrong, and it counts for no age`;
+/** Of all together one sentence: where none is of the past, this machine's clock is the one that is wrong. */
+function fromTheFuture(
+  future: readonly Snapshot[],
+  { instance, nowMs, count }: { readonly instance: string; readonly nowMs: number; readonly count: number },
+): string[] {
+  const last = future.at(-1);
+  if (last === undefined) return [];
+  const name = printableText(instance);
+  if (future.length === count)
+    return [
+      `Every snapshot of ${name} is from the future, the newest of ${timeOf(last)}: this machine's clock says ${new Date(nowMs).toISOString()}, and is behind, or theirs were ahead. Set it right and ask again; until then nothing is known of their age`,
+    ];
+  const others = future.length > 1 ? `, and ${future.length - 1} more` : '';
+  return [
+    `Snapshot ${last.id.slice(0, 8)} of ${name} is from the future (${timeOf(last)})${others}: a clock is or was wrong, and that counts for no age`,
+  ];
 }
+
+/** A clock that went back makes all that came before it look as old as it says. */
+function wentBack(
+  snapshots: readonly Snapshot[],
+  { oldest, nowMs }: { readonly oldest: number; readonly nowMs: number },
+): string[] {
+  const one = snapshots[oldest];
+  if (one === undefined) return [];
+  const isLater = ({ timeMs }: Snapshot) => timeMs > one.timeMs + aheadMsMax && timeMs <= nowMs + aheadMsMax;
+  const later = snapshots.slice(0, oldest).findLast(isLater);
+  if (later === undefined) return [];
+  return [
+    `Snapshot ${one.id.slice(0, 8)} of ${printableText(one.instance)} says to be of ${timeOf(one)}, and came after ${later.id.slice(0, 8)} of ${timeOf(later)}: a clock was wrong, and the newest pair may be younger than it counts. The next backup with a right clock ends the doubt`,
+  ];
+}
+
+const timeOf = ({ timeMs }: Snapshot): string => new Date(timeMs).toISOString();

@@ -1,4 +1,5 @@
 import { type Manifest, type SnapshotId, StillpointError, type Store, storeError } from '../store/index.ts';
+import { inPlace } from './in-place.ts';
 import type { Snapshot } from './pair.ts';
 import { decodePair } from './pair-codec.ts';
 
@@ -26,22 +27,6 @@ export async function listSnapshots(
     found.push(snapshot);
   }
   return inPlace(found); // in the store's order: a clock that was wrong must not make an old snapshot the latest
-}
-
-/** What is left of a snapshot was committed later than that, and stands where it stood. */
-function inPlace(snapshots: readonly Snapshot[]): Snapshot[] {
-  const ordered = snapshots.filter(({ degraded }) => degraded === undefined);
-  for (const one of snapshots) {
-    if (one.degraded === undefined) continue;
-    const { of } = one.degraded;
-    const isOfIt = ({ id, degraded }: Snapshot) => id === of || degraded?.of === of;
-    const last = ordered.findLastIndex(isOfIt);
-    const later = ordered.findIndex(
-      ({ instance, timeMs }) => instance === one.instance && timeMs > one.timeMs,
-    );
-    ordered.splice(last >= 0 ? last + 1 : later >= 0 ? later : ordered.length, 0, one);
-  }
-  return ordered;
 }
 
 /** What a manifest pairs may be no pair, though its seal is right: that must not hide the others either. */

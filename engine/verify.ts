@@ -1,5 +1,7 @@
 import {
   type Damage,
+  isBeyondUs,
+  isForbidden,
   isStoreError,
   type Ledger,
   type Manifest,
@@ -11,12 +13,15 @@ import {
   type VerifyProgress,
   verifyStore,
 } from '../store/index.ts';
+import { knownDamage } from './known-damage.ts';
 import type { Snapshot } from './pair.ts';
 import { decodePair } from './pair-codec.ts';
 import { checkPairing, pairingVersion } from './pairing.ts';
 import type { OnProgress, Progress } from './progress.ts';
-import { Losses } from './verify/losses.ts';
+import { Losses, namesOf, type SnapshotLoss } from './verify/losses.ts';
 import { nameLosses, nameOf } from './verify/name-losses.ts';
+
+export type { SnapshotLoss } from './verify/losses.ts';
 
 /** Something damaged, and what it takes with it: snapshots, repositories, files, tables. */
 export interface NamedDamage {
@@ -24,7 +29,14 @@ export interface NamedDamage {
   readonly object: string;
   /** What was found. */
   readonly state: string;
+  /** Where a repair would leave it as it is: what it means, and what a person can do. */
+  readonly remedy?: string;
+  /** One list of names: each snapshot, each repository in it, each file or table in that. */
   readonly affects: readonly string[];
+  /** The same, by snapshot and repository. */
+  readonly lost: readonly SnapshotLoss[];
+  /** Files and tables beyond those named. */
+  readonly unnamed: number;
 }
 
 export interface VerifyOptions {
@@ -50,11 +62,15 @@ export interface VerifyResult {
   readonly damage: readonly NamedDamage[];
   /** Damage that the named snapshots do not need; and packs that are known to be damaged and of which nothing is lost. */
   readonly elsewhere: readonly NamedDamage[];
+  /** Damage with which nothing is lost or stopped, as a repair has noted. */
+  readonly known: readonly NamedDamage[];
   /** Packs that could not be read, and could a moment later. */
   readonly unsteady: readonly string[];
   /** Snapshots that the time was not enough for. */
   readonly waiting: readonly SnapshotId[];
   readonly scrub: Scrub;
+  /** The latest time that the ledger has from the future, and how many; null: none. */
+  readonly ahead: { readonly acts: number; readonly latestMs: number } | null;
   /** Whether the ledger has it now, and why not. */
   readonly noted: { readonly isDone: boolean; readonly error?: Error };
 }
@@ -69,7 +85,8 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
   // A snapshot that is named twice is checked once.
   const ids = snapshots === undefined ? await idsOf(store) : [...known.keys()];
   await using _reading = await store.beginReading({ host, snapshots: ids, signal });
-  const pairedBefore = options.isNamed ? new Set() : pairedIn(await readLedger(store, { signal }));
+  const ledger = await readLedger(store, { signal });
+  const pairedBefore = options.isNamed ? new Set() : pairedIn(ledger);
   const checked = await verifyStore(store, {
     readData: options.readData,
     packs: options.isNamed ? 'needed' : 'all',
@@ -87,7 +104,8 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
     signal,
     onProgress: progress => options.onProgress(progressOf(progress)),
   });
-  return toResult(options, checked, await lossesOf(options, checked));
+  const losses = await lossesOf(options, checked);
+  return toResult(options, { checked, losses, ledger });
 }
 
 async function idsOf(store: Store): Promise<SnapshotId[]> {
@@ -102,7 +120,7 @@ function pairedIn(ledger: Ledger): ReadonlySet<string> {
   for (const { act, isOk, snapshots, detail } of ledger.acts) {
     const version = detail instanceof Map ? detail.get(1) : undefined;
     if (act !== 'verified' || !isOk || typeof version !== 'number' || version < pairingVersion) continue;
-    for (const id of snapshots) if (ledger.verifiedAtMs(id) !== null) paired.add(id);
+    for (const id of snapshots) if (ledger.wasVerified(id)) paired.add(id);
   }
   return paired;
 }
@@ -131,9 +149,11 @@ async function lossesOf(
 ): Promise<Losses> {
   const losses = new Losses();
   const asked = snapshots && new Map(snapshots.map(snapshot => [snapshot.id, snapshot]));
+  const walked = new Map(checked.snapshots.map(manifest => [manifest.id, manifest]));
   for (const id of checked.affected) {
     signal.throwIfAborted();
-    const manifest = await unlessForgotten(() => store.manifest(id, { signal }));
+    // What was read once is not read again: the medium may fail to.
+    const manifest = walked.get(id) ?? (await unlessGone(() => store.manifest(id, { signal })));
     if (manifest === undefined) continue;
     const snapshot = asked?.get(id) ?? decoded(manifest);
     const mark = `forgotten/${id}`;
@@ -152,33 +172,55 @@ async function lossesOf(
   return losses;
 }
 
-async function unlessForgotten<T>(read: () => Promise<T>): Promise<T | undefined> {
+/** Forgotten meanwhile, or not to be read now; another look names it again. */
+async function unlessGone(read: () => Promise<Manifest>): Promise<Manifest | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (isStoreError(error) && error.code === 'SNAPSHOT_UNKNOWN') return undefined;
-    throw error;
+    if (!isStoreError(error) || isBeyondUs(error) || isForbidden(error)) throw error;
+    return undefined;
   }
 }
 
 /** Without these nobody reads anything. */
 const neededByAll: readonly string[] = ['config', 'ring'];
 
-function toResult(options: VerifyOptions, checked: StoreVerifyResult, losses: Losses): VerifyResult {
-  const named = (damage: readonly Damage[]): NamedDamage[] =>
-    damage.map(({ kind, object, state }) => ({ kind, object, state, affects: losses.of(object) }));
+function toResult(
+  options: VerifyOptions,
+  {
+    checked,
+    losses,
+    ledger,
+  }: {
+    readonly checked: StoreVerifyResult;
+    readonly losses: Losses;
+    readonly ledger: Ledger;
+  },
+): VerifyResult {
+  // What a repair has called harmless; whether it still is is another question.
+  const noted = knownDamage(ledger);
+  const left = new Map(checked.left.map(one => [one.object, one]));
+  const withLosses = ({
+    kind,
+    object,
+    state,
+  }: Pick<NamedDamage, 'kind' | 'object' | 'state'>): NamedDamage => {
+    const remedy = left.get(object)?.remedy;
+    const { lost, unnamed } = losses.in(object);
+    const affects = namesOf(lost, unnamed);
+    return { kind, object, state, ...(remedy !== undefined && { remedy }), affects, lost, unnamed };
+  };
+  const named = (damage: readonly Damage[]): NamedDamage[] => damage.map(withLosses);
+  const isKnown = ({ object }: Damage) => noted.has(object) && left.get(object)?.isHarmless === true;
   const asked = new Set(options.snapshots?.map(({ id }) => `snapshot ${id.slice(0, 8)}`));
   const isNeeded = ({ kind, affects }: NamedDamage) =>
     !options.isNamed ||
     neededByAll.includes(kind) ||
     affects.some(name => [...asked].some(start => name.startsWith(start)));
-  const all = named(checked.damage);
-  const mispaired = [...checked.problems].map(([id, state]) => ({
-    kind: 'pairing',
-    object: `manifests/${id}`,
-    state,
-    affects: losses.of(`manifests/${id}`),
-  }));
+  const all = named(checked.damage.filter(one => !isKnown(one)));
+  const mispaired = [...checked.problems].map(([id, state]) =>
+    withLosses({ kind: 'pairing', object: `manifests/${id}`, state }),
+  );
   const damage = [...all.filter(isNeeded), ...mispaired];
   return {
     ok: damage.length === 0 && checked.unlistedDamage === 0,
@@ -187,9 +229,16 @@ function toResult(options: VerifyOptions, checked: StoreVerifyResult, losses: Lo
     bytesRead: checked.bytesRead,
     damage,
     elsewhere: [...all.filter(one => !isNeeded(one)), ...named(checked.harmless)],
+    known: named(checked.damage.filter(isKnown)),
     unsteady: checked.unsteady,
     waiting: checked.waiting,
     scrub: checked.scrub,
+    ahead: aheadIn(ledger),
     noted: checked.noted ?? { isDone: false },
   };
+}
+
+function aheadIn({ ahead }: Ledger): VerifyResult['ahead'] {
+  const latest = ahead.at(-1);
+  return latest === undefined ? null : { acts: ahead.length, latestMs: latest.finishedMs };
 }

@@ -11,9 +11,9 @@ import {
   type Store,
   takeWitness,
   type Witness,
-  writeDurably,
 } from '../store/index.ts';
 import { engineError } from './errors.ts';
+import { writeOutputFile } from './output-file.ts';
 import type { NamedDamage } from './verify.ts';
 import { isInStore } from './witness-place.ts';
 
@@ -57,16 +57,15 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
           : await contradictions(store, { seen, now }, { signal });
   return {
     isFirst: seen === undefined,
-    damage: damage.map(({ object, state }) => ({
-      kind: 'witness',
-      object,
-      state,
-      affects: affected(object),
-    })),
+    damage: damage.map(({ object, state }) => {
+      const affects = affected(object);
+      const lost = affects.map(snapshot => ({ snapshot, parts: [] }));
+      return { kind: 'witness', object, state, affects, lost, unnamed: 0 };
+    }),
     async write() {
       if (damage.length > 0 || 'back' in now)
         throw new TypeError('Cannot write a witness: what was seen contradicts it');
-      await writeDurably(file, encodeWitness(store, now), { overwrite: 'replace' });
+      await writeOutputFile(file, encodeWitness(store, now), { overwrite: 'replace' });
     },
   };
 }

@@ -1,4 +1,5 @@
 import { callOf, namesOf, type StoreProblem } from './chunk-index/masks.ts';
+import { aheadMsMax } from './chunk-index/written.ts';
 import type { StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
 import { hex, type PackId, type SnapshotId } from './ids.ts';
@@ -16,16 +17,27 @@ interface CallOptions {
 
 /** What was verified, drilled and repaired in a store. Times are wall clocks of many hosts: for people, and for what is due. */
 export interface Ledger {
-  /** When a snapshot was last verified and all of it was well; null also when something was damaged since, as below. */
+  /**
+   * When a snapshot was last verified and all of it was well; null also when something was damaged since, as below, and
+   * where only a clock that was ahead says when.
+   */
   verifiedAtMs(snapshot: SnapshotId): number | null;
-  /** When a snapshot was last drilled and all was well. */
+  /** When a snapshot was last drilled and all was well, likewise. */
   drilledAtMs(snapshot: SnapshotId): number | null;
+  /** Whether it was verified, or drilled, and was well and nothing of it was damaged since: whatever a clock said. */
+  wasVerified(snapshot: SnapshotId): boolean;
+  wasDrilled(snapshot: SnapshotId): boolean;
   /** When every byte of a pack was last read and was well. */
   readAtMs(pack: PackId): number | null;
   /** When the header and trailer of a pack were last read, with or without the rest, and were well. */
   listedAtMs(pack: PackId): number | null;
-  /** Oldest first. Older ones say only what none after them says. */
+  /**
+   * Oldest first. Older ones say only what none after them says. Those from the future come first: they were made
+   * before now, nobody knows when, and what a believable one says counts more.
+   */
   readonly acts: readonly LedgerAct[];
+  /** Acts that say they were in the future: a clock was ahead, or that of this machine is behind. */
+  readonly ahead: readonly LedgerAct[];
   /** Records that could not be read, and were done without. */
   readonly problems: readonly StoreProblem[];
 }
@@ -55,49 +67,65 @@ export async function appendLedger(
 
 /** Reads what was noted. A record that cannot be read, or needs a newer program, is a problem, not the end: nothing is decided by it. */
 export async function readLedger(store: Store, options: CallOptions = {}): Promise<Ledger> {
-  const { records, problems } = await readRecords(insideOf(store).context, options);
-  const acts = actsOf(records);
-  const verified = new Map<SnapshotId, number>();
-  const drilled = new Map<SnapshotId, number>();
-  const read = new Map<PackId, number>();
-  const listed = new Map<PackId, number>();
+  const { context } = insideOf(store);
+  const { records, problems } = await readRecords(context, options);
+  const isAhead = aheadOf(context);
+  const acts = actsOf(records, isAhead);
+  const verified = new Map<SnapshotId, Time>();
+  const drilled = new Map<SnapshotId, Time>();
+  const read = new Map<PackId, Time>();
+  const listed = new Map<PackId, Time>();
   const maps = { verified: [verified], drilled: [drilled], repaired: [] } as const;
   for (const act of acts) {
-    const { isOk, snapshots, packs, finishedMs } = act;
-    for (const id of snapshots)
-      note(isOk ? maps[act.act] : [verified, drilled], id, isOk ? finishedMs : undefined);
-    for (const id of packs) note([read], id, isOk ? finishedMs : undefined);
-    for (const id of act.listed ?? []) note([listed], id, isOk ? finishedMs : undefined);
+    const { isOk, snapshots, packs } = act;
+    const proven = isOk ? { ms: isAhead(act) ? null : act.finishedMs } : undefined;
+    for (const id of snapshots) note(isOk ? maps[act.act] : [verified, drilled], id, proven);
+    for (const id of packs) note([read], id, proven);
+    for (const id of act.listed ?? []) note([listed], id, proven);
   }
   return {
-    verifiedAtMs: id => verified.get(id) ?? null,
-    drilledAtMs: id => drilled.get(id) ?? null,
-    readAtMs: id => read.get(id) ?? null,
-    listedAtMs: id => latest(read.get(id), listed.get(id)),
+    verifiedAtMs: id => verified.get(id)?.ms ?? null,
+    drilledAtMs: id => drilled.get(id)?.ms ?? null,
+    wasVerified: id => verified.has(id),
+    wasDrilled: id => drilled.has(id),
+    readAtMs: id => read.get(id)?.ms ?? null,
+    listedAtMs: id => latest(read.get(id)?.ms, listed.get(id)?.ms),
     acts,
+    ahead: acts.filter(isAhead),
     problems,
   };
 }
 
+/** When something was proven; null: nobody knows. */
+interface Time {
+  readonly ms: number | null;
+}
+
+function aheadOf({ seams }: StoreContext): (act: LedgerAct) => boolean {
+  const nowMs = seams.clock.nowMs();
+  return ({ finishedMs }) => finishedMs > nowMs + aheadMsMax;
+}
+
 /** What was found damaged is proven no more by what was found before. */
-function note<Id>(maps: readonly Map<Id, number>[], id: Id, provenMs: number | undefined): void {
+function note<Id>(maps: readonly Map<Id, Time>[], id: Id, proven: Time | undefined): void {
   for (const map of maps) {
-    if (provenMs === undefined) map.delete(id);
-    else map.set(id, provenMs);
+    if (proven === undefined) map.delete(id);
+    else map.set(id, proven);
   }
 }
 
-function latest(...timesMs: (number | undefined)[]): number | null {
-  return timesMs.reduce<number | null>(
-    (most, ms) => (ms !== undefined && ms > (most ?? -1) ? ms : most),
-    null,
-  );
+function latest(...timesMs: (number | null | undefined)[]): number | null {
+  const known = timesMs.flatMap(ms => ms ?? []);
+  return known.length === 0 ? null : Math.max(...known);
 }
 
-function actsOf(records: ReadonlyMap<string, LedgerRecord>): LedgerAct[] {
+function actsOf(
+  records: ReadonlyMap<string, LedgerRecord>,
+  isAhead: (act: LedgerAct) => boolean,
+): LedgerAct[] {
   return [...records.values()]
     .flatMap(({ earlier = [], ...act }) => [...earlier, act])
-    .sort((a, b) => a.finishedMs - b.finishedMs);
+    .sort((a, b) => Number(isAhead(b)) - Number(isAhead(a)) || a.finishedMs - b.finishedMs);
 }
 
 /** All records by name. One that goes meanwhile is in another: then the list is made again. */
@@ -164,7 +192,7 @@ async function putMerged(context: StoreContext, act: LedgerAct, options: CallOpt
     snapshot: (id: SnapshotId) => !forgotten.has(id),
     pack: (id: PackId) => !swept.has(id),
   };
-  await put(context, { ...act, earlier: mergeActs(actsOf(records), remembered) }, options);
+  await put(context, { ...act, earlier: mergeActs(actsOf(records, aheadOf(context)), remembered) }, options);
   // Where nothing may be deleted they stay: then they say again what is said already.
   const call = callOf(options);
   for (const name of records.keys()) await context.backend.delete(name, call).catch(() => undefined);

@@ -24,6 +24,9 @@ export interface BeginPruneOptions {
   readonly silenceMs?: number;
   /** Told of each other session when the wait for a sign of life begins. */
   readonly onWait?: (session: OtherSession) => void;
+  /** Told at each look how long they have been silent; and of each that is taken for dead, when it is cleaned up. */
+  readonly onSilence?: (silence: { readonly forMs: number; readonly ofMs: number }) => void;
+  readonly onDead?: (session: OtherSession) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -53,9 +56,9 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
   const { context, keys } = insideOf(store);
   if (store.host !== undefined) throw writeOnly(store.host, 'what a prune needs');
   await renewKeys(context.backend, keys);
-  const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, signal } = options;
+  const { host, dryRun = false, silenceMs = defaultSilenceMs, onWait, onSilence, onDead, signal } = options;
   const { last } = await readGenerations(context, { signal, reading: 'mending' });
-  const watch = { silenceMs, onWait, signal };
+  const watch = { silenceMs, onWait, onSilence, onDead, signal };
   let live: LiveSession | undefined;
   let dead: ReadonlySet<SessionId>;
   if (dryRun) dead = await findSilentSessions(context, watch);

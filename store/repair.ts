@@ -6,19 +6,18 @@ import { packName } from './pack/row.ts';
 import { type Generations, readGenerations } from './protocol/generations.ts';
 import { assessPacks, type PackState } from './repair/assess.ts';
 import { Copies } from './repair/copies.ts';
-import { openDamage } from './repair/generation.ts';
 import { type ForgottenLost, forgetLost, type LostManifest, lostManifests } from './repair/manifests.ts';
 import { disturbed, type Mended, Mending, type RecordedDamage, type Seen } from './repair/mending.ts';
 import { withParity } from './repair/parity.ts';
-import { type LeftDamage, leftOf } from './repair/records.ts';
 import { throughParity } from './repair/restored.ts';
 import { insideOf, type Store } from './store.ts';
+import { type LeftDamage, leftOf, openDamage, whyStopped } from './verify/meaning.ts';
 import { type Damage, lookOf, type VerifyProgress, verifyStore } from './verify.ts';
 
 export type { Rebuilt } from './repair/index-parts.ts';
 export type { ForgottenLost, LostManifest } from './repair/manifests.ts';
 export type { HealedPack, Mended, RecordedDamage } from './repair/mending.ts';
-export type { LeftDamage } from './repair/records.ts';
+export type { LeftDamage } from './verify/meaning.ts';
 
 export interface BeginRepairOptions {
   readonly host: string;
@@ -82,7 +81,12 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
     snapshots: result.snapshots,
     affected: new Set(result.affected),
     lostManifests: lost,
-    left: leftOf(result.damage, { open: seen.open, manifests: look.inventory.manifests }),
+    left: leftOf(result.damage, {
+      ...look.inventory,
+      open: seen.open,
+      stopped: await underLaterKeys(inside, () => whyStopped(context, options)),
+      isDataRead: options.readData,
+    }),
     unreadable: packs
       .filter(({ unreadable, mayBeWhole }) => mayBeWhole || unreadable.length > 0)
       .map(({ pack }) => packName(pack)),

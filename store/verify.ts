@@ -15,6 +15,7 @@ import { confirmDamage, lookAgain } from './verify/confirm.ts';
 import { verifyData } from './verify/data.ts';
 import { turnsAt } from './verify/due.ts';
 import { GraphVerifier } from './verify/graph.ts';
+import { type LeftDamage, leftOf, openDamage, whyStopped } from './verify/meaning.ts';
 import { VerifyNotes } from './verify/notes.ts';
 import { verifyObjects } from './verify/objects.ts';
 import { verifyIndex, verifyPacks } from './verify/packs.ts';
@@ -31,7 +32,7 @@ export type { Amount, Scrub } from './verify/scrub.ts';
 export interface VerifyOptions {
   /**
    * Which part of the packs is read byte by byte, again whatever the ledger says: 0 (default) to 1; a lesser part is a new
-   * choice in each run. 'due': packs that were never read, and those whose turn it is this day.
+   * choice in each run, and one pack at least. 'due': packs that were never read, and those whose turn it is this day.
    */
   readonly readData?: number | 'due';
   /** Walk from these snapshots only; default: all. Every manifest and other small object is opened all the same. SNAPSHOT_UNKNOWN. */
@@ -66,8 +67,13 @@ export interface VerifyResult {
   readonly damage: readonly Damage[];
   /** Damaged objects beyond those listed. */
   readonly unlistedDamage: number;
-  /** Packs that are recorded as damaged and of which nothing needed is lost: they go with a prune. */
+  /**
+   * Packs that are recorded as damaged and of which nothing needed is lost, and manifests of what was forgotten: they go
+   * with a prune.
+   */
   readonly harmless: readonly Damage[];
+  /** Which of the damage a repair would leave as it is, and what that means. */
+  readonly left: readonly LeftDamage[];
   /** Packs that were found wanting, and were whole when they were read again. */
   readonly unsteady: readonly string[];
   /** All snapshots from which something damaged or missing can be reached. */
@@ -110,7 +116,8 @@ async function verifyUndisturbed(store: Store, options: VerifyOptions): Promise<
       const isOver = found.damage.length === 0 || attempt === attemptsMax;
       // What a prune moved or took meanwhile looks like damage to who had listed it before.
       const { state } = await readGenerations(context, { signal, reading: 'lenient' });
-      if (isOver || state === before.state) return await concluded(store, { run, found }, options);
+      if (isOver || state === before.state)
+        return await concluded(store, { run, found, generations: before }, options);
     }
   } finally {
     // Where it was ended: what was read is known all the same.
@@ -165,34 +172,38 @@ async function verifyOnce(run: VerifyRun, generations: Generations, options: Ver
   const isExplained = run.report.list.some(({ kind }) => kind === 'index');
   for (const pack of isExplained ? [] : graph.unlistedPacks)
     run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
-  const isAsked = dataAsked(run, options);
-  const wants = (pack: PackId, readMs: number | null) =>
-    isAsked(pack, readMs) && (options.packs !== 'needed' || graph.neededPacks.has(pack));
   if (options.readData) {
+    const mayBe = (pack: PackId) => options.packs !== 'needed' || graph.neededPacks.has(pack);
+    const isAsked = dataAsked(run, [...inventory.packs.keys()].filter(mayBe), options);
+    const wants = (pack: PackId, readMs: number | null) => mayBe(pack) && isAsked(pack, readMs);
     const { parity } = inventory;
     await verifyData(run, verified, { packs: planPacks(run, inventory, wants), parity });
   }
   return { ...walked, inventory, verified, graph, damage: run.report.list };
 }
 
-/** A sample is by a hash under a key of this run, so that no pack is left out for ever. */
+/** A sample is by a hash under a key of this run, so that no pack is left out for ever; one pack at least is in it. */
 function dataAsked(
   { context, turns }: VerifyRun,
+  packs: readonly PackId[],
   { readData = 0 }: VerifyOptions,
 ): (pack: PackId, readMs: number | null) => boolean {
   if (readData === 'due') return turns.isDue;
   if (readData >= 1) return () => true;
   const key = context.seams.randomness.bytes(32);
-  return pack => {
-    const hash = Buffer.from(context.ring.blake3.keyed(key, fromHex(pack)));
-    return hash.readUInt32LE() < readData * 2 ** 32;
-  };
+  const hashOf = (pack: PackId) => Buffer.from(context.ring.blake3.keyed(key, fromHex(pack))).readUInt32LE();
+  const least = packs.reduce((least, pack) => Math.min(least, hashOf(pack)), 2 ** 32);
+  return pack => hashOf(pack) < readData * 2 ** 32 || hashOf(pack) === least;
 }
 
 /** Traces what was found to snapshots, and writes down what is to be remembered. */
 async function concluded(
   store: Store,
-  { run, found }: { readonly run: VerifyRun; readonly found: Found },
+  {
+    run,
+    found,
+    generations,
+  }: { readonly run: VerifyRun; readonly found: Found; readonly generations: Generations },
   options: VerifyOptions,
 ): Promise<VerifyResult> {
   const { graph, verified, inventory, problems } = found;
@@ -206,7 +217,10 @@ async function concluded(
     for (const culprit of culprits) blamed.add(culprit);
     if (culprits.length > 0) affected.push(id);
   }
-  const isHarmless = ({ object }: Damage) => !blamed.has(object) && isRecorded(object, verified);
+  const isForgotten = ({ kind, object }: Damage) =>
+    kind === 'manifest' && inventory.forgotten.has(object.slice(-64) as SnapshotId);
+  const isHarmless = (one: Damage) =>
+    isForgotten(one) || (!blamed.has(one.object) && isRecorded(one.object, verified));
   const damage = found.damage.filter(one => !isHarmless(one));
   const { unsteady, noted } = await writeDown(store, { run, found, damage, affected }, options);
   const { objects, references, hashed, bytesRead } = run.counts;
@@ -221,6 +235,12 @@ async function concluded(
     damage,
     unlistedDamage: run.report.unlisted,
     harmless: found.damage.filter(isHarmless),
+    left: leftOf(damage, {
+      ...inventory,
+      open: openDamage(generations, object => run.report.has(object)),
+      stopped: damage.length === 0 ? undefined : await whyStopped(run.context, run),
+      isDataRead: true,
+    }),
     unsteady,
     affected,
     problems,

@@ -7,6 +7,7 @@ import {
   engineError,
   type HoldUntil,
   type LatchToken,
+  printableText,
 } from '../../engine/index.ts';
 import { oldHostKey, type Store } from '../../store/index.ts';
 import { parseDuration } from '../config/units.ts';
@@ -169,7 +170,7 @@ function toJson(summary: BackupSummary, instance: string): Record<string, unknow
 function toText(summary: BackupSummary, instance: string): string {
   const { newChunks, newBytes, packedBytes } = summary.stored;
   return [
-    `Snapshot ${summary.snapshot.slice(0, 8)} of ${instance}, ${localTime(summary.timeMs)}`,
+    `Snapshot ${summary.snapshot.slice(0, 8)} of ${printableText(instance)}, ${localTime(summary.timeMs)}`,
     ...describeHalves(summary),
     `stored     ${counted(newChunks, 'new chunk')}, ${size(newBytes)}, packed to ${size(packedBytes)}`,
     ...describeFence(summary),
@@ -207,8 +208,8 @@ function estimateToText(
   { instance, isParentKnown }: Told,
 ): string {
   const base = isParentKnown
-    ? `A backup of ${instance} would build on ${parent?.slice(0, 8) ?? 'nothing: it is the first'}`
-    : `What a backup of ${instance} would build on a dry run does not know with a key that may write only: everything counts as changed`;
+    ? `A backup of ${printableText(instance)} would build on ${parent?.slice(0, 8) ?? 'nothing: it is the first'}`
+    : `What a backup of ${printableText(instance)} would build on a dry run does not know with a key that may write only: everything counts as changed`;
   return [
     `Nothing was locked or written. ${base}`,
     ...(home

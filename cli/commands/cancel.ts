@@ -1,5 +1,11 @@
 import { hostname } from 'node:os';
-import { type CanceledRun, cancelRun, listSnapshots, type NothingToCancel } from '../../engine/index.ts';
+import {
+  type CanceledRun,
+  cancelRun,
+  listSnapshots,
+  type NothingToCancel,
+  printableText,
+} from '../../engine/index.ts';
 import type { Command, Context } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime } from '../render/quantities.ts';
@@ -58,10 +64,10 @@ function toText(
       result.leftLocks > 0
         ? ` Left by dead runs: ${counted(result.leftLocks, 'lock record')}; \`stillpoint unlock\` releases what they locked.`
         : '';
-    return `No backup of ${instance} runs that keeps its state in ${folder}: there is nothing to cancel.${left}`;
+    return `No backup of ${printableText(instance)} runs that keeps its state in ${folder}: there is nothing to cancel.${left}`;
   }
   const { pid, sinceMs, phase, isKilled, wasLocked, snapshot } = result;
-  const who = `process ${pid} (a backup of ${instance} since ${localTime(sinceMs)})`;
+  const who = `process ${pid} (a backup of ${printableText(instance)} since ${localTime(sinceMs)})`;
   if (snapshot !== null) {
     return `Too late to cancel ${who}: it had committed snapshot ${snapshot.slice(0, 8)}. Drop it with \`stillpoint forget ${snapshot.slice(0, 8)}\`.`;
   }

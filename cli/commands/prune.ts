@@ -35,7 +35,13 @@ export const prune: Command<PruneOptions> = async (context, options) => {
     waitMs,
     mayBeEmpty: options.allowEmpty ?? false,
     onWait: ({ host, purpose }) =>
-      context.output.notice(`Looking for a sign of life of a ${purpose} on ${host} …`),
+      context.output.notice(
+        `Waiting for a sign of life of a ${purpose} on ${printableText(host)}, at most 20 s …`,
+      ),
+    onDead: ({ host, purpose }) =>
+      context.output.notice(
+        `The ${purpose} on ${printableText(host)} showed none: it is dead${isDryRun ? '' : ', and what it left is cleaned up'}`,
+      ),
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });

@@ -33,7 +33,13 @@ export const repair: Command<RepairOptions> = async (context, options) => {
     { messageType: 'summary', dryRun: isDryRun, ...toJson(result) },
     toText(result, { isDryRun, forgetsLost: options.forgetLost ?? false }).join('\n'),
   );
-  return result.ok ? exitCodes.done : exitCodes.damaged;
+  const { failure } = result;
+  if (failure === undefined) return result.ok ? exitCodes.done : exitCodes.damaged;
+  // What is damaged weighs more than what could not be done about it.
+  if (result.ok) throw failure;
+  const { remedy } = failure as { readonly remedy?: string };
+  context.output.warning(`Not all could be done: ${failure.message}.${remedy ? ` ${remedy}` : ''}`);
+  return exitCodes.damaged;
 };
 
 /** What was named by hand and is not there was meant otherwise. USAGE. */
@@ -44,9 +50,10 @@ function folderAt(path: string): string {
   });
 }
 
-function toJson({ healed, healedFiles, found, ...result }: RepairResult): Record<string, unknown> {
+function toJson({ healed, healedFiles, found, failure, ...result }: RepairResult): Record<string, unknown> {
   return {
     ...result,
+    failure: failure?.message ?? null,
     found: found.map(({ kind, object, state }) => ({ kind, object, state })),
     healed: [
       ...healed,
@@ -100,7 +107,7 @@ function lossesOf({ lost, degraded, whole, forgotten }: RepairResult, told: Told
     id === null ? 'a snapshot whose id nobody knows' : `snapshot ${id.slice(0, 8)}`;
   return [
     ...lost.flatMap(({ snapshot, instance, affects }) => [
-      `lost       ${name(snapshot)}${instance === null ? '' : ` of ${instance}`}`,
+      `lost       ${name(snapshot)}${instance === null ? '' : ` of ${printableText(instance)}`}`,
       ...affects.map(text => `             ${printableText(text)}`),
     ]),
     ...degraded.map(({ snapshot, of }) =>
@@ -126,8 +133,9 @@ function lossesOf({ lost, degraded, whole, forgotten }: RepairResult, told: Told
 }
 
 function summaryOf(result: RepairResult, { isDryRun }: Told): string {
-  const { ok, found, lost, left, bytesRead } = result;
+  const { ok, found, lost, left, bytesRead, failure } = result;
   const checked = `${counted(result.chunksChecked, 'chunk')} checked, ${size(bytesRead)} read.`;
+  if (ok && failure !== undefined) return `Nothing is lost, and not all could be done: ${checked}`;
   if (found.length === 0 && ok) return `No damage: ${checked}`;
   if (ok) return `${isDryRun ? 'Everything would be whole again' : 'Everything is whole again'}: ${checked}`;
   const stays =

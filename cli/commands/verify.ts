@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import {
   engineError,
   listSnapshots,
-  type NamedDamage,
   type Snapshot,
   type VerifyResult,
   verifySnapshots,
@@ -12,7 +11,7 @@ import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
-import { oneLine } from '../render/output.ts';
+import { damageJson, describeDamage, describeKnown } from '../render/damage.ts';
 import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
 import { withWitness } from '../witness.ts';
@@ -45,7 +44,7 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
       onProgress: context.progress.onProgress,
     }),
   );
-  for (const damage of result.elsewhere) context.output.warning(describe(damage).join('\n'));
+  for (const damage of result.elsewhere) context.output.warning(describeDamage(damage).join('\n'));
   for (const pack of result.unsteady)
     context.output.warning(`${pack} could not be read, and could a moment later: look at the medium`);
   if (!result.noted.isDone)
@@ -77,12 +76,17 @@ function dataWanted({ readData, snapshots }: VerifyOptions): {
 } {
   if (readData === undefined || readData === true) return { share: readData && 1, names: snapshots };
   const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(readData)?.[1];
-  if (percent === undefined && !/[%.]/.test(readData)) return { share: 1, names: [readData, ...snapshots] };
+  if (/^(latest|[0-9a-f]{4,64})$/i.test(readData)) return { share: 1, names: [readData, ...snapshots] };
   if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100)
     return { share: Number(percent) / 100, names: snapshots };
-  throw engineError('USAGE', `Cannot read a share of ${JSON.stringify(readData)}: it is no percentage`, {
-    remedy: 'Give it from 0.1% to 100%, as in --read-data=5%.',
-  });
+  throw engineError(
+    'USAGE',
+    `Cannot read a share of ${JSON.stringify(readData)}: it is neither a percentage nor a snapshot`,
+    {
+      remedy:
+        'Give a percentage up to 100%, as in --read-data=5%; or a snapshot, as in --read-data latest; or --read-data alone for every byte.',
+    },
+  );
 }
 
 function durationOf(text: string | undefined): number | undefined {
@@ -95,36 +99,47 @@ function durationOf(text: string | undefined): number | undefined {
 }
 
 function toJson(result: VerifyResult): Record<string, unknown> {
-  const { scrub, noted, ...rest } = result;
+  const { scrub, noted, damage, elsewhere, known, ahead, ...rest } = result;
   const { oldestReadMs, ...amounts } = scrub;
   return {
     messageType: 'summary',
     ...rest,
+    damage: damage.map(damageJson),
+    elsewhere: elsewhere.map(damageJson),
+    known: known.map(damageJson),
     noted: noted.isDone,
+    ahead: ahead && { acts: ahead.acts, latestAt: utcTime(ahead.latestMs) },
     scrub: { ...amounts, oldestReadAt: oldestReadMs === null ? null : utcTime(oldestReadMs) },
   };
 }
 
 function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
-  const { ok, damage, waiting } = result;
+  const { ok, damage, known, waiting } = result;
   const read = isData
     ? `${size(result.bytesRead)} read`
     : 'structure only; --max-duration reads what is due, --read-data every byte';
   return [
-    ...damage.flatMap(describe),
+    ...damage.flatMap(describeDamage),
+    ...known.map(describeKnown),
     `${ok ? 'No damage' : counted(damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
       `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
     ...(waiting.length > 0 ? [`${counted(waiting.length, 'snapshot')} waited for more time.`] : []),
     ...debt(result),
+    ...fromTheFuture(result),
+    ...(damage.some(({ kind }) => kind !== 'pairing' && kind !== 'witness')
+      ? ['Next: `stillpoint repair` mends what can be mended, and says exactly what is lost.']
+      : []),
   ].join('\n');
 }
 
 /** What is not known about the bytes of the store. */
-function debt({ scrub }: VerifyResult): string[] {
-  const { all, due, overdue, neverRead, oldestReadMs } = scrub;
+function debt({ scrub, noted }: VerifyResult): string[] {
+  const { all, read, due, overdue, neverRead, oldestReadMs } = scrub;
   if (all.packs === 0) return [];
   const amount = ({ packs, bytes }: Amount) => `${size(bytes)} in ${counted(packs, 'pack')}`;
   if (neverRead.packs === all.packs) return [`No byte of the ${amount(all)} was ever read again.`];
+  if (!noted.isDone && read.packs > 0)
+    return [`${amount(read)} were read now, and not noted: the next verify does not know it.`];
   const oldest = oldestReadMs === null ? '' : `; the oldest was read ${localTime(oldestReadMs)}`;
   const never = neverRead.packs > 0 ? `, ${count(neverRead.packs)} of them never` : '';
   return overdue.packs > 0
@@ -132,9 +147,10 @@ function debt({ scrub }: VerifyResult): string[] {
     : [`Every byte was read within 30 days; ${due.packs > 0 ? amount(due) : 'nothing'} is due${oldest}.`];
 }
 
-function describe(damage: NamedDamage): string[] {
+/** What a clock that was ahead noted proves nothing of when. */
+function fromTheFuture({ ahead }: VerifyResult): string[] {
+  if (ahead === null) return [];
   return [
-    `damaged ${damage.kind} ${damage.object}: ${oneLine(damage.state)}`,
-    ...damage.affects.map(name => `  affects ${oneLine(name)}`),
+    `${counted(ahead.acts, 'earlier check')} of this store ${ahead.acts === 1 ? 'says' : 'say'} to be of the future (up to ${localTime(ahead.latestMs)}): a clock was ahead, or this one is behind. What they read counts as due.`,
   ];
 }

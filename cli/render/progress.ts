@@ -63,7 +63,11 @@ function describe(progress: Progress, elapsedMs: number): string {
   };
   of(progress.files, progress.filesTotal, 'files');
   of(progress.rows, progress.rowsTotal, 'rows');
-  of(progress.steps, progress.stepsTotal, 'done');
+  of(
+    progress.steps,
+    progress.stepsTotal,
+    progress.phase === 'prune-wait' ? 's without a sign of life' : 'done',
+  );
   const { bytes, bytesTotal } = progress;
   if (bytes !== undefined) {
     parts.push(bytesTotal === undefined ? size(bytes) : `${size(bytes)} of ${size(bytesTotal)}`);

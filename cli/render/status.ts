@@ -6,6 +6,7 @@ import {
   type RunState,
 } from '../../engine/index.ts';
 import type { Status } from '../commands/status.ts';
+import { oneLine } from './output.ts';
 import { counted, localTime } from './quantities.ts';
 
 /** Status for people, a line a fact. */
@@ -18,7 +19,7 @@ export function statusText(
     ...running.map(describeRun),
     ...locks.map(describeLock),
     ...(application ? [describeApplication(application)] : []),
-    ...warnings.map(text => `warning      ${text}`),
+    ...warnings.map(text => `warning      ${oneLine(text)}`),
   ].join('\n');
 }
 
@@ -41,14 +42,14 @@ function named({ id, timeMs, fence, home }: NonNullable<InstanceState['newest']>
 
 function describeRun({ instance, pid, sinceMs, phase }: RunState): string {
   const where = phase === null ? '' : `, in phase ${phase}`;
-  return `running      ${instance}: process ${pid} since ${localTime(sinceMs)}${where}`;
+  return `running      ${printableText(instance)}: process ${pid} since ${localTime(sinceMs)}${where}`;
 }
 
 function describeLock({ instance, location, pid, since, isRunning }: LockState): string {
   const whose = isRunning
     ? `by process ${pid}`
     : `by process ${pid}, which is dead: \`stillpoint unlock\` releases it`;
-  return `locked       ${instance}: ${location} since ${localTime(Date.parse(since))} ${whose}`;
+  return `locked       ${printableText(instance)}: ${printableText(location)} since ${localTime(Date.parse(since))} ${whose}`;
 }
 
 function describeApplication({ location, version, isServing, lockedBy, problem }: ApplicationState): string {

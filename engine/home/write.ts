@@ -1,5 +1,6 @@
 import { closeSync, constants, linkSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
 import { type ChunkSource, type Clock, storeError, systemClock } from '../../store/index.ts';
+import { naming } from '../naming.ts';
 import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
 import { type Libc, type LibcLoad, loadLibc } from './libc.ts';
@@ -216,7 +217,8 @@ async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restor
   const { folders, metadata, done, source, pace } = restoration;
   const fd = onTarget(entry.path, () => openSync(at(folders.fd, name), createFlags, 0o600));
   try {
-    if (entry.content) await writeContent(fd, { path: entry.path, content: entry.content, source, pace });
+    const { path, content } = entry;
+    if (content) await naming(`file ${shown(path)}`, () => writeContent(fd, { path, content, source, pace }));
     onTarget(entry.path, () => metadata.open(fd, entry));
     noteTrusted(entry, restoration);
   } finally {

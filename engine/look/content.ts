@@ -4,6 +4,7 @@ import { keyPrefix, type RelationName } from '../database/postgres/entry-parts.t
 import { segmentRows } from '../database/postgres/reconstruct.ts';
 import { engineError } from '../errors.ts';
 import { readContent } from '../ingest/index.ts';
+import { inSnapshot, namingAll } from '../naming.ts';
 import type { Snapshot } from '../pair.ts';
 import type { DatabaseItem } from './database-things.ts';
 import { findPath } from './find.ts';
@@ -14,6 +15,17 @@ import { printable } from './names.ts';
  * definitions. Each part is valid until the next pull. PATH_UNKNOWN; USAGE for what has no bytes.
  */
 export async function* readPath(
+  source: ChunkSource,
+  { snapshot, path }: { readonly snapshot: Snapshot; readonly path: string },
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* namingAll(path, bytesOf(source, { snapshot, path }));
+  } catch (error) {
+    throw inSnapshot(error, snapshot.id);
+  }
+}
+
+async function* bytesOf(
   source: ChunkSource,
   { snapshot, path: text }: { readonly snapshot: Snapshot; readonly path: string },
 ): AsyncGenerator<Uint8Array> {

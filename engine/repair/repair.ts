@@ -8,13 +8,16 @@ import {
   type LeftDamage,
   type Mended,
   type RepairSession,
+  readLedger,
   type SnapshotId,
   type Store,
   storeError,
 } from '../../store/index.ts';
+import { knownDamage, knownDamageField } from '../known-damage.ts';
 import type { Degraded, Loss, Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 import { listSnapshots } from '../snapshots.ts';
+import { Attempts } from './attempts.ts';
 import { commitDegraded, findLosses } from './degrade.ts';
 import { type HealedFile, healFromHome } from './heal.ts';
 import type { Salvage } from './losses.ts';
@@ -60,6 +63,8 @@ export interface RepairResult {
   readonly unknown: number;
   readonly chunksChecked: number;
   readonly bytesRead: number;
+  /** Why not all was done that could be; what was found is told all the same. */
+  readonly failure: Error | undefined;
 }
 
 /**
@@ -76,19 +81,23 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
     onProgress: ({ done, total, bytesRead }) =>
       options.onProgress({ phase: 'repair', files: done, filesTotal: total, bytes: bytesRead }),
   });
-  const mended = await session.mend();
+  const attempts = new Attempts();
+  const mended = await attempts.run({ rebuilt: [], recorded: [], healed: [] }, () => session.mend());
   const all = await listSnapshots(store, { onDamage: () => undefined });
   const affected = all.filter(({ id }) => session.affected.has(id));
   const healedFiles =
     home === undefined || affected.length === 0
       ? []
-      : await unlessUnreadable([], () => healFromHome({ store, session, snapshots: affected, home, signal }));
+      : await attempts.unlessFailed([], () =>
+          unlessUnreadable([], () => healFromHome({ store, session, snapshots: affected, home, signal })),
+        );
   const salvage: Salvage = { source: session, isLost: ref => isLost(session, ref) };
   const states = await statesOf(affected, { salvage, signal });
-  const settled = await session.settle(states.flatMap(({ refs }) => refs));
-  const degraded = await degradeAll(all, states, { ...options, salvage });
-  const forgotten = options.forgetsLost ? await session.forgetLost() : [];
-  const result: RepairResult = {
+  const settled = await attempts.unlessFailed([], () => session.settle(states.flatMap(({ refs }) => refs)));
+  const isDryFromHere = isDryRun || attempts.failure !== undefined;
+  const degraded = await degradeAll(all, states, { ...options, isDryRun: isDryFromHere, attempts, salvage });
+  const forgotten = options.forgetsLost ? await attempts.unlessFailed([], () => session.forgetLost()) : [];
+  const result: Omit<RepairResult, 'failure'> = {
     ok: isWhole(session, states, forgotten),
     found: session.found,
     ...mended,
@@ -104,8 +113,13 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
     chunksChecked: session.chunksChecked,
     bytesRead: session.bytesRead,
   };
-  if (!isDryRun && hasDone(result)) await noteInLedger(result, { store, host, signal });
-  return result;
+  if (isDryRun || attempts.failure !== undefined) return { ...result, failure: attempts.failure };
+  const known = knownDamage(await readLedger(store, { signal }));
+  const harmless = result.left.filter(one => one.isHarmless || known.has(one.object)).map(one => one.object);
+  const isNews = harmless.some(object => !known.has(object));
+  const note = { store, host, harmless, signal };
+  if (isNews || hasDone(result)) await attempts.run(undefined, () => noteInLedger(result, note));
+  return { ...result, failure: attempts.failure };
 }
 
 /** What is lost of an affected snapshot; it may be nothing. */
@@ -159,9 +173,9 @@ async function unlessUnreadable<T>(otherwise: T, work: () => Promise<T>): Promis
 async function degradeAll(
   all: readonly Snapshot[],
   states: readonly SnapshotState[],
-  options: RepairOptions & { readonly salvage: Salvage },
+  options: RepairOptions & { readonly salvage: Salvage; readonly attempts: Attempts },
 ): Promise<RepairResult['degraded'][number][]> {
-  const { store, host, salvage, signal, isDryRun } = options;
+  const { store, host, salvage, signal, isDryRun, attempts } = options;
   const ids = new Set(all.map(({ id }) => id));
   const lacking = new Set(states.filter(isLacking).map(({ snapshot }) => snapshot.id));
   const made: RepairResult['degraded'][number][] = [];
@@ -175,7 +189,8 @@ async function degradeAll(
     if (isMade) continue;
     if (isDryRun) made.push({ snapshot: null, of: snapshot.id });
     else {
-      const id = await commitDegraded(snapshot, { store, host, salvage, degraded, signal });
+      const how = { store, host, salvage, degraded, signal };
+      const id = await attempts.run(undefined, () => commitDegraded(snapshot, how));
       if (id !== undefined) made.push({ snapshot: id, of: snapshot.id });
     }
   }
@@ -240,15 +255,35 @@ function wholeAgain(
   );
 }
 
-function hasDone({ rebuilt, recorded, healed, healedFiles, degraded, forgotten }: RepairResult): boolean {
+function hasDone({
+  rebuilt,
+  recorded,
+  healed,
+  healedFiles,
+  degraded,
+  forgotten,
+}: Omit<RepairResult, 'failure'>): boolean {
   const lists = [rebuilt, recorded, healed, healedFiles, degraded];
   return lists.some(list => list.length > 0) || forgotten.some(({ refused }) => refused === undefined);
 }
 
-/** Its detail: numbers of what was rebuilt, recorded and healed, and ids of the new snapshots of what is left. */
+/**
+ * Its detail: numbers of what was rebuilt, recorded and healed, ids of the new snapshots of what is left, and damage that
+ * is harmless, all that there is: the ledger keeps the newest act.
+ */
 async function noteInLedger(
-  result: RepairResult,
-  { store, host, signal }: { readonly store: Store; readonly host: string; readonly signal: AbortSignal },
+  result: Omit<RepairResult, 'failure'>,
+  {
+    store,
+    host,
+    harmless,
+    signal,
+  }: {
+    readonly store: Store;
+    readonly host: string;
+    readonly harmless: readonly string[];
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const { ok, rebuilt, recorded, healed, healedFiles, lost, degraded } = result;
   const detail = new Map<number, number | string[]>([
@@ -256,6 +291,7 @@ async function noteInLedger(
     [2, recorded.length],
     [3, healed.length + healedFiles.length],
     [4, degraded.flatMap(({ snapshot }) => snapshot ?? [])],
+    [knownDamageField, [...harmless]],
   ]);
   const snapshots = lost.flatMap(({ snapshot }) => snapshot ?? []);
   await appendLedger(store, { act: 'repaired', host, isOk: ok, snapshots, packs: [], detail }, { signal });

@@ -4,6 +4,7 @@ import type { Command, CommandRecord } from '../command/index.ts';
 import { checkDatabaseTarget, restoreDatabase } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import type { OwnerRule } from '../home/index.ts';
+import { inSnapshot } from '../naming.ts';
 import type { Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 import { together } from '../together.ts';
@@ -61,6 +62,14 @@ export interface RestoreResult {
  * store's.
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+  try {
+    return await restorePair(options);
+  } catch (error) {
+    throw inSnapshot(error, options.snapshot.id);
+  }
+}
+
+async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
   const { snapshot, clock, host, signal } = options;
   const startedMs = clock.monotonicMs();
   await using _reading = await options.store.beginReading({ host, snapshots: [snapshot.id], signal });

@@ -44,6 +44,8 @@ export interface PruneOptions {
   readonly mayBeEmpty: boolean;
   /** Told of each other session that may still be alive, when the wait for a sign of it begins. */
   readonly onWait: (session: { readonly host: string; readonly purpose: string }) => void;
+  /** Told of each that showed none, and is cleaned up after. */
+  readonly onDead?: ((session: { readonly host: string; readonly purpose: string }) => void) | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
@@ -94,7 +96,19 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
 async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
   const { store, host, clock, signal, isDryRun, mayBeEmpty, onWait, maxDurationMs } = options;
   const startedMs = clock.monotonicMs();
-  await using session = await beginPrune(store, { host, dryRun: isDryRun, onWait, signal });
+  await using session = await beginPrune(store, {
+    host,
+    dryRun: isDryRun,
+    onWait,
+    onSilence: ({ forMs, ofMs }) =>
+      options.onProgress({
+        phase: 'prune-wait',
+        steps: Math.round(forMs / 1000),
+        stepsTotal: Math.round(ofMs / 1000),
+      }),
+    ...(options.onDead && { onDead: options.onDead }),
+    signal,
+  });
   const { decided, warnings } = await decide(options);
   const kept = decided.filter(({ isKept }) => isKept);
   const forgotten = decided.filter(({ isKept }) => !isKept);
@@ -127,16 +141,16 @@ async function decide(
   const isUnknown = instance !== undefined && snapshots.length > 0 && !instances.has(instance);
   if (isUnknown && !mayBeUnknown) throw unknownInstance(store, instance, instances);
   const verdicts = new Map<string, Verdict<Retained>>();
-  for (const group of new Set(snapshots.map(groupOf))) {
-    const members = snapshots.filter(one => groupOf(one) === group);
-    const own = members.filter(one => !standsFor(one, snapshots));
+  const originals = originalsOf(snapshots);
+  for (const members of groupsOf(snapshots)) {
+    const own = members.filter(one => !originals.has(one.id));
     const name = members[0]!.instance;
     const isProven = wholeAndProven(own);
     const retained = own.map(snapshot => ({
       ...snapshot,
       isProven: isProven(snapshot),
-      isVerified: ledger.verifiedAtMs(snapshot.id) !== null,
-      isDrilled: ledger.drilledAtMs(snapshot.id) !== null,
+      isVerified: ledger.wasVerified(snapshot.id),
+      isDrilled: ledger.wasDrilled(snapshot.id),
     }));
     const isMeant = instance === undefined || instance === name;
     const policy = retention && isMeant ? retention.policy : {};
@@ -146,7 +160,7 @@ async function decide(
   }
   const decidedOf = (snapshot: Snapshot): Decided => {
     const isHeld = held.has(snapshot.id);
-    const original = standsFor(snapshot, snapshots);
+    const original = originals.get(snapshot.id);
     if (original === undefined) return { ...verdicts.get(snapshot.id)!, isHeld };
     const isKept = isHeld || verdicts.get(original)!.isKept;
     const reasons = [...(isHeld ? ['hold'] : []), `what is left of ${original.slice(0, 8)}`];
@@ -167,12 +181,27 @@ async function decide(
   };
 }
 
-/** The snapshot that is there and of which this is what is left: both stay or go together, and count as one. */
-function standsFor({ degraded }: Snapshot, snapshots: readonly Snapshot[]): SnapshotId | undefined {
-  const byId = (id: SnapshotId) => snapshots.find(one => one.id === id);
-  let original = degraded && byId(degraded.of);
-  while (original?.degraded && byId(original.degraded.of)) original = byId(original.degraded.of);
-  return original?.id;
+/**
+ * By what is left of a snapshot that is there, that one: both stay or go together, and count as one. Of what was made of
+ * each other in a circle, which nothing of this program does, each is one of its own.
+ */
+export function originalsOf(snapshots: readonly Snapshot[]): ReadonlyMap<SnapshotId, SnapshotId> {
+  const byId = new Map(snapshots.map(one => [one.id, one]));
+  const originals = new Map<SnapshotId, SnapshotId>();
+  const seen = new Set<SnapshotId>();
+  for (const snapshot of snapshots) {
+    const path: SnapshotId[] = [];
+    let one: Snapshot | undefined = snapshot;
+    while (one !== undefined && !seen.has(one.id)) {
+      seen.add(one.id);
+      path.push(one.id);
+      one = one.degraded && byId.get(one.degraded.of);
+    }
+    const isCircle = one !== undefined && path.includes(one.id);
+    const root = one === undefined ? path.at(-1) : isCircle ? undefined : (originals.get(one.id) ?? one.id);
+    if (root !== undefined) for (const id of path) if (id !== root) originals.set(id, root);
+  }
+  return originals;
 }
 
 function unknownInstance(store: Store, instance: string, instances: ReadonlySet<string>): Error {
@@ -181,6 +210,16 @@ function unknownInstance(store: Store, instance: string, instances: ReadonlySet<
     `Cannot prune ${instance} in ${store.location}: no snapshot is of that instance`,
     { remedy: `The store holds ${[...instances].join(', ')}.`, context: { instances: [...instances] } },
   );
+}
+
+function groupsOf(snapshots: readonly Snapshot[]): Iterable<readonly Snapshot[]> {
+  const groups = new Map<string, Snapshot[]>();
+  for (const snapshot of snapshots) {
+    const group = groups.get(groupOf(snapshot));
+    if (group === undefined) groups.set(groupOf(snapshot), [snapshot]);
+    else group.push(snapshot);
+  }
+  return groups.values();
 }
 
 /** What a write-only host says pushes nobody else's snapshots out: each is a group of its own. */

@@ -1,13 +1,25 @@
 /** How many files and tables are named one by one before the rest is counted. */
 const namesMax = 1_000;
 
+/** What of one snapshot is lost, in the order of its listings. */
+export interface SnapshotLoss {
+  readonly snapshot: string;
+  readonly parts: readonly LostPart[];
+}
+
+/** Names of one repository, or of what is in none. */
+interface LostPart {
+  readonly repository: string | undefined;
+  readonly names: readonly string[];
+}
+
 interface Lost {
-  readonly names: string[];
+  readonly snapshots: {
+    readonly snapshot: string;
+    readonly parts: { repository?: string; names: string[] }[];
+  }[];
+  named: number;
   unnamed: number;
-  /** The one that the last names are of. */
-  snapshot: string;
-  /** The one that the last names are in. */
-  repository: string | undefined;
 }
 
 /** What is lost with each damaged object, in the order of snapshots and listings. */
@@ -20,36 +32,45 @@ export class Losses {
     { snapshot, repository, name }: { snapshot: string; repository?: string | undefined; name?: string },
   ): void {
     const lost = this.#lost(object);
-    if (lost.snapshot !== snapshot) {
-      lost.names.push(snapshot);
-      lost.repository = undefined;
-    }
-    lost.snapshot = snapshot;
-    if (repository !== undefined && lost.repository !== repository) lost.names.push(repository);
-    lost.repository = repository;
+    if (lost.snapshots.at(-1)?.snapshot !== snapshot) lost.snapshots.push({ snapshot, parts: [] });
+    if (repository === undefined && name === undefined) return;
+    const { parts } = lost.snapshots.at(-1)!;
+    const last = parts.at(-1);
+    if (last === undefined || last.repository !== repository)
+      parts.push({ ...(repository !== undefined && { repository }), names: [] });
     if (name === undefined) return;
-    if (lost.names.length < namesMax) lost.names.push(name);
+    if (lost.named < namesMax) parts.at(-1)!.names.push(name);
     else lost.unnamed += 1;
+    lost.named += 1;
   }
 
-  has(object: string): boolean {
-    return this.#byObject.has(object);
-  }
-
-  /** A damaged manifest is its own snapshot; what is in no listing can be made again from what is whole. */
-  of(object: string): readonly string[] {
+  /** By snapshot and repository. A damaged manifest is its own snapshot; what is in no listing can be made again from what is whole. */
+  in(object: string): { readonly lost: readonly SnapshotLoss[]; readonly unnamed: number } {
     const [folder, id] = object.split('/');
-    if (folder === 'manifests' && id) return [`snapshot ${id.slice(0, 8)}`];
-    const lost = this.#byObject.get(object);
-    if (!lost) return [];
-    return lost.unnamed === 0 ? lost.names : [...lost.names, `and ${lost.unnamed} more`];
+    if (folder === 'manifests' && id)
+      return { lost: [{ snapshot: `snapshot ${id.slice(0, 8)}`, parts: [] }], unnamed: 0 };
+    const { snapshots, unnamed } = this.#byObject.get(object) ?? { snapshots: [], unnamed: 0 };
+    const lost = snapshots.map(({ snapshot, parts }) => ({
+      snapshot,
+      parts: parts.map(({ repository, names }) => ({ repository, names })),
+    }));
+    return { lost, unnamed };
   }
 
   #lost(object: string): Lost {
     const known = this.#byObject.get(object);
     if (known) return known;
-    const lost: Lost = { names: [], unnamed: 0, snapshot: '', repository: undefined };
+    const lost: Lost = { snapshots: [], named: 0, unnamed: 0 };
     this.#byObject.set(object, lost);
     return lost;
   }
+}
+
+/** The same as one list of names: each snapshot, each repository in it, each file or table in that. */
+export function namesOf(lost: readonly SnapshotLoss[], unnamed: number): string[] {
+  const names = lost.flatMap(({ snapshot, parts }) => [
+    snapshot,
+    ...parts.flatMap(part => [...(part.repository === undefined ? [] : [part.repository]), ...part.names]),
+  ]);
+  return unnamed === 0 ? names : [...names, `and ${unnamed} more`];
 }

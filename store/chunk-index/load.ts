@@ -216,6 +216,11 @@ export async function listParts(
 /** A part of the index, and the host without the passphrase that signed it, if one did. */
 export type SignedPart = IndexPart & { readonly host: string | undefined };
 
+/** A host says what it wrote, and nothing of what others did. */
+export function signedPart(part: IndexPart, host: string | undefined): SignedPart {
+  return host === undefined ? { ...part, host } : { ...part, host, replaces: [], written: undefined };
+}
+
 /** A part of the index, or why it cannot be read. STORE_NEWER. */
 export async function readPart(
   { backend, ring }: StoreContext,
@@ -225,9 +230,7 @@ export async function readPart(
   try {
     const bytes = await backend.get(name, callOf(options));
     const { fields, host } = openRecord(ring, bytes, { kind: 'index', name });
-    const part = decodeIndexPart(fields, name);
-    // A host says what it wrote, and nothing of what others did.
-    return host === undefined ? { ...part, host } : { ...part, host, replaces: [], written: undefined };
+    return signedPart(decodeIndexPart(fields, name), host);
   } catch (error) {
     if (!isStoreError(error) || isBeyondUs(error)) throw error;
     return error;

@@ -51,6 +51,9 @@ export function sameRow(a: PackRow, b: PackRow): boolean {
   );
 }
 
+/** A time past the clock by more is a clock that was wrong. */
+export const aheadMsMax = 3_600_000;
+
 const ledgerPattern = /^ledger\/[0-9a-f]{64}$/;
 
 /** Packs of which a key holder has read every byte, and last found them whole. What cannot be read proves nothing. */
@@ -58,15 +61,19 @@ export async function packsRead(
   context: StoreContext,
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<ReadonlySet<PackId>> {
-  const { backend, ring } = context;
-  const lastOk = new Map<PackId, { readonly finishedMs: number; readonly isOk: boolean }>();
+  const { backend, ring, seams } = context;
+  const lastOk = new Map<PackId, { readonly ms: number; readonly isOk: boolean }>();
+  const aheadMs = seams.clock.nowMs() + aheadMsMax;
   for (const name of await namesOf(context, { prefix: 'ledger/', pattern: ledgerPattern }, options))
     await tolerate([], name, async () => {
       const bytes = await backend.get(name, callOf(options));
       const record = ledgerRecord.decode(openRecord(ring, bytes, { kind: 'ledger', name }).fields, name);
       for (const { packs, finishedMs, isOk } of [...(record.earlier ?? []), record])
-        for (const pack of packs)
-          if (finishedMs >= (lastOk.get(pack)?.finishedMs ?? 0)) lastOk.set(pack, { finishedMs, isOk });
+        for (const pack of packs) {
+          // What a clock that was ahead noted was noted before what a believable one did.
+          const ms = finishedMs > aheadMs ? -1 : finishedMs;
+          if (ms >= (lastOk.get(pack)?.ms ?? -1)) lastOk.set(pack, { ms, isOk });
+        }
     });
   return new Set([...lastOk].flatMap(([pack, { isOk }]) => (isOk ? [pack] : [])));
 }

@@ -6,11 +6,12 @@ import type { StoreId } from '../ids.ts';
 import { decodeHeader } from '../seal/index.ts';
 import { openSlots } from './find-slots.ts';
 import { configKey, listKeys, type OpenKeys, openKeys, ringBytesMax, ringName } from './layout.ts';
+import { noConfig } from './no-config.ts';
 import { makeRing, openRing, type RingBody, type RingKey } from './ring.ts';
 import { readSlots } from './slot-list.ts';
 
 /**
- * Opens a store's keys. STORE_MISSING; STORE_WRONG_PASSPHRASE when whole slots refuse it; STORE_DAMAGED naming the slot
+ * Opens a store's keys. STORE_MISSING; STORE_DAMAGED where config alone is gone; STORE_WRONG_PASSPHRASE when whole slots refuse it; STORE_DAMAGED naming the slot
  * when it opens none and one is damaged; STORE_NEWER.
  */
 export async function unlockKeys(
@@ -47,11 +48,7 @@ async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): 
     bytes = await backend.get(configName, { ...call, bytesMax: configBytesMax });
   } catch (error) {
     if (!isStoreError(error) || error.code !== 'STORE_OBJECT_MISSING') throw error;
-    throw storeError('STORE_MISSING', `Cannot open a store in ${backend.location}: there is none`, {
-      remedy:
-        'Check the place, and that its disk is mounted; only a first store is made, with `stillpoint init`.',
-      cause: error,
-    });
+    throw await noConfig(backend, call, error);
   }
   return decodeConfig(bytes, blake3);
 }
@@ -86,7 +83,7 @@ async function findRing(
       return { ringKey, body: search.open(ringKey), slotName: name };
     } catch (error) {
       if (!isStoreError(error) || error.code !== 'STORE_DAMAGED') throw error;
-      problems.push(notOpened(name, error));
+      problems.push(notOpened(name, error, { isOnly: slots.length === 1 }));
     }
   }
   const problem = problems.find(error => error.code === 'STORE_DAMAGED') ?? problems[0];
@@ -100,11 +97,17 @@ async function findRing(
   );
 }
 
-/** A rotation that lost to another, and died before it removed its slots, left a key of the same number. */
-function notOpened(slot: string, cause: StillpointError<StoreErrorCode>): StillpointError<StoreErrorCode> {
+/** The ring is damaged; or a rotation that lost to another, and died before it removed its slots, left a key of its number. */
+function notOpened(
+  slot: string,
+  cause: StillpointError<StoreErrorCode>,
+  { isOnly }: { readonly isOnly: boolean },
+): StillpointError<StoreErrorCode> {
   const object = cause.context['object'];
+  const copy = `Put ${object} back from a copy of the store: nothing else in the store is damaged by that, and no slot needs to go.`;
+  const other = `If another passphrase opens the store, a rotation that came too late may have left ${slot}: remove that slot then.`;
   return storeError('STORE_DAMAGED', `Cannot open ${object}: the key of ${slot} does not open it`, {
-    remedy: `Use another passphrase, and remove this slot: a rotation that came too late may have left it. If no passphrase opens the store, put ${object} back from a copy.`,
+    remedy: isOnly ? copy : `${copy} ${other}`,
     context: { object, slot },
     cause,
   });

@@ -6,6 +6,7 @@ import { decodeHeader, type Purpose, signerFrom } from '../seal/index.ts';
 import { type DomainSecrets, derive, domainKeyFrom } from './hierarchy.ts';
 import { decodeHostKey, type HostEpoch, type HostKey } from './host-key.ts';
 import { listKeys, type OpenKeys, ringBytesMax, ringName } from './layout.ts';
+import { noConfig } from './no-config.ts';
 import type { HostRecord, KeyRing } from './ring.ts';
 
 /**
@@ -70,10 +71,7 @@ async function readConfigBytes(backend: Backend, call: CallOptions): Promise<Uin
     return await backend.get(configName, { ...call, bytesMax: configBytesMax });
   } catch (error) {
     if (!isStoreError(error) || error.code !== 'STORE_OBJECT_MISSING') throw error;
-    throw storeError('STORE_MISSING', `Cannot open a store in ${backend.location}: there is none`, {
-      remedy: 'Check the place, and that its disk is mounted.',
-      cause: error,
-    });
+    throw await noConfig(backend, call, error);
   }
 }
 

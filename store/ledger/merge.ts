@@ -8,7 +8,7 @@ export interface Remembered {
 }
 
 /**
- * What is left to say of many acts, oldest first: of each kind and outcome, every snapshot and pack in its newest act
+ * What is left to say of many acts, given in the order in which they count, oldest first: of each kind and outcome, every snapshot and pack in its newest act
  * alone. An act with none left goes, unless it is the newest of its kind and outcome, which is history. So a ledger
  * grows with the store, and not with the years.
  */
@@ -16,7 +16,7 @@ export function mergeActs(acts: readonly LedgerAct[], remembered: Remembered): L
   const said = new Set<string>();
   const isNews = (what: string): boolean => said.size !== said.add(what).size;
   const kept: LedgerAct[] = [];
-  for (const act of [...acts].sort((a, b) => b.finishedMs - a.finishedMs)) {
+  for (const act of acts.toReversed()) {
     const kind = `${act.act} ${act.isOk}`;
     const isNewest = isNews(kind);
     const snapshots = act.snapshots.filter(id => remembered.snapshot(id) && isNews(`${kind} ${id}`));
@@ -27,5 +27,5 @@ export function mergeActs(acts: readonly LedgerAct[], remembered: Remembered): L
     if (isNewest || snapshots.length + packs.length + listed.length > 0)
       kept.push({ ...act, snapshots, packs, ...(act.listed && { listed }) });
   }
-  return kept.reverse();
+  return kept.sort((a, b) => a.finishedMs - b.finishedMs);
 }

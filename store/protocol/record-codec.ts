@@ -35,26 +35,31 @@ export function joined(names: readonly string[]): Uint8Array {
   return fromHex([...new Set(names)].sort().join(''));
 }
 
-/** The inverse of joined. */
+/** The inverse of joined; what is named twice counts once. */
 export function ids<Id extends string>(fields: Fields, key: number, name: string): Id[] {
   const bytes = fields.bytes(key);
   if (bytes.length % 32 !== 0) throw malformed(name, `field ${key} is no whole number of ids`);
   const list: Id[] = [];
-  for (let at = 0; at < bytes.length; at += 32) list.push(hex(bytes.subarray(at, at + 32)) as Id);
-  for (let i = 1; i < list.length; i++)
-    if (list[i - 1]! >= list[i]!) throw malformed(name, `field ${key} is not in ascending order`);
+  for (let at = 0; at < bytes.length; at += 32) {
+    const id = hex(bytes.subarray(at, at + 32)) as Id;
+    const last = list.at(-1);
+    // Earlier programs named one twice where several had asked for it.
+    if (last === id) continue;
+    if (last !== undefined && last > id) throw malformed(name, `field ${key} is not in ascending order`);
+    list.push(id);
+  }
   return list;
 }
 
-/** Numbers of frames, ascending. */
+/** Numbers of frames, ascending; what is named twice counts once. */
 export function ordinals(values: readonly CborValue[], name: string): number[] {
-  let last = -1;
-  return values.map(value => {
-    if (typeof value !== 'number' || value <= last)
-      throw malformed(name, 'its ordinals do not ascend from 0');
-    last = value;
-    return value;
-  });
+  const list: number[] = [];
+  for (const value of values) {
+    const last = list.at(-1) ?? 0;
+    if (typeof value !== 'number' || value < last) throw malformed(name, 'its ordinals do not ascend from 0');
+    if (list.length === 0 || value !== last) list.push(value);
+  }
+  return list;
 }
 
 /** A name by its position in a list that may grow in later versions. */

@@ -22,6 +22,9 @@ export interface FenceOptions {
   /** Of the generation that would be next. */
   readonly generation: number;
   readonly onWait?: ((session: OtherSession) => void) | undefined;
+  /** Told at each look how long those that are watched have been silent, and of each that is taken for dead. */
+  readonly onSilence?: ((silence: { readonly forMs: number; readonly ofMs: number }) => void) | undefined;
+  readonly onDead?: ((session: OtherSession) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,19 +79,24 @@ export async function findSilentSessions(
 async function silentOf(
   context: StoreContext,
   others: readonly ListedSession[],
-  { silenceMs, onWait, isAnotherPruneFine, signal }: WatchOptions,
+  { silenceMs, onWait, onSilence, onDead, isAnotherPruneFine, signal }: WatchOptions,
 ): Promise<ListedSession[]> {
   const { clock } = context.seams;
   const watched = new Map(others.map(session => [session.id, session]));
+  const known = new Map<SessionId, OtherSession>();
   for (const { id } of others) {
     const other = await describe(context, id, { signal });
     if (other === undefined) watched.delete(id);
-    else onWait?.(other);
+    else {
+      known.set(id, other);
+      onWait?.(other);
+    }
   }
   const startMs = clock.monotonicMs();
   while (watched.size > 0) {
     const leftMs = silenceMs - (clock.monotonicMs() - startMs);
     if (leftMs <= 0) break;
+    onSilence?.({ forMs: silenceMs - leftMs, ofMs: silenceMs });
     await clock.sleep(Math.min(leftMs, lookEveryMs), signal);
     const now = await listSessions(context, { signal });
     for (const [id, { beats: before }] of watched) {
@@ -101,6 +109,7 @@ async function silentOf(
   }
   if (watched.size === 0) return [];
   const last = await listSessions(context, { signal });
+  for (const id of watched.keys()) if (last.has(id) && known.has(id)) onDead?.(known.get(id)!);
   return [...watched.keys()].flatMap(id => last.get(id) ?? []);
 }
 

@@ -1,44 +1,9 @@
 import type { StoreContext } from '../context.ts';
-import type { PackId } from '../ids.ts';
-import {
-  type Generations,
-  generationName,
-  readGenerations,
-  tombstonesOf,
-  unionEvery,
-} from '../protocol/generations.ts';
+import { generationName, readGenerations, unionEvery } from '../protocol/generations.ts';
 import { putRecord } from '../protocol/note.ts';
 import { doneRecord } from '../protocol/records.ts';
 import { putSweep } from '../prune/sweep.ts';
 import type { RepairWriting } from './writing.ts';
-
-/** What is to become of an open generation that cannot be read, and stops every backup. */
-export type OpenDamage =
-  /** Nobody has decided, and nobody knows about what: nothing goes. */
-  | { readonly way: 'veto'; readonly object: string; readonly number: number }
-  /** It was decided, and nobody knows how: nothing depends on any of its packs any more, whatever became of them. */
-  | {
-      readonly way: 'end';
-      readonly object: string;
-      readonly number: number;
-      readonly packs: ReadonlySet<PackId>;
-    }
-  /** Nobody knows which packs are about to go. */
-  | { readonly way: 'none'; readonly object: string };
-
-export function openDamage(
-  { open }: Generations,
-  isDamaged: (object: string) => boolean,
-): OpenDamage | undefined {
-  if (open === undefined) return undefined;
-  const { number, record } = open;
-  const [object, sweep] = [generationName(number), generationName(number, '.sweep')];
-  if (isDamaged(sweep)) {
-    if (isDamaged(object) || record === undefined) return { way: 'none', object: sweep };
-    return { way: 'end', object: sweep, number, packs: new Set(tombstonesOf(record)) };
-  }
-  return isDamaged(object) && open.sweep === undefined ? { way: 'veto', object, number } : undefined;
-}
 
 interface CallOptions {
   readonly writing: RepairWriting;

@@ -31,6 +31,7 @@ interface RecordPattern {
 
 const id = '[0-9a-f]{64}';
 const number = '[1-9][0-9]{0,15}';
+const holdPattern = nameOf(`holds/${id}\\.${number}`);
 const recordPatterns: readonly RecordPattern[] = [
   { pattern: nameOf(`sessions/${id}`), kind: 'session', codec: sessionRecord, isShortLived: true },
   {
@@ -46,7 +47,7 @@ const recordPatterns: readonly RecordPattern[] = [
   { pattern: nameOf(`forgotten/${id}`), kind: 'forgotten', codec: forgottenRecord },
   { pattern: nameOf(`damage/${id}`), kind: 'damage', codec: damageRecord },
   { pattern: nameOf(`ledger/${id}`), kind: 'ledger', codec: ledgerRecord },
-  { pattern: nameOf(`holds/${id}\\.${number}`), kind: 'hold', codec: holdRecord },
+  { pattern: holdPattern, kind: 'hold', codec: holdRecord },
 ];
 const packPattern = nameOf(`packs/([0-9a-f]{2})/(${id})`);
 const indexPattern = nameOf(`index/${id}`);
@@ -66,6 +67,7 @@ export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
   const damagedParity = new Set<PackId>();
   const manifests = new Set<SnapshotId>();
   const forgotten = new Set<SnapshotId>();
+  const holds: string[] = [];
   let unknown = 0;
   for await (const { name, bytes } of run.context.backend.list('', callOf(run))) {
     run.counts.objects += 1;
@@ -79,12 +81,13 @@ export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
       ((await verifyParityHeader(run, name)) ? parity : damagedParity).add(ofParity);
     else if (manifest !== null) manifests.add(manifest[1]! as SnapshotId);
     else if (!(await verifyObject(run, name))) unknown += 1;
+    if (holdPattern.test(name)) holds.push(name);
     // The name alone says that a snapshot is gone, whatever became of the object's bytes, once its manifest is, too.
     if (/^forgotten\/[0-9a-f]{64}$/.test(name)) forgotten.add(name.slice('forgotten/'.length) as SnapshotId);
   }
   for (const id of forgotten)
     if (manifests.has(id) && run.report.has(`forgotten/${id}`)) forgotten.delete(id);
-  return { packs, indexParts, parity, damagedParity, manifests, forgotten, unknown };
+  return { packs, indexParts, parity, damagedParity, manifests, forgotten, holds, unknown };
 }
 
 async function verifyObject(run: VerifyRun, name: string): Promise<boolean> {

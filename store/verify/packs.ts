@@ -1,7 +1,9 @@
 import { ChunkIndex } from '../chunk-index/chunk-index.ts';
+import { type SignedPart, signedPart } from '../chunk-index/load.ts';
 import { readMasks } from '../chunk-index/masks.ts';
-import { decodeIndexPart, type IndexPart } from '../chunk-index/parts.ts';
-import { storeError } from '../errors.ts';
+import { decodeIndexPart } from '../chunk-index/parts.ts';
+import { Claims } from '../chunk-index/written.ts';
+import { isStoreError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { isFinding } from '../medium-error.ts';
 import { readTrailer } from '../pack/reader.ts';
@@ -24,34 +26,110 @@ export async function verifyIndex(
   const rows = new Map<PackId, { part: string; digest: number }>();
   const replaced = new Set<string>();
   const failures = new Map<string, Error>();
+  const claims = new Claims();
+  const claimed: ListedRow[] = [];
   for (const part of inventory.indexParts) {
-    await checked(run, { kind: 'index', object: part }, async () => {
-      const read = await readPart(run, part).catch((error: unknown) => {
-        if (!isFinding(error)) throw error;
-        failures.set(part, error);
-      });
-      for (const id of read?.replaces ?? []) replaced.add(`index/${id}`);
-      for (const row of read?.rows ?? []) {
-        index.addPack(row);
-        const digest = digestOf(run, row);
-        const known = rows.get(row.pack);
-        if (known === undefined) rows.set(row.pack, { part, digest });
-        else if (known.digest !== digest) throw disagree(part, row.pack, known.part);
-      }
+    run.signal?.throwIfAborted();
+    await run.breathe();
+    const read = await readPart(run, part).catch((error: unknown) => {
+      if (!isFinding(error)) throw error;
+      failures.set(part, error);
     });
+    for (const id of read?.replaces ?? []) replaced.add(`index/${id}`);
+    for (const row of read?.rows ?? []) {
+      const host = read?.host ?? read?.written?.get(row.pack);
+      const listed = { part, pack: row.pack, digest: digestOf(run, row) };
+      if (host === undefined) {
+        index.addPack(row);
+        compareRow(run, listed, rows);
+      } else {
+        claims.add(row, { host, isCertain: true });
+        claimed.push(listed);
+      }
+    }
   }
+  await decideClaims(run, { claims, claimed, inventory, index, rows });
   // Whatever became of a part of which a later one says that it has all its rows: nothing is lost with it.
-  for (const [part, { message }] of failures)
-    if (!replaced.has(part)) run.report.add('index', part, { state: message });
+  for (const [part, error] of failures)
+    if (!replaced.has(part))
+      run.report.add('index', part, {
+        state: error.message,
+        mayBeWhole: isStoreError(error) && error.code === 'STORE_READ_FAILED',
+      });
   return { index, masks, rows, brokenLists: new Set() };
 }
 
-async function readPart(run: VerifyRun, name: string): Promise<IndexPart> {
-  const { fields } = openRecord(run.context.ring, await readObject(run, name), { kind: 'index', name });
-  return decodeIndexPart(fields, name);
+interface ListedRow {
+  readonly part: string;
+  readonly pack: PackId;
+  readonly digest: number;
 }
 
-/** The row that an index part has of a pack; for packs whose own list cannot be read. */
+/** Of two parts that say different things the later is reported; what else it lists is as good as before. */
+function compareRow(
+  run: VerifyRun,
+  { part, pack, digest }: ListedRow,
+  rows: Map<PackId, { part: string; digest: number }>,
+): void {
+  const known = rows.get(pack);
+  if (known === undefined) rows.set(pack, { part, digest });
+  else if (known.digest !== digest)
+    run.report.add('index', part, { state: `It lists other chunks of ${packName(pack)} than ${known.part}` });
+}
+
+/**
+ * What hosts without the passphrase say of packs counts where no key holder lists them; where two differ, the pack itself
+ * decides, as for everybody who reads. A part that says something else is reported, whichever came first.
+ */
+async function decideClaims(
+  run: VerifyRun,
+  {
+    claims,
+    claimed,
+    inventory,
+    index,
+    rows,
+  }: Pick<VerifiedIndex, 'index'> & {
+    readonly claims: Claims;
+    readonly claimed: readonly ListedRow[];
+    readonly inventory: Inventory;
+    readonly rows: Map<PackId, { part: string; digest: number }>;
+  },
+): Promise<void> {
+  const truths = new Map<PackId, number>();
+  for (const { row, isContested } of claims) {
+    if (rows.has(row.pack)) continue;
+    const right = (isContested ? await ownRow(run, inventory, row.pack) : undefined) ?? row;
+    index.addPack(right);
+    truths.set(row.pack, digestOf(run, right));
+  }
+  for (const listed of claimed) {
+    const { part, pack, digest } = listed;
+    const truth = truths.get(pack);
+    if (truth === undefined || truth === digest) compareRow(run, listed, rows);
+    else
+      run.report.add('index', part, { state: `It lists other chunks of ${packName(pack)} than that itself` });
+  }
+}
+
+/** Undefined where the pack cannot say it. */
+async function ownRow(run: VerifyRun, { packs }: Inventory, pack: PackId): Promise<PackRow | undefined> {
+  const bytes = packs.get(pack);
+  if (bytes === undefined) return undefined;
+  try {
+    return await readTrailer(run.context, { pack, bytes }, callOf(run));
+  } catch (error) {
+    if (!isFinding(error)) throw error;
+    return undefined; // which is reported with the packs
+  }
+}
+
+async function readPart(run: VerifyRun, name: string): Promise<SignedPart> {
+  const { fields, host } = openRecord(run.context.ring, await readObject(run, name), { kind: 'index', name });
+  return signedPart(decodeIndexPart(fields, name), host);
+}
+
+/** The row that an index part has of a pack; for packs whose own list cannot be read. Undefined: none that can be read now. */
 export async function rowFromIndex(
   run: VerifyRun,
   { rows }: VerifiedIndex,
@@ -59,7 +137,10 @@ export async function rowFromIndex(
 ): Promise<PackRow | undefined> {
   const part = rows.get(pack)?.part;
   if (part === undefined) return undefined;
-  return (await readPart(run, part)).rows.find(row => row.pack === pack);
+  const read = await readPart(run, part).catch((error: unknown) => {
+    if (!isFinding(error)) throw error;
+  });
+  return read?.rows.find(row => row.pack === pack);
 }
 
 /**
@@ -138,11 +219,4 @@ async function markUnreadable(
 function digestOf(run: VerifyRun, { chunkClass, frames, chunks }: PackRow): number {
   const head = Buffer.from(`${chunkClass} ${frames.length} `);
   return Buffer.from(run.context.ring.blake3.hash([head, frames, chunks])).readUIntLE(0, 6);
-}
-
-function disagree(part: string, pack: PackId, other: string): Error {
-  return storeError(
-    'STORE_DAMAGED',
-    `Cannot read ${part}: it lists other chunks of ${packName(pack)} than ${other}`,
-  );
 }

@@ -11,6 +11,18 @@ export interface Damage {
   readonly state: string;
   /** Chunks of the object that were found bad; 0 where that is not known or not the question. */
   readonly chunks: number;
+  /** The medium fails to read it: it may be whole. */
+  readonly mayBeWhole?: boolean;
+  /** A member of the store sealed it who may not say such a thing. */
+  readonly isUntrusted?: boolean;
+}
+
+/** What is said of damage. */
+interface Finding {
+  readonly state: string;
+  readonly chunks?: number;
+  readonly mayBeWhole?: boolean;
+  readonly isUntrusted?: boolean;
 }
 
 /** Past it damage is counted, not listed: a store whose packs are all gone must not fill the memory. */
@@ -35,10 +47,15 @@ export class DamageReport {
   }
 
   /** The first state that is found of an object stays; chunks add up. */
-  add(kind: DamagedKind, object: string, { state, chunks = 0 }: { state: string; chunks?: number }): void {
+  add(kind: DamagedKind, object: string, { state, chunks = 0, mayBeWhole, isUntrusted }: Finding): void {
     const known = this.#byObject.get(object);
     if (known !== undefined) known.chunks += chunks;
-    else if (this.#byObject.size < listedMax) this.#byObject.set(object, { kind, object, state, chunks });
+    else if (this.#byObject.size < listedMax)
+      this.#byObject.set(object, {
+        ...{ kind, object, state, chunks },
+        ...(mayBeWhole && { mayBeWhole }),
+        ...(isUntrusted && { isUntrusted }),
+      });
     else this.#unlisted += 1;
   }
 }

@@ -5,6 +5,7 @@ import type { PackId, SnapshotId } from '../ids.ts';
 import type { OpenKeys } from '../keys/index.ts';
 import type { Ledger } from '../ledger.ts';
 import { isFinding } from '../medium-error.ts';
+import { isUntrusted } from '../record.ts';
 import type { Budget } from './budget.ts';
 import type { Turns } from './due.ts';
 import type { VerifyNotes } from './notes.ts';
@@ -56,6 +57,8 @@ export interface Inventory {
   readonly damagedParity: ReadonlySet<PackId>;
   readonly manifests: ReadonlySet<SnapshotId>;
   readonly forgotten: ReadonlySet<SnapshotId>;
+  /** Names. */
+  readonly holds: readonly string[];
   /** Names that this version does not know; they are left alone. */
   readonly unknown: number;
 }
@@ -84,7 +87,11 @@ export async function checked(
     return true;
   } catch (error) {
     if (!isFinding(error)) throw error;
-    run.report.add(kind, object, { state: error.message });
+    run.report.add(kind, object, {
+      state: error.message,
+      mayBeWhole: error.code === 'STORE_READ_FAILED',
+      isUntrusted: isUntrusted(error),
+    });
     return false;
   }
 }

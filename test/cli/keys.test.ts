@@ -237,6 +237,27 @@ test('a host’s key file that is cut, changed, empty or another file is told wi
   }
 });
 
+test('a key file that cannot be written is a matter of its own place, and a label is shown in one line', async () => {
+  using folder = await storeFolder();
+  const nowhere = ['add', '--write-only', '--name', 'attic', '-o', join('none', 'host.key')];
+  const ended = await folder.keys(nowhere, 'first');
+  assert.deepEqual(failureOf(ended), { exit: 1, code: 'TARGET_FAILED' });
+  assert.match(ended.stderr, /Make the folder/);
+  assert.doesNotMatch(ended.stderr, /the store/);
+  const env = {
+    STILLPOINT_STORE: folder.place,
+    STILLPOINT_PASSPHRASE: 'first',
+    STILLPOINT_NEW_PASSPHRASE: 'second',
+  };
+  const inText = (...args: string[]) => runHere(['keys', ...args], { cwd: folder.path, env });
+  const { stdout } = await inText('add', '--label', 'one\nslot of nobody\u001b[2J');
+  const listed = (await inText('list')).stdout;
+  for (const text of [stdout, listed]) {
+    assert.ok(text.includes('one\\x0aslot of nobody'), text);
+    assert.ok(!text.includes('\nslot of'), text);
+  }
+});
+
 test('list says which hosts are to renew after a rotation, until they are', async () => {
   using folder = await storeFolder();
   answer(await folder.keys(['add', '--write-only', '--name', 'attic', '-o', 'host.key'], 'first'));

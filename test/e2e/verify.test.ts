@@ -88,7 +88,10 @@ describe('verify on the command line', () => {
     const { stdout, stderr } = await run('verify');
     assert.equal(stderr, '');
     assert.match(stdout, /No damage in 2 snapshots/);
-    for (const wrong of ['--read-data=0%', '--read-data=101%', '--read-data=0.5', '--max-duration=soon'])
+    const least = await summary('verify', '--read-data=0.001%');
+    assert.ok(Number(fieldOf(least, 'scrub', 'read', 'packs')) > 0, 'one pack at least is read');
+    const shares = ['0%', '101%', '0.5', 'abc/10', '1/10', 'some'].map(share => `--read-data=${share}`);
+    for (const wrong of [...shares, '--max-duration=soon'])
       assert.deepEqual(failureOf(await run('verify', wrong, '--json')), { exit: 2, code: 'USAGE' }, wrong);
   });
 
@@ -112,6 +115,13 @@ describe('verify on the command line', () => {
     assert.ok(elsewhere.every(one => one.object === name));
     const all = await run('verify', '--json');
     assert.equal(all.code, 20);
+    const told = (await run('verify')).stdout;
+    const [lost] = /^ {2}affects snapshot [\s\S]*?objects\/late$/m.exec(told) ?? [];
+    assert.deepEqual(lost?.split('\n').slice(1), [
+      '    repository 2 (PROJ/tool-2)',
+      '      shared/data/repositories/2/objects/late',
+    ]);
+    assert.match(told, /^Next: `stillpoint repair`/m);
     const [, second] = verifiedAt(await summary('snapshots'));
     assert.equal(second, null, 'it is proven no more');
   });

@@ -64,5 +64,18 @@ test('a pair from the future is no proof that there is a young one', () => {
 
 test('no pair is younger than what was committed after it', () => {
   const ahead = [ago(30), ago(1), ago(40, 'none', bitbucket)];
-  assert.deepEqual(judged(ahead), { newest: 2, proven: 1, hours: 40, overdue: true, warnings: 0 });
+  assert.deepEqual(judged(ahead), { newest: 2, proven: 1, hours: 40, overdue: true, warnings: 1 });
+});
+
+test('a clock that went back, or is behind, is said to be so, in one sentence', () => {
+  const month = 30 * 24;
+  // The newest was made while the clock stood a month back: it counts as that old, and that may not be so.
+  const back = judged([ago(30), ago(26), ago(month)]);
+  assert.deepEqual(back, { newest: 2, proven: 2, hours: month, overdue: true, warnings: 1 });
+  assert.equal(judged([ago(30), ago(month), ago(2)]).warnings, 0, 'the next backup ends the doubt');
+  // This machine's clock stands a month back: all are from the future.
+  const all = [ago(-2), ago(-24), ago(-month)];
+  const { warnings, ageMs } = judgeInstance('a', all, { nowMs, maxAgeMs: hour * 26 });
+  assert.deepEqual([warnings.length, ageMs], [1, null]);
+  assert.match(warnings[0]!, /this machine/);
 });

@@ -18,20 +18,24 @@ import {
 } from '../../engine/index.ts';
 import { encodePair } from '../../engine/pair-codec.ts';
 import {
+  forgetSnapshot,
   type MemoryBackend,
   memoryBackend,
   readLedger,
   type SnapshotId,
   type Store,
+  setHold,
   storeError,
   systemClock,
 } from '../../store/index.ts';
 import { observedBackend, replay } from '../helpers/faulty-backend.ts';
+import { forge } from '../helpers/forge.ts';
 import { somePair } from '../helpers/pairs.ts';
-import { copyOf, namesOf } from '../helpers/prune-rig.ts';
+import { copyOf, drop, namesOf } from '../helpers/prune-rig.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { failureOf } from '../helpers/small-rig.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
+import { openAsHost, storeWithHost } from '../helpers/write-only-host.ts';
 
 const signal = new AbortController().signal;
 const onProgress = () => undefined;
@@ -56,6 +60,10 @@ async function backUp(store: Store, root: string, parent?: Snapshot): Promise<Sn
 function repairIn(store: Store, options: Partial<RepairOptions> = {}): Promise<RepairResult> {
   const defaults = { host: 'alpha', readData: true, isDryRun: false, forgetsLost: false, signal, onProgress };
   return repair({ store, ...defaults, ...options });
+}
+
+function verifyIn(store: Store) {
+  return verifySnapshots({ store, host: 'alpha', isNamed: false, readData: 0, signal, onProgress });
 }
 
 async function restoreInto(store: Store, name: string, home: string) {
@@ -377,4 +385,169 @@ test('what the medium fails to read is neither recorded as lost nor left out of 
   );
   assert.ok(unreadable.length > 0);
   assert.ok(!medium.mutations.some(({ name }) => name.startsWith('manifests/')));
+});
+
+/** The same store with a bit of these objects turned. */
+function turnIn(backend: MemoryBackend, names: readonly string[]): MemoryBackend {
+  const objects = new Map(backend.snapshot());
+  for (const name of names) {
+    const bytes = objects.get(name)!.slice();
+    bytes[bytes.length - 1]! ^= 1;
+    objects.set(name, bytes);
+  }
+  return memoryBackend({ objects });
+}
+
+test('damage that a repair calls harmless is known to every later verify, and what guards safety stays damage', async () => {
+  const backend = copyOf(original);
+  const store = await reopenStore(backend);
+  const other = join(folder.path, 'other');
+  mkdirSync(other);
+  writeFileSync(join(other, 'file'), noise(1_000, 'goes'));
+  const second = await backUp(store, other);
+  const third = await backUp(store, home, await findSnapshot(store, { name: id }));
+  await setHold(store, id, { isHeld: true, reason: 'a test' });
+  await setHold(store, id, { isHeld: false, reason: 'a test' });
+  await setHold(store, third, { isHeld: true, reason: 'a test' });
+  await forgetSnapshot(store, second, { reason: 'a test' });
+  await drop(store);
+  await verifyIn(store);
+  const harmless = [
+    ...['ledger/', 'gc/'].flatMap(prefix => namesOf(backend, prefix)),
+    `forgotten/${second}`,
+    `holds/${id}.1`,
+  ];
+  assert.ok(harmless.length > 5, 'a ledger, and a generation that is done');
+  const broken = turnIn(backend, [...harmless, `holds/${third}.1`]);
+  const verified = async () => {
+    const { ok, damage, known } = await verifyIn(await reopenStore(broken));
+    // Packs that the sweep had named count as missing until a repair has recorded them.
+    const objects = (list: typeof damage) =>
+      list.flatMap(({ object }) => (object.startsWith('packs/') ? [] : [object])).sort();
+    return { ok, damage: objects(damage), known: objects(known) };
+  };
+  const all = [...harmless, `holds/${third}.1`].sort();
+  assert.deepEqual(await verified(), { ok: false, damage: all, known: [] });
+  await repairIn(await reopenStore(broken), { isDryRun: true });
+  assert.equal((await verified()).known.length, 0, 'a dry run notes nothing');
+  assert.equal((await repairIn(await reopenStore(broken))).ok, false);
+  assert.deepEqual(await verified(), { ok: false, damage: [`holds/${third}.1`], known: harmless.sort() });
+  await setHold(await reopenStore(broken), third, { isHeld: false, reason: 'said anew' });
+  assert.equal((await repairIn(await reopenStore(broken))).ok, true);
+  assert.deepEqual(await verified(), { ok: true, damage: [], known: all });
+  const { size } = broken.snapshot();
+  await repairIn(await reopenStore(broken));
+  assert.equal(broken.snapshot().size, size, 'what is known is not noted again');
+});
+
+test('a record of damage that nobody can read is harmless only once the data was read again', async () => {
+  const broken = flipAll(original, 'data', middle);
+  await repairIn(await reopenStore(broken));
+  const records = namesOf(broken, 'damage/');
+  assert.ok(records.length > 0);
+  const unreadable = turnIn(broken, records);
+  const left = async (readData: boolean) =>
+    (await repairIn(await reopenStore(unreadable), { readData, isDryRun: true })).left.map(
+      one => one.isHarmless,
+    );
+  assert.deepEqual(
+    await left(false),
+    records.map(() => false),
+  );
+  assert.deepEqual(
+    await left(true),
+    records.map(() => true),
+  );
+});
+
+test('a manifest that was said to be lost and forgotten is no damage, though no prune came yet', async () => {
+  const backend = copyOf(original);
+  await backUp(await reopenStore(backend), home);
+  const broken = turnIn(backend, [`manifests/${id}`]);
+  assert.equal((await verifyIn(await reopenStore(broken))).ok, false);
+  await repairIn(await reopenStore(broken), { forgetsLost: true });
+  const { ok, damage, elsewhere } = await verifyIn(await reopenStore(broken));
+  assert.deepEqual([ok, damage], [true, []]);
+  assert.deepEqual(
+    elsewhere.map(one => one.object),
+    [`manifests/${id}`],
+  );
+  assert.equal((await repairIn(await reopenStore(broken))).ok, true);
+});
+
+test('what the medium fails to read, at whichever look, keeps neither verify nor repair from naming what else is lost', async () => {
+  const backend = copyOf(original);
+  const store = await reopenStore(backend);
+  const other = join(folder.path, 'beside');
+  mkdirSync(other);
+  writeFileSync(join(other, 'file'), noise(50_000, 'beside'));
+  const second = await backUp(store, other);
+  await forgetSnapshot(store, await backUp(store, home), { reason: 'a test' });
+  await drop(store);
+  const isLost = (name: string) =>
+    name.includes(second.slice(0, 32)) && backend.snapshot().get(name)![5] === 2;
+  const [lost] = namesOf(backend, 'packs/').filter(isLost);
+  const objects = new Map(backend.snapshot());
+  objects.set(
+    lost!,
+    objects.get(lost!)!.map((byte, at) => (at === 1_000 ? byte ^ 1 : byte)),
+  );
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  const others = ['manifests/', 'gc/', 'index/'].flatMap(prefix => namesOf(backend, prefix));
+  for (const name of others)
+    for (const from of [1, 3]) {
+      let reads = Number.NEGATIVE_INFINITY;
+      const medium = observedBackend(memoryBackend({ objects }), call =>
+        call.operation === 'get' && call.name === name && ++reads >= from
+          ? { when: 'before', error }
+          : undefined,
+      );
+      const opened = await reopenStore(medium);
+      reads = 0;
+      const verified = await verifySnapshots({
+        ...{ store: opened, host: 'alpha', isNamed: false, readData: 1, signal, onProgress },
+      });
+      const isNamed = verified.damage.find(one => one.object === lost)?.affects.includes('file');
+      if (name !== `manifests/${second}`) assert.ok(isNamed, `${name} ${from}`);
+      reads = 0;
+      const repaired = await repairIn(opened);
+      const names = repaired.lost.flatMap(({ affects }) => affects);
+      if (name !== `manifests/${second}`)
+        assert.ok(
+          names.some(text => text.startsWith('file file:')),
+          `${name} ${from}`,
+        );
+      assert.equal(repaired.ok, false);
+    }
+});
+
+test('damage that stops every backup is not called harmless, and a medium that fails is no reason to', async () => {
+  const { backend, keyFile } = await storeWithHost();
+  const store = await reopenStore(backend);
+  await backUp(store, home);
+  const host = await openAsHost(backend, keyFile);
+  await forge(host, { kind: 'generation', name: 'gc/1' }, [1, 0, ...Array(4).fill(new Uint8Array(0))]);
+  await forge(host, { kind: 'done', name: 'gc/1.done' }, [1]);
+  await forge(host, { kind: 'ledger', name: `ledger/${id}` }, [0]);
+  const harm = (result: RepairResult) => result.left.map(one => [one.object, one.isHarmless]);
+  const stopped = await repairIn(await reopenStore(backend));
+  assert.deepEqual(
+    new Map(harm(stopped) as [string, boolean][]),
+    new Map([
+      ['gc/1.done', false],
+      [`ledger/${id}`, false],
+    ]),
+  );
+  assert.equal(stopped.ok, false);
+  const noted = copyOf(original);
+  await verifyIn(await reopenStore(noted));
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  const medium = observedBackend(noted, ({ operation, name }) =>
+    operation === 'get' && name.startsWith('ledger/') ? { when: 'before', error } : undefined,
+  );
+  assert.deepEqual(harm(await repairIn(await reopenStore(medium))), [[namesOf(noted, 'ledger/')[0], false]]);
 });

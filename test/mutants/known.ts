@@ -139,8 +139,8 @@ export const knownMutants: readonly Mutant[] = [
     breaks: 'retention takes every snapshot for the only one of its kind',
     patches: one(
       'engine/retention/prune.js',
-      'for (const group of new Set(snapshots.map(groupOf))) {\n        const members = snapshots.filter(one => groupOf(one) === group);',
-      'for (const only of snapshots) {\n        const members = [only];',
+      'for (const members of groupsOf(snapshots)) {',
+      'for (const members of snapshots.map(one => [one])) {',
     ),
     caughtBy: ['test/engine/retention/prune.test.js'],
   },

@@ -14,6 +14,7 @@ import {
   type PackId,
   readLedger,
   type SnapshotId,
+  systemSeams,
 } from '../../store/index.ts';
 import { type LedgerRecord, ledgerRecord } from '../../store/protocol/records.ts';
 import { projectRoot } from '../helpers/project.ts';
@@ -79,6 +80,32 @@ test('a ledger record that cannot be read is a problem, and the others count', a
   );
   assert.equal(ledger.verifiedAtMs(snapshot(1)), null);
   assert.equal(ledger.verifiedAtMs(snapshot(2)), 1000);
+});
+
+test('an act from the future proves that, and not when, and what a believable one says counts more', async () => {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const dayMs = 86_400_000;
+  const nowMs = systemSeams.clock.nowMs();
+  const future = nowMs + 400 * dayMs;
+  const both = { snapshots: [snapshot(1)], packs: [pack(1)], listed: [pack(2)] };
+  await appendLedger(store, act({ ...both, finishedMs: future }));
+  await appendLedger(store, act({ act: 'drilled', ...both, finishedMs: future }));
+  const says = async () => {
+    const ledger = await readLedger(store);
+    return [ledger.verifiedAtMs(snapshot(1)), ledger.wasVerified(snapshot(1)), ledger.readAtMs(pack(1))];
+  };
+  assert.deepEqual(await says(), [null, true, null]);
+  const ledger = await readLedger(store);
+  assert.deepEqual([ledger.drilledAtMs(snapshot(1)), ledger.wasDrilled(snapshot(1))], [null, true]);
+  assert.deepEqual([ledger.listedAtMs(pack(2)), ledger.ahead.length], [null, 2]);
+  await appendLedger(store, act({ ...both, finishedMs: nowMs }));
+  assert.deepEqual(await says(), [nowMs, true, nowMs]);
+  for (let more = 0; more < 64; more++)
+    await appendLedger(store, act({ snapshots: [snapshot(2)], finishedMs: nowMs - more }));
+  assert.deepEqual(await says(), [nowMs, true, nowMs], 'merging forgets the time that can be believed last');
+  await appendLedger(store, act({ ...both, isOk: false, finishedMs: nowMs + 1 }));
+  assert.deepEqual(await says(), [null, false, null]);
 });
 
 test('many records become few, and nothing that is of use is forgotten', async () => {

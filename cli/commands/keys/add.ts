@@ -1,4 +1,4 @@
-import { engineError } from '../../../engine/index.ts';
+import { engineError, printableText } from '../../../engine/index.ts';
 import { addKeySlot } from '../../../store/index.ts';
 import type { Command } from '../../context.ts';
 import { openConfiguredStore } from '../../open-store.ts';
@@ -19,7 +19,7 @@ export const addSlot: Command<AddOptions> = async (context, options) => {
   const slot = await addKeySlot(store, { passphrase, label, kdf: context.kdf, signal: context.signal });
   context.output.result(
     { messageType: 'summary', slot: slotJson(slot) },
-    `Added slot ${slot.id.slice(0, 8)}${label && ` (${label})`}: its passphrase opens the store, as was tried.`,
+    `Added slot ${slot.id.slice(0, 8)}${label && ` (${printableText(label)})`}: its passphrase opens the store, as was tried.`,
   );
   return 0;
 };

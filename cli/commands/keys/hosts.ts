@@ -1,11 +1,10 @@
 import { resolve } from 'node:path';
-import { engineError } from '../../../engine/index.ts';
+import { engineError, printableText, writeOutputFile } from '../../../engine/index.ts';
 import {
   dismissWriteOnlyHost,
   newWriteOnlyHost,
   renewWriteOnlyHost,
   type Store,
-  writeDurably,
 } from '../../../store/index.ts';
 import type { Command, Context } from '../../context.ts';
 import { openConfiguredStore } from '../../open-store.ts';
@@ -34,7 +33,7 @@ export const addHost: Command<HostOptions> = async (context, { name, output, ren
   context.output.result(
     { messageType: 'summary', host: made, file, renewed: renew !== undefined },
     [
-      `The key of ${made} is in ${file}: with it the host writes into this store, and reads nothing of it.`,
+      `The key of ${printableText(made)} is in ${file}: with it the host writes into this store, and reads nothing of it.`,
       'Bring it to the host, name it there as keyFile, and keep no other copy.',
     ].join('\n'),
   );
@@ -67,7 +66,7 @@ async function makeAnew(
 
 /** Into a new file that only its owner may read, and read back. */
 async function writeKeyFile(file: string, bytes: Uint8Array): Promise<void> {
-  if ((await writeDurably(file, bytes, { overwrite: 'never', mode: 0o600 })) === 'exists')
+  if ((await writeOutputFile(file, bytes, { overwrite: 'never', mode: 0o600 })) === 'exists')
     throw usage(`${file} is there already`, 'Name a file that is not there: nothing is overwritten.');
   if (Buffer.compare(readWhole(file, 'the key of the host'), bytes) === 0) return;
   throw engineError('TARGET_FAILED', `Cannot use ${file}: it does not read back as it was written`, {
@@ -79,10 +78,10 @@ async function writeKeyFile(file: string, bytes: Uint8Array): Promise<void> {
 export const dismissHost: Command<{ readonly host: string }> = async (context, { host }) => {
   await using store = await openConfiguredStore(context);
   const others = await dismissWriteOnlyHost(store, { name: host, signal: context.signal });
-  const renew = others.map(name => `\n  ${name}`).join('');
+  const renew = others.map(name => `\n  ${printableText(name)}`).join('');
   context.output.result(
     { messageType: 'summary', dismissed: host, needNewKeyFiles: others },
-    `${host} is dismissed: what is written from now on is of a new epoch, for which it has no key.\n` +
+    `${printableText(host)} is dismissed: what is written from now on is of a new epoch, for which it has no key.\n` +
       'Its old key still seals and signs for the epochs that it knew: take its access to the storage away, too.' +
       (others.length === 0
         ? ''

@@ -1,3 +1,4 @@
+import { printableText } from '../../../engine/index.ts';
 import { type Kdf, type KeySlot, type KeysReport, readKeys } from '../../../store/index.ts';
 import type { Command } from '../../context.ts';
 import { exitCodes } from '../../exit-codes.ts';
@@ -60,7 +61,7 @@ function toText(report: KeysReport): string {
       ['slot', 'label', 'key derivation', 'made', ''],
       slots.map(slot => [
         slot.id.slice(0, 8),
-        slot.label,
+        printableText(slot.label),
         kdfText(slot.kdf),
         localTime(slot.createdMs),
         stateOf(slot),
@@ -73,7 +74,7 @@ function toText(report: KeysReport): string {
   ];
   if (hosts.length > 0) {
     const rows = hosts.map(({ name, fingerprint, fromEpoch, untilEpoch, createdMs, isToRenew }) => [
-      name,
+      printableText(name),
       fingerprint,
       untilEpoch === undefined ? `from ${fromEpoch}` : `${fromEpoch} to ${untilEpoch}, dismissed`,
       localTime(createdMs),

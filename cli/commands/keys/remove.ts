@@ -1,4 +1,4 @@
-import { engineError } from '../../../engine/index.ts';
+import { engineError, printableText } from '../../../engine/index.ts';
 import { readKeys, removeKeySlot, slotNamed } from '../../../store/index.ts';
 import type { Command } from '../../context.ts';
 import { openConfiguredStore } from '../../open-store.ts';
@@ -25,7 +25,7 @@ export const removeSlot: Command<RemoveOptions> = async (context, options) => {
   await removeKeySlot(store, id, { signal });
   context.output.result(
     { messageType: 'summary', removed: id, label, revoked: false, note: doesNotRevoke },
-    `Removed slot ${id.slice(0, 8)}${label && ` (${label})`}: it opens nothing any more. Another slot with the same passphrase would still open the store.\n${doesNotRevoke}`,
+    `Removed slot ${id.slice(0, 8)}${label && ` (${printableText(label)})`}: it opens nothing any more. Another slot with the same passphrase would still open the store.\n${doesNotRevoke}`,
   );
   return 0;
 };

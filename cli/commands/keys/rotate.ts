@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { engineError } from '../../../engine/index.ts';
+import { engineError, printableText } from '../../../engine/index.ts';
 import { changePassphrase, type Rotated, readKeys, rotateKeys } from '../../../store/index.ts';
 import type { Command, Context } from '../../context.ts';
 import { openConfiguredStore } from '../../open-store.ts';
@@ -57,7 +57,7 @@ async function rotatePassphrase(context: Context, options: RotateOptions): Promi
   const slot = await changePassphrase(store, { passphrase, signal: context.signal });
   context.output.result(
     { messageType: 'summary', slot: slotJson(slot), revoked: false },
-    `Slot ${slot.id.slice(0, 8)}${slot.label && ` (${slot.label})`} has the new passphrase; the old one does not open it any more, only another slot, if one has it.
+    `Slot ${slot.id.slice(0, 8)}${slot.label && ` (${printableText(slot.label)})`} has the new passphrase; the old one does not open it any more, only another slot, if one has it.
 Set passphraseFile, or wherever programs take it from, to the new one. The ring key is the same: to keep what is written
 from now on from somebody who knew the old passphrase, run \`stillpoint keys rotate\` as well.`,
   );
@@ -92,7 +92,9 @@ function toText({ epoch, made, dropped }: Rotated, { renewing, isNewPassphrase }
   if (isNewPassphrase)
     lines.push('Set passphraseFile, or wherever programs take it from, to the new passphrase.');
   for (const { name, slot } of dropped)
-    lines.push(`Slot ${idOf(name).slice(0, 8)}${slot.label && ` (${slot.label})`} opens the store no more.`);
+    lines.push(
+      `Slot ${idOf(name).slice(0, 8)}${slot.label && ` (${printableText(slot.label)})`} opens the store no more.`,
+    );
   if (renewing.length > 0)
     lines.push(
       `Except what these write-only hosts write: until each has a new key file (keys add --write-only --renew) it goes on under the old epoch, which the old ring key opens: ${renewing.join(', ')}.`,

@@ -15,7 +15,7 @@ export const restoring: readonly CommandDescription[] = [
     summary: 'check structure and pairing of the snapshots (default: all)',
     text: [
       'Without options no data is read: every object is there and of its size, every list and record can be read, and each snapshot is the pair that its manifest says.',
-      'The store remembers what was read. With a time limit, the newest and the oldest snapshot come first, then whatever was never read or was read longest ago: a thirtieth of all is due each day. Named snapshots end with 20 only for damage in what they need.',
+      'The store remembers what was read. With a time limit, the newest and the oldest snapshot come first, then whatever was never read or was read longest ago: a thirtieth of all is due each day. Named snapshots end with 20 only for damage in what they need. Records whose damage takes nothing with it end with 20 until a repair has noted them; then they are named as known. What the medium fails to read, and what stops backups, is never taken for known.',
     ],
     options: [
       ...narrowing,
@@ -48,7 +48,7 @@ export const restoring: readonly CommandDescription[] = [
     name: 'repair',
     summary: 'mend what is damaged, and say exactly what is lost',
     text: [
-      'Only ever adds to the store. Reads every byte; rebuilds the index from the packs and copies what is whole out of damaged ones; writes down what is bad, so that the next backup stores it again; heals lost content from other copies and from the live home. Of a snapshot that still lacks something a new one is made of what is left; the old one stays until you forget it.',
+      'Only ever adds to the store. Reads every byte; rebuilds the index from the packs and copies what is whole out of damaged ones; writes down what is bad, so that the next backup stores it again; heals lost content from other copies and from the live home. Of a snapshot that still lacks something a new one is made of what is left; the old one stays until you forget it. Damage that takes nothing with it is noted, and verify ends with 0 again.',
       'Ends with 0 when all is whole, and with 20 while something stays lost. What the next backup stores again heals older snapshots, too: repair again after it.',
     ],
     options: [

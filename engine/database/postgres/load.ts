@@ -5,6 +5,7 @@ import {
   StillpointError,
   storeError,
 } from '../../../store/index.ts';
+import { namingAll } from '../../naming.ts';
 import type { Connection } from './connection.ts';
 import { copyInto } from './copy-stream.ts';
 import { decodeEntry } from './entry.ts';
@@ -66,7 +67,8 @@ async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
     const segment = decodeEntry(entry);
     if (segment.entry !== 'segment')
       throw storeError('STORE_DAMAGED', 'Cannot read rows: no segment under its key');
-    for await (const bytes of segmentRows(source, segment)) {
+    const what = `table ${relation.schema}.${relation.name}`;
+    for await (const bytes of namingAll(what, segmentRows(source, segment))) {
       task.onBytes(bytes.length);
       yield bytes;
     }

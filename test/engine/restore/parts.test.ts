@@ -13,18 +13,22 @@ import {
 import { test } from 'node:test';
 import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
 import type { BytePath } from '../../../engine/home/index.ts';
+import { readPath } from '../../../engine/look/index.ts';
 import type { Snapshot } from '../../../engine/pair.ts';
 import { markUnfinished, restoreMarkerName } from '../../../engine/restore/marker.ts';
 import type { HomeWish } from '../../../engine/restore/parts.ts';
 import { type RestoreResult, restore } from '../../../engine/restore/restore.ts';
 import {
   type ChunkId,
+  isStoreError,
   ListingBuilder,
   type ListingRoot,
   readListing,
   type Store,
+  storeError,
   systemClock,
 } from '../../../store/index.ts';
+import { collect } from '../../helpers/collect.ts';
 import { assertEqualHomes } from '../../helpers/home-equal.ts';
 import { everyKind } from '../../helpers/home-tree.ts';
 import type { MemoryChunks } from '../../helpers/memory-chunks.ts';
@@ -336,4 +340,28 @@ test('a part of a large home reads no more of its listing than it needs', async 
   );
   const nodes = taken.chunks.count('metadata');
   assert.ok(reads <= 10 && nodes > 12, `${reads} of ${nodes}`);
+});
+
+test('bytes that the store does not give are named by file and snapshot, with what to do next', async () => {
+  using scratch = scratchFolder();
+  write(`${scratch.path}/home/shared/whole`);
+  write(`${scratch.path}/home/shared/lost`, 'lost '.repeat(100));
+  const taken = await take(`${scratch.path}/home`);
+  const gone = storeError('STORE_OBJECT_MISSING', 'Cannot read data chunk ab: no pack has it');
+  const get: MemoryChunks['get'] = async (id, chunkClass) => {
+    const bytes = await taken.chunks.get(id, chunkClass);
+    if (chunkClass === 'data' && Buffer.from(bytes).includes('lost')) throw gone;
+    return bytes;
+  };
+  const damaged = { ...taken, chunks: { ...taken.chunks, get } };
+  const isNamed = (what: RegExp) => (error: unknown) => {
+    assert.ok(isStoreError(error) && error.code === 'STORE_OBJECT_MISSING');
+    assert.match(error.message, what);
+    assert.match(error.message, new RegExp(`snapshot ${taken.snapshot.id.slice(0, 8)}`));
+    assert.match(error.remedy!, /verify .*repair/s);
+    return true;
+  };
+  await assert.rejects(restoreWith(damaged, { home: `${scratch.path}/out` }), isNamed(/file shared\/lost/));
+  const cat = readPath(damaged.chunks, { snapshot: taken.snapshot, path: 'shared/lost' });
+  await assert.rejects(collect(cat), isNamed(/shared\/lost/));
 });

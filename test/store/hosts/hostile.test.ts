@@ -285,6 +285,39 @@ for (const first of ['0', 'f'] as const)
       assert.deepEqual(await readFiles(await reopenStore(backend), root), files);
   });
 
+test('where a host says two things of a pack, verify takes the pack’s own word, and a prune leaves both parts as they are', async () => {
+  for (const first of ['0', 'f'] as const) {
+    const { backend, hostile, own } = await scene();
+    const before = namesOf(backend, 'index/');
+    const theirs = await commitFiles(hostile, text(60, 70));
+    const honest = namesOf(backend, 'index/').filter(name => !before.includes(name));
+    const isTheirs = ({ pack }: PackRow) => pack.startsWith(theirs.id.slice(0, 32));
+    const lies = (await rowsOf(backend)).filter(isTheirs).map(row => lie(row, row.pack, { others: true }));
+    await forgeIndexPart(hostile, lies, { first });
+    const forged = `index/${first.repeat(64)}`;
+    const { damage, affected } = await verifyStore(await reopenStore(backend), { readData: 1 });
+    assert.deepEqual([damage.map(({ object }) => object), affected], [[forged], []]);
+    const holder = await reopenStore(backend);
+    for (let count = 0; count < 33; count++) await commitFiles(holder, text(count, count + 1));
+    const small = namesOf(backend, 'index/').length;
+    for (let round = 0; round < 3; round++) {
+      await prune(await reopenStore(backend));
+      const { context } = insideOf(await reopenStore(backend));
+      for (const name of namesOf(backend, 'index/')) {
+        const part = await readPart(context, name, {});
+        const replaced = 'rows' in part ? part.replaces.map(id => `index/${id}`) : [];
+        assert.ok(
+          ![...honest, forged].some(one => replaced.includes(one)),
+          'no part says to have their rows',
+        );
+      }
+    }
+    assert.ok(namesOf(backend, 'index/').length < small, 'the many small parts were merged');
+    for (const { root, files } of [own, theirs])
+      assert.deepEqual(await readFiles(await reopenStore(backend), root), files);
+  }
+});
+
 test('a host that claims to have what others need makes no prune delete theirs, and nobody read its bytes', async () => {
   const { backend, hostile, own } = await scene();
   const mine = await rowsOf(backend);

@@ -199,6 +199,18 @@ describe('opening a store', () => {
     await assert.rejects(unlock(withObject(made.objects, configName, undefined)), { code: 'STORE_MISSING' });
   });
 
+  test('tells a store whose config is gone from no store', async () => {
+    const gone = withObject(made.objects, configName, undefined);
+    for (const name of ['packs/ab/pack', 'manifests/one', 'index/part']) {
+      const objects = withObject(gone, name, new Uint8Array(1));
+      await assert.rejects(unlock(objects), error => {
+        assert.ok(isStoreError(error));
+        assert.deepEqual([error.code, error.context['object']], ['STORE_DAMAGED', configName]);
+        return true;
+      });
+    }
+  });
+
   test('finds any flipped byte of config, slot and ring, and names the file', async () => {
     for (const [name, bytes] of made.objects) {
       for (let at = 0; at < bytes.length; at += 1) {
@@ -425,6 +437,23 @@ describe('a store with several slots', () => {
       error =>
         isStoreError(error) && error.code === 'STORE_DAMAGED' && error.context['object'] === made.slotName,
     );
+  });
+
+  test('whose ring is damaged is told to bring that back; that a slot may go is said only where another is there', async () => {
+    const ring = made.objects.get('keys/ring-1')!.slice();
+    ring[ring.length - 1]! ^= 1;
+    const second = await addSlot(made, 'second');
+    const torn = withObject(made.objects, 'keys/ring-1', ring);
+    for (const [objects, mayGo] of [
+      [torn, false],
+      [withObject(torn, second.name, second.bytes), true],
+    ] as const)
+      await assert.rejects(unlock(objects), error => {
+        assert.ok(isStoreError(error) && error.code === 'STORE_DAMAGED');
+        assert.match(error.remedy!, /^Put keys\/ring-1 back/);
+        assert.equal(/remove that slot/.test(error.remedy!), mayGo);
+        return true;
+      });
   });
 
   test('has its rings checked again while it is open, one under an older ring key by its header', () => {

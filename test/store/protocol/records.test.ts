@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type CborValue, decodeCbor, encodeCbor } from '../../../store/cbor.ts';
 import { fieldsOf } from '../../../store/cbor-fields.ts';
-import { isStoreError, type SessionId } from '../../../store/index.ts';
+import { isStoreError, type PackId, type SessionId } from '../../../store/index.ts';
+import { damageRecord } from '../../../store/protocol/records.ts';
 import { openRecord, sealRecord } from '../../../store/record.ts';
 import { createSeal } from '../../../store/seal/index.ts';
 import { insideOf } from '../../../store/store.ts';
@@ -85,4 +86,22 @@ test('when hosts may write too, what only a key holder may say counts only from 
   assert.throws(() => openRecord(other, forbidden, { kind: 'damage', name: damage }), {
     code: 'STORE_DAMAGED',
   });
+});
+
+test('what an earlier program named twice in a record of damage counts once', () => {
+  const record = { pack: 'ab'.repeat(32) as PackId, ordinals: [1, 2], foundMs: 5, lost: [] };
+  const twice = new Map([
+    ...damageRecord.encode(record),
+    [2, [1, 1, 2, 2]],
+    [4, new Uint8Array(96).fill(7)],
+  ] as const);
+  const read = damageRecord.decode(fieldsOf(decodeCbor(encodeCbor(twice)), name), name);
+  assert.deepEqual([read.ordinals, read.lost.length], [[1, 2], 1]);
+  for (const [key, value] of [
+    [2, [2, 1]],
+    [4, Buffer.concat([Buffer.alloc(32, 2), Buffer.alloc(32, 1)])],
+  ] as const) {
+    const mixed = fieldsOf(decodeCbor(encodeCbor(new Map([...twice, [key, value]]))), name);
+    assert.throws(() => damageRecord.decode(mixed, name), { code: 'STORE_DAMAGED' });
+  }
 });

@@ -121,6 +121,42 @@ test('two prunes at once: one is refused', async () => {
   assert.ok(session);
 });
 
+test('a prune that ends while another looks at it is in nobody’s way', async () => {
+  const { clock, seams } = sleeperClock();
+  const backend = memoryBackend();
+  const first = await beginPrune(await makeStore({ backend, seams }), { host: 'beta' });
+  const watching = await reopenStore(backend, {
+    ...seams,
+    clock: {
+      ...clock,
+      async sleep() {
+        await first[Symbol.asyncDispose]();
+      },
+    },
+  });
+  await using second = await beginPrune(watching, { host: 'gamma' });
+  assert.ok(second);
+});
+
+test('who waits for a dead session is told how long, and who was dead', async () => {
+  const { clock, seams } = sleeperClock();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend, seams });
+  await store.beginBackup({ host: 'alpha' });
+  const still = { ...clock, every: () => () => undefined };
+  await (await reopenStore(backend, { ...seams, clock: still })).beginBackup({ host: 'dies' });
+  const silence: number[] = [];
+  const dead: string[] = [];
+  await using session = await beginPrune(store, {
+    host: 'beta',
+    onSilence: ({ forMs, ofMs }) => silence.push(forMs / ofMs),
+    onDead: ({ host }) => dead.push(host),
+  });
+  assert.ok(session);
+  assert.deepEqual(dead, ['dies']);
+  assert.ok(silence.length >= 20 && silence.every((share, i) => share < 1 && share >= (silence[i - 1] ?? 0)));
+});
+
 test('a session that ends while it is waited for needs no more waiting', async () => {
   const { clock, seams } = sleeperClock();
   const backend = memoryBackend();
