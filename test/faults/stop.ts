@@ -1,14 +1,15 @@
-import { type Backend, beginPrune, memoryBackend } from '../../store/index.ts';
+import { type Backend, beginPrune, isStoreError, memoryBackend } from '../../store/index.ts';
 import { type BackendCall, observedBackend } from '../helpers/faulty-backend.ts';
 import { commitFiles, type SmallSnapshot } from '../helpers/small-store.ts';
 import { endingOf, wrongWith } from './judge.ts';
 import { processStops } from './stop-processes.ts';
-import { type Suite, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
+import { type Suite, seedsOf, shareOf, shuffled, withProcesses } from './suite.ts';
+import { Tally } from './tally.ts';
 import { type Job, jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
 const figure = {
   name: 'runs that sleep at a call of the medium while others prune and back up',
-  ci: '300',
+  ci: 6,
   release: 'every call of 100 stores',
 };
 
@@ -19,18 +20,16 @@ export const stopSuite: Suite = {
   figures: [figure],
   async run(options) {
     const tally = new Tally(figure.name);
-    const ended = { done: 0, failed: 0, dead: 0 };
-    const here = options.isShort ? options : shareOf(options, { share: 0.97 });
-    for (let seed = options.seed; !tally.isOver(here); seed++) {
+    const here = options.isShort ? options : shareOf(options, { points: 0.97, time: 0.5 });
+    for (const seed of seedsOf(tally, here)) {
       const medium = memoryBackend();
       const world = await makeWorld(medium, seed);
       const objects = medium.snapshot();
       for (const point of shuffled(await pointsOf(world, objects), seed)) {
         if (tally.isOver(here)) break;
-        await trySleep(point, { world, objects, tally, ended });
+        await trySleep(point, { world, objects, tally });
       }
     }
-    tally.remark = `${ended.done} of the sleepers ended well, ${ended.failed} with an error`;
     await withProcesses(tally, options, processStops);
     return [tally];
   },
@@ -60,10 +59,9 @@ interface Stage {
   readonly world: World;
   readonly objects: Objects;
   readonly tally: Tally;
-  readonly ended: Record<'done' | 'failed' | 'dead', number>;
 }
 
-async function trySleep({ job, call }: Point, { world, objects, tally, ended }: Stage): Promise<void> {
+async function trySleep({ job, call }: Point, { world, objects, tally }: Stage): Promise<void> {
   const medium = memoryBackend({ objects });
   const meanwhile: SmallSnapshot[] = [];
   const sleeper = sleepingAt(medium, call.index, async () => {
@@ -75,7 +73,11 @@ async function trySleep({ job, call }: Point, { world, objects, tally, ended }: 
     }
   });
   const ending = await endingOf(job.run(onBackend(world.opened, sleeper, worldSeams('sleeper')), world));
-  ended[ending.how] += 1;
+  tally.note(
+    ending.how === 'failed' && isStoreError(ending.error)
+      ? `of the sleepers with ${ending.error.code}`
+      : 'of the sleepers ended well',
+  );
   const later = { ...world, snapshots: [...world.snapshots, ...meanwhile] };
   const problem = await wrongWith(medium, later, { ending, forgets: job.name.startsWith('forget') });
   const where = `seed ${world.seed}, ${job.name} asleep before call ${call.index}, ${call.operation} ${call.name}`;

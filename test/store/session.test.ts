@@ -220,6 +220,33 @@ test('a medium that overwrites is refused before anything is written', async () 
   await (await store.beginBackup({ host: 'alpha' })).abandon();
 });
 
+test('a run that is taken for dead while it begins says so, and accuses neither store nor medium', async () => {
+  const medium = memoryBackend();
+  await makeStore({ backend: medium });
+  // Before its second and third call to the session's name: others have removed what the first had made.
+  for (const nth of [2, 3]) {
+    let calls = 0;
+    const asleep = async (name: string): Promise<void> => {
+      calls += name.startsWith('sessions/') ? 1 : 0;
+      if (calls === nth && name.startsWith('sessions/')) await medium.delete(name);
+    };
+    const sleeper: Backend = {
+      ...medium,
+      async put(name, bytes, options) {
+        await asleep(name);
+        return medium.put(name, bytes, options);
+      },
+      async get(name, options) {
+        await asleep(name);
+        return medium.get(name, options);
+      },
+    };
+    const store = await reopenStore(sleeper);
+    await assert.rejects(store.beginBackup({ host: 'alpha' }), { code: 'STORE_LOCKED' }, `call ${nth}`);
+    assert.deepEqual(names(medium, 'sessions/'), []);
+  }
+});
+
 test('a store that a newer program prunes is not written to', async () => {
   const backend = memoryBackend();
   const store = await makeStore({ backend });
