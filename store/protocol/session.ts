@@ -19,6 +19,8 @@ export interface LiveSession {
   readonly id: SessionId;
   /** Says that it depends on snapshots, too; it is said when this returns. */
   name(snapshots: readonly SnapshotId[]): Promise<void>;
+  /** What an error means that says something is not there, or not whole: where the session is gone, too, STORE_LOCKED. */
+  explain(error: unknown): Promise<unknown>;
   /** Stops telling, without removing the session: it keeps what it named. */
   rest(): Promise<void>;
   /** Removes the session. Idempotent, never throws: what cannot be removed costs a later prune time, never safety. */
@@ -31,11 +33,20 @@ export async function beginSession(
   record: SessionRecord,
   options: CallOptions = {},
 ): Promise<LiveSession> {
-  const id = await openSession(context, record, options);
+  // Nothing rests on it yet: who was taken for dead before he had begun begins anew.
+  const id = await openSession(context, record, options).catch((error: unknown) => {
+    if (!isStoreError(error) || error.code !== 'STORE_LOCKED') throw error;
+    return openSession(context, record, options);
+  });
   const heart = startHeartbeat(context, { session: id, snapshots: record.snapshots });
   return {
     id,
     name: snapshots => heart.name(snapshots),
+    async explain(error) {
+      if (!isStoreError(error) || !['STORE_OBJECT_MISSING', 'STORE_DAMAGED'].includes(error.code))
+        return error;
+      return (await isGone(context, id)) ? declaredDead(context, error) : error;
+    },
     rest: () => heart.stop(),
     async end() {
       await heart.stop();
@@ -101,13 +112,22 @@ async function isThere(
   }
 }
 
-function declaredDead({ backend }: StoreContext): Error {
+/** False where nobody can tell. */
+function isGone({ backend }: StoreContext, id: SessionId): Promise<boolean> {
+  return backend.get(sessionName(id)).then(
+    () => false,
+    (error: unknown) => isStoreError(error) && error.code === 'STORE_OBJECT_MISSING',
+  );
+}
+
+function declaredDead({ backend }: StoreContext, cause?: unknown): Error {
   return storeError(
     'STORE_LOCKED',
-    `Cannot write to ${backend.location}: another run declared this one dead`,
+    `Cannot work on ${backend.location}: another run declared this one dead`,
     {
       remedy:
         'Run it again. If this machine was asleep, that is why; if it was not, the medium loses what is written.',
+      cause,
     },
   );
 }

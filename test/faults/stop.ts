@@ -1,9 +1,9 @@
-import { type Backend, beginPrune, isStoreError, memoryBackend } from '../../store/index.ts';
+import { type Backend, beginPrune, isStoreError, memoryBackend, type Store } from '../../store/index.ts';
 import { type BackendCall, observedBackend } from '../helpers/faulty-backend.ts';
 import { commitFiles, type SmallSnapshot } from '../helpers/small-store.ts';
-import { endingOf, wrongWith } from './judge.ts';
+import { type Ending, endingOf, wrongWith } from './judge.ts';
 import { processStops } from './stop-processes.ts';
-import { type Suite, seedsOf, shareOf, shuffled, withProcesses } from './suite.ts';
+import { type Suite, seedsOf, shareOf, shuffled, told, withProcesses } from './suite.ts';
 import { Tally } from './tally.ts';
 import { type Job, jobs, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
@@ -64,12 +64,15 @@ interface Stage {
 async function trySleep({ job, call }: Point, { world, objects, tally }: Stage): Promise<void> {
   const medium = memoryBackend({ objects });
   const meanwhile: SmallSnapshot[] = [];
+  // Those who are awake may forget the victim, too: then they take what the sleeper counts on.
+  const forgets = job.name.startsWith('forget') || call.index % 2 === 0;
   const sleeper = sleepingAt(medium, call.index, async () => {
     for (let round = 0; round < 2; round++) {
       const awake = onBackend(world.opened, medium, worldSeams(`awake ${round}`));
       if (job.name !== 'backup')
         meanwhile.push(await commitFiles(awake, round === 0 ? world.later : world.next));
-      if (job.name === 'backup' || round === 1) await pruneOnce(awake);
+      if (job.name === 'backup' || round === 1)
+        await pruneOnce(awake, forgets && round === 1 ? [world.victim] : []);
     }
   });
   const ending = await endingOf(job.run(onBackend(world.opened, sleeper, worldSeams('sleeper')), world));
@@ -79,13 +82,23 @@ async function trySleep({ job, call }: Point, { world, objects, tally }: Stage):
       : 'of the sleepers ended well',
   );
   const later = { ...world, snapshots: [...world.snapshots, ...meanwhile] };
-  const problem = await wrongWith(medium, later, { ending, forgets: job.name.startsWith('forget') });
+  const problem = accused(ending) ?? (await wrongWith(medium, later, { ending, forgets }));
   const where = `seed ${world.seed}, ${job.name} asleep before call ${call.index}, ${call.operation} ${call.name}`;
   tally.add(job.name, problem && `${where}: ${problem}`);
 }
 
-async function pruneOnce(store: ReturnType<typeof onBackend>): Promise<void> {
+/** Who sleeps too long says so, and does not call the store damaged or the medium unfit. */
+function accused(ending: Ending): string | undefined {
+  if (ending.how !== 'failed' || !isStoreError(ending.error)) return undefined;
+  const { code } = ending.error;
+  return code === 'STORE_LOCKED' || code === 'SNAPSHOT_UNKNOWN'
+    ? undefined
+    : `it ends with ${told(ending.error)}`;
+}
+
+async function pruneOnce(store: Store, snapshots: readonly SmallSnapshot[]): Promise<void> {
   await using session = await beginPrune(store, { host: 'awake', silenceMs: 0 });
+  for (const { id } of snapshots) await session.forget(id, { reason: 'a test' });
   await session.reclaim();
 }
 
