@@ -86,10 +86,11 @@ async function createAndProve(
   { signal }: CallOptions,
 ): Promise<void> {
   const put = (bytes: Uint8Array) => context.backend.put(name, bytes, signal ? { signal } : {});
-  const [first, second] = [seal(), seal()];
+  const first = seal();
   // An answer that was lost on the way leaves our own bytes there; anything else is not ours to keep.
   if ((await put(first)) === 'exists' && !(await isThere(context, { name, bytes: first })))
     throw unproven(context, 'a new name was taken already');
+  const second = seal();
   if ((await put(second)) !== 'exists') {
     // Whoever took this run for dead has removed the first: then the medium refuses a third, and keeps the second.
     if ((await put(seal())) === 'exists' && (await isThere(context, { name, bytes: second })))

@@ -50,16 +50,24 @@ export function recordResult(row: ResultRow, { adds = false }: { readonly adds?:
   const known = rows.get(row.figure);
   const isBetter = known && numberOf(known[3]) > row.reached && known[4] === '0';
   if (isBetter && row.wrong === 0 && !adds) return false;
-  rows.set(row.figure, known && adds ? sumOf(known, cellsOf(row)) : cellsOf(row));
+  rows.set(row.figure, known && adds && hasSeeds(known) ? sumOf(known, cellsOf(row)) : cellsOf(row));
   writeFileSync(file, withTable(text, [...rows.values()]));
   return true;
 }
 
-/** The seed after the last of a figure's row. */
+/** The seed after the last of a figure's row; 1 where it does not tell, and then nothing is added to it. */
 export function nextSeed(figure: string): number {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const seeds = rowsOf(text).find(([name]) => name === figure)?.[columns.indexOf('seed')] ?? '0';
-  return Math.max(...[...seeds.matchAll(/\d+/g)].map(Number), 0) + 1;
+  const known = rowsOf(text).find(([name]) => name === figure);
+  if (known === undefined || !hasSeeds(known)) return 1;
+  return Math.max(...[...known[seedColumn]!.matchAll(/\d+/g)].map(Number)) + 1;
+}
+
+const seedColumn = columns.indexOf('seed');
+
+/** Whether it says which seeds it had, as in "1–57". */
+function hasSeeds(cells: readonly string[]): boolean {
+  return cells[seedColumn]?.includes('–') === true;
 }
 
 /** Counts are added; of what is no count both are kept where they differ. */
