@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { recordResult } from '../../test/faults/results.ts';
-import { type CaseKind, fuzzHostile } from './fuzz.ts';
+import { type CaseKind, fuzzHostile } from '../../bench/hostile/fuzz.ts';
+import { recordResult } from '../faults/results.ts';
 
 /**
  * Random hostile stores, homes and databases, all validly sealed: whatever reads, restores, verifies or prunes them must
