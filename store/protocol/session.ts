@@ -38,6 +38,7 @@ export async function beginSession(
     if (!isStoreError(error) || error.code !== 'STORE_LOCKED') throw error;
     return openSession(context, record, options);
   });
+  let hasEnded = false;
   const heart = startHeartbeat(context, { session: id, snapshots: record.snapshots });
   return {
     id,
@@ -45,10 +46,11 @@ export async function beginSession(
     async explain(error) {
       if (!isStoreError(error) || !['STORE_OBJECT_MISSING', 'STORE_DAMAGED'].includes(error.code))
         return error;
-      return (await isGone(context, id)) ? declaredDead(context, error) : error;
+      return (await isGone(context, id)) && !hasEnded ? declaredDead(context, error) : error;
     },
     rest: () => heart.stop(),
     async end() {
+      hasEnded = true;
       await heart.stop();
       await closeSession(context, id);
     },
