@@ -108,7 +108,7 @@ export const knownMutants: readonly Mutant[] = [
     // several clones of S3
     name: 'a medium is believed',
     breaks: 'a medium that creates an object twice is written to',
-    patches: one('store/protocol/session.js', "if (again !== 'exists')", 'if (false)'),
+    patches: one('store/protocol/session.js', "if ((await put(second)) !== 'exists')", 'if (false)'),
     caughtBy: ['test/store/session.test.js'],
   },
   {
