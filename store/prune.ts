@@ -88,7 +88,10 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
         throw new TypeError('Cannot treat snapshots as forgotten but in a dry run: forget them');
       if (await isUnused(context, { signal: how.signal })) return nothingReclaimed;
       if (own === undefined || how.dryRun) return estimateReclaim(context, { session: own?.id, dead }, how);
-      return reclaim(context, { session: own.id, dead }, how);
+      return reclaim(context, { session: own.id, dead }, how).catch(async (error: unknown) => {
+        // Another prune that took this one for dead has taken away what it reads.
+        throw await own.explain(error);
+      });
     },
     async [Symbol.asyncDispose]() {
       isOpen = false;

@@ -227,7 +227,8 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
       }
       return { [Symbol.asyncDispose]: () => live.end() };
     } catch (error) {
-      if (!isStoreError(error) || !['STORE_WRITE_FAILED', 'STORE_UNPROVEN'].includes(error.code)) throw error;
+      const unheard = ['STORE_WRITE_FAILED', 'STORE_UNPROVEN', 'STORE_LOCKED'];
+      if (!isStoreError(error) || !unheard.includes(error.code)) throw error;
       return { [Symbol.asyncDispose]: async () => {} };
     }
   }

@@ -5,6 +5,7 @@ import { createInstanceDatabase } from '../instance/index.ts';
 import { type Running, startProgram } from '../rig/index.ts';
 import type { PostgresServer } from '../servers/index.ts';
 import { DatabaseProxy } from './database-proxy.ts';
+import { guardFolder } from './guard.ts';
 import { StandIn } from './stand-in.ts';
 
 /** How long the application may be held where nothing else is told: short, since whoever is stopped is waited for. */
@@ -29,6 +30,7 @@ export async function openLane(
 ): Promise<Lane> {
   const { number, writesPerSecond } = options;
   const folder = mkdtempSync(join(tmpdir(), 'stillpoint-latch-'));
+  const guard = guardFolder(folder);
   const home = join(folder, 'home');
   mkdirSync(home);
   const databaseUrl = await createInstanceDatabase(server, `lane${number}`);
@@ -50,6 +52,7 @@ export async function openLane(
       await standIn[Symbol.asyncDispose]();
       await proxy[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
+      guard.release();
     },
   };
   for (const args of [['init'], ['backup']]) {
@@ -84,6 +87,8 @@ function configure(
   const file = join(folder, 'stillpoint.yaml');
   writeFileSync(file, `${lines.join('\n')}\n`);
   return {
+    // So that the sentinel, which has no more of the environment, is known by it.
+    PATH: `${process.env['PATH'] ?? ''}:${folder}`,
     STILLPOINT_CONFIG: file,
     STILLPOINT_STATE_DIR: join(folder, 'state'),
     STILLPOINT_CACHE_DIR: join(folder, 'cache'),

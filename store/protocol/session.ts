@@ -1,5 +1,5 @@
 import type { StoreContext } from '../context.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import { hex, type SessionId, type SnapshotId } from '../ids.ts';
 import { holds } from '../put-own.ts';
 import { sealRecord } from '../record.ts';
@@ -19,25 +19,38 @@ export interface LiveSession {
   readonly id: SessionId;
   /** Says that it depends on snapshots, too; it is said when this returns. */
   name(snapshots: readonly SnapshotId[]): Promise<void>;
+  /** What an error means that says something is not there, or not whole: where the session is gone, too, STORE_LOCKED. */
+  explain(error: unknown): Promise<unknown>;
   /** Stops telling, without removing the session: it keeps what it named. */
   rest(): Promise<void>;
   /** Removes the session. Idempotent, never throws: what cannot be removed costs a later prune time, never safety. */
   end(): Promise<void>;
 }
 
-/** Opens a session that shows signs of life until it ends. STORE_UNPROVEN. */
+/** Opens a session that shows signs of life until it ends. STORE_UNPROVEN, STORE_LOCKED. */
 export async function beginSession(
   context: StoreContext,
   record: SessionRecord,
   options: CallOptions = {},
 ): Promise<LiveSession> {
-  const id = await openSession(context, record, options);
+  // Nothing rests on it yet: who was taken for dead before he had begun begins anew.
+  const id = await openSession(context, record, options).catch((error: unknown) => {
+    if (!isStoreError(error) || error.code !== 'STORE_LOCKED') throw error;
+    return openSession(context, record, options);
+  });
+  let hasEnded = false;
   const heart = startHeartbeat(context, { session: id, snapshots: record.snapshots });
   return {
     id,
     name: snapshots => heart.name(snapshots),
+    async explain(error) {
+      if (!isStoreError(error) || !['STORE_OBJECT_MISSING', 'STORE_DAMAGED'].includes(error.code))
+        return error;
+      return (await isGone(context, id)) && !hasEnded ? declaredDead(context, error) : error;
+    },
     rest: () => heart.stop(),
     async end() {
+      hasEnded = true;
       await heart.stop();
       await closeSession(context, id);
     },
@@ -47,32 +60,79 @@ export async function beginSession(
 /**
  * Says that somebody works with the store, and proves on the way that the medium never overwrites: the object is created
  * a second time, sealed anew so that its bytes differ; a refusal, and the first bytes read back, are the proof. It is
- * made in every session and never stored, since a medium may change behind its name. STORE_UNPROVEN.
+ * made in every session and never stored, since a medium may change behind its name. STORE_UNPROVEN;
+ * STORE_LOCKED when another run took this one for dead meanwhile.
  */
 async function openSession(
   context: StoreContext,
   record: SessionRecord,
   { signal }: CallOptions = {},
 ): Promise<SessionId> {
-  const { backend, seams } = context;
-  const id = hex(seams.randomness.bytes(32)) as SessionId;
-  const name = sessionName(id);
-  const first = sealSession(context, id, record);
-  const options = signal ? { signal } : {};
+  const id = hex(context.seams.randomness.bytes(32)) as SessionId;
   try {
-    const created = await backend.put(name, first, options);
-    // An answer that was lost on the way leaves our own bytes there; anything else is not ours to keep.
-    if (created === 'exists' && !(await holds(backend, { name, parts: [first] })))
-      throw unproven(context, 'a new name was taken already');
-    const again = await backend.put(name, sealSession(context, id, record), options);
-    if (again !== 'exists') throw unproven(context, 'a second object of one name was accepted');
-    if (!(await holds(backend, { name, parts: [first] })))
-      throw unproven(context, 'an object was overwritten by a later one');
+    await createAndProve(
+      context,
+      { name: sessionName(id), seal: () => sealSession(context, id, record) },
+      { signal },
+    );
   } catch (error) {
     await closeSession(context, id);
     throw error;
   }
   return id;
+}
+
+async function createAndProve(
+  context: StoreContext,
+  { name, seal }: { readonly name: string; readonly seal: () => Uint8Array },
+  { signal }: CallOptions,
+): Promise<void> {
+  const put = (bytes: Uint8Array) => context.backend.put(name, bytes, signal ? { signal } : {});
+  const first = seal();
+  // An answer that was lost on the way leaves our own bytes there; anything else is not ours to keep.
+  if ((await put(first)) === 'exists' && !(await isThere(context, { name, bytes: first })))
+    throw unproven(context, 'a new name was taken already');
+  const second = seal();
+  if ((await put(second)) !== 'exists') {
+    // Whoever took this run for dead has removed the first: then the medium refuses a third, and keeps the second.
+    if ((await put(seal())) === 'exists' && (await isThere(context, { name, bytes: second })))
+      throw declaredDead(context);
+    throw unproven(context, 'a second object of one name was accepted');
+  }
+  if (!(await isThere(context, { name, bytes: first })))
+    throw unproven(context, 'an object was overwritten by a later one');
+}
+
+/** STORE_LOCKED when nothing is: who takes a run for dead removes its session. */
+async function isThere(
+  context: StoreContext,
+  { name, bytes }: { readonly name: string; readonly bytes: Uint8Array },
+): Promise<boolean> {
+  try {
+    return await holds(context.backend, { name, parts: [bytes] });
+  } catch (error) {
+    throw isStoreError(error) && error.code === 'STORE_OBJECT_MISSING' ? declaredDead(context) : error;
+  }
+}
+
+/** False where nobody can tell. */
+function isGone({ backend }: StoreContext, id: SessionId): Promise<boolean> {
+  return backend.get(sessionName(id)).then(
+    () => false,
+    (error: unknown) => isStoreError(error) && error.code === 'STORE_OBJECT_MISSING',
+  );
+}
+
+function declaredDead({ backend }: StoreContext, cause?: unknown): Error {
+  return storeError(
+    'STORE_LOCKED',
+    `Cannot work on ${backend.location}: another run declared this one dead`,
+    {
+      remedy:
+        'Run it again. If this machine was asleep, that is why; if it was not, the medium loses what is written.',
+      cause,
+    },
+  );
 }
 
 function sealSession({ ring, seams }: StoreContext, session: SessionId, record: SessionRecord): Uint8Array {

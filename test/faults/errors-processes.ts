@@ -1,41 +1,51 @@
-import { startProcessRig } from './process-rig.ts';
-import { type SuiteOptions, shuffled, type Tally } from './suite.ts';
+import { commandsOf, type ProcessCommand } from './process-commands.ts';
+import { type ProcessRig, startProcessRig } from './process-rig.ts';
+import { type SuiteOptions, seedsOf, shuffled } from './suite.ts';
+import type { Tally } from './tally.ts';
 import { whyNoTracing } from './tools.ts';
-import { changesOf, runInjected } from './traced.ts';
+import { changesOf, runInjected, type TracedCall } from './traced.ts';
 
 const codes = ['EIO', 'ENOSPC', 'EACCES', 'EDQUOT'];
 
-/** A handful: system calls of the program that the kernel answers with an error. */
+/** System calls of the program that the kernel answers with an error. */
 export async function processErrors(
   tally: Tally,
   options: SuiteOptions,
-): Promise<{ readonly skipped?: string; readonly remark: string }> {
+): Promise<{ readonly skipped: string } | undefined> {
   const why = whyNoTracing({ install: true });
-  if (why !== undefined) return { skipped: `errors of system calls: ${why}`, remark: '' };
-  const ended = { done: 0, failed: 0 };
-  using rig = await startProcessRig(options.seed);
-  const points = [];
-  for (const args of [
-    ['backup', '--json'],
-    ['prune', '--json'],
-  ]) {
-    rig.reset();
-    for (const call of await changesOf(rig, args))
-      for (const code of codes) points.push({ args, call, code });
+  if (why !== undefined) return { skipped: `errors of system calls: ${why}` };
+  for (const seed of seedsOf(tally, options)) {
+    using rig = await startProcessRig(seed);
+    const points = [];
+    for (const command of commandsOf(rig)) {
+      await command.prepare();
+      for (const point of await changesOf(rig, command.args))
+        for (const code of codes) points.push({ command, point, code });
+    }
+    for (const { command, point, code } of shuffled(points, seed)) {
+      if (tally.isOver(options)) break;
+      const { problem, endedWith } = await tryError(rig, command, { point, code });
+      tally.note(endedWith === 0 ? 'of the processes ended with 0' : 'of the processes with another code');
+      const where = `seed ${seed}, ${command.name}, ${code} at ${point.call} ${point.nth}, ${point.text}`;
+      tally.add(`${command.name} processes`, problem && `${where}: ${problem}`);
+    }
   }
-  for (const { args, call, code } of shuffled(points, options.seed)) {
-    if (tally.isOver(options)) break;
-    rig.reset();
-    const before = await rig.snapshots();
-    const run = await runInjected(rig, args, { call: call.call, nth: call.nth, what: `error=${code}` }).ended;
-    ended[run.code === 0 ? 'done' : 'failed'] += 1;
-    const left = (await rig.snapshots()).filter(id => !before.includes(id));
-    const isRight = left.length === (args[0] === 'backup' && run.code === 0 ? 1 : 0);
-    const problem = isRight
-      ? await rig.wrong({ restores: run.code === 0 })
-      : `it ended with ${run.code} and left ${left.length} snapshots: ${run.stderr}`;
-    const where = `seed ${options.seed}, ${args[0]}, ${code} at ${call.call} ${call.nth}, ${call.text}`;
-    tally.add(`${args[0]} processes`, problem && `${where}: ${problem}`);
-  }
-  return { remark: `of the processes ${ended.done} ended with 0, ${ended.failed} with another code` };
+  return undefined;
+}
+
+async function tryError(
+  rig: ProcessRig,
+  { name, args, prepare, wrongAfter }: ProcessCommand,
+  { point, code }: { readonly point: TracedCall; readonly code: string },
+): Promise<{ readonly problem: string | undefined; readonly endedWith: number | null }> {
+  await prepare();
+  const before = await rig.snapshots();
+  const { call, nth } = point;
+  const run = await runInjected(rig, args, { call, nth, what: `error=${code}` }).ended;
+  const left = (await rig.snapshots()).filter(id => !before.includes(id));
+  const isRight = left.length === (name === 'backup' && run.code === 0 ? 1 : 0);
+  const problem = isRight
+    ? ((await wrongAfter()) ?? (await rig.wrong({ restores: run.code === 0 })))
+    : `it ended with ${run.code} and left ${left.length} snapshots: ${run.stderr}`;
+  return { problem, endedWith: run.code };
 }

@@ -13,7 +13,8 @@ import {
   withoutReserve,
   wrongOn,
 } from './replay.ts';
-import { type Suite, type SuiteOptions, shareOf, shuffled, Tally, withProcesses } from './suite.ts';
+import { type Suite, type SuiteOptions, seedsOf, shareOf, shuffled, withProcesses } from './suite.ts';
+import { Tally } from './tally.ts';
 import { backendOn, type Job, jobsFor, onBackend, storePath, worldSeams } from './world.ts';
 
 /** What a disk answers in the place of a call, or does with it. */
@@ -41,7 +42,7 @@ const mishaps: readonly Mishap[] = [
 
 const figure = {
   name: 'injected errors (EIO, ENOSPC, EACCES, EDQUOT, short writes) at a call of the disk',
-  ci: '300',
+  ci: 8,
   release: '5,000',
 };
 
@@ -52,18 +53,16 @@ export const errorsSuite: Suite = {
   figures: [figure],
   async run(options) {
     const tally = new Tally(figure.name);
-    const ended = { done: 0, failed: 0, dead: 0 };
-    const here = options.isShort ? options : shareOf(options, { share: 0.97 });
-    for (let seed = options.seed; !tally.isOver(here); seed++) {
+    const here = options.isShort ? options : shareOf(options, { points: 0.97, time: 0.8 });
+    for (const seed of seedsOf(tally, here)) {
       const made = await makeDiskWorld(seed);
       for (const { job, where, run } of shuffled(await pointsOf(made, options), seed)) {
         if (tally.isOver(here)) break;
         const { ending, problem } = await run();
-        ended[ending.how] += 1;
+        tally.note(ending.how === 'done' ? 'of the runs ended well' : 'of the runs with an error');
         tally.add(job.name, problem && `seed ${seed}, ${job.name}, ${where}: ${problem}`);
       }
     }
-    tally.remark = `${ended.done} of the runs ended well, ${ended.failed} with an error`;
     await withProcesses(tally, options, processErrors);
     return [tally];
   },

@@ -23,11 +23,10 @@ export function makeImage(file: string, kind: ImageKind): void {
 
 /** Who interrupts this must not have to look for what is still mounted. */
 const held = new Set<() => void>();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => {
-    for (const free of held) free();
-    process.exit(1);
-  });
+process.once('exit', () => {
+  for (const free of held) free();
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 /** Mounts an image; what its journal holds is played. */
 export function mountImage(

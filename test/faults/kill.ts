@@ -9,16 +9,17 @@ import {
   quickFolder,
   type Suite,
   type SuiteOptions,
+  seedsOf,
   shareOf,
   shuffled,
-  Tally,
   withProcesses,
 } from './suite.ts';
+import { Tally } from './tally.ts';
 import { fastRandomness, type Job, jobsFor, makeWorld, onBackend, type World, worldSeams } from './world.ts';
 
 const figure = {
   name: 'kill −9 at a mutating call (backup, prune, forget, repair, restore)',
-  ci: '500',
+  ci: 8,
   release: 'every point',
 };
 
@@ -28,8 +29,8 @@ export const killSuite: Suite = {
   figures: [figure],
   async run(options) {
     const tally = new Tally(figure.name);
-    const here = options.isShort ? options : shareOf(options, { share: 0.8 });
-    for (let seed = options.seed; !tally.isOver(here); seed++) await killsOf(seed, { tally, options: here });
+    const here = options.isShort ? options : shareOf(options, { points: 0.9, time: 0.6 });
+    for (const seed of seedsOf(tally, here)) await killsOf(seed, { tally, options: here });
     await withProcesses(tally, options, processKills);
     return [tally];
   },

@@ -2,11 +2,14 @@ import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { chances } from '../helpers/interleaved.ts';
+import type { Tally } from './tally.ts';
 
 /** What a suite may spend, and where it begins. */
 export interface SuiteOptions {
-  /** Names every choice that a suite makes. */
+  /** The first store's; what is chosen on a store follows from its own seed. */
   readonly seed: number;
+  /** The next store's is so much more: other processes have those between. Default 1. */
+  readonly stride?: number;
   /** So many points at most. */
   readonly pointsMax: number;
   /** By `performance.now()`: no new point begins later. */
@@ -24,53 +27,12 @@ export interface Suite {
   run(options: SuiteOptions): Promise<readonly Tally[]>;
 }
 
-/** A figure that is published: how many points each CI run and a release should reach. */
+/** A figure that is published: how many points `npm test` takes, and a release should reach. */
 export interface Figure {
   readonly name: string;
-  readonly ci: string;
+  /** 0: it needs a machine of its own. */
+  readonly ci: number;
   readonly release: string;
-}
-
-/** Counts the points of one figure, and what went wrong at them. */
-export class Tally {
-  readonly figure: string;
-  readonly wrong: string[] = [];
-  readonly #kinds = new Map<string, number>();
-  readonly #startMs = performance.now();
-  #points = 0;
-  /** What could not be tried here, and why. */
-  skipped: string | undefined;
-  /** What a person should know beside the count. */
-  remark = '';
-
-  constructor(figure: string) {
-    this.figure = figure;
-  }
-
-  get points(): number {
-    return this.#points;
-  }
-
-  get seconds(): number {
-    return (performance.now() - this.#startMs) / 1000;
-  }
-
-  /** Such as "612 backup, 401 prune". */
-  get kinds(): string {
-    return [...this.#kinds].map(([kind, count]) => `${count} ${kind}`).join(', ');
-  }
-
-  /** One point more; `problem` says what is wrong there, with all that brings it back. */
-  add(kind: string, problem?: string | undefined): void {
-    this.#points += 1;
-    this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
-    if (problem !== undefined) this.wrong.push(`${kind}: ${problem}`);
-  }
-
-  /** Whether the suite has had what it may spend; many failures are enough, too. */
-  isOver({ pointsMax, endMs }: SuiteOptions): boolean {
-    return this.#points >= pointsMax || performance.now() >= endMs || this.wrong.length >= 20;
-  }
 }
 
 /** What an error says, in one line. */
@@ -102,24 +64,36 @@ export function filesBelow(folder: string): string[] {
     .map(entry => relative(folder, join(entry.parentPath, entry.name)));
 }
 
-/** A part of what may still be spent. */
-export function shareOf(options: SuiteOptions, { share }: { readonly share: number }): SuiteOptions {
+/** A part of what may still be spent: of the points, and of the time. */
+export function shareOf(
+  options: SuiteOptions,
+  { points, time }: { readonly points: number; readonly time: number },
+): SuiteOptions {
   const nowMs = performance.now();
-  const endMs = nowMs + (options.endMs - nowMs) * share;
-  return { ...options, pointsMax: Math.ceil(options.pointsMax * share), endMs };
+  const endMs = nowMs + (options.endMs - nowMs) * time;
+  return { ...options, pointsMax: Math.ceil(options.pointsMax * points), endMs };
+}
+
+/** Seeds of stores, until the suite has had what it may spend; each is worth so many seeds. */
+export function* seedsOf(
+  tally: Tally,
+  options: SuiteOptions,
+  { each = 1 }: { readonly each?: number } = {},
+): Generator<number> {
+  const { seed: first, stride = 1 } = options;
+  for (let seed = first; !tally.isOver(options); seed += each * stride) {
+    tally.sawSeed(seed + each - 1);
+    yield seed;
+  }
 }
 
 /** Adds what processes come to, where they can run. */
 export async function withProcesses(
   tally: Tally,
   options: SuiteOptions,
-  run: (
-    tally: Tally,
-    options: SuiteOptions,
-  ) => Promise<{ readonly skipped?: string; readonly remark: string }>,
+  run: (tally: Tally, options: SuiteOptions) => Promise<{ readonly skipped: string } | undefined>,
 ): Promise<void> {
   if (options.isShort) return;
-  const { skipped, remark } = await run(tally, options);
-  tally.skipped = skipped;
-  tally.remark = [tally.remark, remark].filter(Boolean).join('; ');
+  const result = await run(tally, options);
+  if (result !== undefined) tally.skipped = result.skipped;
 }

@@ -17,7 +17,7 @@ import { reopenStore } from './stores.ts';
 /** One prune from begin to end, without patience. */
 export async function prune(store: Store, options: ReclaimOptions = {}): Promise<Reclaimed> {
   await using session = await beginPrune(store, { host: 'pruner', silenceMs: 0 });
-  return session.reclaim(options);
+  return await session.reclaim(options);
 }
 
 /** Forgets and prunes. */

@@ -108,7 +108,7 @@ export const knownMutants: readonly Mutant[] = [
     // several clones of S3
     name: 'a medium is believed',
     breaks: 'a medium that creates an object twice is written to',
-    patches: one('store/protocol/session.js', "if (again !== 'exists')", 'if (false)'),
+    patches: one('store/protocol/session.js', "if ((await put(second)) !== 'exists')", 'if (false)'),
     caughtBy: ['test/store/session.test.js'],
   },
   {
@@ -172,5 +172,19 @@ export const knownMutants: readonly Mutant[] = [
       'const finished = undefined;',
     ),
     caughtBy: ['test/store/prune/everything.test.js'],
+  },
+  {
+    // test/faults/stop.ts, seed 1
+    name: 'a sleeper accuses the store',
+    breaks: 'a prune that was taken for dead takes what others took away for damage of the store',
+    patches: one('store/prune.js', 'throw await own.explain(error);', 'throw error;'),
+    caughtBy: ['test/store/prune/asleep.test.js'],
+  },
+  {
+    // test/faults/stop-processes.ts, seeds 1 and 2
+    name: 'a sleeper accuses the medium',
+    breaks: 'a run whose session others removed while it proved the medium takes the medium for unfit',
+    patches: one('store/protocol/session.js', "(await put(seal())) === 'exists' &&", 'false &&'),
+    caughtBy: ['test/store/session.test.js'],
   },
 ];

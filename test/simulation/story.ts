@@ -42,12 +42,8 @@ export interface Played {
 
 /** What a party may answer: a prune was first, or its snapshot was forgotten. */
 const expectedCodes: ReadonlySet<string> = new Set(['STORE_LOCKED', 'SNAPSHOT_UNKNOWN']);
-/** Where it was taken for dead its session can go between the two puts that prove the medium, and what it reads can go. */
-const expectedOfDead: ReadonlySet<string> = new Set([
-  ...expectedCodes,
-  'STORE_UNPROVEN',
-  'STORE_OBJECT_MISSING',
-]);
+/** Where it was taken for dead what it reads can go. */
+const expectedOfDead: ReadonlySet<string> = new Set([...expectedCodes, 'STORE_OBJECT_MISSING']);
 
 /**
  * A store with three snapshots that share some contents, one of them forgotten; made once, so that a schedule costs

@@ -1,10 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { putIndexPart } from '../../store/chunk-index/put-part.ts';
 import {
   beginPrune,
@@ -25,99 +21,37 @@ import { packBytesOf } from '../../store/pack/trailer.ts';
 import { insideOf } from '../../store/store.ts';
 import { commitTree, type Known, Tree } from '../prune/tree.ts';
 
-/**
- * What a prune takes in memory: a store whose index lists millions of chunks in packs of zeros that take no room, one snapshot
- * that needs four fifths of them, and real packs to copy from. Prints the peak of a process of its own for each size.
- */
-const { values } = parseArgs({
-  options: {
-    chunks: { type: 'string', default: '1000000,5000000' },
-    mibMax: { type: 'string', default: '700' },
-    role: { type: 'string' },
-    store: { type: 'string' },
-  },
-});
 const passphrase = 'bench';
 const chunksPerPack = 512;
 const chunksPerFrame = 8;
 const chunkBytes = 30_000;
 const chunksPerFile = 8;
 
-if (values.role === 'build') await build(values.store!, Number(values.chunks));
-else if (values.role === 'prune') await prune(values.store!);
-else process.exitCode = measure() ? 0 : 1;
-
-function measure(): boolean {
-  let isFine = true;
-  const peaks: { chunks: number; bytes: number }[] = [];
-  for (const chunks of values.chunks.split(',').map(Number)) {
-    const folder = mkdtempSync(join(tmpdir(), 'bench-memory-'));
-    try {
-      run('build', folder, chunks);
-      const { peakBytes, byPhase, deletedPacks, rewrittenPacks, ms } = JSON.parse(
-        run('prune', folder, chunks),
-      ) as Told;
-      const phases = Object.entries(byPhase).map(([phase, bytes]) => `${phase} ${mib(bytes)}`);
-      peaks.push({ chunks, bytes: peakBytes });
-      const fits = peakBytes <= Number(values.mibMax) * 2 ** 20;
-      isFine &&= fits;
-      say(
-        `${chunks} chunks: peak ${mib(peakBytes)}${fits ? '' : ` (wanted: at most ${values.mibMax} MiB)`}, ` +
-          `by the end of ${phases.join(', ')}; ${deletedPacks} packs went, ${rewrittenPacks} copied from, ${(ms / 1000).toFixed(1)} s`,
-      );
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }
-  const [first, last] = [peaks[0]!, peaks.at(-1)!];
-  if (last.chunks > first.chunks)
-    say(`${mib(((last.bytes - first.bytes) / (last.chunks - first.chunks)) * 1e6)} per million chunks`);
-  return isFine;
-}
-
-interface Told {
-  readonly peakBytes: number;
-  /** The peak by the end of each. */
-  readonly byPhase: Readonly<Record<string, number>>;
-  readonly deletedPacks: number;
-  readonly rewrittenPacks: number;
-  readonly ms: number;
-}
-
-function run(role: string, folder: string, chunks: number): string {
-  const argv = [
-    fileURLToPath(import.meta.url),
-    '--role',
-    role,
-    '--store',
-    folder,
-    '--chunks',
-    String(chunks),
-  ];
-  const { status, stdout } = spawnSync(process.execPath, argv, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`${role} ended with ${status}`);
-  return stdout;
-}
-
-async function prune(folder: string): Promise<void> {
+/** What a prune of such a store came to, and the peak of memory by the end of each of its phases. */
+export async function pruneZeros({ folder }: ZerosStore): Promise<unknown> {
   await using store = await openStore(await openLocalBackend(folder), { passphrase, seams: systemSeams });
   const startedMs = systemSeams.clock.monotonicMs();
   await using session = await beginPrune(store, { host: 'bench' });
+  const peakBytes = new Map<string, number>();
   const onProgress = ({ phase }: { readonly phase: string }) => {
-    peaks.set(phase, process.resourceUsage().maxRSS * 1024);
+    peakBytes.set(phase, process.resourceUsage().maxRSS * 1024);
   };
-  const peaks = new Map<string, number>();
   const { deletedPacks, rewrittenPacks } = await session.reclaim({ onProgress });
-  const ms = systemSeams.clock.monotonicMs() - startedMs;
-  const peakBytes = process.resourceUsage().maxRSS * 1024;
-  const told: Told = { peakBytes, byPhase: Object.fromEntries(peaks), deletedPacks, rewrittenPacks, ms };
-  process.stdout.write(JSON.stringify(told));
+  const ms = Math.round(systemSeams.clock.monotonicMs() - startedMs);
+  return { peakBytesByEndOf: Object.fromEntries(peakBytes), deletedPacks, rewrittenPacks, ms };
 }
 
-async function build(folder: string, chunks: number): Promise<void> {
+/** A store for a prune: its folder, and how many chunks its index lists. */
+export interface ZerosStore {
+  readonly folder: string;
+  readonly chunks: number;
+}
+
+/**
+ * An index that lists chunks in packs of zeros that take no room, one snapshot that needs four fifths of them, and real packs
+ * to copy from.
+ */
+export async function buildZeros({ folder, chunks }: ZerosStore): Promise<void> {
   await using store = await createStore(await openLocalBackend(folder, { create: true }), {
     passphrase,
     seams: systemSeams,
@@ -192,12 +126,4 @@ async function commitNeeded(store: Store, chunks: number): Promise<void> {
   }
   const root = await builder.finish();
   await session.commit({ roots: [{ id: root.id, kind: 'node' }], body: null });
-}
-
-function mib(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { type CaseKind, fuzzHostile } from './fuzz.ts';
+import { type CaseKind, fuzzHostile } from '../../bench/hostile/fuzz.ts';
+import { recordResult } from '../faults/results.ts';
 
 /**
  * Random hostile stores, homes and databases, all validly sealed: whatever reads, restores, verifies or prunes them must
@@ -54,4 +55,18 @@ say(
     `${totals.slow} over 5 s, slowest step ${totals.slowestMs.toFixed(0)} ms, peak RSS ${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
 );
 await watchdog.terminate();
+/** Fewer are no figure, and those of one kind neither. */
+const recordedCases = 1_000;
+if (totals.cases >= recordedCases && values.only === undefined)
+  recordResult({
+    figure: 'hostile homes, databases and stores, validly sealed: escapes, hangs, ends without a code',
+    ci: '300',
+    release: '100,000',
+    reached: totals.cases,
+    wrong: totals.findings.length,
+    what: `${totals.escapes} escapes, ${totals.slow} steps over 5 s, the slowest ${totals.slowestMs.toFixed(0)} ms, peak RSS ${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
+    command: `npm run fuzz:hostile -- --cases ${values.cases}`,
+    seed: values.seed,
+    seconds,
+  });
 process.exitCode = totals.findings.length > 0 ? 1 : 0;
