@@ -1,19 +1,31 @@
-import { rollDice } from '../instance/random.ts';
-import { prunerSteps, type Role, type Step, writerSteps } from './steps.ts';
+import { type Dice, rollDice } from '../instance/random.ts';
+import { prunerSteps, type Step, writerSteps } from './steps.ts';
 
 /** What a worker does in one run. */
 export interface Part {
-  readonly role: 'writer' | 'pruner';
+  readonly role: 'writer' | 'pruner' | 'reader';
   readonly host: string;
   /** Before it begins. */
   readonly waitMs: number;
   readonly files: string;
-  /** Which snapshot of the beginning a writer builds on, or a pruner forgets. */
+  /** Of a writer's second backup with the same open store; undefined: it makes one. */
+  readonly moreFiles: string | undefined;
+  /** Which snapshot of the beginning a writer builds on, a pruner forgets, or a reader reads. */
   readonly snapshot: number | undefined;
+  /** A pruner's. */
   readonly rounds: number;
-  /** Before the first call of a step. */
-  readonly pauses: Readonly<Partial<Record<Step, number>>>;
+  /** A reader, when it has said what it reads; a writer between its backups. */
+  readonly restMs: number;
+  readonly pauses: Readonly<Partial<Record<Step, Pause>>>;
+  /** A writer's commit comes to the medium, and its answer does not come back. */
+  readonly losesAnswer: boolean;
   readonly kill: Kill | undefined;
+}
+
+/** Before the call of that number in a step. */
+export interface Pause {
+  readonly call: number;
+  readonly ms: number;
 }
 
 /** SIGKILL to itself before or after the call of that number in a step. */
@@ -32,7 +44,8 @@ export interface Orders {
 }
 
 export interface Answer {
-  readonly committed: boolean;
+  /** Backups of a writer. */
+  readonly commits: number;
   /** The code of what it ended with. */
   readonly code: string | undefined;
   readonly error: string | undefined;
@@ -43,8 +56,9 @@ export const pruners = 2;
 const letters = 'abcdefgh';
 
 /**
- * Three writers and two pruners. Pruners begin early and rest before they decide, writers rest when their intent is there:
- * so the one often sweeps while the other is open.
+ * Three writers, two pruners and sometimes a reader. Pruners begin early and rest before they decide, writers rest around
+ * their intent: so the one often sweeps while the other is open, and whoever does a thing too early or too late meets somebody
+ * who did it meanwhile. Nothing of it depends on which bug is looked for.
  */
 export function partsOf(seed: number): readonly Part[] {
   const dice = rollDice(seed);
@@ -54,40 +68,99 @@ export function partsOf(seed: number): readonly Part[] {
     : dice.chance(0.4)
       ? dice.below(writers)
       : writers + dice.below(pruners);
-  const killOf = (role: Role): Kill => {
-    // Some twice, since not every run comes to them.
-    const steps: readonly Step[] =
-      role === 'writer' ? [...writerSteps, 'end'] : [...prunerSteps, 'copies', 'copies', 'merge', 'merge'];
-    const [step, calls] = [dice.pick(steps), dice.below(3) + 1];
-    return { step, call: dice.chance(0.6) ? 1 : calls, when: dice.chance(0.5) ? 'before' : 'after' };
-  };
-  const pause = (share: number, ms: number): number => (dice.chance(share) ? dice.below(ms) : 0);
-  return Array.from({ length: writers + pruners }, (_, i) => {
-    const role = i < writers ? 'writer' : 'pruner';
-    const files = [...letters].filter(() => dice.chance(0.5)).join('') || 'a';
-    const snapshot = dice.chance(role === 'writer' ? 0.5 : 0.3) ? dice.below(2) : undefined;
-    return {
-      role,
-      host: `host ${i + 1}`,
-      waitMs: role === 'writer' ? dice.below(120) : (i - writers) * dice.below(150),
-      files,
-      snapshot,
-      rounds: 1 + dice.below(2),
-      pauses:
-        role === 'writer'
-          ? {
-              packs: pause(0.3, 60),
-              'second look': pause(0.7, 120),
-              commit: pause(0.5, 80),
-            }
-          : {
-              survey: pause(0.3, 40),
-              proposal: pause(0.3, 40),
-              decision: pause(0.7, 120),
-              sweep: pause(0.5, 60),
-              deletes: pause(0.4, 60),
-            },
-      kill: i === victim ? killOf(role) : undefined,
-    };
+  const parts = Array.from({ length: writers + pruners }, (_, i) => {
+    const part = i < writers ? writerOf(dice, i) : prunerOf(dice, i);
+    return i === victim ? { ...part, kill: killOf(dice, part) } : part;
   });
+  return dice.chance(0.4) ? [...parts, readerOf(dice, parts.length)] : parts;
+}
+
+function writerOf(dice: Dice, i: number): Part {
+  return {
+    role: 'writer',
+    host: `host ${i + 1}`,
+    waitMs: dice.below(120),
+    files: filesOf(dice),
+    moreFiles: dice.chance(0.3) ? filesOf(dice) : undefined,
+    snapshot: dice.chance(0.5) ? dice.below(2) : undefined,
+    rounds: 1,
+    restMs: dice.below(250),
+    losesAnswer: dice.chance(0.1),
+    pauses: {
+      packs: pauseOf(dice, { share: 0.3, msMax: 60 }),
+      intent: pauseOf(dice, { share: 0.4, msMax: 150 }),
+      'second look': pauseOf(dice, { share: 0.6, msMax: 150, callMax: 2 }),
+      commit: pauseOf(dice, { share: 0.5, msMax: 100 }),
+    },
+    kill: undefined,
+  };
+}
+
+function prunerOf(dice: Dice, i: number): Part {
+  return {
+    role: 'pruner',
+    host: `host ${i + 1}`,
+    waitMs: (i - writers) * dice.below(150),
+    files: '',
+    moreFiles: undefined,
+    snapshot: dice.chance(0.35) ? dice.below(2) : undefined,
+    rounds: 1 + dice.below(2),
+    restMs: 0,
+    losesAnswer: false,
+    pauses: {
+      forget: pauseOf(dice, { share: 0.6, msMax: 150, callMax: 2 }),
+      survey: pauseOf(dice, { share: 0.3, msMax: 40 }),
+      proposal: pauseOf(dice, { share: 0.3, msMax: 40 }),
+      // Among them the lists of intents and manifests, each of which may be the one that comes too early.
+      decision: pauseOf(dice, { share: 0.8, msMax: 150, callMax: 6 }),
+      sweep: pauseOf(dice, { share: 0.6, msMax: 120 }),
+      deletes: pauseOf(dice, { share: 0.4, msMax: 60 }),
+    },
+    kill: undefined,
+  };
+}
+
+function readerOf(dice: Dice, i: number): Part {
+  return {
+    role: 'reader',
+    host: `host ${i + 1}`,
+    waitMs: dice.below(150),
+    files: '',
+    moreFiles: undefined,
+    snapshot: dice.below(2),
+    rounds: 1,
+    restMs: 100 + dice.below(300),
+    losesAnswer: false,
+    pauses: {},
+    kill: undefined,
+  };
+}
+
+function filesOf(dice: Dice): string {
+  return [...letters].filter(() => dice.chance(0.5)).join('') || 'a';
+}
+
+function pauseOf(
+  dice: Dice,
+  {
+    share,
+    msMax,
+    callMax = 1,
+  }: { readonly share: number; readonly msMax: number; readonly callMax?: number },
+): Pause {
+  return { call: 1 + dice.below(callMax), ms: dice.chance(share) ? dice.below(msMax) : 0 };
+}
+
+function killOf(dice: Dice, { role, snapshot }: Part): Kill {
+  // Some several times, since not every run comes to them.
+  const steps: readonly Step[] =
+    role === 'writer'
+      ? [...writerSteps, 'end']
+      : [
+          ...prunerSteps.filter(step => step !== 'forget'),
+          ...(['copies', 'copies', 'merge', 'merge'] as const),
+          ...(snapshot === undefined ? [] : (['forget', 'forget', 'forget', 'forget'] as const)),
+        ];
+  const [step, calls] = [dice.pick(steps), dice.below(3) + 1];
+  return { step, call: dice.chance(0.6) ? 1 : calls, when: dice.chance(0.5) ? 'before' : 'after' };
 }

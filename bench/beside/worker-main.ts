@@ -7,11 +7,15 @@ import {
   beginPrune,
   openLocalBackend,
   openStore,
+  type SessionId,
   StillpointError,
+  type Store,
+  storeError,
   systemSeams,
 } from '../../store/index.ts';
+import { listSessions, readSession } from '../../store/protocol/sessions.ts';
 import { insideOf, storeWith } from '../../store/store.ts';
-import { backUpFiles, smallBackups } from './backup-files.ts';
+import { backUpFiles, damageOf, type SmallBackup, smallBackups } from './backup-files.ts';
 import type { Answer, Orders, Part } from './orders.ts';
 import { type Call, type Step, stepsOf } from './steps.ts';
 import { passphrase } from './store.ts';
@@ -32,14 +36,17 @@ function die(): never {
 }
 
 /** Pauses, dies and writes down what happens, as the part says. */
-function viewOf(medium: Backend, { role, pauses, kill }: Part, log: number): Backend {
+function viewOf(medium: Backend, part: Part, log: number): Backend {
+  const { role, pauses, kill } = part;
+  let { losesAnswer } = part;
   const tell = stepsOf(role);
   const calls = new Map<Step, number>();
   const around = async <T>(call: Call, work: () => Promise<T>): Promise<T> => {
     const step = tell(call);
     const number = (calls.get(step) ?? 0) + 1;
     calls.set(step, number);
-    if (number === 1 && (pauses[step] ?? 0) > 0) await sleep(pauses[step]);
+    const pause = pauses[step];
+    if (pause?.call === number && pause.ms > 0) await sleep(pause.ms);
     const dies = kill?.step === step && kill.call === number ? kill.when : undefined;
     const fall = () => {
       note(log, 'killed', role, step, process.hrtime.bigint());
@@ -52,6 +59,10 @@ function viewOf(medium: Backend, { role, pauses, kill }: Part, log: number): Bac
     if (isOfInterest)
       note(log, call.operation, role, call.name, String(result), from, process.hrtime.bigint());
     if (dies === 'after') fall();
+    if (losesAnswer && call.operation === 'put' && call.name.startsWith('manifests/')) {
+      losesAnswer = false;
+      throw storeError('STORE_WRITE_FAILED', `Cannot write ${call.name}: the answer was lost`);
+    }
     return result;
   };
   return {
@@ -69,27 +80,51 @@ function viewOf(medium: Backend, { role, pauses, kill }: Part, log: number): Bac
   };
 }
 
-async function act({ folder, log, part }: Orders): Promise<void> {
+async function act({ folder, log, part }: Orders, onCommit: () => void): Promise<void> {
   await sleep(part.waitMs);
   const view = viewOf(await openLocalBackend(folder), part, openSync(log, 'a'));
   const store = storeWith(contextOf({ ...context, backend: view }), keys);
-  const { host, files, snapshot, rounds } = part;
+  const { host, files, moreFiles, snapshot, rounds, restMs } = part;
   const known = snapshot === undefined ? undefined : before[snapshot];
+  if (part.role === 'reader') return read(store, known!, part);
   if (part.role === 'writer') {
     await backUpFiles(store, { host, files, parent: known });
-    return;
+    onCommit();
+    if (moreFiles === undefined) return;
+    await sleep(restMs);
+    await backUpFiles(store, { host, files: moreFiles, parent: known });
+    return onCommit();
   }
   await using session = await beginPrune(store, { host, silenceMs: 0 });
   if (known !== undefined) await session.forget(known.id, { reason: 'a bench' });
   for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
 }
 
+/** While its session is there it reads all of its snapshot; whoever removes that may take what it reads. */
+async function read(store: Store, wanted: SmallBackup, { host, restMs }: Part): Promise<void> {
+  await using _reading = await store.beginReading({ host, snapshots: [wanted.id] });
+  await store.manifest(wanted.id);
+  await sleep(restMs);
+  const damage = await damageOf(store, wanted);
+  if (damage === undefined) return;
+  for (const session of (await listSessions(insideOf(store).context)).values())
+    if (session.isThere && (await hostOf(store, session.id)) === host)
+      throw new Error(`what a reader reads is lost: ${damage}`);
+}
+
+async function hostOf(store: Store, session: SessionId): Promise<string | undefined> {
+  return (await readSession(insideOf(store).context, session))?.host;
+}
+
 process.on('message', (orders: Orders) => {
-  act(orders).then(
-    () => answer({ committed: orders.part.role === 'writer', code: undefined, error: undefined }),
+  let commits = 0;
+  act(orders, () => {
+    commits += 1;
+  }).then(
+    () => answer({ commits, code: undefined, error: undefined }),
     (error: unknown) =>
       answer({
-        committed: false,
+        commits,
         code: error instanceof StillpointError ? error.code : 'none',
         error: error instanceof Error ? error.stack : String(error),
       }),
