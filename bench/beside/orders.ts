@@ -72,7 +72,7 @@ export function partsOf(seed: number): readonly Part[] {
     const part = i < writers ? writerOf(dice, i) : prunerOf(dice, i);
     return i === victim ? { ...part, kill: killOf(dice, part) } : part;
   });
-  return dice.chance(0.4) ? [...parts, readerOf(dice, parts.length)] : parts;
+  return dice.chance(0.4) ? [...parts, readerOf(dice, parts)] : parts;
 }
 
 function writerOf(dice: Dice, i: number): Part {
@@ -84,13 +84,13 @@ function writerOf(dice: Dice, i: number): Part {
     moreFiles: dice.chance(0.3) ? filesOf(dice) : undefined,
     snapshot: dice.chance(0.5) ? dice.below(2) : undefined,
     rounds: 1,
-    restMs: dice.below(250),
+    restMs: dice.below(600),
     losesAnswer: dice.chance(0.1),
     pauses: {
       packs: pauseOf(dice, { share: 0.3, msMax: 60 }),
       intent: pauseOf(dice, { share: 0.4, msMax: 150 }),
-      'second look': pauseOf(dice, { share: 0.6, msMax: 150, callMax: 2 }),
-      commit: pauseOf(dice, { share: 0.5, msMax: 100 }),
+      'second look': pauseOf(dice, { share: 0.6, msMax: 150, calls: [1, 2] }),
+      commit: pauseOf(dice, { share: 0.6, msMax: 250 }),
     },
     kill: undefined,
   };
@@ -108,26 +108,30 @@ function prunerOf(dice: Dice, i: number): Part {
     restMs: 0,
     losesAnswer: false,
     pauses: {
-      forget: pauseOf(dice, { share: 0.6, msMax: 150, callMax: 2 }),
+      forget: pauseOf(dice, { share: 0.6, msMax: 150, calls: [1, 2] }),
       survey: pauseOf(dice, { share: 0.3, msMax: 40 }),
-      proposal: pauseOf(dice, { share: 0.3, msMax: 40 }),
-      // Among them the lists of intents and manifests, each of which may be the one that comes too early.
-      decision: pauseOf(dice, { share: 0.8, msMax: 150, callMax: 6 }),
-      sweep: pauseOf(dice, { share: 0.6, msMax: 120 }),
+      proposal: pauseOf(dice, { share: 0.5, msMax: 120 }),
+      // Around its lists of intents (4) and manifests (5), either of which may come too early.
+      decision: pauseOf(dice, { share: 0.8, msMax: 250, calls: [1, 4, 5, 5, 6] }),
+      sweep: pauseOf(dice, { share: 0.7, msMax: 200 }),
       deletes: pauseOf(dice, { share: 0.4, msMax: 60 }),
     },
     kill: undefined,
   };
 }
 
-function readerOf(dice: Dice, i: number): Part {
+/** Mostly of what is being forgotten. */
+function readerOf(dice: Dice, others: readonly Part[]): Part {
+  const i = others.length;
+  const going = others.filter(part => part.role === 'pruner' && part.snapshot !== undefined);
+  const snapshot = going.length > 0 && dice.chance(0.8) ? dice.pick(going).snapshot : undefined;
   return {
     role: 'reader',
     host: `host ${i + 1}`,
     waitMs: dice.below(150),
     files: '',
     moreFiles: undefined,
-    snapshot: dice.below(2),
+    snapshot: snapshot ?? dice.below(2),
     rounds: 1,
     restMs: 100 + dice.below(300),
     losesAnswer: false,
@@ -145,10 +149,10 @@ function pauseOf(
   {
     share,
     msMax,
-    callMax = 1,
-  }: { readonly share: number; readonly msMax: number; readonly callMax?: number },
+    calls = [1],
+  }: { readonly share: number; readonly msMax: number; readonly calls?: readonly number[] },
 ): Pause {
-  return { call: 1 + dice.below(callMax), ms: dice.chance(share) ? dice.below(msMax) : 0 };
+  return { call: dice.pick(calls), ms: dice.chance(share) ? dice.below(msMax) : 0 };
 }
 
 function killOf(dice: Dice, { role, snapshot }: Part): Kill {

@@ -1,4 +1,4 @@
-// npm run bench:beside [-- --runs 1000 --seed 1 --lanes 2]: three backups and two prunes as processes on one store, killed
+// npm run bench:beside [-- --runs 1000 --seed 1 --lanes 3]: three backups and two prunes as processes on one store, killed
 // anywhere. A thousand runs write bench/results/beside.json and a row of test/faults/RESULTS.md.
 // With --mutant NAME they have that bug, with --mutants each of the protocol's in turn, each until the first run that goes
 // wrong, or for --minutes; the end is 1 where one is not caught.
@@ -14,7 +14,7 @@ const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
-    lanes: { type: 'string', default: '2' },
+    lanes: { type: 'string', default: '3' },
     minutes: { type: 'string', default: '30' },
     mutant: { type: 'string', multiple: true },
     mutants: { type: 'boolean', default: false },
