@@ -14,18 +14,26 @@ export interface Part {
   readonly snapshot: number | undefined;
   /** A pruner's. */
   readonly rounds: number;
-  /** A reader, when it has said what it reads; a writer between its backups. */
-  readonly restMs: number;
+  /** A reader when it has said what it reads, a writer between its backups, a pruner before it forgets. */
+  readonly rest: Rest;
   readonly pauses: Readonly<Partial<Record<Step, Pause>>>;
   /** A writer's commit comes to the medium, and its answer does not come back. */
   readonly losesAnswer: boolean;
   readonly kill: Kill | undefined;
 }
 
-/** Before the call of that number in a step. */
-export interface Pause {
-  readonly call: number;
+/** So long, or until something is so: parties meet more often than by chance alone. */
+export interface Rest {
   readonly ms: number;
+  readonly until?: Awaited | undefined;
+}
+
+/** 'done': a generation that was not when the rest began. */
+export type Awaited = 'intent' | 'no intent' | 'generation' | 'done' | 'reader';
+
+/** Before the call of that number in a step. */
+export interface Pause extends Rest {
+  readonly call: number;
 }
 
 /** SIGKILL to itself before or after the call of that number in a step. */
@@ -72,7 +80,14 @@ export function partsOf(seed: number): readonly Part[] {
     const part = i < writers ? writerOf(dice, i) : prunerOf(dice, i);
     return i === victim ? { ...part, kill: killOf(dice, part) } : part;
   });
-  return dice.chance(0.4) ? [...parts, readerOf(dice, parts)] : parts;
+  if (!dice.chance(0.4)) return parts;
+  const reader = readerOf(dice, parts);
+  const awaiting = parts.map(part =>
+    part.role === 'pruner' && part.snapshot === reader.snapshot
+      ? { ...part, rest: { ms: 600, until: 'reader' as const } }
+      : part,
+  );
+  return [...awaiting, reader];
 }
 
 function writerOf(dice: Dice, i: number): Part {
@@ -84,13 +99,13 @@ function writerOf(dice: Dice, i: number): Part {
     moreFiles: dice.chance(0.3) ? filesOf(dice) : undefined,
     snapshot: dice.chance(0.5) ? dice.below(2) : undefined,
     rounds: 1,
-    restMs: dice.below(600),
+    rest: { ms: dice.below(1500), until: 'done' },
     losesAnswer: dice.chance(0.1),
     pauses: {
       packs: pauseOf(dice, { share: 0.3, msMax: 60 }),
       intent: pauseOf(dice, { share: 0.4, msMax: 150 }),
       'second look': pauseOf(dice, { share: 0.6, msMax: 150, calls: [1, 2] }),
-      commit: pauseOf(dice, { share: 0.6, msMax: 250 }),
+      commit: pauseOf(dice, { share: 0.6, msMax: 250, until: 'generation' }),
     },
     kill: undefined,
   };
@@ -105,15 +120,17 @@ function prunerOf(dice: Dice, i: number): Part {
     moreFiles: undefined,
     snapshot: dice.chance(0.35) ? dice.below(2) : undefined,
     rounds: 1 + dice.below(2),
-    restMs: 0,
+    rest: { ms: 0 },
     losesAnswer: false,
     pauses: {
       forget: pauseOf(dice, { share: 0.6, msMax: 150, calls: [1, 2] }),
       survey: pauseOf(dice, { share: 0.3, msMax: 40 }),
-      proposal: pauseOf(dice, { share: 0.5, msMax: 120 }),
+      proposal: pauseOf(dice, { share: 0.6, msMax: 150, until: 'intent' }),
       // Around its lists of intents (4) and manifests (5), either of which may come too early.
-      decision: pauseOf(dice, { share: 0.8, msMax: 250, calls: [1, 4, 5, 5, 6] }),
-      sweep: pauseOf(dice, { share: 0.7, msMax: 200 }),
+      decision: dice.chance(0.25)
+        ? { call: 5, ms: 250, until: 'no intent' }
+        : pauseOf(dice, { share: 0.8, msMax: 200, calls: [1, 1, 4, 5, 6] }),
+      sweep: pauseOf(dice, { share: 0.7, msMax: 200, until: 'intent' }),
       deletes: pauseOf(dice, { share: 0.4, msMax: 60 }),
     },
     kill: undefined,
@@ -128,12 +145,12 @@ function readerOf(dice: Dice, others: readonly Part[]): Part {
   return {
     role: 'reader',
     host: `host ${i + 1}`,
-    waitMs: dice.below(150),
+    waitMs: 60 + dice.below(150), // who prunes has seen who is there
     files: '',
     moreFiles: undefined,
     snapshot: snapshot ?? dice.below(2),
     rounds: 1,
-    restMs: 100 + dice.below(300),
+    rest: { ms: 1500, until: 'done' },
     losesAnswer: false,
     pauses: {},
     kill: undefined,
@@ -144,15 +161,24 @@ function filesOf(dice: Dice): string {
   return [...letters].filter(() => dice.chance(0.5)).join('') || 'a';
 }
 
+/** Half of the pauses end when that is so. */
 function pauseOf(
   dice: Dice,
   {
     share,
     msMax,
     calls = [1],
-  }: { readonly share: number; readonly msMax: number; readonly calls?: readonly number[] },
+    until,
+  }: {
+    readonly share: number;
+    readonly msMax: number;
+    readonly calls?: readonly number[];
+    readonly until?: Awaited;
+  },
 ): Pause {
-  return { call: dice.pick(calls), ms: dice.chance(share) ? dice.below(msMax) : 0 };
+  const [call, isMade, ms] = [dice.pick(calls), dice.chance(share), dice.below(msMax)];
+  if (!isMade) return { call, ms: 0 };
+  return until !== undefined && dice.chance(0.5) ? { call, ms: msMax, until } : { call, ms };
 }
 
 function killOf(dice: Dice, { role, snapshot }: Part): Kill {

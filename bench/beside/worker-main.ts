@@ -17,6 +17,7 @@ import { listSessions, readSession } from '../../store/protocol/sessions.ts';
 import { insideOf, storeWith } from '../../store/store.ts';
 import { backUpFiles, damageOf, type SmallBackup, smallBackups } from './backup-files.ts';
 import type { Answer, Orders, Part } from './orders.ts';
+import { rest } from './rest.ts';
 import { type Call, type Step, stepsOf } from './steps.ts';
 import { passphrase } from './store.ts';
 
@@ -46,7 +47,7 @@ function viewOf(medium: Backend, part: Part, log: number): Backend {
     const number = (calls.get(step) ?? 0) + 1;
     calls.set(step, number);
     const pause = pauses[step];
-    if (pause?.call === number && pause.ms > 0) await sleep(pause.ms);
+    if (pause?.call === number && pause.ms > 0) await rest(pause, restingOn(medium));
     const dies = kill?.step === step && kill.call === number ? kill.when : undefined;
     const fall = () => {
       note(log, 'killed', role, step, process.hrtime.bigint());
@@ -82,29 +83,36 @@ function viewOf(medium: Backend, part: Part, log: number): Backend {
 
 async function act({ folder, log, part }: Orders, onCommit: () => void): Promise<void> {
   await sleep(part.waitMs);
-  const view = viewOf(await openLocalBackend(folder), part, openSync(log, 'a'));
+  const medium = await openLocalBackend(folder);
+  const view = viewOf(medium, part, openSync(log, 'a'));
   const store = storeWith(contextOf({ ...context, backend: view }), keys);
-  const { host, files, moreFiles, snapshot, rounds, restMs } = part;
+  const { host, files, moreFiles, snapshot, rounds } = part;
   const known = snapshot === undefined ? undefined : before[snapshot];
-  if (part.role === 'reader') return read(store, known!, part);
+  if (part.role === 'reader') return read(store, known!, { part, medium });
   if (part.role === 'writer') {
     await backUpFiles(store, { host, files, parent: known });
     onCommit();
     if (moreFiles === undefined) return;
-    await sleep(restMs);
+    await rest(part.rest, restingOn(medium));
     await backUpFiles(store, { host, files: moreFiles, parent: known });
     return onCommit();
   }
   await using session = await beginPrune(store, { host, silenceMs: 0 });
+  await rest(part.rest, restingOn(medium));
   if (known !== undefined) await session.forget(known.id, { reason: 'a bench' });
   for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
 }
 
 /** While its session is there it reads all of its snapshot; whoever removes that may take what it reads. */
-async function read(store: Store, wanted: SmallBackup, { host, restMs }: Part): Promise<void> {
+async function read(
+  store: Store,
+  wanted: SmallBackup,
+  { part, medium }: { readonly part: Part; readonly medium: Backend },
+): Promise<void> {
+  const { host } = part;
   await using _reading = await store.beginReading({ host, snapshots: [wanted.id] });
   await store.manifest(wanted.id);
-  await sleep(restMs);
+  await rest(part.rest, restingOn(medium));
   const damage = await damageOf(store, wanted);
   if (damage === undefined) return;
   for (const session of (await listSessions(insideOf(store).context)).values())
@@ -114,6 +122,17 @@ async function read(store: Store, wanted: SmallBackup, { host, restMs }: Part): 
 
 async function hostOf(store: Store, session: SessionId): Promise<string | undefined> {
   return (await readSession(insideOf(store).context, session))?.host;
+}
+
+/** What a rest looks at is no call of the party. */
+function restingOn(medium: Backend) {
+  const quiet = contextOf({ ...context, backend: medium });
+  const isReading = async () => {
+    for (const { id } of (await listSessions(quiet)).values())
+      if ((await readSession(quiet, id).catch(() => undefined))?.purpose === 'read') return true;
+    return false;
+  };
+  return { medium, isReading };
 }
 
 process.on('message', (orders: Orders) => {
