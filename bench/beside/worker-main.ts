@@ -13,6 +13,7 @@ import {
   storeError,
   systemSeams,
 } from '../../store/index.ts';
+import { readGenerations } from '../../store/protocol/generations.ts';
 import { listSessions, readSession } from '../../store/protocol/sessions.ts';
 import { insideOf, storeWith } from '../../store/store.ts';
 import { backUpFiles, damageOf, type SmallBackup, smallBackups } from './backup-files.ts';
@@ -94,13 +95,28 @@ async function act({ folder, log, part }: Orders, onCommit: () => void): Promise
     onCommit();
     if (moreFiles === undefined) return;
     await rest(part.rest, restingOn(medium));
-    await backUpFiles(store, { host, files: moreFiles, parent: known });
+    await unlessForNothing(medium, () => backUpFiles(store, { host, files: moreFiles, parent: known }));
     return onCommit();
   }
   await using session = await beginPrune(store, { host, silenceMs: 0 });
   await rest(part.rest, restingOn(medium));
   if (known !== undefined) await session.forget(known.id, { reason: 'a bench' });
   for (let round = 0; round < rounds; round++) await session.reclaim({ mayBeEmpty: true });
+}
+
+/** What a prune took meanwhile refuses a backup; where none did anything, the backup went by what was long gone. */
+async function unlessForNothing(medium: Backend, backUp: () => Promise<unknown>): Promise<void> {
+  const quiet = contextOf({ ...context, backend: medium });
+  const { state } = await readGenerations(quiet);
+  try {
+    await backUp();
+  } catch (error) {
+    const isTaken =
+      error instanceof StillpointError && error.code === 'STORE_LOCKED' && !error.context['object'];
+    if (isTaken && state.endsWith('done') && (await readGenerations(quiet)).state === state)
+      throw new Error(`refused for nothing: ${error.message}`);
+    throw error;
+  }
 }
 
 /** While its session is there it reads all of its snapshot; whoever removes that may take what it reads. */
