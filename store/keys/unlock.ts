@@ -146,6 +146,8 @@ async function replacedSlot(
   return undefined;
 }
 
+const lastDateMs = 8.64e15;
+
 /** Of a slot that is gone nobody can tell that a passphrase was its: then only that there was a rotation. */
 function wrongPassphrase(
   { location }: Backend,
@@ -159,7 +161,8 @@ function wrongPassphrase(
     readonly isRotated: boolean;
   },
 ): Error {
-  const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+  // A slot's time is a stranger's, and may be none that a date can have.
+  const dayOf = (ms: number) => new Date(Math.min(ms, lastDateMs)).toISOString().slice(0, 10);
   const since = dayOf(Math.min(...slots.map(({ slot }) => slot.createdMs)));
   const state =
     replaced === undefined
