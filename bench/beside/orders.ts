@@ -115,7 +115,8 @@ function prunerOf(dice: Dice, i: number): Part {
   return {
     role: 'pruner',
     host: `host ${i + 1}`,
-    waitMs: (i - writers) * dice.below(150),
+    // Late ones take for dead who is about to commit.
+    waitMs: dice.chance(0.3) ? dice.below(600) : (i - writers) * dice.below(150),
     files: '',
     moreFiles: undefined,
     snapshot: dice.chance(0.35) ? dice.below(2) : undefined,
