@@ -12,6 +12,7 @@ import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { damageJson, describeDamage, describeKnown } from '../render/damage.ts';
+import { oneLine } from '../render/output.ts';
 import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
 import { withWitness } from '../witness.ts';
