@@ -11,6 +11,8 @@ export interface Context {
   readonly cwd: string;
   readonly seams: Seams;
   readonly signal: AbortSignal;
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP that comes from now on, whatever came before. */
+  nextSignal(): AbortSignal;
   readonly output: Output;
   readonly progress: ProgressView;
   readonly version: string;

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { run } from './run.ts';
 
+// Node opens its debugger on this signal, and that shows a stranger's program all memory: keys and passphrase, too.
+process.on('SIGUSR1', () => undefined);
+
 // Whoever reads the output may go away: that ends no backup. Output that could not be written is a failure.
 let lost: NodeJS.ErrnoException | undefined;
 for (const stream of [process.stdout, process.stderr]) {

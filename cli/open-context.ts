@@ -69,6 +69,7 @@ export function openContext(global: GlobalOptions, world: RunOptions & { version
       doctorSeams,
       seams,
       signal,
+      nextSignal: signals.next,
       storeOption,
       progress,
       output,

@@ -102,16 +102,22 @@ const errorTextMax = 2_000;
 
 /**
  * Runs the commands for a run that failed, whatever becomes of each. What it was that failed is in their environment.
- * Nothing ends them but their time-outs: the failure may be an interruption. Their own failures are returned.
+ * What interrupted the run does not end them, only their time-outs and `signal`, whose reason is thrown. Their own failures
+ * are returned.
  */
 export function runFailureHooks(
   commands: readonly Command[],
-  options: { readonly place: CommandPlace; readonly error: StillpointError; readonly clock: Clock },
+  options: {
+    readonly place: CommandPlace;
+    readonly error: StillpointError;
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+  },
 ): Promise<readonly StillpointError[]> {
-  const { place, error, clock } = options;
+  const { place, error, clock, signal } = options;
   const env = {
     STILLPOINT_ERROR_CODE: error.code,
     STILLPOINT_ERROR: error.message.slice(0, errorTextMax),
   };
-  return commandRuns({ place, env, clock }).each('on-failure', commands);
+  return commandRuns({ place, env, clock }).each('on-failure', commands, { signal });
 }

@@ -60,6 +60,8 @@ export interface VerifyResult {
   readonly chunksChecked: number;
   readonly bytesRead: number;
   readonly damage: readonly NamedDamage[];
+  /** Objects that need a newer program: nothing is known of them, and nothing was noted in the store. */
+  readonly newer: readonly NamedDamage[];
   /** Damage that the named snapshots do not need; and packs that are known to be damaged and of which nothing is lost. */
   readonly elsewhere: readonly NamedDamage[];
   /** Damage with which nothing is lost or stopped, as a repair has noted. */
@@ -99,6 +101,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
       if (typeof snapshot === 'string') return snapshot;
       return checkPairing(source, snapshot, manifest);
     },
+    goesPastNewer: true,
     noteAs: host,
     noteDetail: new Map([[1, pairingVersion]]),
     signal,
@@ -223,11 +226,12 @@ function toResult(
   );
   const damage = [...all.filter(isNeeded), ...mispaired];
   return {
-    ok: damage.length === 0 && checked.unlistedDamage === 0,
+    ok: damage.length === 0 && checked.unlistedDamage === 0 && checked.newer.length === 0,
     snapshots: checked.snapshots.length,
     chunksChecked: checked.chunksChecked,
     bytesRead: checked.bytesRead,
     damage,
+    newer: named(checked.newer),
     elsewhere: [...all.filter(one => !isNeeded(one)), ...named(checked.harmless)],
     known: named(checked.damage.filter(isKnown)),
     unsteady: checked.unsteady,

@@ -25,6 +25,9 @@ export interface WitnessCheck {
   write(): Promise<void>;
 }
 
+const changedState =
+  'It is not what was written: somebody changed it. Keep it aside, and find out who can write there; put back a copy of it, or, once `stillpoint snapshots` shows all that should be there, name a new file';
+
 export interface WitnessOptions {
   /** Kept away from the store. */
   readonly file: string;
@@ -51,7 +54,7 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
     seen === undefined
       ? []
       : seen === 'not what was written'
-        ? [{ object: file, state: 'It is not what was written: somebody changed it' }]
+        ? [{ object: file, state: changedState }]
         : 'back' in now
           ? now.back
           : await contradictions(store, { seen, now }, { signal });

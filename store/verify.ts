@@ -48,6 +48,11 @@ export interface VerifyOptions {
    * the store cannot be written, nothing changes.
    */
   readonly noteAs?: string;
+  /**
+   * Goes on where an object needs a newer program: it is in the result, and nothing is written down. Without it that is
+   * STORE_NEWER.
+   */
+  readonly goesPastNewer?: boolean;
   /** Kept with the act in the ledger. */
   readonly noteDetail?: CborValue;
   readonly signal?: AbortSignal;
@@ -65,6 +70,8 @@ export interface VerifyResult {
   readonly chunksChecked: number;
   readonly bytesRead: number;
   readonly damage: readonly Damage[];
+  /** Whole, as far as can be seen, and for a newer program; nothing is known of them. */
+  readonly newer: readonly Damage[];
   /** Damaged objects beyond those listed. */
   readonly unlistedDamage: number;
   /**
@@ -131,7 +138,7 @@ const attemptsMax = 8;
 async function beginRun(
   store: Store,
   parts: Pick<VerifyRun, 'notes' | 'budget' | 'counts'>,
-  { signal, onProgress }: VerifyOptions,
+  { signal, onProgress, goesPastNewer }: VerifyOptions,
 ): Promise<VerifyRun> {
   const { context, keys } = insideOf(store);
   const { counts } = parts;
@@ -142,6 +149,7 @@ async function beginRun(
     context,
     keys,
     report: new DamageReport(),
+    newer: goesPastNewer ? new Map() : undefined,
     signal,
     ledger: await readLedger(store, { signal }),
     turns: turnsAt(context.seams.clock.nowMs(), context.ring.blake3),
@@ -225,7 +233,7 @@ async function concluded(
   const { unsteady, noted } = await writeDown(store, { run, found, damage, affected }, options);
   const { objects, references, hashed, bytesRead } = run.counts;
   const result: VerifyResult = {
-    isOk: damage.length === 0 && problems.size === 0,
+    isOk: damage.length === 0 && problems.size === 0 && !run.newer?.size,
     snapshots: found.walked,
     waiting: found.waiting,
     objects,
@@ -233,6 +241,7 @@ async function concluded(
       typeof options.readData === 'number' && options.readData > 0 ? hashed : references + hashed,
     bytesRead,
     damage,
+    newer: [...(run.newer?.values() ?? [])],
     unlistedDamage: run.report.unlisted,
     harmless: found.damage.filter(isHarmless),
     left: leftOf(damage, {
@@ -305,7 +314,8 @@ async function writeDown(
   if (noteAs === undefined) return { unsteady, noted: undefined };
   let failure: Error | undefined;
   try {
-    if (confirmed.damage.length > 0) await recordDamage(store, confirmed.damage, { signal: run.signal });
+    if (confirmed.damage.length > 0 && !run.newer?.size)
+      await recordDamage(store, confirmed.damage, { signal: run.signal });
   } catch (error) {
     if (!isStoreError(error)) throw error;
     failure = error;

@@ -1,18 +1,27 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Orders } from './orders.ts';
+
+const unanswered: Answer = {
+  commits: 0,
+  code: 'none',
+  error: 'a process did not come to an end',
+};
+/** A run takes a second; whoever takes so long waits for something that never comes. */
+const answerMsMax = 60_000;
 
 /** Processes that stay for many runs: a new one takes 300 ms, a run less. Who was killed is replaced. */
 export class Crew {
   readonly #template: string;
-  readonly #execArgv: readonly string[];
+  readonly #mutant: string | undefined;
   readonly #members: (ChildProcess | undefined)[] = [];
 
-  /** `execArgv`: what node is given before the program. */
-  constructor(template: string, { execArgv = [] }: { readonly execArgv?: readonly string[] } = {}) {
+  /** `mutant`: a bug that the processes have (test/mutants/). */
+  constructor(template: string, { mutant }: { readonly mutant?: string | undefined } = {}) {
     this.#template = template;
-    this.#execArgv = execArgv;
+    this.#mutant = mutant;
   }
 
   /** One process a part; undefined for who was killed. */
@@ -25,11 +34,13 @@ export class Crew {
         const { signal } = enough;
         const answered = once(member, 'message', { signal }).then(([answer]) => answer as Answer);
         const died = once(member, 'exit', { signal }).then(() => undefined);
+        const late = sleep(answerMsMax, unanswered, { signal });
         member.send(order);
-        const answer = await Promise.race([answered, died]);
+        const answer = await Promise.race([answered, died, late]);
         enough.abort();
-        await Promise.allSettled([answered, died]);
-        if (answer === undefined) this.#members[i] = undefined;
+        await Promise.allSettled([answered, died, late]);
+        if (answer === unanswered) member.kill('SIGKILL');
+        if (answer === undefined || answer === unanswered) this.#members[i] = undefined;
         return answer;
       }),
     );
@@ -43,9 +54,11 @@ export class Crew {
     const there = this.#members[i];
     if (there !== undefined) return there;
     const main = fileURLToPath(new URL('./worker-main.js', import.meta.url));
+    const register = new URL('../../test/mutants/register.js', import.meta.url).href;
     const member = fork(main, [this.#template], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [...this.#execArgv],
+      execArgv: this.#mutant === undefined ? [] : ['--import', register],
+      env: { ...process.env, STILLPOINT_MUTANT: this.#mutant },
     });
     this.#members[i] = member;
     const enough = new AbortController();

@@ -12,6 +12,7 @@ export const writerSteps = [
 export const prunerSteps = [
   'session',
   'fence',
+  'forget',
   'survey',
   'copies',
   'proposal',
@@ -69,6 +70,7 @@ function prunerTeller(): (call: Call) => Step {
     if (operation === 'put') {
       if (name.startsWith('sessions/')) step = 'session';
       else if (name.startsWith('manifests/')) step = 'fence';
+      else if (name.startsWith('forgotten/')) step = 'forget';
       else if (name.endsWith('.sweep')) step = 'sweep';
       else if (name.endsWith('.done')) step = 'done';
       else if (name.startsWith('gc/')) step = 'proposal';
@@ -78,6 +80,7 @@ function prunerTeller(): (call: Call) => Step {
       if (step === 'sweep' || step === 'merge') step = 'deletes';
       else if (step === 'done' || step === 'survey') step = name.startsWith('sessions/') ? 'end' : step;
       else if (step === 'session') step = 'fence';
+      else if (step === 'fence' && name.startsWith('manifests/')) step = 'forget';
     } else if (operation !== 'sync') step = afterReading(step, name);
     return step;
   };
@@ -85,7 +88,7 @@ function prunerTeller(): (call: Call) => Step {
 
 function afterReading(step: Step, name: string): Step {
   if (step === 'session' && name === 'sessions/') return 'fence';
-  if (step === 'fence' && name === 'gc/') return 'survey';
+  if ((step === 'fence' || step === 'forget') && name === 'gc/') return 'survey';
   if (step === 'proposal') return 'decision';
   if (step === 'sweep' && name.startsWith('index/')) return 'merge';
   return step;

@@ -84,13 +84,33 @@ function verifiedAt({ id }: Snapshot, ledger: Ledger): string {
   return verifiedMs === null ? '' : localTime(verifiedMs);
 }
 
+/** Of a host that may write only: it is that host's word until a key holder has verified it. */
+function writeOnlyMark({ id }: Snapshot, ledger: Ledger): string {
+  return ledger.verifiedAtMs(id) === null ? '(write-only host, unverified)' : '(write-only host)';
+}
+
+/** A host is a name and who vouches for it: one that may write only can take the name of another. */
 export function toTable(found: readonly Snapshot[], { held, ledger }: Known): string {
+  const hosts = new Set(found.map(({ host, isWriteOnly = false }) => `${isWriteOnly} ${host}`));
+  const hasHosts = hosts.size > 1;
   return table(
-    ['snapshot', 'time', 'instance', 'files', 'size', 'rows', 'held for', 'verified', 'tags'],
+    [
+      'snapshot',
+      'time',
+      'instance',
+      ...(hasHosts ? ['host'] : []),
+      'files',
+      'size',
+      'rows',
+      'held for',
+      'verified',
+      'tags',
+    ],
     found.map(snapshot => [
       snapshot.id.slice(0, 8),
       localTime(snapshot.timeMs),
       printableText(snapshot.instance),
+      ...(hasHosts ? [printableText(snapshot.host)] : []),
       count(snapshot.home?.files ?? 0),
       size((snapshot.home?.bytes ?? 0) + (snapshot.database?.bytes ?? 0)),
       count(snapshot.database?.rows ?? 0),
@@ -98,6 +118,7 @@ export function toTable(found: readonly Snapshot[], { held, ledger }: Known): st
       verifiedAt(snapshot, ledger),
       [
         ...snapshot.tags.map(printableText),
+        ...(snapshot.isWriteOnly ? [writeOnlyMark(snapshot, ledger)] : []),
         ...(held.has(snapshot.id) ? ['(on hold)'] : []),
         ...(snapshot.degraded ? [`(what is left of ${snapshot.degraded.of.slice(0, 8)})`] : []),
       ].join(', '),

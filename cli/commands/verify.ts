@@ -12,6 +12,7 @@ import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { damageJson, describeDamage, describeKnown } from '../render/damage.ts';
+import { oneLine } from '../render/output.ts';
 import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
 import { withWitness } from '../witness.ts';
@@ -53,7 +54,9 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
     );
   const isData = share !== undefined || maxDurationMs !== undefined;
   context.output.result(toJson(result), toText(result, { isData }));
-  return result.ok ? exitCodes.done : exitCodes.damaged;
+  if (result.ok) return exitCodes.done;
+  const isNewerOnly = result.newer.length > 0 && result.damage.length === 0;
+  return isNewerOnly ? exitCodes.noStore : exitCodes.damaged;
 };
 
 /** Undefined: all, and no manifest that cannot be read hides the others. */
@@ -114,14 +117,17 @@ function toJson(result: VerifyResult): Record<string, unknown> {
 }
 
 function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
-  const { ok, damage, known, waiting } = result;
+  const { damage, known, newer, waiting } = result;
   const read = isData
     ? `${size(result.bytesRead)} read`
     : 'structure only; --max-duration reads what is due, --read-data every byte';
   return [
     ...damage.flatMap(describeDamage),
     ...known.map(describeKnown),
-    `${ok ? 'No damage' : counted(damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
+    ...newer.map(
+      ({ kind, object, state }) => `needs a newer Stillpoint, ${kind} ${object}: ${oneLine(state)}`,
+    ),
+    `${damage.length === 0 ? 'No damage' : counted(damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
       `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
     ...(waiting.length > 0 ? [`${counted(waiting.length, 'snapshot')} waited for more time.`] : []),
     ...debt(result),

@@ -35,14 +35,22 @@ export async function readPassphrase(
   });
 }
 
-/** The key file of a write-only host, where one is named and no passphrase takes its place. */
+/** The key file of a write-only host, where one is named. A passphrase in the environment takes its place, and says so. */
 export function readKeyFile(
   context: Context,
 ): { readonly keyFile: Uint8Array; readonly file: string } | undefined {
   const { env, cwd } = context;
   const named = ['STILLPOINT_PASSPHRASE', 'STILLPOINT_PASSPHRASE_FILE', 'STILLPOINT_PASSPHRASE_COMMAND'];
-  if (named.some(name => env[name])) return undefined;
+  const passphrase = named.find(name => env[name]);
   const fromEnv = env['STILLPOINT_KEY_FILE'];
+  if (passphrase !== undefined) {
+    const unused = fromEnv ? 'STILLPOINT_KEY_FILE' : keyFileOf(context);
+    if (unused !== undefined)
+      context.output.warning(
+        `${passphrase} is set, and opens the store in place of ${unused}; leave it out where the host is to write only`,
+      );
+    return undefined;
+  }
   const read = (path: string) => ({ keyFile: readWhole(path, 'the key of this host'), file: path });
   if (fromEnv) return read(resolve(cwd, fromEnv));
   const config = context.config();
@@ -56,6 +64,11 @@ export function readKeyFile(
       },
     );
   return file === undefined ? undefined : read(file);
+}
+
+function keyFileOf(context: Context): string | undefined {
+  const config = context.config();
+  return config?.values.keyFile && `keyFile in ${config.file}`;
 }
 
 /** The bytes of a file that only its owner should read. */

@@ -69,8 +69,11 @@ interface ApplicationLock {
   readonly location: string;
   /** Needs no rights; also opens the connection that the next call uses. */
   describe(options?: CallOptions): Promise<ApplicationFacts>;
-  /** Whether it looks as if it could be locked and unlocked; locks nothing. */
-  checkAccess(options?: CallOptions): Promise<void>;
+  /**
+   * Whether it looks as if it could be locked and unlocked; locks nothing. What it answered, in words, where that tells
+   * neither; APP_REFUSED where it could not.
+   */
+  checkAccess(options?: CallOptions): Promise<string | undefined>;
   /** A token for the next lock, where it is for this side to choose; null where the application does. */
   newToken(): Promise<string | null>;
   /** How long one lock call takes at most. */

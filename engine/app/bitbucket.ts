@@ -85,6 +85,7 @@ export function bitbucket(
       if ((status >= 200 && status < 400) || status === 401 || status === 403) {
         expectStatus(answer, expected(`use ${location} as ${access.user}`, [200]));
       }
+      return status >= 500 ? `it answered ${status} when asked for its maintenance state` : undefined;
     },
     newToken: async () => null,
     endLock: async () => undefined, // a request ends with its connection

@@ -66,9 +66,16 @@ async function look(
 
 async function askLatched(check: string, app: LatchedApplication, signal: AbortSignal): Promise<Finding[]> {
   const { displayName, version, identity } = await app.describe({ signal });
-  await app.checkAccess({ signal });
-  const found = `${displayName} ${version} at ${identity}; its user may lock it`;
-  if (await app.isServing({ signal })) return [good(check, found)];
+  const doubt = await app.checkAccess({ signal });
+  const isServing = await app.isServing({ signal });
+  if (isServing && doubt !== undefined)
+    return [
+      warn(check, {
+        found: `${displayName} ${version} at ${identity}: whether its user may lock it cannot be told, since ${doubt}`,
+        remedy: "Look in the application's log and in that of a proxy before it, then run doctor again.",
+      }),
+    ];
+  if (isServing) return [good(check, `${displayName} ${version} at ${identity}; its user may lock it`)];
   return [
     bad(check, {
       found: `${displayName} ${version} at ${identity} answers, and serves nobody`,

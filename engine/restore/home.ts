@@ -8,6 +8,7 @@ import {
   type EarlierRun,
   markUnfinished,
   prepareHomeTarget,
+  type RestoreMark,
   removeMarker,
   restoreMarkerName,
   takeHomeTarget,
@@ -24,7 +25,7 @@ export interface CheckedHome {
   readonly parts: readonly CheckedPart[];
   /** What an earlier run of the whole restore left. */
   readonly earlier: EarlierRun | undefined;
-  readonly mark: { readonly snapshot: SnapshotId; readonly selection: string };
+  readonly mark: Pick<RestoreMark, 'snapshot' | 'selection' | 'options'>;
   /** Says in the first part's mark that the database is whole, and that every part is. */
   markWhole(database: string | undefined): Promise<void>;
 }
@@ -39,14 +40,17 @@ export async function checkHome(
     parts,
     selection,
     snapshot,
+    wish,
     ...options
   }: Pick<HomeParts, 'parts' | 'selection'> & {
     readonly snapshot: SnapshotId;
+    /** Options as a person gave them: only the same ones go on with what an earlier run left. */
+    readonly wish?: RestoreMark['options'];
     readonly clock: Clock;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<CheckedHome> {
-  const mark = { snapshot, selection };
+  const mark = { snapshot, selection, options: wish };
   const checked: CheckedPart[] = [];
   let first: EarlierRun | undefined;
   for (const [i, part] of parts.entries()) {

@@ -14,6 +14,8 @@ export interface RestoreMark {
   readonly snapshot: SnapshotId;
   /** Which part of it, in one line of text; all of it unless given. */
   readonly selection?: string | undefined;
+  /** How it is restored: options of the command and their values, for people and for comparing. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
   /** The database that is whole. */
   readonly wholeDatabase?: string | undefined;
   /** Further folders of the restore that are whole. */
@@ -29,21 +31,23 @@ export type EarlierRun = Pick<RestoreMark, 'wholeDatabase' | 'wholeFolders'>;
  */
 export async function prepareHomeTarget(
   target: string,
-  { snapshot, selection = '' }: RestoreMark,
+  { snapshot, selection = '', options }: RestoreMark,
 ): Promise<EarlierRun | undefined> {
   const found = await findMarker(target);
   if (!found) {
     await checkEmpty(target, []);
     return undefined;
   }
-  const [unfinished = '', wholeDatabase, restorer = '', part = '', folders = ''] = found.text.split('\n');
+  const [unfinished = '', wholeDatabase, restorer = '', part = '', folders = '', begunWith = ''] =
+    found.text.split('\n');
   await refuseWhileAlive(target, restorer);
   if (unfinished !== snapshot || part !== selection) throw holdsAnother(target, { unfinished, snapshot });
+  refuseOtherOptions(target, { begunWith, options });
   const earlier: EarlierRun = {
     wholeDatabase: wholeDatabase || undefined,
     wholeFolders: folders === '' ? [] : (JSON.parse(folders) as string[]),
   };
-  await takeOver(target, found, { snapshot, selection, ...earlier });
+  await takeOver(target, found, { snapshot, selection, options, ...earlier });
   for (const name of await readdir(target)) {
     // A marker that somebody else has moved away may be this run's own, about to be given back.
     if (name !== 'lost+found' && !name.startsWith(restoreMarkerName))
@@ -140,6 +144,24 @@ function holdsAnother(
           ? 'Give the paths that it was begun with to finish it, or name an empty folder.'
           : `Restore ${unfinished.slice(0, 8)} there to finish it, or name an empty folder.`,
     },
+  );
+}
+
+/** What is whole already would stay as the first run made it. A marker of before this was noted tells nothing. */
+function refuseOtherOptions(
+  target: string,
+  { begunWith, options = {} }: { readonly begunWith: string; readonly options: RestoreMark['options'] },
+): void {
+  if (begunWith === '') return;
+  const before = JSON.parse(begunWith) as Readonly<Record<string, string>>;
+  const differing = [...new Set([...Object.keys(before), ...Object.keys(options)])]
+    .filter(name => before[name] !== options[name])
+    .map(name => `${name} was ${before[name] ?? 'not given'}, and is ${options[name] ?? 'not given'}`);
+  if (differing.length === 0) return;
+  throw engineError(
+    'TARGET_NOT_EMPTY',
+    `Cannot restore into ${target}: it holds an unfinished restore with other options: ${differing.join('; ')}`,
+    { remedy: 'Give them as before to finish it, or name an empty folder.' },
   );
 }
 
@@ -243,10 +265,11 @@ function unwritable(target: string, error: unknown): Error {
 }
 
 async function linesOf(mark: RestoreMark): Promise<Uint8Array> {
-  const { snapshot, wholeDatabase = '', selection = '', wholeFolders = [] } = mark;
+  const { snapshot, wholeDatabase = '', selection = '', wholeFolders = [], options } = mark;
+  const begunWith = options === undefined ? '' : JSON.stringify(options);
   const restorer = JSON.stringify(await ownIdentity());
   return Buffer.from(
-    `${[snapshot, wholeDatabase, restorer, selection, JSON.stringify(wholeFolders)].join('\n')}\n`,
+    `${[snapshot, wholeDatabase, restorer, selection, JSON.stringify(wholeFolders), begunWith].join('\n')}\n`,
   );
 }
 

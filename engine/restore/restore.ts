@@ -82,7 +82,8 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
       remedy: 'Restore the database on its own, with --only database.',
     });
   }
-  const checked = home && (await checkHome(options.store, { ...home, snapshot: snapshot.id, clock, signal }));
+  const mine = { snapshot: snapshot.id, wish: wishOf(options), clock, signal };
+  const checked = home && (await checkHome(options.store, { ...home, ...mine }));
   const earlier = checked?.earlier;
   const isWhole = database ? await isWholeAlready(database, { ...options, earlier }) : true;
 
@@ -142,6 +143,16 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
     commands: hooks.records,
     hookFailure: hooks.failure,
     durationMs: Math.round(clock.monotonicMs() - startedMs),
+  };
+}
+
+/** As the command line has them; a URL without user and password. */
+function wishOf({ owner = 'keep', setJdbc, database, part }: RestoreOptions): Record<string, string> {
+  return {
+    '--owner': typeof owner === 'string' ? owner : `${owner.uid}:${owner.gid}`,
+    ...(setJdbc && { '--set-jdbc': 'given' }),
+    ...(database && { '--database': databaseOf(database.url) ?? '' }),
+    ...(part?.map?.length && { '--map': [...part.map].sort().join(' ') }),
   };
 }
 

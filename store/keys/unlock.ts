@@ -8,7 +8,7 @@ import { openSlots } from './find-slots.ts';
 import { configKey, listKeys, type OpenKeys, openKeys, ringBytesMax, ringName } from './layout.ts';
 import { noConfig } from './no-config.ts';
 import { makeRing, openRing, type RingBody, type RingKey } from './ring.ts';
-import { readSlots } from './slot-list.ts';
+import { type FoundSlot, readSlots } from './slot-list.ts';
 
 /**
  * Opens a store's keys. STORE_MISSING; STORE_DAMAGED where config alone is gone; STORE_WRONG_PASSPHRASE when whole slots refuse it; STORE_DAMAGED naming the slot
@@ -25,21 +25,61 @@ export async function unlockKeys(
   const { slotNames, ringNumbers } = await listKeys(backend, call);
   const newest = ringNumbers.at(-1);
   if (newest === undefined) throw keysMissing(backend, 'the key ring');
-  const name = ringName(newest);
-  const ringBytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
-  const header = decodeHeader(ringBytes, blake3, name);
-  const found = await findRing(backend, {
-    slotNames,
-    ringKeyNumber: header.epoch,
-    open: ringKey => openRing(ringBytes, { storeId, blake3, ringKey, name }),
-    passphrase,
-    storeId,
-    blake3,
-    call,
+  const open = async (number: number) => {
+    const name = ringName(number);
+    const ringBytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
+    const header = decodeHeader(ringBytes, blake3, name);
+    return findRing(backend, {
+      slotNames,
+      ringKeyNumber: header.epoch,
+      open: ringKey => openRing(ringBytes, { storeId, blake3, ringKey, name }),
+      passphrase,
+      storeId,
+      blake3,
+      call,
+    });
+  };
+  const found = await open(newest).catch(async error => {
+    throw await unlessForeign(error, { ringNumbers, open });
   });
   const ring = makeRing(found.body, { storeId, blake3 });
   verify(configKey(ring));
   return openKeys(ring, { config, passphrase, ringNumber: newest, ...found });
+}
+
+/**
+ * The error itself, unless the ring before the newest is whole and opens: then that the newest may be nobody's. It is not
+ * passed over, since it may as well be a true one that was damaged, under which others write by now.
+ */
+async function unlessForeign(
+  error: unknown,
+  {
+    ringNumbers,
+    open,
+  }: { readonly ringNumbers: readonly number[]; readonly open: (number: number) => Promise<unknown> },
+): Promise<unknown> {
+  const [before, newest] = ringNumbers.slice(-2);
+  if (before === undefined || newest === undefined || !isStoreError(error)) return error;
+  const isBeyond = newest > before + 1;
+  if (error.code !== 'STORE_DAMAGED' && !(error.code === 'STORE_NEWER' && isBeyond)) return error;
+  try {
+    await open(before);
+  } catch {
+    return error;
+  }
+  const object = ringName(newest);
+  const moveIt = `move the file ${object} out of the store, keep it, and find out who can write there`;
+  return storeError(
+    'STORE_DAMAGED',
+    `${error.message}; ${ringName(before)}, the one before it, is whole and opens`,
+    {
+      remedy: isBeyond
+        ? `No change of the keys has made it: they are numbered one by one, and ${ringName(before + 1)} is not there. M${moveIt.slice(1)}.`
+        : `If the keys were changed lately, put ${object} back from a copy of the store. If nobody changed them, ${moveIt}.`,
+      context: { object },
+      cause: error,
+    },
+  );
 }
 
 async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): Promise<ReadConfig> {
@@ -88,13 +128,52 @@ async function findRing(
   }
   const problem = problems.find(error => error.code === 'STORE_DAMAGED') ?? problems[0];
   if (problem !== undefined) throw problem;
-  throw storeError(
-    'STORE_WRONG_PASSPHRASE',
-    `Cannot open the store in ${backend.location}: the passphrase is wrong`,
-    {
-      remedy: 'Give the passphrase of one of its key slots.',
-    },
-  );
+  throw wrongPassphrase(backend, {
+    slots,
+    replaced: await replacedSlot(read.slots, search),
+    isRotated: ringKeyNumber > 1,
+  });
+}
+
+/** A slot of a ring key that is not in use, which the passphrase opens. Rotations remove them, but may be kept from it. */
+async function replacedSlot(
+  slots: readonly FoundSlot[],
+  { ringKeyNumber, passphrase, storeId, call }: Search,
+): Promise<FoundSlot | undefined> {
+  const others = slots.filter(({ slot }) => slot.ringKeyNumber !== ringKeyNumber);
+  for await (const found of openSlots(others, { passphrase, storeId, call, onDamaged: () => undefined }))
+    return found;
+  return undefined;
+}
+
+const lastDateMs = 8.64e15;
+
+/** Of a slot that is gone nobody can tell that a passphrase was its: then only that there was a rotation. */
+function wrongPassphrase(
+  { location }: Backend,
+  {
+    slots,
+    replaced,
+    isRotated,
+  }: {
+    readonly slots: readonly FoundSlot[];
+    readonly replaced: FoundSlot | undefined;
+    readonly isRotated: boolean;
+  },
+): Error {
+  // A slot's time is a stranger's, and may be none that a date can have.
+  const dayOf = (ms: number) => new Date(Math.min(ms, lastDateMs)).toISOString().slice(0, 10);
+  const since = dayOf(Math.min(...slots.map(({ slot }) => slot.createdMs)));
+  const state =
+    replaced === undefined
+      ? 'the passphrase is wrong'
+      : `the passphrase is that of key slot ${replaced.name.slice('keys/'.length).slice(0, 8)}, made on ${dayOf(replaced.slot.createdMs)}, which a rotation of the keys has replaced`;
+  return storeError('STORE_WRONG_PASSPHRASE', `Cannot open the store in ${location}: ${state}`, {
+    remedy: isRotated
+      ? `Give the passphrase of one of its key slots. The keys were rotated: those that count were made on ${since} or later, and a passphrase from before may open none of them.`
+      : 'Give the passphrase of one of its key slots.',
+    context: replaced ? { slot: replaced.name } : {},
+  });
 }
 
 /** The ring is damaged; or a rotation that lost to another, and died before it removed its slots, left a key of its number. */

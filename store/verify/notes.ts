@@ -41,6 +41,11 @@ export class VerifyNotes {
     return insideOf(this.#store).context.seams.clock;
   }
 
+  /** From here on nothing is noted. */
+  stop(reason: Error): void {
+    this.#failure ??= reason;
+  }
+
   /** Why nothing was noted. */
   get failure(): Error | undefined {
     return this.#failure;

@@ -11,7 +11,15 @@ import { framesBytesOf, framesStartBytes, type PackRow, packName } from '../pack
 import type { Generations } from '../protocol/generations.ts';
 import { openRecord } from '../record.ts';
 import { headerBytes, openSeal } from '../seal/index.ts';
-import { callOf, checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
+import {
+  callOf,
+  checked,
+  type Inventory,
+  isPassedOver,
+  readObject,
+  type VerifiedIndex,
+  type VerifyRun,
+} from './run.ts';
 
 /** Opens every index part. */
 export async function verifyIndex(
@@ -32,6 +40,7 @@ export async function verifyIndex(
     run.signal?.throwIfAborted();
     await run.breathe();
     const read = await readPart(run, part).catch((error: unknown) => {
+      if (isPassedOver(run, error, { kind: 'index', object: part })) return;
       if (!isFinding(error)) throw error;
       failures.set(part, error);
     });

@@ -1,6 +1,7 @@
 import type { ChunkIndex } from '../chunk-index/chunk-index.ts';
 import type { Masks } from '../chunk-index/masks.ts';
 import type { StoreContext } from '../context.ts';
+import { isStoreError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
 import type { OpenKeys } from '../keys/index.ts';
 import type { Ledger } from '../ledger.ts';
@@ -9,7 +10,7 @@ import { isUntrusted } from '../record.ts';
 import type { Budget } from './budget.ts';
 import type { Turns } from './due.ts';
 import type { VerifyNotes } from './notes.ts';
-import type { DamagedKind, DamageReport } from './report.ts';
+import type { Damage, DamagedKind, DamageReport } from './report.ts';
 
 export type VerifyPhase = 'objects' | 'packs' | 'snapshots' | 'data';
 
@@ -27,6 +28,8 @@ export interface VerifyRun {
   readonly context: StoreContext;
   readonly keys: OpenKeys;
   readonly report: DamageReport;
+  /** What needs a newer program, by its name; undefined: that is the end. */
+  readonly newer: Map<string, Damage> | undefined;
   readonly signal: AbortSignal | undefined;
   readonly counts: VerifyCounts;
   readonly ledger: Ledger;
@@ -86,6 +89,7 @@ export async function checked(
     await check();
     return true;
   } catch (error) {
+    if (isPassedOver(run, error, { kind, object })) return false;
     if (!isFinding(error)) throw error;
     run.report.add(kind, object, {
       state: error.message,
@@ -94,6 +98,22 @@ export async function checked(
     });
     return false;
   }
+}
+
+/**
+ * What needs a newer program is noted where somebody wants to know it, and nothing is written down then. Another is of a later
+ * epoch than the keys at hand: those may be there by now, and everything is looked at again with them.
+ */
+export function isPassedOver(
+  { newer, notes }: VerifyRun,
+  error: unknown,
+  { kind, object }: { readonly kind: DamagedKind; readonly object: string },
+): boolean {
+  if (newer === undefined || !isStoreError(error) || error.code !== 'STORE_NEWER') return false;
+  if (typeof error.context['epoch'] === 'number') return false;
+  newer.set(object, { kind, object, state: error.message, chunks: 0 });
+  notes.stop(error);
+  return true;
 }
 
 export function callOf({ signal }: Pick<VerifyRun, 'signal'>): { signal?: AbortSignal } {

@@ -1,12 +1,12 @@
 import type { ChunkSource } from '../content.ts';
 import { storeError } from '../errors.ts';
 import type { SnapshotId } from '../ids.ts';
-import type { Manifest } from '../manifest.ts';
+import { type Manifest, manifestName } from '../manifest.ts';
 import { inOrder } from '../manifests.ts';
 import { isFinding } from '../medium-error.ts';
 import { longestAgoFirst } from './due.ts';
 import type { GraphVerifier } from './graph.ts';
-import type { Inventory, VerifyRun } from './run.ts';
+import { type Inventory, isPassedOver, type VerifyRun } from './run.ts';
 
 /** What a caller has to say against a snapshot whose listings it can read; undefined: nothing. */
 export type CheckSnapshot = (manifest: Manifest, source: ChunkSource) => Promise<string | undefined>;
@@ -55,7 +55,8 @@ export async function verifySnapshots(
   for (const manifest of planned) {
     if (walked.length > 0 && run.budget.isSpent(shareOfTime)) break;
     await graph.verify(manifest.roots);
-    const problem = check && (await unlessDamaged(() => check(manifest, graph.source)));
+    const problem =
+      check && (await checkReadable(run, { id: manifest.id, check: () => check(manifest, graph.source) }));
     if (problem !== undefined) problems.set(manifest.id, problem);
     walked.push(manifest);
     run.progress('snapshots', walked.length, planned.length);
@@ -63,12 +64,16 @@ export async function verifySnapshots(
   return { all, walked, waiting: planned.slice(walked.length).map(({ id }) => id), problems };
 }
 
-/** What cannot be read was reported by the walk, and is nothing that the caller needs to say. */
-async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | undefined> {
+/** What cannot be read was reported by the walk, and is nothing that the caller needs to say; nor what is newer. */
+async function checkReadable(
+  run: VerifyRun,
+  { id, check }: { readonly id: SnapshotId; readonly check: () => Promise<string | undefined> },
+): Promise<string | undefined> {
   try {
-    return await work();
+    return await check();
   } catch (error) {
-    if (!isFinding(error)) throw error;
+    const isNewer = isPassedOver(run, error, { kind: 'manifest', object: manifestName(id) });
+    if (!isNewer && !isFinding(error)) throw error;
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { readHappenings } from '../../bench/beside/happenings.ts';
 import { projectRoot } from '../helpers/project.ts';
 
 test('five processes on one folder lose nothing', () => {
-  const main = join(projectRoot, 'dist/bench/beside/main.js');
+  const main = join(projectRoot, 'dist/test/beside/main.js');
   const told = execFileSync(process.execPath, [main, '--runs', '2'], { encoding: 'utf8' });
   assert.match(told, /2 runs .* 0 runs lost a snapshot/s);
 });

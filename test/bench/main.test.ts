@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,4 +26,13 @@ test('as a program it says where it is, serves, and ends cleanly on SIGTERM, lea
   assert.deepEqual(await ended, [0, null]);
   assert.deepEqual(readdirSync(temporary), []);
   rmSync(temporary, { recursive: true });
+});
+
+test('as a program it says how it is used', () => {
+  const help = spawnSync(process.execPath, [program, '--help'], { encoding: 'utf8' });
+  assert.deepEqual([help.status, help.stderr], [0, '']);
+  assert.match(help.stdout, /--writes-per-second N/);
+  const wrong = spawnSync(process.execPath, [program, '--nonsense'], { encoding: 'utf8' });
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /^Usage: /m);
 });

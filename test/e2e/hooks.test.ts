@@ -173,6 +173,19 @@ describe('hooks', { skip: process.platform !== 'linux' }, () => {
     assertNothingDone();
   });
 
+  test('onFailure that hangs is ended by the next signal, with all that it started', async () => {
+    const env = configured(rig, 'again', {
+      more: { hooks: { beforeLock: ['exit 3'], onFailure: [`${say('$$')}; sleep 60 & wait`] } },
+    });
+    const program = rig.start(['backup', '--json'], { env });
+    await until(() => said().length > 0, 'the hook hangs');
+    const [group] = said();
+    program.kill('SIGINT');
+    assert.equal((await program.ended).code, 130);
+    assert.throws(() => process.kill(-Number(group), 0), { code: 'ESRCH' });
+    assertNothingDone();
+  });
+
   test('onFailure runs when the application cannot be unlocked, which beats all else', async () => {
     rig.instance.faults.add({ route: 'unlock', misbehave: { kind: 'status', status: 500 } });
     const ended = await runHere(['backup', '--json'], {

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { type Ended, type Rig, runHere } from '../../bench/rig/index.ts';
 import type { BackupSeams } from '../../engine/index.ts';
 import { type CaseName, tellCase } from './cases.ts';
+import { assertHelpful, errorOf } from './endings.ts';
 import { failureOf, manifestsOf } from './small-rig.ts';
 
 /** Lock and unlock are given up after moments: here they only fail when they should. */
@@ -51,20 +52,13 @@ export function withDatabase(rig: Rig, url: string): Record<string, string> {
   return configured(rig, { database: `{ url: ${JSON.stringify(url)} }` });
 }
 
-/** What a failed run said, as people read it. */
-export function saidBy({ stderr }: Ended): { message: string; remedy: string } {
-  const line = stderr.split('\n').find(text => text.startsWith('{"messageType":"error"')) ?? '{}';
-  const { message = '', remedy = '' } = JSON.parse(line) as { message?: string; remedy?: string };
-  return { message, remedy };
-}
-
 /** It failed as it should: exit and code, application unlocked, no snapshot, nothing left to release. */
 export function assertFailed(
   ended: Ended,
   { rig, exit = 1, code, manifests }: { rig: Rig; exit?: number; code: string; manifests: readonly string[] },
 ): void {
   assert.deepEqual(failureOf(ended), { exit, code }, ended.stderr);
-  assert.notEqual(saidBy(ended).remedy, '', `no remedy: ${ended.stderr}`);
+  assertHelpful(ended, rig);
   assertUnlocked(rig);
   assert.deepEqual(manifestsOf(rig), manifests);
 }
@@ -103,7 +97,9 @@ export function tell(
     name,
     [`exit ${ended.code}${code ? ` ${String(code)}` : ''}`, more].filter(Boolean).join('; '),
   );
-  if (code) context.diagnostic(`${saidBy(ended).message} | ${saidBy(ended).remedy}`);
+  if (!code) return;
+  const { message, remedy } = errorOf(ended);
+  context.diagnostic(`${message} | ${remedy}`);
 }
 
 const nobody = 65_534;

@@ -189,10 +189,11 @@ export function errorOf({ stderr }: Ended): { readonly message: string; readonly
 }
 
 /** One line that says what failed, one that says what to do; no secret in either, nor anywhere else. */
-function assertHelpful(ended: Ended, rig: Rig): void {
+export function assertHelpful(ended: Ended, rig: Rig): void {
   const { message, remedy } = errorOf(ended);
   assert.match(message, /^(Cannot \w+|Interrupted|Terminated)\b/);
-  assert.match(remedy, /^[A-Z].*[.?]$/s, `a remedy for: ${message}`);
+  // A statement that can be pasted ends as statements do.
+  assert.match(remedy, /^[A-Z].*[.?;]$/s, `a remedy for: ${message}`);
   for (const text of [message, remedy]) assert.doesNotMatch(text, /\n|undefined|\[object/);
   const { user, password } = rig.instance.admin;
   const secrets = [password, btoa(`${user}:${password}`), rig.env['PGPASSWORD'] ?? password, 'correct horse'];

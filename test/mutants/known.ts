@@ -187,4 +187,27 @@ export const knownMutants: readonly Mutant[] = [
     patches: one('store/protocol/session.js', "(await put(seal())) === 'exists' &&", 'false &&'),
     caughtBy: ['test/store/session.test.js'],
   },
+  {
+    // found by a review of this program, like those that follow
+    name: 'a restore goes on with other options',
+    breaks: 'what a killed restore was begun with is not compared',
+    patches: one('engine/restore/marker.js', 'if (differing.length === 0)', 'if (differing)'),
+    caughtBy: ['test/engine/restore/marker.test.js'],
+  },
+  {
+    name: 'a newer object hides the others',
+    breaks: 'a verification ends where one object needs a newer program',
+    patches: one('engine/verify.js', 'goesPastNewer: true,', 'goesPastNewer: false,'),
+    caughtBy: ['test/cli/host-names.test.js'],
+  },
+  {
+    name: 'a false ring is a damaged one',
+    breaks: 'of a ring that nobody made nothing is said but that it is damaged',
+    patches: one(
+      'store/keys/unlock.js',
+      'throw await unlessForeign(error, { ringNumbers, open });',
+      'throw error;',
+    ),
+    caughtBy: ['test/store/keys/keys.test.js'],
+  },
 ];

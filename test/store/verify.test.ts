@@ -10,6 +10,7 @@ import {
   type VerifyProgress,
   verifyStore,
 } from '../../store/index.ts';
+import { insideOf } from '../../store/store.ts';
 import { collect } from '../helpers/collect.ts';
 import { commitFiles, smallStore } from '../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
@@ -41,6 +42,27 @@ test('a whole store has no damage', async () => {
     assert.deepEqual(result.affected, []);
     assert.ok(result.chunksChecked > 0 && result.bytesRead > 0);
     assert.equal(result.objects, objects.size);
+  }
+});
+
+test('what needs a newer program ends a verification, or is passed over where that is asked for, with nothing noted', async () => {
+  const { objects, snapshots } = await made();
+  const { blake3 } = insideOf(await openObjects(objects)).context.ring;
+  const names = [`holds/${snapshots[0]!.id}.1`, `manifests/${'0'.repeat(64)}`, `index/${'0'.repeat(64)}`];
+  for (const name of names) {
+    const later = objects.get(`manifests/${snapshots[0]!.id}`)!.slice();
+    later[4] = 2;
+    later.set(blake3.hash(later.subarray(0, 80)).subarray(0, 16), 80);
+    const backend = memoryBackend({ objects: new Map([...objects, [name, later]]) });
+    const store = await reopenStore(backend);
+    await assert.rejects(verifyStore(store), { code: 'STORE_NEWER' }, name);
+    const result = await verifyStore(store, { goesPastNewer: true, noteAs: 'alpha', readData: 1 });
+    assert.deepEqual(
+      [result.isOk, result.damage, result.newer.map(({ object }) => object), result.noted?.isDone],
+      [false, [], [name], false],
+    );
+    assert.equal(result.snapshots.length, snapshots.length);
+    assert.deepEqual(namesOf(backend.snapshot(), 'ledger/'), []);
   }
 });
 

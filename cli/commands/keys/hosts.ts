@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { engineError, printableText, writeOutputFile } from '../../../engine/index.ts';
+import { engineError, listSnapshots, printableText, writeOutputFile } from '../../../engine/index.ts';
 import {
   dismissWriteOnlyHost,
   newWriteOnlyHost,
@@ -27,11 +27,16 @@ export const addHost: Command<HostOptions> = async (context, { name, output, ren
     );
   const file = resolve(context.cwd, output);
   await using store = await openConfiguredStore(context);
+  const isTaken = name !== undefined && (await isNameOfKeyHolder(store, name));
   const made = await (renew === undefined
     ? makeNew(context, store, { name: name!, file })
     : makeAnew(context, store, { from: resolve(context.cwd, renew), file }));
+  if (isTaken)
+    context.output.warning(
+      `Snapshots that the passphrase wrote are of ${made}, too: unless it is that machine, dismiss it and choose another name; \`snapshots\` marks which of them a write-only host wrote`,
+    );
   context.output.result(
-    { messageType: 'summary', host: made, file, renewed: renew !== undefined },
+    { messageType: 'summary', host: made, file, renewed: renew !== undefined, nameTaken: isTaken },
     [
       `The key of ${printableText(made)} is in ${file}: with it the host writes into this store, and reads nothing of it.`,
       'Bring it to the host, name it there as keyFile, and keep no other copy.',
@@ -39,6 +44,12 @@ export const addHost: Command<HostOptions> = async (context, { name, output, ren
   );
   return 0;
 };
+
+/** A machine may go on with a key file, under its name; another under that name would be taken for it. */
+async function isNameOfKeyHolder(store: Store, name: string): Promise<boolean> {
+  const found = await listSnapshots(store, { onDamage: () => undefined });
+  return found.some(({ host, isWriteOnly }) => host === name && !isWriteOnly);
+}
 
 async function makeNew(
   { signal }: Context,

@@ -11,11 +11,11 @@ import {
   assertSaved,
   backUpHere,
   type RunOptions,
-  saidBy,
   tell,
   withDatabase,
 } from '../../helpers/bad-sources.ts';
 import type { CaseName } from '../../helpers/cases.ts';
+import { errorOf } from '../../helpers/endings.ts';
 import { noPgbouncer, startPgbouncer } from '../../helpers/pgbouncer.ts';
 import { isAlive } from '../../helpers/processes.ts';
 import { startProxy } from '../../helpers/proxy.ts';
@@ -100,8 +100,8 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
         more: what,
         env: withDatabase(rig, url()),
       });
-      assert.match(saidBy(ended).message, named);
-      assert.match(saidBy(ended).remedy, remedy);
+      assert.match(errorOf(ended).message, named);
+      assert.match(errorOf(ended).remedy, remedy);
       assert.doesNotMatch(ended.stderr, /pencil|bit:bucket|bit%3Abucket/);
     });
   }
@@ -119,8 +119,8 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
         more: 'pg_hba.conf',
         env: withDatabase(rig, urlOf('clerk', 'pen')),
       });
-      assert.match(saidBy(ended).message, /pg_hba/);
-      assert.match(saidBy(ended).remedy, /pg_hba/);
+      assert.match(errorOf(ended).message, /pg_hba/);
+      assert.match(errorOf(ended).remedy, /pg_hba/);
     } finally {
       writeFileSync(file, kept);
       await as(superuser(), 'SELECT pg_reload_conf()');
@@ -136,7 +136,7 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
       env: withDatabase(rig, urlOf('clerk', 'pen')),
     });
     await as(superuser(), 'GRANT CONNECT ON DATABASE bitbucket TO PUBLIC');
-    assert.match(saidBy(ended).remedy, /GRANT CONNECT ON DATABASE "bitbucket" TO "clerk";/);
+    assert.match(errorOf(ended).remedy, /GRANT CONNECT ON DATABASE "bitbucket" TO "clerk";/);
   });
 
   test('names everything that a role lacks at once, with the statements that grant it', async context => {
@@ -145,7 +145,7 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
       `ALTER TABLE public.comment ENABLE ROW LEVEL SECURITY;
        CREATE POLICY own ON public.comment USING (false); SELECT lo_create(4711)`,
     );
-    const { message, remedy } = saidBy(
+    const { message, remedy } = errorOf(
       await fails(context, {
         name: 'database lacks rights',
         code: 'DATABASE_RIGHTS',
@@ -165,7 +165,7 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
       code: 'DATABASE_RIGHTS',
       env: withDatabase(rig, urlOf('Au"di tor', 'ink')),
     });
-    assert.equal(saidBy(hidden).remedy, `As a superuser: ${bypass}`);
+    assert.equal(errorOf(hidden).remedy, `As a superuser: ${bypass}`);
     await as(superuser(), bypass!);
     // Only pg_dump can write a policy, and none is as new as this server.
     await as(
@@ -192,7 +192,7 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
       code: 'DATABASE_UNSUPPORTED',
       env: withDatabase(rig, proxy.through(owner())),
     });
-    assert.match(saidBy(ended).message, /PostgreSQL 13/);
+    assert.match(errorOf(ended).message, /PostgreSQL 13/);
   });
 
   test('refuses a pooler that invents the number of a backend', async context => {
@@ -238,10 +238,10 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
         });
         const pid = (client as unknown as { processID: number }).processID;
         assert.match(
-          saidBy(ended).message,
+          errorOf(ended).message,
           new RegExp(`session ${pid} \\(migration, bitbucket, since .* UTC\\) holds public.comment`),
         );
-        assert.match(saidBy(ended).remedy, /pg_terminate_backend/);
+        assert.match(errorOf(ended).remedy, /pg_terminate_backend/);
       } finally {
         await client.end();
       }

@@ -10,9 +10,9 @@ import {
   assertUnlocked,
   backUpHere,
   configured,
-  saidBy,
   tell,
 } from '../../helpers/bad-sources.ts';
+import { errorOf } from '../../helpers/endings.ts';
 import { assertEqualHomes } from '../../helpers/home-equal.ts';
 import { pseudoRandom } from '../../helpers/home-tree.ts';
 import { mountSmallDisk, noSmallDisk, type SmallDisk } from '../../helpers/small-disk.ts';
@@ -91,7 +91,7 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         small.free();
         if (ended.code !== 0) {
           await assertNothingVisible(ended, was);
-          assert.match(saidBy(ended).remedy, /[Ff]ree space/);
+          assert.match(errorOf(ended).remedy, /[Ff]ree space/);
         }
         const next = await backUpHere(rig, { env });
         assert.equal(next.code, 0, next.stderr);
@@ -151,7 +151,7 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
       tell(context, { name: 'full disk under the store', ended, more: 'read-only' });
       small.setReadOnly('writable');
       await assertNothingVisible(ended, was);
-      assert.match(saidBy(ended).message, /read-only/);
+      assert.match(errorOf(ended).message, /read-only/);
       assert.equal((await backUpHere(rig, { env })).code, 0);
     });
   });
@@ -207,7 +207,7 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         } else {
           if (phase !== 'before')
             assert.deepEqual(failureOf(ended), { exit: 1, code: 'LATCH_LAPSED' }, ended.stderr);
-          assert.match(saidBy(ended).remedy, /STILLPOINT_STATE_DIR/);
+          assert.match(errorOf(ended).remedy, /STILLPOINT_STATE_DIR/);
           assert.deepEqual(snapshots(), was);
         }
         const next = await backUpHere(rig, { env: { ...env, STILLPOINT_STATE_DIR: state } });
@@ -250,7 +250,7 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
       tell(context, { name: 'full disk under the restore target', ended, more: 'halfway' });
       assert.deepEqual(failureOf(ended), { exit: 1, code: 'TARGET_FAILED' }, ended.stderr);
       assert.ok(statSync(join(small.path, 'home', '.stillpoint-restore-unfinished')).isFile());
-      assert.match(saidBy(ended).remedy, /room/);
+      assert.match(errorOf(ended).remedy, /room/);
       small.free();
       const again = await restore();
       assert.equal(again.code, 0, again.stderr);

@@ -11,10 +11,10 @@ import {
   backUpHere,
   configured,
   noOtherUser,
-  saidBy,
   tell,
 } from '../../helpers/bad-sources.ts';
 import type { CaseName } from '../../helpers/cases.ts';
+import { errorOf } from '../../helpers/endings.ts';
 import { manifestsOf, smallRig } from '../../helpers/small-rig.ts';
 
 describe('a home that cannot be backed up as it is', { skip: process.platform !== 'linux' }, () => {
@@ -57,8 +57,8 @@ describe('a home that cannot be backed up as it is', { skip: process.platform !=
       const ended = await backUpHere(rig, { env: over(path) });
       tell(context, { name, ended, more: what });
       assertFailed(ended, { rig, code: 'HOME_UNREADABLE', manifests });
-      assert.match(saidBy(ended).message, named);
-      assert.ok(saidBy(ended).message.includes(path));
+      assert.match(errorOf(ended).message, named);
+      assert.ok(errorOf(ended).message.includes(path));
       assert.equal(rig.instance.latches.length, latches);
       rmSync(at(`bad${i}`), { force: true });
     });
@@ -74,8 +74,8 @@ describe('a home that cannot be backed up as it is', { skip: process.platform !=
     const ended = await asNobody(rig, { except: at('closed'), run: () => backUpHere(rig, { env }) });
     tell(context, { name: 'home missing', ended, more: 'may not be read' });
     assertFailed(ended, { rig, code: 'HOME_UNREADABLE', manifests });
-    assert.match(saidBy(ended).message, /EACCES/);
-    assert.match(saidBy(ended).remedy, /user who may read/);
+    assert.match(errorOf(ended).message, /EACCES/);
+    assert.match(errorOf(ended).remedy, /user who may read/);
   });
 
   test('refuses a home on NFS before the lock, unless its answers are asked for again', async context => {
@@ -86,7 +86,7 @@ describe('a home that cannot be backed up as it is', { skip: process.platform !=
     const ended = await backUpHere(rig, { env: over(at('good'), 'nfs'), seams });
     tell(context, { name: 'home on NFS', ended });
     assertFailed(ended, { rig, code: 'HOME_UNREADABLE', manifests });
-    assert.match(saidBy(ended).remedy, /noac|networkHome/);
+    assert.match(errorOf(ended).remedy, /noac|networkHome/);
     const reread = configured(rig, {
       instance: 'nfs',
       home: `{ path: ${at('good')}, networkHome: reread }`,
@@ -119,7 +119,7 @@ describe('a home that cannot be backed up as it is', { skip: process.platform !=
       const ended = await backUpHere(rig, { env });
       tell(context, { name: 'home missing', ended, more: what });
       assertFailed(ended, { rig, code: 'HOME_UNREADABLE', manifests });
-      assert.match(saidBy(ended).remedy, /volume is mounted/);
+      assert.match(errorOf(ended).remedy, /volume is mounted/);
       assert.equal(rig.instance.latches.length, latches, 'not even locked');
     }
     // Who means it says so.

@@ -216,6 +216,9 @@ describe('Bitbucket', { concurrency: 8 }, () => {
     await assert.rejects(server.client({ password: 'wrong' }).checkAccess(), code('APP_REFUSED'));
     server.next('state', redirect);
     await assert.rejects(server.client().checkAccess(), code('APP_REFUSED'));
+    assert.equal(await server.client().checkAccess(), undefined);
+    server.next('state', answer({ status: 502, body: '<html>Bad Gateway' }));
+    assert.match((await server.client().checkAccess()) ?? '', /502/);
     assert.equal(server.count('lock'), 0);
   });
 

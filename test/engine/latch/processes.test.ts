@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -103,6 +103,12 @@ async function hasEnded(pid: number): Promise<boolean> {
   return fields === '' || fields.slice(fields.lastIndexOf(')') + 2).startsWith('Z');
 }
 
+async function socketsOf(pid: number): Promise<number> {
+  const folder = `/proc/${pid}/fd`;
+  const links = (await readdir(folder)).map(name => readlink(path.join(folder, name)).catch(() => ''));
+  return (await Promise.all(links)).filter(link => link.startsWith('socket:')).length;
+}
+
 function report(context: TestContext, { what, ms }: { what: string; ms: number }): void {
   context.diagnostic(`${what}: unlocked after ${ms.toFixed(0)} ms`);
 }
@@ -112,7 +118,10 @@ describe('with real processes', { skip: process.platform !== 'linux', concurrenc
     await using program = await Program.start();
     await program.hasSaid('body');
     const sentinel = await program.sentinel();
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) kill(sentinel, signal);
+    const sockets = await socketsOf(sentinel);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) kill(sentinel, signal);
+    await sleep(200);
+    assert.equal(await socketsOf(sentinel), sockets, 'no debugger listens');
     const shown = await Promise.all(
       ['cmdline', 'environ'].map(name => readFile(`/proc/${sentinel}/${name}`, 'utf8')),
     );

@@ -105,6 +105,27 @@ test('a part of a snapshot and all of it are different restores', async () => {
   await prepareHomeTarget(target, { snapshot, selection });
 });
 
+test('a restore that was begun with other options is another one, and says which differ', async () => {
+  using scratch = scratchFolder();
+  const target = `${scratch.path}/target`;
+  const options = { '--owner': 'keep', '--database': '127.0.0.1:5432/one' };
+  await takeHomeTarget(target, { snapshot, options });
+  for (const [name, value] of [
+    ['--owner', '7:7'],
+    ['--set-jdbc', 'given'],
+  ] as const)
+    await assert.rejects(prepareHomeTarget(target, { snapshot, options: { ...options, [name]: value } }), {
+      code: 'TARGET_NOT_EMPTY',
+      message: new RegExp(name),
+    });
+  await prepareHomeTarget(target, { snapshot, options });
+  await assert.rejects(prepareHomeTarget(target, { snapshot, options: { '--owner': 'keep' } }), {
+    code: 'TARGET_NOT_EMPTY',
+  });
+  writeFileSync(`${target}/${restoreMarkerName}`, `${snapshot}\n\n\n\n[]\n`);
+  await prepareHomeTarget(target, { snapshot, options }); // of a program that did not note them
+});
+
 test('whoever begins a dead run again beside another one gets it or is told so', async () => {
   using scratch = scratchFolder();
   for (let turn = 0; turn < 20; turn += 1) {

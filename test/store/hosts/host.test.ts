@@ -177,6 +177,17 @@ test('a dismissed host writes nothing that counts, and the others go on with a n
   await commitFiles(await openAsHost(backend, again.keyFile), files);
 });
 
+test('a dismissed host stops when others have written since, and not before', async () => {
+  const { backend, keyFile } = await storeWithHost('attic');
+  const commit = async () => commitFiles(await openAsHost(backend, keyFile), files);
+  await dismissWriteOnlyHost(await reopenStore(backend), { name: 'attic' });
+  const late = await commit();
+  const holder = await reopenStore(backend);
+  assert.ok((await collect(holder.snapshots())).some(({ id }) => id === late.id));
+  await commitFiles(holder, new Map([['d', Buffer.from('of the new epoch')]]));
+  await assert.rejects(commit, withCode('STORE_KEY_OLD'));
+});
+
 test('a host backs up again and again where nothing may be deleted, and a later prune clears up', async () => {
   const { backend, keyFile } = await storeWithHost();
   const appendOnly: Backend = {

@@ -456,6 +456,23 @@ describe('what is at work while the keys are rotated', () => {
     await assert.rejects(readFiles(dropped, third.root), { code: 'STORE_NEWER' });
   });
 
+  test('the passphrase of a slot that it replaced is told from a wrong one while that slot is there', async () => {
+    const backend = memoryBackend();
+    const store = await makeStore({ backend });
+    const [name] = [...backend.snapshot().keys()].filter(one => /^keys\/[0-9a-f]{64}$/.test(one));
+    const bytes = backend.snapshot().get(name!)!;
+    await rotate(store, { newPassphrase: 'new' });
+    const code = 'STORE_WRONG_PASSPHRASE';
+    const told = async () => {
+      const error = await open(backend).catch((thrown: unknown) => thrown);
+      assert.ok(isStoreError(error));
+      return [error.code, error.context['slot']];
+    };
+    assert.deepEqual(await told(), [code, undefined]);
+    await backend.put(name!, bytes);
+    assert.deepEqual(await told(), [code, name]);
+  });
+
   test('keys that were opened take over a ring that another host changed, without a passphrase', async () => {
     const backend = memoryBackend();
     const { keys, context } = insideOf(await makeStore({ backend }));

@@ -64,6 +64,14 @@ function withCheck(bytes: Uint8Array, change: (bytes: Uint8Array) => void): Uint
   return changed;
 }
 
+/** A sealed object whose clear header is of another version, with the check that fits. */
+function withHeaderVersion(bytes: Uint8Array, version: number): Uint8Array {
+  const changed = bytes.slice();
+  changed[4] = version;
+  changed.set(blake3.hash(changed.subarray(0, 80)).subarray(0, 16), 80);
+  return changed;
+}
+
 function configWith(bytes: Uint8Array, from: string | RegExp, to: string): Uint8Array {
   const text = Buffer.from(bytes).toString().replace(from, to);
   const withMac = text.slice(0, text.lastIndexOf('check '));
@@ -361,6 +369,23 @@ describe('an attacker who can write to the store', () => {
     const other = await makeStore();
     await assert.rejects(
       unlock(withObject(made.objects, 'keys/ring-1', other.objects.get('keys/ring-1'))),
+      damaged,
+    );
+  });
+
+  test('cannot lock it with a ring that is none without being named', async () => {
+    const ring = made.objects.get('keys/ring-1')!;
+    const newerRing = withHeaderVersion(ring, 2);
+    for (const junk of [Buffer.from('junk'), Buffer.alloc(500, 7), ring, newerRing]) {
+      const object = 'keys/ring-99';
+      const found = await unlock(withObject(made.objects, object, junk)).catch((error: unknown) => error);
+      assert.ok(isStoreError(found));
+      assert.deepEqual([found.code, found.context['object']], ['STORE_DAMAGED', object]);
+      assert.match(found.remedy!, /ring-2 is not there.*ring-99 out of the store/);
+    }
+    await assert.rejects(unlock(withObject(made.objects, 'keys/ring-2', newerRing)), { code: 'STORE_NEWER' });
+    await assert.rejects(
+      unlock(withObject(made.objects, 'keys/ring-99', Buffer.from('junk')), 'wrong'),
       damaged,
     );
   });
