@@ -28,8 +28,8 @@ export async function copyOut(connection: Connection, job: CopyOutJob): Promise<
   const { action } = job;
   if (connection.isLost) throw connection.lostError(action);
   const taker = rowTaker({ ...job, key: job.digestKey });
-  const query = connection.client.query(new CopyQuery(job.sql));
   try {
+    const query = connection.client.query(new CopyQuery(job.sql));
     await takeMessages(query, { taker, onRows: job.onRows });
     const expected = await query.rows();
     const { result, isBetweenRows } = taker;
