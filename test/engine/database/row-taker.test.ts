@@ -92,7 +92,7 @@ test('rows are taken alike by vectors and one by one, wherever messages and buff
         assert.equal(found.isBetweenRows, true);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -138,11 +138,11 @@ test('another message ends the taking, and all of it is left, with what follows'
 });
 
 test('rows of several pieces are hashed alike, wherever the buffers end', () => {
-  for (const extra of [-1, 0, 1, hashedPieceBytes, hashedPieceBytes + 7, 2 * hashedPieceBytes + 70_000]) {
+  for (const extra of [0, 1, hashedPieceBytes, 2 * hashedPieceBytes + 70_000]) {
     const long = Buffer.alloc(hashedPieceBytes + extra, 'abcdefghijklmnopqrstuvw');
     for (const hasPlaces of [true, false]) {
       const lines = placed([Buffer.from('short'), long, Buffer.from('end'), long], hasPlaces);
-      for (const size of [8191, 65_536, 10_000_000]) {
+      for (const size of [65_521, 10_000_000]) {
         const input = { bytes: Buffer.concat(lines), pieces: [size], hasPlaces };
         const found = assertAlike({ ...input, as: 'text' });
         assert.equal(found.result.rows, 4);
