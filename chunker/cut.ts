@@ -59,12 +59,18 @@ export function findCut(bytes: Uint8Array, params: CutParams, options: FindCutOp
   const first = Math.max(minBytes, seenBytes + 1);
   const last = Math.min(available, maxBytes - 1);
   const chunk = bytes.subarray(from, from + Math.min(available, maxBytes));
+  const limits = limitsOf(params);
   const cut =
-    scan(chunk, first, Math.min(last, averageBytes - 1), limitOf(averageBytes * 4)) ||
-    scan(chunk, Math.max(first, averageBytes), last, limitOf(averageBytes / 4));
+    scan(chunk, first, Math.min(last, averageBytes - 1), limits.below) ||
+    scan(chunk, Math.max(first, averageBytes), last, limits.above);
   if (cut > 0) return cut;
   if (available >= maxBytes) return maxBytes;
   return final ? available : 0;
+}
+
+/** Of the strong hash, below the average and from it on. */
+export function limitsOf({ averageBytes }: CutParams): { readonly below: number; readonly above: number } {
+  return { below: limitOf(averageBytes * 4), above: limitOf(averageBytes / 4) };
 }
 
 /** The strong hash must be below it, for one cut in `everyBytes` after a prefilter that passes one in 1024. */

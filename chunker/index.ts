@@ -1,5 +1,8 @@
+export type { CopyRowsOptions } from './copy-rows.ts';
+export { CopyRows, hashedPieceBytes } from './copy-rows.ts';
 export type { CutParams, CutSeed, FindCutOptions } from './cut.ts';
 export { findCut } from './cut.ts';
+export { Cutter } from './cutter.ts';
 export type { NodeCutParams, NodeCutQuestion } from './nodes.ts';
 export { isNodeCut } from './nodes.ts';
 export type { CutSizes, Cuts } from './params.ts';

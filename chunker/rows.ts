@@ -1,4 +1,5 @@
-import { type CutParams, findCut } from './cut.ts';
+import type { CutParams } from './cut.ts';
+import { type CutBuffer, cutBuffer, type RowsPosition } from './cut-buffer.ts';
 import { checkCutParams, checkHashedParams } from './params.ts';
 import { type SipHash, sipHash24 } from './siphash.ts';
 
@@ -13,6 +14,7 @@ export interface RowCutParams {
 /** A row's first and last so many bytes decide about a cut after it. */
 const hashedEndBytes = 24;
 const newline = 10;
+const noBytes = new Uint8Array(0);
 
 /**
  * Cuts a stream of rows, each ended by '\n', into chunks that end at row ends.
@@ -32,8 +34,9 @@ export class RowCutter {
   readonly #data: CutParams;
   readonly #hash: SipHash;
   readonly #ends = new Uint8Array(2 * hashedEndBytes);
-  /** One byte longer than what it holds at most: the search for a newline ends at one set at #end. */
-  #buffer: Uint8Array;
+  readonly #newBuffer: (length: number) => CutBuffer;
+  /** While there is a stream. One byte longer than what it holds at most: the search for a newline ends at one set at #end. */
+  #buffer: CutBuffer | undefined;
   /** The current chunk begins. */
   #start = 0;
   /** The row that is not complete yet begins. */
@@ -44,11 +47,12 @@ export class RowCutter {
   /** In a row over the maximum: bytes since #start that findCut has seen; else -1. */
   #large = -1;
 
-  constructor(rows: RowCutParams, data: CutParams) {
+  /** With `newBuffer`, which is the tests': on other memory. */
+  constructor(rows: RowCutParams, data: CutParams, { newBuffer = cutBuffer } = {}) {
     this.#rows = checkHashedParams(rows);
     this.#data = checkCutParams(data);
     this.#hash = sipHash24(rows.key);
-    this.#buffer = new Uint8Array(4 * rows.maxBytes + 1);
+    this.#newBuffer = newBuffer;
   }
 
   /**
@@ -58,9 +62,9 @@ export class RowCutter {
   *write(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
     let taken = 0;
     while (taken < bytes.length) {
-      this.#makeRoom();
-      const count = Math.min(bytes.length - taken, this.#buffer.length - 1 - this.#end);
-      this.#buffer.set(bytes.subarray(taken, taken + count), this.#end);
+      const buffer = this.#makeRoom();
+      const count = Math.min(bytes.length - taken, buffer.length - 1 - this.#end);
+      buffer.set(bytes.subarray(taken, taken + count), this.#end);
       this.#end += count;
       taken += count;
       for (let chunk = this.#next(false); chunk !== undefined; chunk = this.#next(false)) yield chunk;
@@ -70,12 +74,20 @@ export class RowCutter {
   /** Yields what is left. The cutter is then empty and may be used for another stream. */
   *finish(): Generator<Uint8Array, void, undefined> {
     for (let chunk = this.#next(true); chunk !== undefined; chunk = this.#next(true)) yield chunk;
+    this.#buffer?.release();
+    this.#buffer = undefined;
+    this.#start = 0;
+    this.#row = 0;
+    this.#searched = 0;
+    this.#end = 0;
   }
 
   #next(final: boolean): Uint8Array | undefined {
     for (;;) {
       if (this.#large >= 0) return this.#nextOfLargeRow(final);
       const { minBytes, averageBytes, maxBytes } = this.#rows;
+      const cut = this.#cutRows();
+      if (cut > 0) return this.#take(cut);
       const found = this.#findNewline(this.#searched);
       const isComplete = found < this.#end;
       const rowEnd = isComplete ? found + 1 : found;
@@ -107,11 +119,8 @@ export class RowCutter {
     const rowEnd = isComplete ? found + 1 : found;
     const isEnded = isComplete || final;
     this.#searched = found;
-    const length = findCut(this.#buffer.subarray(0, rowEnd), this.#data, {
-      from: this.#start,
-      final: isEnded,
-      seenBytes: this.#large,
-    });
+    const question = { from: this.#start, to: rowEnd, final: isEnded, seenBytes: this.#large };
+    const length = this.#buffer?.findCut(this.#data, question) ?? 0;
     if (length === 0) {
       this.#large = isEnded ? -1 : rowEnd - this.#start;
       return undefined;
@@ -123,38 +132,62 @@ export class RowCutter {
     return this.#take(cut);
   }
 
+  /** Many rows at once, where the buffer can; the loop that asks goes on with the row after them. */
+  #cutRows(): number {
+    const at: RowsPosition = {
+      start: this.#start,
+      row: this.#row,
+      searched: this.#searched,
+      end: this.#end,
+    };
+    const cut = this.#buffer?.cutRows(this.#rows, at) ?? 0;
+    this.#row = at.row;
+    this.#searched = at.searched;
+    return cut;
+  }
+
   /** Where the first newline at or after a place is, or #end. */
   #findNewline(from: number): number {
-    this.#buffer[this.#end] = newline;
-    return this.#buffer.indexOf(newline, from);
+    const bytes = this.#bytes;
+    if (from >= this.#end) return this.#end;
+    bytes[this.#end] = newline;
+    return bytes.indexOf(newline, from);
   }
 
   #hashRow(from: number, to: number): number {
-    if (to - from <= 2 * hashedEndBytes) return this.#hash(this.#buffer, from, to).low;
+    const bytes = this.#bytes;
+    if (to - from <= 2 * hashedEndBytes) return this.#hash(bytes, from, to).low;
     for (let i = 0; i < hashedEndBytes; i++) {
-      this.#ends[i] = this.#buffer[from + i]!;
-      this.#ends[hashedEndBytes + i] = this.#buffer[to - hashedEndBytes + i]!;
+      this.#ends[i] = bytes[from + i]!;
+      this.#ends[hashedEndBytes + i] = bytes[to - hashedEndBytes + i]!;
     }
     return this.#hash(this.#ends).low;
   }
 
+  get #bytes(): Uint8Array {
+    return this.#buffer?.bytes ?? noBytes;
+  }
+
   #take(cut: number): Uint8Array {
-    const chunk = this.#buffer.subarray(this.#start, cut);
+    const chunk = this.#bytes.subarray(this.#start, cut);
     this.#start = cut;
     return chunk;
   }
 
   /** Moves what is pending to the front, or grows for a row that goes through findCut. */
-  #makeRoom(): void {
+  #makeRoom(): Uint8Array {
+    this.#buffer ??= this.#newBuffer(4 * this.#rows.maxBytes + 1);
+    const old = this.#buffer;
     const pending = this.#end - this.#start;
-    const capacity = this.#buffer.length - 1;
-    if (this.#end < capacity && this.#start < capacity / 2) return;
-    const target = pending > capacity / 2 ? new Uint8Array(2 * capacity + 1) : this.#buffer;
-    target.set(this.#buffer.subarray(this.#start, this.#end));
-    this.#buffer = target;
+    const capacity = old.bytes.length - 1;
+    if (this.#end < capacity && this.#start < capacity / 2) return old.bytes;
+    if (pending > capacity / 2) this.#buffer = this.#newBuffer(2 * capacity + 1);
+    this.#buffer.bytes.set(old.bytes.subarray(this.#start, this.#end));
+    if (this.#buffer !== old) old.release();
     this.#row -= this.#start;
     this.#searched -= this.#start;
     this.#end = pending;
     this.#start = 0;
+    return this.#buffer.bytes;
   }
 }

@@ -9,6 +9,8 @@ export type ReadSeam = (path: Buffer, moment: 'opened' | 'read' | 'read whole', 
 
 /** Takes a file's bytes in order; what it returns is awaited. Bytes are valid until then. */
 export interface Receiver<T> {
+  /** Where it would have the next bytes, so many at most, so as not to copy them. */
+  room?(wanted: number): Uint8Array;
   bytes(bytes: Uint8Array): Promise<void> | undefined;
   hole(length: number): Promise<void> | undefined;
   finish(): Promise<T> | T;
@@ -155,10 +157,11 @@ async function readRange<T>(
   while (at < range.to) {
     seam?.(bytesOf(range.path), 'read', at);
     const [wanted, offset] = [Math.min(buffer.length, range.to - at), at];
-    const read = ask(() => readSync(range.fd, buffer, 0, wanted, offset));
+    const into = receiver.room?.(wanted) ?? buffer.subarray(0, wanted);
+    const read = ask(() => readSync(range.fd, into, 0, into.length, offset));
     if (read === 0) break;
     at += read;
-    const accepted = receiver.bytes(buffer.subarray(0, read));
+    const accepted = receiver.bytes(into.subarray(0, read));
     if (accepted) await accepted;
     const resting = at < range.to ? rest() : undefined;
     if (resting) await resting;

@@ -16,6 +16,7 @@ export function storing({ size }: Stats, { sink, cuts }: Store): Receiver<Conten
   if (size <= cuts.data.minBytes) return storingWhole({ size, sink, cuts });
   const writer = contentWriter(sink, cuts);
   return {
+    room: wanted => writer.room(wanted),
     bytes: bytes => writer.write(bytes),
     hole: length => writer.hole(length),
     finish: () => writer.finish(),

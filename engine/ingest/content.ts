@@ -1,4 +1,4 @@
-import { type Cuts, findCut } from '../../chunker/index.ts';
+import { type Cuts, Cutter } from '../../chunker/index.ts';
 import {
   type ChunkSink,
   type Content,
@@ -9,6 +9,8 @@ import {
 
 /** Takes the bytes of one source in order and says where they are stored. */
 export interface ContentWriter {
+  /** Where the next bytes, 1 to `wanted`, may be read into; then `write` them. Good until then. */
+  room(wanted: number): Uint8Array;
   /** Copies what it keeps: the bytes may be reused as soon as the promise has resolved. */
   write(bytes: Uint8Array): Promise<void>;
   /** A run of zeros that is not stored; length in bytes. */
@@ -17,70 +19,55 @@ export interface ContentWriter {
   finish(): Promise<Content>;
 }
 
-const bufferBytesFirst = 64 * 1024;
-
 /**
- * Cuts bytes by content and stores the chunks. A source of at most 128 bytes is kept in place.
- * A cut is looked for only when a whole maximum chunk is at hand, so that every byte is scanned once.
+ * Cuts bytes by content and stores the chunks. A source of at most 128 bytes is kept in place. Each byte is copied once,
+ * into the memory where it is scanned; not even that when it was read into `room`.
  */
 export function contentWriter(sink: ChunkSink, cuts: Cuts): ContentWriter {
-  const params = cuts.data;
-  const bufferBytesMax = 2 * params.maxBytes;
+  const cutter = new Cutter(cuts.data);
   const extents: Extent[] = [];
-  let buffer = new Uint8Array(bufferBytesFirst);
-  let from = 0;
-  let to = 0;
+  let room: Uint8Array | undefined;
   let total = 0;
 
-  const makeRoom = (wanted: number): void => {
-    if (to + wanted <= buffer.length) return;
-    const held = to - from;
-    const target =
-      held + wanted <= buffer.length
-        ? buffer
-        : new Uint8Array(Math.min(bufferBytesMax, Math.max(buffer.length * 4, held + wanted)));
-    target.set(buffer.subarray(from, to));
-    buffer = target;
-    from = 0;
-    to = held;
-  };
-
-  const storeFirst = async (length: number): Promise<void> => {
-    const id = await sink.put(buffer.subarray(from, from + length), 'data');
-    extents.push({ kind: 'chunk', id, offset: 0, length });
-    from += length;
-  };
-
-  const cutAll = async (final: boolean): Promise<void> => {
-    while (to - from >= params.maxBytes || (final && to > from)) {
-      await storeFirst(findCut(buffer.subarray(0, to), params, { final: true, from }));
+  const storeAll = async (options?: { final: boolean }): Promise<void> => {
+    for (let chunk = cutter.next(options); chunk; chunk = cutter.next(options)) {
+      const { length } = chunk;
+      const id = await sink.put(chunk, 'data');
+      extents.push({ kind: 'chunk', id, offset: 0, length });
     }
   };
 
   return {
+    room(wanted) {
+      room = cutter.room(wanted);
+      return room;
+    },
     async write(bytes) {
       total += bytes.length;
       for (let at = 0; at < bytes.length; ) {
-        const part = bytes.subarray(at, at + params.maxBytes);
-        makeRoom(part.length);
-        buffer.set(part, to);
-        to += part.length;
+        const isInPlace = room?.buffer === bytes.buffer && room.byteOffset === bytes.byteOffset;
+        const target = isInPlace ? bytes : cutter.room(bytes.length - at);
+        const part = bytes.subarray(at, at + target.length);
+        if (!isInPlace) target.set(part);
+        room = undefined;
+        cutter.took(part.length);
         at += part.length;
-        await cutAll(false);
+        await storeAll();
       }
     },
     async hole(length) {
       if (length === 0) return;
-      await cutAll(true);
+      await storeAll({ final: true });
       total += length;
       extents.push({ kind: 'hole', length });
     },
     async finish() {
       if (extents.length === 0 && total <= inlineBytesMax) {
-        const bytes = buffer.slice(from, to);
-        return { length: total, extents: bytes.length === 0 ? [] : [{ kind: 'inline', bytes }] };
+        const bytes = cutter.next({ final: true })?.slice();
+        return { length: total, extents: bytes ? [{ kind: 'inline', bytes }] : [] };
       }
-      await cutAll(true);
+      await storeAll({ final: true });
+      cutter.release();
       return storeExtents(sink, cuts.nodes, extents);
     },
   };

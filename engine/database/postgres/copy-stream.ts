@@ -1,50 +1,70 @@
 import { pipeline } from 'node:stream/promises';
 import { engineError } from '../../errors.ts';
 import type { Connection } from './connection.ts';
-import type { DigestSum } from './digest.ts';
+import { CopyQuery } from './copy-query.ts';
+import type { RowDigest } from './digest.ts';
 import { databaseError } from './failure.ts';
-import type { RowSplitter } from './rows.ts';
+import { type RowTaker, type RowTakerOptions, rowTaker } from './row-taker.ts';
 
-const outputBytes = 256 * 1024;
-
-export interface CopyOutJob {
+export interface CopyOutJob extends Omit<RowTakerOptions, 'key'> {
   /** Names the work in errors: "Cannot <action>: …". */
   readonly action: string;
   /** COPY … TO STDOUT. */
   readonly sql: string;
-  readonly splitter: RowSplitter;
-  /** The splitter's. */
-  readonly digest: DigestSum;
-  /** Row bytes without places, split anywhere; valid until it resolves. */
-  readonly onRows: (rows: Uint8Array) => Promise<void>;
+  readonly digestKey: Uint8Array;
+  /** Row bytes without places, split anywhere; valid until what it returns has resolved. */
+  readonly onRows?: (rows: Uint8Array) => Promise<void> | undefined;
 }
 
+/** Messages that may come between rows and mean nothing to us: CopyOutResponse, ParameterStatus, notices, notifications. */
+const isSkipped = (code: number): boolean => [0x48, 0x53, 0x4e, 0x41].includes(code);
+const headBytes = 5;
+
 /**
- * Runs a COPY to its clean end. Breaking one off leaves the connection waiting for good, so any failure, ours or the
- * server's, cuts it.
+ * Runs a COPY to its clean end and adds up its rows. Breaking one off leaves the connection waiting for good, so any
+ * failure, ours or the server's, cuts it.
  */
-export async function copyOut(connection: Connection, job: CopyOutJob): Promise<void> {
-  const { action, splitter } = job;
+export async function copyOut(connection: Connection, job: CopyOutJob): Promise<RowDigest> {
+  const { action } = job;
   if (connection.isLost) throw connection.lostError(action);
-  const { to } = (await import('pg-copy-streams')).default;
-  const stream = connection.client.query(to(job.sql));
-  let output = new Uint8Array(outputBytes);
+  const taker = rowTaker({ ...job, key: job.digestKey });
   try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      if (chunk.length > output.length) output = new Uint8Array(chunk.length);
-      const written = splitter.split(chunk, output);
-      if (written > 0) await job.onRows(output.subarray(0, written));
-    }
-    // The stream ends at CopyDone; what the server says after it counts too, and comes before any other answer.
-    await connection.script(action, ['SELECT 1']);
+    const query = connection.client.query(new CopyQuery(job.sql));
+    await takeMessages(query, { taker, onRows: job.onRows });
+    const expected = await query.rows();
+    const { result, isBetweenRows } = taker;
+    if (!isBetweenRows || result.rows !== expected)
+      throw engineError('DATABASE_FAILED', `Cannot ${action}: ${result.rows} of ${expected} rows came`);
+    taker.release();
+    return result;
   } catch (error) {
     connection.destroy();
     throw databaseError(action, error);
   }
-  const { rows } = job.digest.result();
-  if (!splitter.isBetweenRows || rows !== stream.rowCount) {
-    connection.destroy();
-    throw engineError('DATABASE_FAILED', `Cannot ${action}: ${rows} of ${stream.rowCount} rows came`);
+}
+
+/** Up to the first message that is the client's. */
+async function takeMessages(
+  query: CopyQuery,
+  { taker, onRows }: { readonly taker: RowTaker; readonly onRows: CopyOutJob['onRows'] },
+): Promise<void> {
+  let bytes = await query.next();
+  for (;;) {
+    const taking = taker.messages(bytes);
+    let step = taking.next();
+    for (; !step.done; step = taking.next()) {
+      const taken = onRows?.(step.value);
+      if (taken) await taken;
+    }
+    bytes = bytes.subarray(bytes.length - step.value);
+    if (bytes.length === 0) {
+      bytes = await query.next();
+      continue;
+    }
+    if (!isSkipped(bytes[0]!)) return query.giveBack(bytes);
+    while (bytes.length < headBytes || bytes.length < 1 + bytes.readUInt32BE(1))
+      bytes = Buffer.concat([bytes, await query.next()]);
+    bytes = bytes.subarray(1 + bytes.readUInt32BE(1));
   }
 }
 

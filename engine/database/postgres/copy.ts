@@ -4,8 +4,8 @@ import { contentWriter, rowsWriter } from '../../ingest/index.ts';
 import type { Connection } from './connection.ts';
 import { copyOut } from './copy-stream.ts';
 import { type BlockList, CtidEncoder } from './ctids.ts';
-import { DigestSum, type RowDigest } from './digest.ts';
-import { RowSplitter } from './rows.ts';
+import type { RowDigest } from './digest.ts';
+import type { RowTakerOptions } from './row-taker.ts';
 import { type SegmentMap, SegmentMapBuilder } from './segment-map.ts';
 import { identifier, literal, qualified } from './sql.ts';
 import type { Relation } from './tables.ts';
@@ -90,8 +90,13 @@ export async function copySegment(
     ...task,
     sql: sql ?? rowsSql(relation, { encoding, range }),
     blocks: range,
-    onPlace: sql === undefined ? (block, offset) => map.place(block, offset) : undefined,
-    onHash: sql === undefined ? (low, high) => map.hash(low, high) : undefined,
+    onRow:
+      sql === undefined
+        ? (low, high, block, offset) => {
+            map.place(block, offset);
+            map.hash(low, high);
+          }
+        : undefined,
   });
   const ctids = await storeBytes(target, stored.places);
   return { ...range, ...stored, ctids, map: sql === undefined ? map.finish() : undefined };
@@ -103,34 +108,30 @@ export async function storeRows(
   task: ReadRows & {
     readonly sql: string;
     readonly blocks: BlockList;
-    /** Undefined: the rows carry no places. */
-    readonly onPlace: ((block: number, offset: number) => void) | undefined;
-    readonly onHash?: ((low: number, high: number) => void) | undefined;
+    /** Told the rows in order. Undefined: they carry no places. */
+    readonly onRow: RowTakerOptions['onRow'];
   },
 ): Promise<{ readonly rows: Content; readonly places: Uint8Array; readonly digest: RowDigest }> {
-  const { target, onPlace } = task;
+  const { target, onRow } = task;
   const encoder = new CtidEncoder(task.blocks);
-  const digest = new DigestSum(target.digestKey, task.onHash);
   const writer = rowsWriter(target.sink, target.cuts);
-  await copyOut(connection, {
+  const digest = await copyOut(connection, {
     action: actionOn(task.relation),
     sql: task.sql,
-    splitter: new RowSplitter({
-      digest,
-      onPlace:
-        onPlace &&
-        ((block, offset) => {
-          encoder.add(block, offset);
-          onPlace(block, offset);
-        }),
-    }),
-    digest,
-    onRows: async rows => {
-      await writer.write(rows);
+    digestKey: target.digestKey,
+    hasPlaces: onRow !== undefined,
+    onRow:
+      onRow &&
+      ((low, high, block, offset) => {
+        encoder.add(block, offset);
+        onRow(low, high, block, offset);
+      }),
+    onRows: rows => {
       task.onBytes?.(rows.length);
+      return writer.write(rows);
     },
   });
-  return { rows: await writer.finish(), places: encoder.finish(), digest: digest.result() };
+  return { rows: await writer.finish(), places: encoder.finish(), digest };
 }
 
 export async function storeBytes(target: CopyTarget, bytes: Uint8Array): Promise<Content> {
@@ -140,20 +141,17 @@ export async function storeBytes(target: CopyTarget, bytes: Uint8Array): Promise
 }
 
 /** The digest of a whole relation, as the server has it now. */
-export async function readDigest(
+export function readDigest(
   connection: Connection,
   relation: Pick<Relation, 'schema' | 'name' | 'columns' | 'condition'>,
   options: { readonly encoding: string; readonly digestKey: Uint8Array; readonly sql?: string | undefined },
 ): Promise<RowDigest> {
-  const digest = new DigestSum(options.digestKey);
-  await copyOut(connection, {
+  return copyOut(connection, {
     action: actionOn(relation),
     sql: options.sql ?? rowsSql(relation, options),
-    splitter: new RowSplitter({ digest }),
-    digest,
-    onRows: async () => {},
+    digestKey: options.digestKey,
+    hasPlaces: false,
   });
-  return digest.result();
 }
 
 export function actionOn(relation: Pick<Relation, 'schema' | 'name'>): string {

@@ -7,9 +7,6 @@ export interface RowDigest {
   readonly sum: bigint;
 }
 
-/** Rows beyond this are hashed piece by piece, so that nobody needs one whole in memory. */
-export const hashedPieceBytes = 1024 * 1024;
-
 const mask64 = 2n ** 64n - 1n;
 
 export function addDigests(a: RowDigest, b: RowDigest): RowDigest {

@@ -1,12 +1,11 @@
 import { type ChunkSource, type ListingRoot, readListing, storeError } from '../../../store/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto, copyOut } from './copy-stream.ts';
-import { DigestSum, type RowDigest, subtractDigest } from './digest.ts';
+import { type RowDigest, subtractDigest } from './digest.ts';
 import { decodeEntry } from './entry.ts';
 import { keyPrefix } from './entry-parts.ts';
 import { segmentRows } from './reconstruct.ts';
 import type { RelationEntry } from './relation-entry.ts';
-import { RowSplitter } from './rows.ts';
 import { literal } from './sql.ts';
 import type { Relation } from './tables.ts';
 
@@ -177,15 +176,13 @@ export async function expectedPages(
   connection: Connection,
   options: { readonly stored: RowDigest; readonly encoding: string; readonly digestKey: Uint8Array },
 ): Promise<RowDigest> {
-  const digest = new DigestSum(options.digestKey);
-  await copyOut(connection, {
+  const digest = await copyOut(connection, {
     action: 'read empty pages',
     sql: `COPY ${emptyTable} TO STDOUT (FORMAT text, ENCODING ${literal(options.encoding)})`,
-    splitter: new RowSplitter({ digest }),
-    digest,
-    onRows: async () => {},
+    digestKey: options.digestKey,
+    hasPlaces: false,
   });
-  return subtractDigest(options.stored, digest.result());
+  return subtractDigest(options.stored, digest);
 }
 
 async function* counted(

@@ -3,8 +3,7 @@ import type { Connection } from './connection.ts';
 import { actionOn, columnsOf, copyOutSql, type ReadRows, storeBytes, storeRows } from './copy.ts';
 import { copyOut } from './copy-stream.ts';
 import { encodeLive, type LiveBlock } from './ctids.ts';
-import { DigestSum, type RowDigest } from './digest.ts';
-import { RowSplitter } from './rows.ts';
+import type { RowDigest } from './digest.ts';
 import type { SegmentDelta } from './segment-entry.ts';
 import { digestOfMap, type SegmentMap } from './segment-map.ts';
 import { blockRangesSql, isFreshSql } from './signature.ts';
@@ -33,7 +32,6 @@ export async function readDelta(
     sql: copyOutSql(`SELECT x.* FROM ${ranges}, LATERAL (SELECT t.ctid ${from} OFFSET 0) x`, { encoding }),
   });
   const columns = ['t.ctid', ...columnsOf(relation)].join(', ');
-  const places: number[] = [];
   const fresh = new Map<number, readonly [number, number]>();
   const stored = await storeRows(connection, {
     ...task,
@@ -42,8 +40,7 @@ export async function readDelta(
       { encoding },
     ),
     blocks,
-    onPlace: (block, offset) => places.push(block * offsetsMax + offset),
-    onHash: (low, high) => fresh.set(places[fresh.size]!, [low, high]),
+    onRow: (low, high, block, offset) => fresh.set(block * offsetsMax + offset, [low, high]),
   });
   const contents: { ctids: Content; live: Content } = {
     ctids: await storeBytes(target, stored.places),
@@ -54,21 +51,17 @@ export async function readDelta(
 }
 
 async function readLive(connection: Connection, task: ReadRows & { sql: string; blocks: readonly number[] }) {
-  const digest = new DigestSum(task.target.digestKey);
   const offsets = new Map(task.blocks.map(block => [block, [] as number[]]));
   await copyOut(connection, {
     action: actionOn(task.relation),
     sql: task.sql,
-    splitter: new RowSplitter({
-      digest,
-      onPlace: (block, offset) => {
-        const known = offsets.get(block);
-        if (!known) throw new RangeError(`Cannot note a live row: block ${block} was not asked for`);
-        known.push(offset);
-      },
-    }),
-    digest,
-    onRows: async () => {},
+    digestKey: task.target.digestKey,
+    hasPlaces: true,
+    onRow: (_low, _high, block, offset) => {
+      const known = offsets.get(block);
+      if (!known) throw new RangeError(`Cannot note a live row: block ${block} was not asked for`);
+      known.push(offset);
+    },
   });
   return [...offsets].map(([block, list]) => ({ block, offsets: list }));
 }

@@ -7,10 +7,10 @@ import {
   isStoreError,
 } from '../../../store/index.ts';
 import type { TableCache } from '../database.ts';
-import { DigestSum, equalDigests } from './digest.ts';
+import { equalDigests } from './digest.ts';
 import { liveOffsets, readLayers } from './layers.ts';
 import { layeredRows } from './reconstruct.ts';
-import { RowSplitter } from './rows.ts';
+import { rowTaker } from './row-taker.ts';
 import type { SegmentEntry } from './segment-entry.ts';
 import { decodeMap, digestOfMap, encodeMap, type SegmentMap, SegmentMapBuilder } from './segment-map.ts';
 
@@ -116,11 +116,13 @@ export class SegmentMemory {
     const builder = new SegmentMapBuilder(segment);
     for (let block = segment.first; block < segment.first + segment.blocks; block += 1)
       for (const offset of liveOffsets(layers, block)) builder.place(block, offset);
-    const splitter = new RowSplitter({
-      digest: new DigestSum(this.#digestKey, (low, high) => builder.hash(low, high)),
+    const taker = rowTaker({
+      key: this.#digestKey,
+      hasPlaces: false,
+      onRow: (low, high) => builder.hash(low, high),
     });
-    for await (const rows of layeredRows(this.#source, segment, layers))
-      splitter.split(rows, new Uint8Array(rows.length));
+    for await (const rows of layeredRows(this.#source, segment, layers)) for (const _ of taker.text(rows));
+    taker.release();
     return builder.finish(layers[0]!.count);
   }
 }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { sipHash24 } from '../../../chunker/index.ts';
+import { hashedPieceBytes, sipHash24 } from '../../../chunker/index.ts';
 import {
   addDigests,
   DigestSum,
   equalDigests,
-  hashedPieceBytes,
   type RowDigest,
   subtractDigest,
 } from '../../../engine/database/postgres/digest.ts';
