@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadZstd } from '../../../store/compress.ts';
 import { loadBlake3 } from '../../../store/hash.ts';
-import type { ChunkId, PackId } from '../../../store/index.ts';
+import type { PackId } from '../../../store/index.ts';
 import { decodeFrame, encodeFrame } from '../../../store/pack/frame.ts';
 import {
   checkRow,
@@ -97,7 +97,6 @@ test('a footer says how long the trailer is, and no byte of it may differ', () =
 });
 
 test('frames are compressed where it is worth it, and come back the same', () => {
-  const chunks = [{ id: new Uint8Array(32) as ChunkId, length: 1 }];
   const noise = Buffer.from(seededRandomness('noise').bytes(300_000));
   const text = Buffer.from('all work and no play '.repeat(15_000));
   const noiseThenText = Buffer.concat([noise, text]);
@@ -108,7 +107,7 @@ test('frames are compressed where it is worth it, and come back the same', () =>
     [text.subarray(0, 100), 'zstd'],
     [noiseThenText, 'zstd'],
   ] as const) {
-    const encoded = encodeFrame(raw, chunks, zstd);
+    const encoded = encodeFrame(raw, zstd);
     assert.equal(encoded.codec, codec);
     assert.deepEqual(Buffer.from(decodeFrame(encoded.bytes, encoded, { zstd, subject: 'frame' })), raw);
     const longer = { ...encoded, rawBytes: encoded.rawBytes + 1 };
