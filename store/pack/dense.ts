@@ -1,5 +1,5 @@
 const samples = 512;
-/** Pairs of equal samples, where every byte is as likely as any other: 512 × 511 / 2 / 256. Text has eight times as many. */
+/** Pairs of equal samples, where every byte is equally likely: 512 × 511 / 2 / 256. Text has eight times as many. */
 const evenPairs = (samples * (samples - 1)) / 2 / 256;
 /** Measured: deflated files and random bytes stay below 1.2, instructions of programs are above 3. */
 const evenMost = 1.3;

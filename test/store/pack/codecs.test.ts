@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { deflateSync } from 'node:zlib';
 import { loadZstd } from '../../../store/compress.ts';
 import { loadBlake3 } from '../../../store/hash.ts';
 import type { PackId } from '../../../store/index.ts';
+import { looksDense } from '../../../store/pack/dense.ts';
 import { decodeFrame, encodeFrame } from '../../../store/pack/frame.ts';
 import {
   checkRow,
@@ -115,4 +118,21 @@ test('frames are compressed where it is worth it, and come back the same', () =>
       code: 'STORE_DAMAGED',
     });
   }
+});
+
+test('what is compressed already is told from what is not, without trying', () => {
+  const noise = Buffer.from(seededRandomness('dense').bytes(100_000));
+  const text = Buffer.from('all work and no play '.repeat(5000));
+  const deflated = deflateSync(Buffer.from(noise.toString('base64')));
+  for (const [bytes, expected] of [
+    [noise, true],
+    [deflated, true],
+    [noise.subarray(0, 600), true],
+    [noise.subarray(0, 500), false],
+    [text, false],
+    [Buffer.from(noise.toString('base64')), false],
+    [Buffer.concat([noise, text]), false],
+    [readFileSync(process.execPath).subarray(4_000_000, 5_000_000), false],
+  ] as const)
+    assert.equal(looksDense(bytes), expected, `${bytes.subarray(0, 20).toString('hex')} of ${bytes.length}`);
 });
