@@ -118,7 +118,8 @@ class SealingThread {
   #failure: Error | undefined;
 
   constructor(entry: URL, workerData: SealingWorkerData) {
-    this.#worker = new Worker(entry, { workerData });
+    // What ciphers leave behind lies outside the heap, and is freed with the few objects that hold it: so often.
+    this.#worker = new Worker(entry, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 2 } });
     this.#worker.unref();
     this.#worker.on('message', (answer: SealingAnswer) => this.#take(answer));
     this.#worker.on('messageerror', error => this.#fail(error));
