@@ -1,4 +1,5 @@
 import { ChunkTable } from '../chunk-index/table.ts';
+import { copyBytes } from '../copy-bytes.ts';
 import type { ChunkId } from '../ids.ts';
 import { type ObjectSeal, sealLeadBytes } from '../seal/index.ts';
 import type { Cell } from './cells.ts';
@@ -28,7 +29,7 @@ export class PendingFrame {
   /** Copies a chunk to the end of the content. */
   append(id: ChunkId, chunk: Uint8Array): void {
     const { block, at } = this.cell;
-    block.bytes.set(chunk, at + sealLeadBytes + this.rawBytes);
+    copyBytes(chunk, block.bytes, at + sealLeadBytes + this.rawBytes);
     this.rawBytes += chunk.length;
     this.bytes = this.rawBytes;
     if (this.#count === this.#lengths.length) this.#grow();

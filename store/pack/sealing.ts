@@ -1,4 +1,5 @@
 import type { Zstd } from '../compress.ts';
+import { copyBytes } from '../copy-bytes.ts';
 import { storeError } from '../errors.ts';
 import type { Blake3 } from '../hash.ts';
 import { hex } from '../ids.ts';
@@ -49,7 +50,7 @@ export class Sealing {
   encode(place: Uint8Array): { readonly codec: Codec; readonly bytes: number } {
     const content = place.subarray(sealLeadBytes, sealLeadBytes + place.length - sealOverheadBytes);
     const { codec, bytes } = encodeFrame(content, this.#tools.zstd);
-    if (codec === 'zstd') content.set(bytes);
+    if (codec === 'zstd') copyBytes(bytes, content);
     return { codec, bytes: bytes.length };
   }
 

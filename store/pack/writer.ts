@@ -1,5 +1,6 @@
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
+import { copyBytes } from '../copy-bytes.ts';
 import type { ChunkId, SessionId } from '../ids.ts';
 import { ParityWriter } from '../parity/writer.ts';
 import { putOwn } from '../put-own.ts';
@@ -221,7 +222,7 @@ export class PackWriter {
       const { cell: from } = frame;
       const content = bytesOf(from).subarray(sealLeadBytes, sealLeadBytes + bytes);
       frame.cell = cells.take(bytes + sealOverheadBytes);
-      bytesOf(frame.cell).set(content, sealLeadBytes);
+      copyBytes(content, bytesOf(frame.cell), sealLeadBytes);
       this.#waiting.free(from);
       frame.codec = codec;
       frame.bytes = bytes;

@@ -1,4 +1,5 @@
 import { type Cipher, createCipheriv, createDecipheriv, type Decipher } from 'node:crypto';
+import { copyBytes } from '../copy-bytes.ts';
 import { storeError } from '../errors.ts';
 import type { Blake3 } from '../hash.ts';
 import { fromHex, type SessionId, type StoreId } from '../ids.ts';
@@ -225,7 +226,7 @@ export function sealFrom(material: SealMaterial, blake3: Blake3): ObjectSeal {
     openInto,
     seal(ordinal, plain) {
       const sealed = new Uint8Array(plain.length + sealOverheadBytes);
-      sealed.set(plain, nonceBytes);
+      copyBytes(plain, sealed, nonceBytes);
       sealInPlace(ordinal, sealed);
       return sealed;
     },
@@ -237,7 +238,7 @@ export function sealFrom(material: SealMaterial, blake3: Blake3): ObjectSeal {
 
 function update(cipher: Cipher | Decipher, from: Uint8Array, to: Uint8Array): void {
   for (let at = 0; at < from.length; at += pieceBytes)
-    to.set(cipher.update(from.subarray(at, at + pieceBytes)), at);
+    copyBytes(cipher.update(from.subarray(at, at + pieceBytes)), to, at);
 }
 
 const signatureDomain = Buffer.from('stillpoint/v1/signature\0', 'latin1');
