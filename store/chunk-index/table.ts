@@ -130,6 +130,15 @@ export class ChunkTable {
     return found;
   }
 
+  /** The length of the first copy in a frame that will do. */
+  lengthWhere(key: Uint8Array, isGood: (frame: number) => boolean): number | undefined {
+    const words = this.#words;
+    const first = word(key, 0);
+    for (let at = this.#start(key); words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at) && isGood(words[at + 4]! - 1)) return words[at + 6];
+    return undefined;
+  }
+
   /** The frames of all copies. */
   eachFrame(key: Uint8Array, take: (frame: number) => void): void {
     const words = this.#words;

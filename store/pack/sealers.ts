@@ -68,9 +68,11 @@ export class ThreadSealer implements Sealer {
   }
 
   encode(cell: Cell, done: (encoded: Encoded) => void): void {
-    this.#ask({ kind: 'encode', place: placeOf(cell) }, cell.length).then(answer => {
-      if (answer.kind === 'encoded') done(answer);
-    }, this.#onFailure);
+    this.#ask({ kind: 'encode', place: placeOf(cell) }, cell.length)
+      .then(answer => {
+        if (answer.kind === 'encoded') done(answer);
+      })
+      .catch(this.#onFailure);
   }
 
   /** Each thread takes its share of the frames. */
