@@ -230,8 +230,9 @@ export function sealFrom(material: SealMaterial, blake3: Blake3): ObjectSeal {
       sealInPlace(ordinal, sealed);
       return sealed;
     },
-    open: (ordinal, sealed) =>
-      openInto(new Uint8Array(Math.max(0, sealed.length - sealOverheadBytes)), ordinal, sealed),
+    open(ordinal, sealed) {
+      return openInto(new Uint8Array(Math.max(0, sealed.length - sealOverheadBytes)), ordinal, sealed);
+    },
     signedBytes: body => Buffer.concat([signatureDomain, context, body]),
   };
 }
