@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { engineError } from '../engine/index.ts';
 import {
@@ -47,9 +48,11 @@ export async function openConfiguredStore(context: Context): Promise<Store> {
   const backend = await openBackend(context);
   const { seams } = context;
   const parity = parityOf(context);
+  const sealingThreads = { max: Math.min(4, Math.max(1, availableParallelism() - 1)) };
   const key = readKeyFile(context);
-  if (key !== undefined) return openStoreAsHost(backend, { ...key, seams, parity });
-  return openStore(backend, { passphrase: await readPassphrase(context), seams, parity });
+  if (key !== undefined) return openStoreAsHost(backend, { ...key, seams, parity, sealingThreads });
+  const passphrase = await readPassphrase(context);
+  return openStore(backend, { passphrase, seams, parity, sealingThreads });
 }
 
 function parityOf(context: Context): ParityOptions | undefined {

@@ -149,6 +149,7 @@ export function backupSession(parts: SessionParts): BackupSession {
 
   async function commit(manifest: NewManifest): Promise<SnapshotId> {
     await flush();
+    await writer.end();
     for (const root of manifest.roots) {
       if (index.has(root.id)) continue;
       const chunkClass = root.kind === 'data' ? 'data' : 'metadata';
@@ -178,7 +179,7 @@ export function backupSession(parts: SessionParts): BackupSession {
   }
 
   async function get(chunk: ChunkId, chunkClass: ChunkClass): Promise<Uint8Array> {
-    const pending = writer.find(chunk);
+    const pending = await writer.find(chunk);
     if (pending !== undefined) return pending;
     // To who builds on what was stored before, what cannot be opened is as good as not there.
     if (context.ring.self !== undefined) throw chunkMissing({ id: chunk, chunkClass }, context);

@@ -3,6 +3,7 @@ import type { Zstd } from './compress.ts';
 import type { ChunkClass } from './content.ts';
 import type { ChunkId } from './ids.ts';
 import type { KeyRing } from './keys/index.ts';
+import type { SealingThreads } from './pack/sealers.ts';
 import type { ParityOptions } from './parity/writer.ts';
 import type { Seams } from './seams.ts';
 
@@ -14,6 +15,8 @@ export interface StoreContext {
   readonly seams: Seams;
   /** Undefined: none is written. */
   readonly parity?: ParityOptions | undefined;
+  /** Undefined: what writes packs does all of it in its own thread. */
+  readonly sealingThreads?: SealingThreads | undefined;
   /** A chunk's name: BLAKE3 of its bytes under its class's key. */
   idOf(bytes: Uint8Array, chunkClass: ChunkClass): ChunkId;
 }

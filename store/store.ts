@@ -28,6 +28,7 @@ import {
   type SnapshotsOptions,
 } from './manifests.ts';
 import { FrameReader } from './pack/reader.ts';
+import type { SealingThreads } from './pack/sealers.ts';
 import type { ParityOptions } from './parity/writer.ts';
 import { beginSession } from './protocol/session.ts';
 import type { Seams } from './seams.ts';
@@ -80,10 +81,13 @@ export interface OpenStoreOptions {
   readonly seams: Seams;
   /** Writes parity beside each new pack; absent: none. What is there is used either way. */
   readonly parity?: ParityOptions | undefined;
+  /** Threads that compress and seal what is written, started when there is enough of it; absent: none. */
+  readonly sealingThreads?: SealingThreads | undefined;
   readonly signal?: AbortSignal;
 }
 
-export interface OpenAsHostOptions extends Pick<OpenStoreOptions, 'seams' | 'parity' | 'signal'> {
+export interface OpenAsHostOptions
+  extends Pick<OpenStoreOptions, 'seams' | 'parity' | 'sealingThreads' | 'signal'> {
   /** The bytes of the host's key file. */
   readonly keyFile: Uint8Array;
   /** Its path, for messages. */
@@ -122,9 +126,9 @@ export async function openStoreAsHost(backend: Backend, options: OpenAsHostOptio
 async function loadContext(
   backend: Backend,
   { ring }: OpenKeys,
-  { seams, parity }: Pick<OpenStoreOptions, 'seams' | 'parity'>,
+  { seams, parity, sealingThreads }: Pick<OpenStoreOptions, 'seams' | 'parity' | 'sealingThreads'>,
 ): Promise<StoreContext> {
-  return contextOf({ backend, ring, zstd: await loadZstd(), seams, parity });
+  return contextOf({ backend, ring, zstd: await loadZstd(), seams, parity, sealingThreads });
 }
 
 const cacheBytesMax = 64 * 1024 * 1024;

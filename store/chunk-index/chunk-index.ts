@@ -55,6 +55,11 @@ export class ChunkIndex {
   readonly #badFrames = new Set<number>();
   readonly #doubtful = new Set<PackId>();
   readonly #masks: Masks | undefined;
+  /** Asked for every chunk of an unchanged home: so they are made once. */
+  readonly #isGoodOf: Readonly<Record<ChunkClass, (frame: number) => boolean>> = {
+    data: frame => this.#isGood(frame, 'data'),
+    metadata: frame => this.#isGood(frame, 'metadata'),
+  };
   #frames = new Uint32Array(firstFrames * frameWords);
   #frameCount = 0;
 
@@ -151,10 +156,7 @@ export class ChunkIndex {
 
   /** The length of a chunk of which a copy is there that is not known bad. */
   lengthOf(id: Uint8Array, chunkClass: ChunkClass): number | undefined {
-    const slot = this.#chunks
-      .copies(id)
-      .find(({ frame }) => !this.#badFrames.has(frame) && this.frame(frame).chunkClass === chunkClass);
-    return slot?.length;
+    return this.#chunks.lengthWhere(id, this.#isGoodOf[chunkClass]);
   }
 
   /** From now on nothing depends on the frame. */
@@ -220,6 +222,10 @@ export class ChunkIndex {
       rawBytes: (raw & ~zstdBit) >>> 0,
       codec: raw >= zstdBit ? 'zstd' : 'raw',
     };
+  }
+
+  #isGood(frame: number, chunkClass: ChunkClass): boolean {
+    return this.#packs[this.#packOf(frame)]!.chunkClass === chunkClass && !this.#badFrames.has(frame);
   }
 
   #addFrame(

@@ -90,6 +90,35 @@ export class ChunkTable {
     return key;
   }
 
+  /** The frame and place of a key's first slot, as `find` gives it. */
+  slotAt(number: number): Slot {
+    const at = number * slotWords;
+    return { frame: this.#words[at + 4]! - 1, offset: this.#words[at + 5]!, length: this.#words[at + 6]! };
+  }
+
+  /** Takes out the first copy of a key, if there is one. Numbers that `find` gave stand for nothing afterwards. */
+  remove(key: Uint8Array): void {
+    const number = this.find(key);
+    if (number < 0) return;
+    const words = this.#words;
+    let gap = number * slotWords;
+    // What comes after it moves up, unless its probes begin behind the gap.
+    for (
+      let at = (gap + slotWords) % words.length;
+      words[at + 4] !== 0;
+      at = (at + slotWords) % words.length
+    ) {
+      const start =
+        (mix(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!) & this.#mask) * slotWords;
+      const isBehind = gap <= at ? gap < start && start <= at : gap < start || start <= at;
+      if (isBehind) continue;
+      words.copyWithin(gap, at, at + slotWords);
+      gap = at;
+    }
+    words.fill(0, gap, gap + slotWords);
+    this.#size -= 1;
+  }
+
   /** All copies, in the order in which they were added. */
   copies(key: Uint8Array): Slot[] {
     const words = this.#words;
@@ -99,6 +128,15 @@ export class ChunkTable {
       if (words[at] === first && this.#isAt(key, at))
         found.push({ frame: words[at + 4]! - 1, offset: words[at + 5]!, length: words[at + 6]! });
     return found;
+  }
+
+  /** The length of the first copy in a frame that will do. */
+  lengthWhere(key: Uint8Array, isGood: (frame: number) => boolean): number | undefined {
+    const words = this.#words;
+    const first = word(key, 0);
+    for (let at = this.#start(key); words[at + 4] !== 0; at = (at + slotWords) % words.length)
+      if (words[at] === first && this.#isAt(key, at) && isGood(words[at + 4]! - 1)) return words[at + 6];
+    return undefined;
   }
 
   /** The frames of all copies. */

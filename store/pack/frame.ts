@@ -1,6 +1,5 @@
 import type { Zstd } from '../compress.ts';
 import { storeError } from '../errors.ts';
-import type { ChunkId } from '../ids.ts';
 import { CompressionError } from '../zstd-frame.ts';
 import type { Codec } from './row.ts';
 
@@ -9,18 +8,12 @@ export const sharedChunkBytesMax = 128 * 1024;
 /** A shared frame is closed before it grows past this. */
 export const sharedFrameBytesMax = 256 * 1024;
 
-export interface FrameChunk {
-  readonly id: ChunkId;
-  readonly length: number;
-}
-
-/** A frame that is ready to be sealed. */
+/** What will be sealed of a frame. */
 export interface EncodedFrame {
   readonly codec: Codec;
-  /** Compressed or not: what will be sealed. */
+  /** Compressed, or what was given. */
   readonly bytes: Uint8Array;
   readonly rawBytes: number;
-  readonly chunks: readonly FrameChunk[];
 }
 
 const sampleBytes = 8 * 1024;
@@ -29,13 +22,13 @@ const probedBytesMin = 64 * 1024;
 const worthwhile = 0.97;
 
 /** Compresses, unless a probe or the result says that it is not worth it. A job over bytes: no state, no I/O. */
-export function encodeFrame(raw: Uint8Array, chunks: readonly FrameChunk[], zstd: Zstd): EncodedFrame {
+export function encodeFrame(raw: Uint8Array, zstd: Zstd): EncodedFrame {
   const rawBytes = raw.length;
   if (rawBytes < probedBytesMin || looksCompressible(raw, zstd)) {
     const bytes = zstd.compress(raw);
-    if (bytes.length < rawBytes * worthwhile) return { codec: 'zstd', bytes, rawBytes, chunks };
+    if (bytes.length < rawBytes * worthwhile) return { codec: 'zstd', bytes, rawBytes };
   }
-  return { codec: 'raw', bytes: raw, rawBytes, chunks };
+  return { codec: 'raw', bytes: raw, rawBytes };
 }
 
 /** Tries three samples: the head of a file says little about the rest. */
@@ -49,11 +42,11 @@ function looksCompressible(raw: Uint8Array, zstd: Zstd): boolean {
   return zstd.compress(sample, 1).length < sample.length * worthwhile;
 }
 
-/** The inverse, checked against the length that the index names. */
+/** The inverse, checked against the length that the index names; maybe in `scratch`, maybe the bytes that were given. */
 export function decodeFrame(
   bytes: Uint8Array,
   { codec, rawBytes }: { readonly codec: Codec; readonly rawBytes: number },
-  { zstd, subject }: { zstd: Zstd; subject: string },
+  { zstd, subject, scratch }: { zstd: Zstd; subject: string; scratch?: Uint8Array | undefined },
 ): Uint8Array {
   if (codec === 'raw') {
     if (bytes.length !== rawBytes)
@@ -61,7 +54,7 @@ export function decodeFrame(
     return bytes;
   }
   try {
-    return zstd.decompress(bytes, rawBytes);
+    return zstd.decompress(bytes, rawBytes, scratch);
   } catch (cause) {
     if (!(cause instanceof CompressionError)) throw cause;
     throw storeError('STORE_DAMAGED', `Cannot decompress ${subject}: ${cause.message}`, { cause });

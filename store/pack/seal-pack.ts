@@ -1,112 +1,82 @@
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
-import { storeError } from '../errors.ts';
 import { hex, type PackId, type SessionId } from '../ids.ts';
 import { createSeal, type ObjectSeal, proofSeal, sealOverheadBytes } from '../seal/index.ts';
 import type { Randomness } from '../seams.ts';
-import { decodeFrame, type EncodedFrame } from './frame.ts';
-import { encodeChunkRow, encodeFrameRow, type PackRow, packName } from './row.ts';
+import { type Codec, chunkRowBytes, encodeChunkRow, encodeFrameRow, type PackRow, packName } from './row.ts';
+import { discarded, type FrameChunks, opened, type PackKeys } from './sealing.ts';
 import { decodeTrailer, encodeFooter, encodeTrailer, trailerOrdinal } from './trailer.ts';
 
-/** A pack that was opened again and is as it should be, ready to be published. */
-export interface SealedPack {
+/** A pack that is about to be sealed: its name, its keys, and the places of its frames. All that is chosen at random. */
+export interface PackPlan {
+  readonly pack: PackId;
+  readonly chunkClass: ChunkClass;
   readonly name: string;
-  readonly row: PackRow;
-  /** The object's bytes, in pieces. */
-  readonly parts: readonly Uint8Array[];
-  /** parts[i + 1] is frame i of the pack; this says which of the frames given it is. */
+  readonly seal: ObjectSeal;
+  /** Opens what `seal` sealed, as a reader does. */
+  readonly proof: ObjectSeal;
+  readonly keys: PackKeys;
+  /** Ordinal → which of the frames given. */
   readonly order: readonly number[];
 }
 
-export interface SealPackOptions {
-  readonly session: SessionId;
-  readonly chunkClass: ChunkClass;
-  /** Called between frames, so that a long job lets others run. */
-  readonly breathe: () => Promise<void>;
+/** A frame as the pack's row lists it. */
+export interface ListedFrame extends FrameChunks {
+  readonly codec: Codec;
+  /** Before sealing. */
+  readonly bytes: number;
+  readonly rawBytes: number;
 }
 
-/** Header, frames in a random order, trailer, footer. What does not open again as it was is STORE_WRITE_FAILED. */
-export async function sealPack(
-  context: StoreContext,
-  frames: readonly EncodedFrame[],
-  { session, chunkClass, breathe }: SealPackOptions,
-): Promise<SealedPack> {
-  const { ring, seams } = context;
+/** Chooses what a pack of so many frames needs. */
+export function planPack(
+  { ring, seams }: StoreContext,
+  frames: number,
+  { session, chunkClass }: { readonly session: SessionId; readonly chunkClass: ChunkClass },
+): PackPlan {
   const pack = newPackId(session, seams.randomness);
   const name = packName(pack);
   const kind = `${chunkClass}-pack` as const;
   const seal = createSeal(ring, { kind, session, name, randomness: seams.randomness });
-  const again = proofSeal(ring, seal, { kind, name });
-  const order = shuffled(frames.length, seams.randomness);
-  const parts: Uint8Array[] = [seal.header];
-  for (const [ordinal, from] of order.entries()) {
-    const frame = frames[from]!;
-    const sealed = seal.seal(BigInt(ordinal), frame.bytes);
-    proveFrame(context, frame, { opened: open(again, BigInt(ordinal), { sealed, name }), chunkClass, name });
-    parts.push(sealed);
-    await breathe();
-  }
-  const row = rowOf(
+  const proof = proofSeal(ring, seal, { kind, name });
+  const order = shuffled(frames, seams.randomness);
+  const idKey = ring.domainKey(`ids/${chunkClass}`);
+  return {
     pack,
     chunkClass,
-    order.map(from => frames[from]!),
-  );
+    name,
+    seal,
+    proof,
+    keys: { seal: seal.material, proof: proof.material, idKey },
+    order,
+  };
+}
+
+/** What comes after the frames, opened again and compared. STORE_WRITE_FAILED. */
+export function sealTrailer(
+  { ring }: StoreContext,
+  { pack, chunkClass, name, seal, proof }: PackPlan,
+  frames: readonly ListedFrame[],
+): { readonly row: PackRow; readonly parts: readonly Uint8Array[] } {
+  const row = { pack, chunkClass, ...columnsOf(frames) };
   const trailer = seal.seal(trailerOrdinal, encodeTrailer(row));
-  const opened = open(again, trailerOrdinal, { sealed: trailer, name });
-  const back = decodeTrailer(opened, { pack, chunkClass, subject: `trailer of ${name}` });
-  if (!equal(back.frames, row.frames) || !equal(back.chunks, row.chunks))
+  const again = opened(name, () => proof.open(trailerOrdinal, trailer));
+  const back = decodeTrailer(again, { pack, chunkClass, subject: `trailer of ${name}` });
+  if (Buffer.compare(back.frames, row.frames) !== 0 || Buffer.compare(back.chunks, row.chunks) !== 0)
     throw discarded(name, 'its trailer differs');
-  parts.push(trailer, encodeFooter(trailer.length, ring.blake3));
-  return { name, row, parts, order };
+  return { row, parts: [trailer, encodeFooter(trailer.length, ring.blake3)] };
 }
 
-function open(
-  seal: ObjectSeal,
-  ordinal: bigint,
-  { sealed, name }: { sealed: Uint8Array; name: string },
-): Uint8Array {
-  try {
-    return seal.open(ordinal, sealed);
-  } catch (cause) {
-    throw discarded(name, 'it does not open again', cause);
-  }
-}
-
-/** Decode before publishing: a compressor or a cipher that failed silently must not cost a backup. */
-function proveFrame(
-  context: StoreContext,
-  frame: EncodedFrame,
-  { opened, chunkClass, name }: { opened: Uint8Array; chunkClass: ChunkClass; name: string },
-): void {
-  let raw: Uint8Array;
-  try {
-    raw = decodeFrame(opened, frame, { zstd: context.zstd, subject: name });
-  } catch (cause) {
-    throw discarded(name, 'a frame does not decompress', cause);
-  }
+function columnsOf(frames: readonly ListedFrame[]): Pick<PackRow, 'frames' | 'chunks'> {
+  const frameRows = frames.map(({ bytes, rawBytes, codec, lengths }) =>
+    encodeFrameRow({ sealedBytes: bytes + sealOverheadBytes, rawBytes, codec, chunks: lengths.length }),
+  );
+  const chunks = new Uint8Array(frames.reduce((sum, { lengths }) => sum + lengths.length, 0) * chunkRowBytes);
   let at = 0;
-  for (const { id, length } of frame.chunks) {
-    if (!equal(context.idOf(raw.subarray(at, at + length), chunkClass), id))
-      throw discarded(name, `chunk ${hex(id)} is not what was stored`);
-    at += length;
-  }
-}
-
-function discarded(name: string, state: string, cause?: unknown): Error {
-  return storeError('STORE_WRITE_FAILED', `Cannot publish ${name}: opened after sealing, ${state}`, {
-    remedy: 'Check the memory of this machine; nothing was published, so run the backup again.',
-    cause,
-  });
-}
-
-function rowOf(pack: PackId, chunkClass: ChunkClass, frames: readonly EncodedFrame[]): PackRow {
-  const frameRows = frames.map(({ bytes, rawBytes, codec, chunks }) =>
-    encodeFrameRow({ sealedBytes: bytes.length + sealOverheadBytes, rawBytes, codec, chunks: chunks.length }),
-  );
-  const chunkRows = frames.flatMap(({ chunks }) =>
-    chunks.map(({ id, length }) => encodeChunkRow(id, length)),
-  );
-  return { pack, chunkClass, frames: Buffer.concat(frameRows), chunks: Buffer.concat(chunkRows) };
+  for (const { ids, lengths } of frames)
+    for (let i = 0; i < lengths.length; i++, at += chunkRowBytes)
+      chunks.set(encodeChunkRow(ids.subarray(32 * i, 32 * i + 32), lengths[i]!), at);
+  return { frames: Buffer.concat(frameRows), chunks };
 }
 
 /** 16 bytes of the session, 16 random: names are never used twice, and say whose they are. */
@@ -123,8 +93,4 @@ function shuffled(count: number, randomness: Randomness): number[] {
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -1,44 +1,51 @@
-import { breather } from '../breathe.ts';
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
+import { copyBytes } from '../copy-bytes.ts';
 import type { ChunkId, SessionId } from '../ids.ts';
 import { ParityWriter } from '../parity/writer.ts';
 import { putOwn } from '../put-own.ts';
-import { sealOverheadBytes } from '../seal/index.ts';
-import {
-  decodeFrame,
-  type EncodedFrame,
-  encodeFrame,
-  type FrameChunk,
-  sharedChunkBytesMax,
-  sharedFrameBytesMax,
-} from './frame.ts';
-import { chunkKeyBytes, frameRawBytesMax, type PackRow } from './row.ts';
-import { sealPack } from './seal-pack.ts';
+import { sealLeadBytes, sealOverheadBytes } from '../seal/index.ts';
+import { BlockPool, bytesOf, type Cell, Cells } from './cells.ts';
+import { looksDense } from './dense.ts';
+import { decodeFrame, sharedChunkBytesMax, sharedFrameBytesMax } from './frame.ts';
+import { PendingChunks, PendingFrame } from './pending.ts';
+import { frameRawBytesMax, type PackRow } from './row.ts';
+import { planPack, sealTrailer } from './seal-pack.ts';
+import { type Sealer, sealerHere, ThreadSealer } from './sealers.ts';
 
 /** A pack is closed when its frames reach this; one more frame fits in always. */
 const packTargetBytes = 16 * 1024 * 1024;
 /** One pack is sealed and written while one more may wait: with the two being filled, below 128 MiB. */
 const packsUnderWayMax = 2;
+/** What may wait for a thread to compress it. */
+const encodingBytesMax = 12 * 1024 * 1024;
+/** Packs are closed early rather than take more; frames of odd sizes leave gaps between them. */
+const memoryBytesMax = 112 * 1024 * 1024;
+/** Below it starting a thread takes longer than the work: a backup of little starts none. */
+const threadsFromBytes = 4 * 1024 * 1024;
 
-/** A frame that is in no published pack yet: being filled, or ready to be sealed. */
-interface Frame {
-  raw: Uint8Array | undefined;
-  rawBytes: number;
-  readonly chunks: FrameChunk[];
-  encoded: EncodedFrame | undefined;
-}
+/** What looks compressed already is kept apart and stored as it is: 5 % smaller than frames of both kinds. */
+type FrameKind = 'dense' | 'loose';
 
-interface PendingChunk {
-  readonly frame: Frame;
-  readonly offset: number;
-  readonly length: number;
+interface Pack {
+  readonly frames: PendingFrame[];
+  /** As it will be sealed; what is not compressed yet counts whole. */
+  bytes: number;
+  /** Frames that are being compressed. */
+  encoding: number;
 }
 
 interface Fill {
-  open: Frame | undefined;
-  frames: Frame[];
-  bytes: number;
+  readonly cells: Cells;
+  readonly open: Record<FrameKind, PendingFrame | undefined>;
+  pack: Pack;
+}
+
+interface SealedPack {
+  readonly name: string;
+  readonly row: PackRow;
+  /** The object's bytes, in pieces. */
+  readonly parts: readonly Uint8Array[];
 }
 
 export interface PackWriterOptions {
@@ -50,37 +57,50 @@ export interface PackWriterOptions {
 
 /**
  * Gathers chunks in frames and frames in packs, one of each class at a time, and publishes a pack while the next is
- * filled. Knows only chunks that are not published yet. After a failure every call fails with it.
+ * filled. Compressing and sealing is a sealer's work, in threads once there is enough of it; names, keys and order are
+ * chosen here, and written is here. Knows only chunks that are not published yet. After a failure every call fails with it.
  */
 export class PackWriter {
   readonly #context: StoreContext;
   readonly #options: PackWriterOptions;
-  readonly #pending = new Map<string, PendingChunk>();
-  readonly #fills: Record<ChunkClass, Fill> = { data: newFill(), metadata: newFill() };
+  readonly #pending = new PendingChunks();
+  readonly #pool = new BlockPool();
+  /** Where frames wait to be compressed. */
+  readonly #waiting = new Cells(this.#pool);
+  readonly #fills: Record<ChunkClass, Fill> = { data: newFill(this.#pool), metadata: newFill(this.#pool) };
   readonly #parity: ParityWriter | undefined;
+  #sealer: Sealer;
+  #hasThreads = false;
+  #gatheredBytes = 0;
+  #encodingBytes = 0;
   #underWay = 0;
   #tail: Promise<void> = Promise.resolve();
+  #change: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(context: StoreContext, options: PackWriterOptions) {
     this.#context = context;
     this.#options = options;
     const { session, signal } = options;
+    this.#sealer = sealerHere({ zstd: context.zstd, blake3: context.ring.blake3 }, context.seams.clock);
     this.#parity = context.parity && new ParityWriter(context, { ...context.parity, session, signal });
   }
 
   has(id: ChunkId): boolean {
-    return this.#pending.has(keyOf(id));
+    return this.#pending.has(id);
   }
 
   /** Whether another chunk would have to wait for packs to be written. */
   get isFull(): boolean {
-    return this.#underWay >= packsUnderWayMax;
+    return (
+      this.#failure === undefined &&
+      (this.#underWay >= packsUnderWayMax || this.#encodingBytes >= encodingBytesMax)
+    );
   }
 
   /** Resolves when there is room, or when writing failed. */
   async room(): Promise<void> {
-    while (this.isFull) await this.#tail;
+    while (this.isFull) await this.#changed();
   }
 
   /** Takes a chunk at once; the caller has asked `has` and `isFull`. The bytes may be reused afterwards. */
@@ -89,27 +109,35 @@ export class PackWriter {
       throw new RangeError(`Cannot store chunk: ${bytes.length} bytes, need 1 to ${frameRawBytesMax}`);
     this.check();
     const fill = this.#fills[chunkClass];
-    if (bytes.length >= sharedChunkBytesMax) this.#addAlone(fill, id, bytes);
-    else this.#addShared(fill, id, bytes);
-    if (fill.bytes >= packTargetBytes) this.#handOff(chunkClass);
+    const kind = chunkClass === 'data' && looksDense(bytes) ? 'dense' : 'loose';
+    if (bytes.length >= sharedChunkBytesMax) {
+      const frame = new PendingFrame(this.#cellFor(fill, kind, bytes.length), 1);
+      this.#pending.add(frame, id, bytes);
+      this.#close(fill, kind, frame);
+    } else this.#pending.add(this.#sharedFrame(fill, kind, bytes.length), id, bytes);
+    const { pack } = fill;
+    const isMemoryFull = pack.frames.length > 0 && this.#pool.takenBytes >= memoryBytesMax;
+    if (pack.bytes >= packTargetBytes || isMemoryFull) this.#handOff(chunkClass);
   }
 
   /** A copy of a chunk that is not published yet. */
-  find(id: ChunkId): Uint8Array | undefined {
-    const chunk = this.#pending.get(keyOf(id));
-    if (chunk === undefined) return undefined;
-    const { raw, encoded } = chunk.frame;
-    const { zstd } = this.#context;
-    const bytes = raw ?? decodeFrame(encoded!.bytes, encoded!, { zstd, subject: 'frame' });
-    return new Uint8Array(bytes.subarray(chunk.offset, chunk.offset + chunk.length));
+  async find(id: ChunkId): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const chunk = this.#pending.find(id);
+      if (chunk === undefined) return undefined;
+      const { frame, offset, length } = chunk;
+      if (!frame.isBusy) return this.#rawOf(frame).slice(offset, offset + length);
+      this.check();
+      await this.#changed();
+    }
   }
 
   /** Publishes everything that was added before. */
   async flush(): Promise<void> {
     for (const chunkClass of ['data', 'metadata'] as const) {
       const fill = this.#fills[chunkClass];
-      if (fill.open !== undefined) this.#closeFrame(fill);
-      if (fill.frames.length > 0) this.#handOff(chunkClass);
+      for (const kind of ['dense', 'loose'] as const) this.#closeShared(fill, kind);
+      if (fill.pack.frames.length > 0) this.#handOff(chunkClass);
     }
     await this.#tail;
     this.check();
@@ -129,6 +157,11 @@ export class PackWriter {
     await this.#parity?.settle();
   }
 
+  /** Ends the threads, once nothing more comes: what is not published by now never will be. Idempotent, never throws. */
+  async end(): Promise<void> {
+    await this.#sealer.end();
+  }
+
   /** Ends with the first failure: after it nothing more is taken or published. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -137,96 +170,166 @@ export class PackWriter {
 
   /** Waits for what is under way, publishes nothing more; never throws. */
   async stop(error: unknown): Promise<void> {
-    this.#failure ??= { error };
+    this.#fail(error);
+    await this.#sealer.end();
     await this.#tail;
     await this.#parity?.stop();
   }
 
-  #addAlone(fill: Fill, id: ChunkId, bytes: Uint8Array): void {
-    const frame = newFrame();
-    this.#place(frame, id, bytes.length);
-    const encoded = encodeFrame(bytes, frame.chunks, this.#context.zstd);
-    // What the caller may reuse is copied, unless compression did that already. (A Buffer's slice would be a view.)
-    this.#ready(
-      fill,
-      frame,
-      encoded.bytes === bytes ? { ...encoded, bytes: new Uint8Array(bytes) } : encoded,
-    );
+  #cellFor(fill: Fill, kind: FrameKind, rawBytes: number): Cell {
+    return (kind === 'dense' ? fill.cells : this.#waiting).take(rawBytes + sealOverheadBytes);
   }
 
-  #addShared(fill: Fill, id: ChunkId, bytes: Uint8Array): void {
-    if (fill.open !== undefined && fill.open.rawBytes + bytes.length > sharedFrameBytesMax)
-      this.#closeFrame(fill);
-    fill.open ??= newFrame(new Uint8Array(sharedFrameBytesMax));
-    fill.open.raw!.set(bytes, fill.open.rawBytes);
-    this.#place(fill.open, id, bytes.length);
+  /** The open frame of a kind, where there is still room for so much. */
+  #sharedFrame(fill: Fill, kind: FrameKind, bytes: number): PendingFrame {
+    const open = fill.open[kind];
+    if (open !== undefined && open.rawBytes + bytes <= sharedFrameBytesMax) return open;
+    this.#closeShared(fill, kind);
+    const frame = new PendingFrame(this.#cellFor(fill, kind, sharedFrameBytesMax), 32);
+    fill.open[kind] = frame;
+    return frame;
   }
 
-  #place(frame: Frame, id: ChunkId, length: number): void {
-    this.#pending.set(keyOf(id), { frame, offset: frame.rawBytes, length });
-    frame.chunks.push({ id, length });
-    frame.rawBytes += length;
+  #closeShared(fill: Fill, kind: FrameKind): void {
+    const frame = fill.open[kind];
+    fill.open[kind] = undefined;
+    if (frame !== undefined) this.#close(fill, kind, frame);
   }
 
-  #closeFrame(fill: Fill): void {
-    const frame = fill.open!;
-    fill.open = undefined;
-    this.#ready(
-      fill,
-      frame,
-      encodeFrame(frame.raw!.subarray(0, frame.rawBytes), frame.chunks, this.#context.zstd),
-    );
-    frame.raw = undefined;
+  #close(fill: Fill, kind: FrameKind, frame: PendingFrame): void {
+    frame.cell = { ...frame.cell, length: frame.rawBytes + sealOverheadBytes };
+    fill.pack.frames.push(frame);
+    fill.pack.bytes += frame.cell.length;
+    this.#gatheredBytes += frame.rawBytes;
+    if (this.#gatheredBytes >= threadsFromBytes) this.#startThreads();
+    if (kind === 'loose') this.#encode(fill, frame);
   }
 
-  #ready(fill: Fill, frame: Frame, encoded: EncodedFrame): void {
-    frame.encoded = encoded;
-    fill.frames.push(frame);
-    fill.bytes += encoded.bytes.length + sealOverheadBytes;
+  #startThreads(): void {
+    const { sealingThreads, zstd, ring } = this.#context;
+    if (this.#hasThreads || sealingThreads === undefined || sealingThreads.max === 0) return;
+    this.#hasThreads = true;
+    const onFailure = (error: unknown) => this.#fail(error);
+    this.#sealer = new ThreadSealer(sealingThreads, { tools: { zstd, blake3: ring.blake3 }, onFailure });
+  }
+
+  /** Afterwards the frame lies where the others of its pack do. */
+  #encode({ cells, pack }: Fill, frame: PendingFrame): void {
+    frame.isBusy = true;
+    pack.encoding += 1;
+    this.#encodingBytes += frame.rawBytes;
+    this.#sealer.encode(frame.cell, ({ codec, bytes }) => {
+      const { cell: from } = frame;
+      const content = bytesOf(from).subarray(sealLeadBytes, sealLeadBytes + bytes);
+      frame.cell = cells.take(bytes + sealOverheadBytes);
+      copyBytes(content, bytesOf(frame.cell), sealLeadBytes);
+      this.#waiting.free(from);
+      frame.codec = codec;
+      frame.bytes = bytes;
+      frame.isBusy = false;
+      pack.bytes -= frame.rawBytes - bytes;
+      pack.encoding -= 1;
+      this.#encodingBytes -= frame.rawBytes;
+      this.#tell();
+    });
   }
 
   #handOff(chunkClass: ChunkClass): void {
-    const { frames } = this.#fills[chunkClass];
-    this.#fills[chunkClass] = { ...newFill(), open: this.#fills[chunkClass].open };
+    const fill = this.#fills[chunkClass];
+    const { pack } = fill;
+    fill.pack = newPack();
     this.#underWay += 1;
+    // Threads seal it while the one before is written; without them that would only keep others waiting.
+    const early = this.#hasThreads ? this.#seal(pack, chunkClass) : undefined;
+    early?.catch(() => undefined); // whoever publishes it hears of it
     this.#tail = this.#tail
       .then(async () => {
-        if (this.#failure === undefined) await this.#publish(frames, chunkClass);
+        if (this.#failure === undefined)
+          await this.#publish(await (early ?? this.#seal(pack, chunkClass)), { pack, cells: fill.cells });
       })
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
+      .catch((error: unknown) => this.#fail(error))
       .then(() => {
         this.#underWay -= 1;
+        this.#tell();
       });
   }
 
-  async #publish(frames: readonly Frame[], chunkClass: ChunkClass): Promise<void> {
-    const { session, signal, onPublished } = this.#options;
-    const encoded = frames.map(frame => frame.encoded!);
-    const sealed = await sealPack(this.#context, encoded, {
-      session,
-      chunkClass,
-      breathe: breather(this.#context.seams.clock),
+  /** The random order is that of the pack: frames[i] is parts[i + 1]. */
+  async #seal(pack: Pack, chunkClass: ChunkClass): Promise<SealedPack> {
+    while (pack.encoding > 0 && this.#failure === undefined) await this.#changed();
+    this.check();
+    const { session } = this.#options;
+    const plan = planPack(this.#context, pack.frames.length, { session, chunkClass });
+    const frames = plan.order.map(from => pack.frames[from]!);
+    for (const frame of frames) frame.isBusy = true;
+    const listed = frames.map(({ cell, codec, bytes, rawBytes, chunks }, ordinal) => {
+      return { cell, codec, bytes, rawBytes, ordinal, ...chunks };
     });
+    await this.#sealer.seal(plan.keys, listed);
+    const { row, parts } = sealTrailer(this.#context, plan, listed);
+    for (const [ordinal, frame] of frames.entries()) {
+      frame.sealed = { proof: plan.proof, ordinal };
+      frame.isBusy = false;
+    }
+    this.#tell();
+    return {
+      name: plan.name,
+      row,
+      parts: [plan.seal.header, ...frames.map(({ cell }) => bytesOf(cell)), ...parts],
+    };
+  }
+
+  async #publish(
+    sealed: SealedPack,
+    { pack, cells }: { readonly pack: Pack; readonly cells: Cells },
+  ): Promise<void> {
+    const { signal, onPublished } = this.#options;
     await putOwn(this.#context.backend, sealed, { sync: 'deferred', signal });
     onPublished(
       sealed.row,
       sealed.parts.reduce((sum, part) => sum + part.length, 0),
     );
-    for (const frame of frames) for (const { id } of frame.chunks) this.#pending.delete(keyOf(id));
+    for (const frame of pack.frames) this.#pending.forget(frame);
     await this.#parity?.add(sealed.row.pack, sealed.parts);
+    for (const frame of pack.frames) cells.free(frame.cell);
+  }
+
+  #rawOf({ cell, codec, bytes, rawBytes, sealed }: PendingFrame): Uint8Array {
+    const place = bytesOf(cell);
+    const content = sealed
+      ? sealed.proof.open(BigInt(sealed.ordinal), place)
+      : place.subarray(sealLeadBytes, sealLeadBytes + bytes);
+    return decodeFrame(content, { codec, rawBytes }, { zstd: this.#context.zstd, subject: 'frame' });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#tell();
+  }
+
+  /** Resolves when a frame was compressed or sealed, a pack published, or something failed. */
+  #changed(): Promise<void> {
+    if (this.#change === undefined) {
+      let resolve = () => {};
+      const promise = new Promise<void>(done => {
+        resolve = done;
+      });
+      this.#change = { promise, resolve };
+    }
+    return this.#change.promise;
+  }
+
+  #tell(): void {
+    const change = this.#change;
+    this.#change = undefined;
+    change?.resolve();
   }
 }
 
-function newFill(): Fill {
-  return { open: undefined, frames: [], bytes: 0 };
+function newFill(pool: BlockPool): Fill {
+  return { cells: new Cells(pool), open: { dense: undefined, loose: undefined }, pack: newPack() };
 }
 
-function newFrame(raw?: Uint8Array): Frame {
-  return { raw, rawBytes: 0, chunks: [], encoded: undefined };
-}
-
-function keyOf(id: ChunkId): string {
-  return Buffer.from(id.buffer, id.byteOffset, chunkKeyBytes).toString('latin1');
+function newPack(): Pack {
+  return { frames: [], bytes: 0, encoding: 0 };
 }

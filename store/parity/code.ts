@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { copyBytes } from '../copy-bytes.ts';
 import { addMultiple, invert, powerOfTwo } from './field.ts';
 import { runningSums } from './sums.ts';
 
@@ -72,7 +73,7 @@ function reader(parts: readonly Uint8Array[]): (target: Uint8Array) => number {
     while (at < target.length && part < parts.length) {
       const source = parts[part]!;
       const length = Math.min(target.length - at, source.length - from);
-      target.set(source.subarray(from, from + length), at);
+      copyBytes(source.subarray(from, from + length), target, at);
       at += length;
       from += length;
       if (from === source.length) {

@@ -75,17 +75,21 @@ export async function rewritePacks(
   const done: PackId[] = [];
   const unreadable: PackId[] = [];
   const left: PackId[] = [];
-  for (const [i, { pack }] of packs.entries()) {
-    // The last quarter is for the sweep, without which the copies have freed nothing.
-    if (left.length > 0 || isTimeUp?.(0.75)) left.push(pack);
-    else if (await copyPack(context, { pack, loaded, marked, isOwn, writer }, { signal })) done.push(pack);
-    else unreadable.push(pack);
-    if (rows.length >= rowsPerPartMax) await list();
-    onPack?.(i + 1, packs.length);
+  try {
+    for (const [i, { pack }] of packs.entries()) {
+      // The last quarter is for the sweep, without which the copies have freed nothing.
+      if (left.length > 0 || isTimeUp?.(0.75)) left.push(pack);
+      else if (await copyPack(context, { pack, loaded, marked, isOwn, writer }, { signal })) done.push(pack);
+      else unreadable.push(pack);
+      if (rows.length >= rowsPerPartMax) await list();
+      onPack?.(i + 1, packs.length);
+    }
+    await writer.flush();
+    while (rows.length > 0) await list();
+    await writer.settleParity();
+  } finally {
+    await writer.end();
   }
-  await writer.flush();
-  while (rows.length > 0) await list();
-  await writer.settleParity();
   return { packs: done, unreadable, left, writtenPacks, writtenBytes };
 }
 

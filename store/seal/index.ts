@@ -11,6 +11,9 @@ export {
   openSeal,
   proofSeal,
   type SealKeys,
+  type SealMaterial,
+  sealFrom,
+  sealLeadBytes,
   sealObject,
   sealOverheadBytes,
 } from './object-seal.ts';

@@ -87,7 +87,7 @@ export const knownMutants: readonly Mutant[] = [
     // restic #4523, #4677
     name: 'packs are not opened again',
     breaks: 'what the compressor made is published without decompressing it',
-    patches: one('store/pack/seal-pack.js', 'let raw;', 'if (frame) return;\nlet raw;'),
+    patches: one('store/pack/sealing.js', 'let raw;', 'if (frame) return;\nlet raw;'),
     caughtBy: ['test/store/session.test.js'],
   },
   {
@@ -159,7 +159,7 @@ export const knownMutants: readonly Mutant[] = [
     // pgbackrest #1118, #1149
     name: 'packs without an end',
     breaks: 'what is stored waits in memory for the end of the run',
-    patches: one('store/pack/writer.js', 'if (fill.bytes >= packTargetBytes)', 'if (false)'),
+    patches: one('store/pack/writer.js', 'if (pack.bytes >= packTargetBytes || isMemoryFull)', 'if (false)'),
     caughtBy: ['test/store/session.test.js'],
   },
   {

@@ -31,6 +31,30 @@ test('a table has every copy of every key that was added, in order, and no other
   );
 });
 
+test('a table from which keys are taken out has all others', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(60), fc.boolean()), { maxLength: 300 }),
+      fc.constantFrom(1, 3, 0xffff_ffff),
+      (steps, spread) => {
+        const table = new ChunkTable();
+        const expected = new Map<number, number>();
+        for (const [frame, [name, isAdded]] of steps.entries()) {
+          if (!isAdded) table.remove(keyOf(name, spread));
+          else if (!expected.has(name)) table.add(keyOf(name, spread), { frame, offset: 0, length: 1 });
+          if (!isAdded) expected.delete(name);
+          else if (!expected.has(name)) expected.set(name, frame);
+        }
+        for (let name = 0; name <= 61; name++) {
+          const at = table.find(keyOf(name, spread));
+          assert.equal(at < 0 ? undefined : table.slotAt(at).frame, expected.get(name));
+        }
+        assert.equal(table.size, expected.size);
+      },
+    ),
+  );
+});
+
 function keyOf(name: number, spread: number): Buffer {
   const key = Buffer.alloc(16, name);
   key.writeUInt32LE((0xffff_ffff - (name % spread)) >>> 0);

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { deflateSync } from 'node:zlib';
 import { loadZstd } from '../../../store/compress.ts';
 import { loadBlake3 } from '../../../store/hash.ts';
-import type { ChunkId, PackId } from '../../../store/index.ts';
+import type { PackId } from '../../../store/index.ts';
+import { looksDense } from '../../../store/pack/dense.ts';
 import { decodeFrame, encodeFrame } from '../../../store/pack/frame.ts';
 import {
   checkRow,
@@ -97,7 +100,6 @@ test('a footer says how long the trailer is, and no byte of it may differ', () =
 });
 
 test('frames are compressed where it is worth it, and come back the same', () => {
-  const chunks = [{ id: new Uint8Array(32) as ChunkId, length: 1 }];
   const noise = Buffer.from(seededRandomness('noise').bytes(300_000));
   const text = Buffer.from('all work and no play '.repeat(15_000));
   const noiseThenText = Buffer.concat([noise, text]);
@@ -108,7 +110,7 @@ test('frames are compressed where it is worth it, and come back the same', () =>
     [text.subarray(0, 100), 'zstd'],
     [noiseThenText, 'zstd'],
   ] as const) {
-    const encoded = encodeFrame(raw, chunks, zstd);
+    const encoded = encodeFrame(raw, zstd);
     assert.equal(encoded.codec, codec);
     assert.deepEqual(Buffer.from(decodeFrame(encoded.bytes, encoded, { zstd, subject: 'frame' })), raw);
     const longer = { ...encoded, rawBytes: encoded.rawBytes + 1 };
@@ -116,4 +118,21 @@ test('frames are compressed where it is worth it, and come back the same', () =>
       code: 'STORE_DAMAGED',
     });
   }
+});
+
+test('what is compressed already is told from what is not, without trying', () => {
+  const noise = Buffer.from(seededRandomness('dense').bytes(100_000));
+  const text = Buffer.from('all work and no play '.repeat(5000));
+  const deflated = deflateSync(Buffer.from(noise.toString('base64')));
+  for (const [bytes, expected] of [
+    [noise, true],
+    [deflated, true],
+    [noise.subarray(0, 600), true],
+    [noise.subarray(0, 500), false],
+    [text, false],
+    [Buffer.from(noise.toString('base64')), false],
+    [Buffer.concat([noise, text]), false],
+    [readFileSync(process.execPath).subarray(4_000_000, 5_000_000), false],
+  ] as const)
+    assert.equal(looksDense(bytes), expected, `${bytes.subarray(0, 20).toString('hex')} of ${bytes.length}`);
 });
