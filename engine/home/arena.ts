@@ -2,7 +2,8 @@ import type { ChunkId, Content } from '../../store/index.ts';
 import type { BytePath } from './paths.ts';
 import type { Xattr } from './xattrs.ts';
 
-const arenaBlockBytes = 1 << 18;
+export const arenaBlockShift = 18;
+const arenaBlockBytes = 1 << arenaBlockShift;
 /** The last position stays free: a table uses it for nothing. */
 const positionsMax = 0xffffffff;
 
@@ -21,6 +22,10 @@ export class ByteArena {
     this.#used += bytes;
     if (at + bytes >= positionsMax) throw new RangeError('Cannot hold names: more than 4 GiB');
     return at;
+  }
+
+  get blocks(): readonly Buffer[] {
+    return this.#blocks;
   }
 
   block(at: number): { bytes: Buffer; from: number } {

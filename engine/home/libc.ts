@@ -39,6 +39,8 @@ export interface Statx {
    * link. True when there was an answer; false when there is nothing of this name.
    */
   ask(folder: number, name: BytePath): boolean;
+  /** Asks of a path that lies ready, ended by a NUL; false for whatever is no answer. */
+  quick(folder: number, path: Uint8Array): boolean;
   /** struct statx of the newest answer, in words of 4 and of 8 bytes. Overwritten by the next. */
   readonly words: Uint32Array;
   readonly longs: BigInt64Array;
@@ -64,7 +66,8 @@ export function loadLibc(): Promise<LibcLoad> {
   return loading;
 }
 
-const pathMax = 4096;
+/** A path is shorter, with the NUL that ends it. */
+export const pathMax = 4096;
 const atEmpty = 0x1000;
 const atNoFollow = 0x100;
 const getUuid = 0x80111500; // FS_IOC_GETFSUUID, Linux 6.9 and newer; others answer ENOTTY
@@ -199,7 +202,9 @@ function bindCalls(koffi: Koffi): Libc {
     } catch {
       return undefined; // forbidden here: Node's own calls know another way
     }
-    return { ask, words: new Uint32Array(answered), longs: new BigInt64Array(answered) };
+    const quick = (folder: number, path: Uint8Array): boolean =>
+      statx(folder, path, atNoFollow, statxBasic, answer) === 0;
+    return { ask, quick, words: new Uint32Array(answered), longs: new BigInt64Array(answered) };
   }
 
   function sought(offset: number): number | undefined {

@@ -14,7 +14,7 @@ import type { IsSame } from './states.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
 import { isMissingSubvolume, rowOf, type Tree } from './tree.ts';
-import { trustInBase } from './trust.ts';
+import { steadyRows, trustInBase } from './trust.ts';
 import type { HomeEstimate } from './types.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 
@@ -41,7 +41,7 @@ export async function estimateTree(tree: Tree, context: LookContext): Promise<Ho
   const { pace } = context;
   const sum = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
   const linked = new Set<string>();
-  for (const event of walk(walkOptions(tree, context))) {
+  for (const event of walk(await walkOptions(tree, context))) {
     switch (event.kind) {
       case 'found': {
         const { stats } = event.entry;
@@ -89,7 +89,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
   const names = new LinkedNames();
   const folders: number[] = [];
   const packs = base && reuseOf(base, tree, context);
-  for (const event of walk(walkOptions(tree, context))) {
+  for (const event of walk(await walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
         scanned.push(origins.base, event.from, event.to);
@@ -134,10 +134,12 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
   scanned.endFolders();
 }
 
-function walkOptions(tree: Tree, context: LookContext): WalkOptions {
+async function walkOptions(tree: Tree, context: LookContext): Promise<WalkOptions> {
   const { base, root, isExcluded } = tree;
   const plain = { root, isExcluded, stat: context.tools.stat };
-  return base ? { ...plain, first: base.table, isSame: trustInBase(base, tree, context) } : plain;
+  if (!base) return plain;
+  const steady = await steadyRows({ base }, tree, context);
+  return { ...plain, first: base.table, isSame: trustInBase(base, tree, context), steady };
 }
 
 function reuseOf({ table, source, has }: TreeBase, { root }: Tree, context: LookContext): PackReuse {

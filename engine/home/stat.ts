@@ -46,6 +46,8 @@ export interface StatCalls {
   open(fd: number, path: BytePath): Stats;
   /** For questions about one folder's children. Close it before the one above it. */
   folder(path: BytePath, hints: FolderHints): FolderStat;
+  /** The bare call, where nothing stands between it and the answers. */
+  readonly statx?: Statx | undefined;
 }
 
 export interface FolderHints {
@@ -113,7 +115,7 @@ function lean(stats: BigIntStats): Stats {
   };
 }
 
-const pathOnly = 0o10000000; // O_PATH, which Node does not name
+export const pathOnly = 0o10000000; // O_PATH, which Node does not name
 const second = 1_000_000_000n;
 
 /** The newest time that an entry can hold: 2262-04-11. File systems know later ones. */
@@ -138,7 +140,8 @@ function openFolder(path: BytePath): number | undefined {
 }
 
 /** Half the time of Node's call, and a quarter of its garbage; a folder's descriptor saves the way down to it. */
-function callsOfStatx({ ask, words, longs }: Statx): StatCalls {
+function callsOfStatx(statx: Statx): StatCalls {
+  const { ask, words, longs } = statx;
   // positions in struct statx, in words of 4 and of 8 bytes
   const answer = (): Stats => {
     const mode = words[7]! & 0xffff;
@@ -162,6 +165,7 @@ function callsOfStatx({ ask, words, longs }: Statx): StatCalls {
   const at = (folder: number, name: BytePath): Stats | undefined =>
     ask(folder, name) ? answer() : undefined;
   return {
+    statx,
     path: path => at(anyFolder, path),
     open(fd) {
       ask(fd, '' as BytePath);

@@ -27,6 +27,24 @@ export interface RowSums {
   readonly bytes: number;
 }
 
+/** Times and inodes are in words of 4 bytes, the low one first. */
+export interface Columns {
+  /** Blocks of names, each behind its length; see `ByteArena`. */
+  readonly names: readonly Uint8Array[];
+  readonly nameAt: Uint32Array;
+  readonly mode: Uint16Array;
+  readonly depth: Uint16Array;
+  readonly fileSystem: Uint16Array;
+  readonly nlink: Uint8Array;
+  readonly size: Float64Array;
+  readonly mtime: Uint32Array;
+  readonly ctime: Uint32Array;
+  readonly ino: Uint32Array;
+}
+
+const words = ({ buffer, byteOffset, length }: BigInt64Array | BigUint64Array): Uint32Array =>
+  new Uint32Array(buffer, byteOffset, length * 2);
+
 const rowsFirst = 1024;
 const noDetail = 0xffffffff;
 const flags = { untaken: 1, unsettled: 2, placeShift: 2, placeMask: 0b1100, read: 16 };
@@ -226,6 +244,22 @@ export class EntryTable {
   /** True for a file with more than one name. */
   isLinked(at: number): boolean {
     return this.#nlink[at]! > 1 && !this.isFolder(at);
+  }
+
+  /** The columns themselves, for a loop over many rows. Valid until a row is added. */
+  get columns(): Columns {
+    return {
+      names: this.#names.blocks,
+      nameAt: this.#nameAt,
+      mode: this.#mode,
+      depth: this.#depth,
+      fileSystem: this.#fileSystem,
+      nlink: this.#nlink,
+      size: this.#size,
+      mtime: words(this.#mtimeNs),
+      ctime: words(this.#ctimeNs),
+      ino: words(this.#ino),
+    };
   }
 
   /** What the rows from one up to and without another amount to. */
