@@ -4,7 +4,7 @@ import { type GitPlace, isObjectFolder, placeBelow } from './leftovers.ts';
 import { anyFolder, pathMax, type Statx } from './libc.ts';
 import type { BytePath } from './paths.ts';
 import { kindMask, kinds, pathOnly } from './stat.ts';
-import type { Columns, EntryTable } from './table.ts';
+import type { EntryTable } from './table.ts';
 
 /** Rows of an earlier look, by position, that are proved to be as they were. */
 export interface SteadyRows {
@@ -53,6 +53,34 @@ const rowsPerRest = 64;
 /** A descriptor shortens the way to everything below a folder; it must be used so often to be worth its two calls. */
 const rowsPerDescriptor = 48;
 const descriptorsMax = 64;
+
+/** Columns as the pass asks for them: times and inodes in words of 4 bytes, the low one first. */
+interface Columns {
+  readonly names: readonly Uint8Array[];
+  readonly nameAt: Uint32Array;
+  readonly mode: Uint16Array;
+  readonly depth: Uint16Array;
+  readonly fileSystem: Uint16Array;
+  readonly size: Float64Array;
+  readonly mtime: Uint32Array;
+  readonly ctime: Uint32Array;
+  readonly ino: Uint32Array;
+}
+
+function columnsOf(table: EntryTable): Columns {
+  const { columns, names } = table.parts;
+  const { mtimeNs, ctimeNs, ino } = columns;
+  return {
+    ...columns,
+    names: names.blocks,
+    mtime: words(mtimeNs),
+    ctime: words(ctimeNs),
+    ino: words(ino),
+  };
+}
+
+const words = ({ buffer, byteOffset, length }: BigInt64Array | BigUint64Array): Uint32Array =>
+  new Uint32Array(buffer, byteOffset, length * 2);
 
 /** A folder on the way to the row that is looked at. */
 interface Above {
@@ -138,6 +166,8 @@ class SteadyPass {
   readonly #above: Above[] = [newAbove()];
   /** The deepest folder that is entered. */
   #depth = -1;
+  #table: EntryTable | undefined;
+  #columns: Columns | undefined;
   readonly #judges: (Judge | null)[] = [];
 
   constructor(marks: Uint8Array, options: SteadyOptions) {
@@ -146,7 +176,9 @@ class SteadyPass {
   }
 
   look(table: EntryTable, from: number, { end, position }: { end: number; position: number }): void {
-    const { columns } = table;
+    if (table !== this.#table) this.#columns = columnsOf(table);
+    this.#table = table;
+    const columns = this.#columns!;
     const { mode, depth } = columns;
     for (let at = from; at < end; at++) {
       const place = position + at - from;
@@ -267,7 +299,10 @@ class SteadyPass {
     this.#place(here, { above, table, at });
   }
 
-  #place(here: Above, { above, table, at }: { above: Above | undefined; table: EntryTable; at: number }): void {
+  #place(
+    here: Above,
+    { above, table, at }: { above: Above | undefined; table: EntryTable; at: number },
+  ): void {
     here.holdsObjects = false;
     const own = table.place(at) === 'repository' ? 'repository' : 'none';
     if (!above || above.place === 'none') here.place = own;

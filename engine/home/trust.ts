@@ -81,11 +81,13 @@ export async function steadyRows(
 ): Promise<SteadyRows | undefined> {
   const { tools, pace, watch } = context;
   const { statx } = tools.stat;
-  if (!statx || context.isSame !== isProvablySame || context.isView || watch.wentBack)
-    return undefined;
+  if (!statx || context.isSame !== isProvablySame || context.isView || watch.wentBack) return undefined;
   const { fileSystems, root, rules } = tree;
   const base = 'base' in looked ? looked.base : undefined;
-  const runs = 'base' in looked ? [{ table: looked.base.table, from: 0, to: looked.base.table.count }] : looked.scanned.runs();
+  const runs =
+    'base' in looked
+      ? [{ table: looked.base.table, from: 0, to: looked.base.table.count }]
+      : looked.scanned.runs();
   if (base) {
     const stats = tools.stat.path(root);
     if (!stats) return undefined;

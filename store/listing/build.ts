@@ -51,7 +51,7 @@ export class ListingBuilder {
   }
 
   /** Whether `reuse` would take this node now. */
-  canReuse(node: ListedNode): boolean {
+  canReuse(node: Pick<ListedNode, 'level' | 'isCut'>): boolean {
     return node.isCut && this.#tree.isCutUpTo(node.level);
   }
 
