@@ -357,7 +357,7 @@ class SteadyPass {
 const slash = 0x2f;
 
 /** Whether a time of struct statx is the recorded one, without making a bigint of either. */
-function isTime(words: Uint32Array, from: number, recorded: Uint32Array, at: number): boolean {
+export function isTime(words: Uint32Array, from: number, recorded: Uint32Array, at: number): boolean {
   const nanoseconds = words[from + 2]!;
   const low = (Math.imul(words[from]!, billion) + nanoseconds) >>> 0;
   if (low !== recorded[2 * at]) return false;

@@ -71,7 +71,7 @@ async function load(
 }
 
 /** All that a base says, but how it was found. */
-function said({ table, isRemembered: _, ...base }: TreeBase) {
+function said({ table, isRemembered: _, source: _source, has: _has, ...base }: TreeBase) {
   const rows = Array.from({ length: table.count }, (_, at) => ({
     name: table.name(at),
     ...table.state(at),

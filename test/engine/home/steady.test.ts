@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { HomeOptions } from '../../../engine/home/index.ts';
+import { isTime } from '../../../engine/home/steady.ts';
 import { systemClock } from '../../../store/index.ts';
 import { needLibc, pseudoRandom } from '../../helpers/home-tree.ts';
 import { captureHome, type Meanwhile } from '../../helpers/one-home.ts';
@@ -17,12 +18,16 @@ const pack = 'r/objects/pack/pack-1.pack';
 const [folders, perFolder] = [16, 20];
 
 function plant(root: string): void {
-  for (const folder of ['r/objects/ab', 'r/objects/info', 'r/objects/pack', 'r/refs/heads', 'plain/ab'])
+  for (const folder of [
+    ...['r/objects/ab', 'r/objects/info/ab', 'r/objects/pack', 'r/refs/heads', 'r/refs/ab', 'plain/ab'],
+  ])
     mkdirSync(`${root}/${folder}`, { recursive: true });
   for (const [name, content] of [
     ['r/HEAD', 'ref: refs/heads/main\n'],
     ['r/refs/heads/main', '1'.repeat(41)],
+    ['r/refs/ab/branch', '1'.repeat(41)],
     ['r/objects/info/packs', 'P pack-1.pack\n'],
+    ['r/objects/info/ab/00112233', 'info'],
     [loose, 'loose'.repeat(50)],
     [pack, 'pack'.repeat(1000)],
     ['plain/ab/00112233', 'plain'.repeat(50)],
@@ -104,6 +109,16 @@ for (const [what, { change, path, text }] of Object.entries<{
     path: 'r/refs/heads/main',
     text: '2'.repeat(41),
   },
+  'a ref in a folder of a name like that of objects': {
+    change: root => writeFileSync(`${root}/r/refs/ab/branch`, '2'.repeat(41)),
+    path: 'r/refs/ab/branch',
+    text: '2'.repeat(41),
+  },
+  'a file further below the objects': {
+    change: root => writeFileSync(`${root}/r/objects/info/ab/00112233`, 'ofni'),
+    path: 'r/objects/info/ab/00112233',
+    text: 'ofni',
+  },
   'a file beside the objects rewritten in place': {
     change: root => writeFileSync(`${root}/r/objects/info/packs`, 'P pack-2.pack\n'),
     path: 'r/objects/info/packs',
@@ -166,4 +181,21 @@ test('a folder of objects whose times are too new to prove anything does not spe
     beforeWindow: () => writeFileSync(`${scratch.path}/${loose}`, 'other'.repeat(50)),
   });
   assert.equal(await first.text(loose), 'other'.repeat(50));
+});
+
+test('a time is compared in halves as it is as a whole', () => {
+  const times = [0n, 1n, -1n, 999_999_999n, 4_294_967_295n, 4_294_967_296n, -4_294_967_296n]
+    .flatMap(ns => [ns, 1_700_000_000_000_000_000n + ns, -2_000_000_000_000_000_000n + ns])
+    .concat([2n ** 63n - 1n, -(2n ** 63n) + 1n]);
+  const second = 1_000_000_000n;
+  for (const told of times) {
+    const nanoseconds = ((told % second) + second) % second;
+    const words = new Uint32Array(4);
+    new BigInt64Array(words.buffer, 0, 1)[0] = (told - nanoseconds) / second;
+    words[2] = Number(nanoseconds);
+    for (const recorded of times) {
+      const halves = new Uint32Array(new BigInt64Array([0n, recorded]).buffer);
+      assert.equal(isTime(words, 0, halves, 1), told === recorded, `${told} ${recorded}`);
+    }
+  }
 });
