@@ -277,6 +277,11 @@ export function throughCache(
       if (chunkClass === 'metadata') cache.put('node', id, bytes);
       return id;
     },
+    putNow(bytes, chunkClass: ChunkClass) {
+      const id = session.putNow?.(bytes, chunkClass);
+      if (id && chunkClass === 'metadata') cache.put('node', id, bytes);
+      return id;
+    },
     async get(id: ChunkId, chunkClass: ChunkClass) {
       if (chunkClass !== 'metadata') return session.get(id, chunkClass);
       const kept = await cache.get('node', id);

@@ -15,6 +15,8 @@ export interface Libc {
   setTime(fd: number, mtimeNs: bigint): void;
   /** Names in the order of the file system; empty where it has none to give (ENOTSUP). */
   listXattrs(target: number | Uint8Array): Uint8Array[];
+  /** Whether an open file has any; false where the file system has none to give. */
+  hasXattrs(fd: number): boolean;
   /** Undefined when it is gone (ENODATA). */
   getXattr(target: number | Uint8Array, name: Uint8Array): Uint8Array | undefined;
   setXattr(target: number | Uint8Array, xattr: NamedBytes): void;
@@ -150,6 +152,13 @@ function bindCalls(koffi: Koffi): Libc {
           ? answer('flistxattr', room => list.fd(target, room, room.length))
           : answer('llistxattr', room => list.path(terminated(target), room, room.length));
       return packed ? splitNames(packed) : [];
+    },
+    hasXattrs(fd) {
+      const length = list.fd(fd, null, 0); // asks for the length alone
+      if (length >= 0) return length > 0;
+      const code = lastCode();
+      if (code === 'ENOTSUP' || code === 'EOPNOTSUPP') return false;
+      throw failed('flistxattr', code);
     },
     getXattr: (target, name) =>
       typeof target === 'number'

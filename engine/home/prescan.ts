@@ -1,17 +1,17 @@
 import type { Cuts } from '../../chunker/index.ts';
-import type { ChunkSink } from '../../store/index.ts';
+import type { ChunkSink, Content } from '../../store/index.ts';
 import type { TreeBase } from './base.ts';
 import { type PackReuse, packReuse } from './git-packs/index.ts';
 import { LinkedNames } from './links.ts';
 import type { ClockWatch } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
 import type { Pace } from './pace.ts';
-import { type FileReader, takeFile } from './read.ts';
+import { type FileReader, smallBytesMax, type Taken, takeFile, takeSmall } from './read.ts';
 import { noteLeftOut, type Report, rootUnreadable, rootVanished } from './report.ts';
 import { origins } from './sequence.ts';
 import { isFile, isFolder } from './stat.ts';
 import type { IsSame } from './states.ts';
-import { storing } from './storing.ts';
+import { storeSmall, storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
 import { isMissingSubvolume, rowOf, type Tree } from './tree.ts';
 import { steadyRows, trustInBase } from './trust.ts';
@@ -100,8 +100,10 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         scanned.push(origins.first, at, at + 1);
         if (row.broken || isMissingSubvolume(event.entry, { tree, tools })) first.setUntaken(at);
         if (isFolder(row.stats)) folders.push(at);
-        else if (isFile(row.stats))
-          await takeLive({ found: event.entry, at, names, table: first, packs }, context);
+        else if (isFile(row.stats)) {
+          const taking = takeLive({ found: event.entry, at, names, table: first, packs }, context);
+          if (taking) await taking;
+        }
         break;
       }
       case 'leave':
@@ -155,30 +157,55 @@ interface Taking {
   readonly packs: PackReuse | undefined;
 }
 
-async function takeLive({ found, at, names, table, packs }: Taking, context: LookContext): Promise<void> {
+/** A promise only where there is something to wait for: most files are small. */
+function takeLive(taking: Taking, context: LookContext): Promise<void> | undefined {
+  const { found, at, names, table } = taking;
   const other = names.other(found.stats, { table, at });
   if (other !== undefined) {
     table.setRead(at);
     table.setXattrs(at, table.xattrs(other));
     table.shareContent(at, other);
-    return;
+    return undefined;
   }
+  const isSmall = found.stats.size <= smallBytesMax && !(taking.packs && found.name.endsWith('.pack'));
+  if (!isSmall) return takeLarge(taking, context, liveTries);
+  const { clock } = context.tools;
+  const startedMs = clock.monotonicMs();
+  const small = takeSmall(found.path, context.reader);
+  if (!small || small === 'changed') return takeLarge(taking, context, small ? liveTries - 1 : liveTries);
+  const received = storeSmall(small.bytes, context);
+  const finish = (content: Content): void => {
+    context.onRead?.(clock.monotonicMs() - startedMs);
+    setTaken(taking, { ...small, received: content, steady: true }, context);
+  };
+  if (received instanceof Promise) return received.then(finish);
+  finish(received);
+  return undefined;
+}
+
+async function takeLarge(taking: Taking, context: LookContext, tries: number): Promise<void> {
+  const { found, at, table, packs } = taking;
   const { clock } = context.tools;
   const startedMs = clock.monotonicMs();
   const planned = await packs?.plan(found.path);
   const taken = await takeFile(found.path, context.reader, {
-    tries: liveTries,
+    tries,
     receive: stats => planned?.(stats) ?? storing(stats, context),
   });
   context.onRead?.(clock.monotonicMs() - startedMs);
-  if (taken.kind !== 'taken') {
-    table.setUntaken(at);
-    return;
-  }
-  table.setStats(at, taken.stats);
-  table.setXattrs(at, taken.xattrs);
-  table.setContent(at, taken.received);
+  if (taken.kind === 'taken') setTaken(taking, taken, context);
+  else table.setUntaken(at);
+}
+
+function setTaken(
+  { table, at }: Taking,
+  { stats, xattrs, received, steady }: Omit<Taken<Content> & { kind: 'taken' }, 'kind'>,
+  context: LookContext,
+): void {
+  table.setStats(at, stats);
+  table.setXattrs(at, xattrs);
+  table.setContent(at, received);
   table.setRead(at);
-  if (!taken.steady) table.setUntaken(at);
-  context.onTaken(taken.received.length);
+  if (!steady) table.setUntaken(at);
+  context.onTaken(received.length);
 }
