@@ -14,6 +14,7 @@ import { LinkGroups } from './links.ts';
 import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, bytePath } from './paths.ts';
+import { plainBodyWriter } from './plain-body.ts';
 import { rememberedRows } from './remember.ts';
 import { origins } from './sequence.ts';
 import { kindMask, kinds } from './stat.ts';
@@ -82,9 +83,10 @@ export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext):
       } else {
         const entry = work.entryOf(run.table, at);
         rootBody ??= entry.body;
-        await builder.add(entry);
+        const storing = builder.append(entry);
+        if (storing) await storing;
       }
-      addSums(sums, run.table.sums(at, end));
+      run.table.addSums(sums, at, end);
       at = end;
       const resting = pace.rest();
       if (resting) await resting;
@@ -92,12 +94,6 @@ export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext):
   }
   const rows = rootBody && rememberedRows({ ...remembering, rootBody });
   return { listing: await builder.finish(), rows, ...sums };
-}
-
-function addSums(sums: { files: number; folders: number; bytes: number }, more: RowSums): void {
-  sums.files += more.files;
-  sums.folders += more.folders;
-  sums.bytes += more.bytes;
 }
 
 /** True when the snapshot is the base's rows and no others, as the base lists them. */
@@ -121,6 +117,7 @@ function areGroupsKept(
 /** Makes entries of rows in listing order. */
 function encoding(tree: Tree) {
   const groups = new LinkGroups();
+  const writePlain = plainBodyWriter();
   const { fileSystems, numbers } = tree.fileSystems.listed();
   const root = { fileSystems, owners: ownersOf(tree), rules: tree.rules };
   /** The folders above the next row, by depth. */
@@ -134,7 +131,11 @@ function encoding(tree: Tree) {
     const path = pathOf(table, at);
     const entry = homeEntryOf(table, at, { path, groups, numbers });
     if (entry.kind === 'folder') folders[depth] = path;
-    return encodeHomeEntry(depth === 0 ? { ...entry, ...root } : entry);
+    if (depth === 0) return encodeHomeEntry({ ...entry, ...root });
+    const isPlain = (entry.kind === 'file' || entry.kind === 'folder') && entry.xattrs.length === 0;
+    const body = isPlain ? writePlain(entry) : undefined;
+    if (!body) return encodeHomeEntry(entry);
+    return { key: keyOf(path, entry.kind), body, contents: entry.content ? [entry.content] : [] };
   };
   const [top] = tree.order.runs();
   return {

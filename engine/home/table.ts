@@ -270,11 +270,19 @@ export class EntryTable {
 
   /** What the rows from one up to and without another amount to. */
   sums(from: number, to: number): RowSums {
-    const sums = { files: 0, folders: 0, bytes: 0 };
+    return this.addSums({ files: 0, folders: 0, bytes: 0 }, from, to);
+  }
+
+  addSums<Sums extends { -readonly [Name in keyof RowSums]: number }>(
+    sums: Sums,
+    from: number,
+    to: number,
+  ): Sums {
+    const { mode, size } = this.#columns;
     for (let at = from; at < to; at++) {
-      if (this.isFolder(at)) sums.folders++;
+      if ((mode[at]! & kindMask) === kinds.folder) sums.folders++;
       else sums.files++;
-      sums.bytes += this.#columns.size[at]!;
+      sums.bytes += size[at]!;
     }
     return sums;
   }
