@@ -6,7 +6,7 @@ import { LinkedNames } from './links.ts';
 import type { ClockWatch } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
 import type { Pace } from './pace.ts';
-import { type FileReader, smallBytesMax, type Taken, takeFile, takeSmall } from './read.ts';
+import { type FileReader, type SmallFile, smallBytesMax, takeFile, takeSmall } from './read.ts';
 import { noteLeftOut, type Report, rootUnreadable, rootVanished } from './report.ts';
 import { origins } from './sequence.ts';
 import { isFile, isFolder } from './stat.ts';
@@ -176,7 +176,7 @@ function takeLive(taking: Taking, context: LookContext): Promise<void> | undefin
   const received = storeSmall(small.bytes, context);
   const finish = (content: Content): void => {
     context.onRead?.(clock.monotonicMs() - startedMs);
-    setTaken(taking, { ...small, received: content, steady: true }, context);
+    setTaken(taking, content, { file: small, isSteady: true, context });
   };
   if (received instanceof Promise) return received.then(finish);
   finish(received);
@@ -193,19 +193,24 @@ async function takeLarge(taking: Taking, context: LookContext, tries: number): P
     receive: stats => planned?.(stats) ?? storing(stats, context),
   });
   context.onRead?.(clock.monotonicMs() - startedMs);
-  if (taken.kind === 'taken') setTaken(taking, taken, context);
+  if (taken.kind === 'taken')
+    setTaken(taking, taken.received, { file: taken, isSteady: taken.steady, context });
   else table.setUntaken(at);
 }
 
 function setTaken(
   { table, at }: Taking,
-  { stats, xattrs, received, steady }: Omit<Taken<Content> & { kind: 'taken' }, 'kind'>,
-  context: LookContext,
+  content: Content,
+  {
+    file,
+    isSteady,
+    context,
+  }: { file: Pick<SmallFile, 'stats' | 'xattrs'>; isSteady: boolean; context: LookContext },
 ): void {
-  table.setStats(at, stats);
-  table.setXattrs(at, xattrs);
-  table.setContent(at, received);
+  table.setStats(at, file.stats);
+  table.setXattrs(at, file.xattrs);
+  table.setContent(at, content);
   table.setRead(at);
-  if (!steady) table.setUntaken(at);
-  context.onTaken(received.length);
+  if (!isSteady) table.setUntaken(at);
+  context.onTaken(content.length);
 }
