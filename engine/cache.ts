@@ -3,6 +3,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Level } from 'level';
 import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, StoreId } from '../store/index.ts';
+import type { RememberedRows } from './home/index.ts';
+import { LargeFiles, type LargeRows } from './large-rows.ts';
 
 /**
  * `node`: a metadata chunk by its id. `table`: what the database part derived from stored rows, by a hash of them. `pair`: what
@@ -22,6 +24,8 @@ export interface Cache {
   put(kind: CacheKind, id: Uint8Array, bytes: Uint8Array): void;
   /** The row will be wanted again, though this run does not read it. */
   keep(kind: CacheKind, id: Uint8Array): void;
+  /** Large rows, each in a file. */
+  readonly large: LargeRows;
 }
 
 /** The cache of one run. */
@@ -58,6 +62,7 @@ export async function openCache(options: CacheOptions): Promise<OpenCache> {
 }
 
 class LevelCache implements OpenCache {
+  readonly large: LargeFiles;
   readonly #folder: string;
   readonly #key: Uint8Array;
   readonly #notes: string[] = [];
@@ -73,6 +78,7 @@ class LevelCache implements OpenCache {
   constructor(folder: string, key: Uint8Array) {
     this.#folder = folder;
     this.#key = key;
+    this.large = new LargeFiles(join(folder, 'large'), { key, isOpen: () => this.#database !== undefined });
   }
 
   get notes(): readonly string[] {
@@ -126,6 +132,7 @@ class LevelCache implements OpenCache {
     await this.#writing;
     const database = this.#database;
     if (!database) return;
+    await this.large.settle();
     const left = [...this.#known].filter(name => !this.#touched.has(name));
     for (const name of left) this.#known.delete(name);
     try {
@@ -270,6 +277,11 @@ export function throughCache(
       if (chunkClass === 'metadata') cache.put('node', id, bytes);
       return id;
     },
+    putNow(bytes, chunkClass: ChunkClass) {
+      const id = session.putNow?.(bytes, chunkClass);
+      if (id && chunkClass === 'metadata') cache.put('node', id, bytes);
+      return id;
+    },
     async get(id: ChunkId, chunkClass: ChunkClass) {
       if (chunkClass !== 'metadata') return session.get(id, chunkClass);
       const kept = await cache.get('node', id);
@@ -278,5 +290,14 @@ export function throughCache(
       cache.put('node', id, bytes);
       return bytes;
     },
+  };
+}
+
+/** Rows of home listings, kept beside their nodes. */
+export function rememberedIn(cache: Cache): RememberedRows {
+  return {
+    get: listing => cache.large.get(listing),
+    put: (listing, parts) => cache.large.put(listing, parts),
+    keepNode: node => cache.keep('node', node),
   };
 }

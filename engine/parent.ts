@@ -11,6 +11,8 @@ export interface ParentAccess {
   readonly source: ChunkSource;
   /** Whether a new snapshot may depend on a chunk. */
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
+  /** Where the rows of its home's listings may be. */
+  readonly remembered?: HomeBase['remembered'];
 }
 
 /** Windows that a forecast looks back on. */

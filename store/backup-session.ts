@@ -122,6 +122,19 @@ export function backupSession(parts: SessionParts): BackupSession {
     return chunk;
   }
 
+  function putNow(bytes: Uint8Array, chunkClass: ChunkClass): ChunkId | undefined {
+    checkOpen();
+    if (writer.isFull || rows.length >= rowsPerIndexPart) return undefined;
+    const chunk = context.idOf(bytes, chunkClass);
+    if (!index.has(chunk) && !writer.has(chunk)) {
+      writer.add(chunk, bytes, chunkClass);
+      written.newChunks += 1;
+      written.newBytes += bytes.length;
+    }
+    writer.check();
+    return chunk;
+  }
+
   /** One after the other; a failure is every later one's too. */
   function writeIndexPart(): Promise<void> {
     partsWritten = partsWritten.then(async () => {
@@ -225,6 +238,7 @@ export function backupSession(parts: SessionParts): BackupSession {
     buildOn,
     has: (chunk, chunkClass) => index.lengthOf(chunk, chunkClass) !== undefined || writer.has(chunk),
     put,
+    putNow,
     get,
     flush,
     pauseParity: () => writer.pauseParity(),

@@ -48,6 +48,8 @@ export interface ChunkSink {
    * durable only after the session's flush. The bytes may be reused as soon as the promise has resolved.
    */
   put(bytes: Uint8Array, chunkClass: ChunkClass): Promise<ChunkId>;
+  /** As `put`, without a promise for each of very many chunks; undefined where it has to be waited: then `put` it. */
+  putNow?(bytes: Uint8Array, chunkClass: ChunkClass): ChunkId | undefined;
 }
 
 /** Gives chunks back. */

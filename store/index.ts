@@ -55,6 +55,7 @@ export {
   type ReadListingOptions,
   readListing,
   readListingNodes,
+  readListingShape,
   refsOfNode,
   sameContent,
   storeExtents,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../store/index.ts';
 import { doubtsAbout, isLockable, isStopped } from '../app/index.ts';
-import { openCache, throughCache } from '../cache.ts';
+import { openCache, rememberedIn, throughCache } from '../cache.ts';
 import { connectDatabase, type DatabaseResult } from '../database/index.ts';
 import { openHome } from '../home/index.ts';
 import { commandRuns } from '../hooks.ts';
@@ -64,11 +64,12 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await using cache = await openCacheOf(options);
   const { parent, recent } = await parentFor(session, () => findParent(store, { instance, cache }));
   const chunks = throughCache(session, cache);
-  const access = { source: chunks, has: session.has };
+  const remembered = cache && rememberedIn(cache);
+  const access = { source: chunks, has: session.has, remembered };
 
   await enter('connect');
   if (isLockable(app)) await app.checkAccess({ signal });
-  const reading = { sink: chunks, cuts: store.cuts, clock, base: homeBaseOf(parent, access) };
+  const reading = { sink: chunks, cuts: store.cuts, clock, base: homeBaseOf(parent, access), remembered };
   await using frozen = await openFrozen(options, { reading, runs });
   await using live = frozen || !options.home ? null : await openHome({ ...options.home, ...reading });
   const home = frozen ?? live;

@@ -2,7 +2,8 @@ import type { ChunkId, Content } from '../../store/index.ts';
 import type { BytePath } from './paths.ts';
 import type { Xattr } from './xattrs.ts';
 
-const arenaBlockBytes = 1 << 18;
+export const arenaBlockShift = 18;
+export const arenaBlockBytes = 1 << arenaBlockShift;
 /** The last position stays free: a table uses it for nothing. */
 const positionsMax = 0xffffffff;
 
@@ -10,6 +11,14 @@ const positionsMax = 0xffffffff;
 export class ByteArena {
   #blocks: Buffer[] = [];
   #used = arenaBlockBytes;
+
+  /** What the blocks of another one held, one after the other. The bytes are not copied. */
+  static of(bytes: Buffer): ByteArena {
+    const arena = new ByteArena();
+    for (let from = 0; from < bytes.length; from += arenaBlockBytes)
+      arena.#blocks.push(bytes.subarray(from, from + arenaBlockBytes));
+    return arena;
+  }
 
   /** Room for so many bytes in one block: its position. */
   reserve(bytes: number): number {
@@ -21,6 +30,10 @@ export class ByteArena {
     this.#used += bytes;
     if (at + bytes >= positionsMax) throw new RangeError('Cannot hold names: more than 4 GiB');
     return at;
+  }
+
+  get blocks(): readonly Buffer[] {
+    return this.#blocks;
   }
 
   block(at: number): { bytes: Buffer; from: number } {
@@ -41,13 +54,24 @@ export class ByteArena {
   }
 }
 
-const contentTag = { chunk: 200, other: 201 };
-const idBytes = 32;
+export const contentTag = { chunk: 200, other: 201 };
+export const idBytes = 32;
 
 /** Contents: a tag and the bytes in place (0–128), or the id of the one chunk, or the place of an object. */
 export class ContentArena {
   #bytes = new ByteArena();
   #others: Content[] = [];
+
+  static of(bytes: Buffer, others: readonly Content[]): ContentArena {
+    const arena = new ContentArena();
+    arena.#bytes = ByteArena.of(bytes);
+    arena.#others = [...others];
+    return arena;
+  }
+
+  block(at: number): { bytes: Buffer; from: number } {
+    return this.#bytes.block(at);
+  }
 
   add(content: Content): number {
     const extents = 'extents' in content ? content.extents : undefined;
@@ -101,6 +125,17 @@ export class XattrSets {
       this.#ids.set(key, id);
     }
     return id;
+  }
+
+  static of(sets: readonly (readonly Xattr[])[]): XattrSets {
+    const made = new XattrSets();
+    for (const set of sets) made.idOf(set);
+    return made;
+  }
+
+  /** By id. */
+  get all(): readonly (readonly Xattr[])[] {
+    return this.#sets;
   }
 
   get(id: number): readonly Xattr[] {

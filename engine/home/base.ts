@@ -9,6 +9,7 @@ import {
   type ListedNode,
   type ListingRoot,
   readListingNodes,
+  readListingShape,
   refsOfNode,
   storeError,
 } from '../../store/index.ts';
@@ -17,16 +18,21 @@ import { decodeHomeEntry, type EntryFileSystem, type EntryKind, type HomeEntry, 
 import type { IsExcluded } from './exclude.ts';
 import { repositoryMarks } from './leftovers.ts';
 import type { Pace } from './pace.ts';
-import { type BytePath, bytePath, bytesOf, join, shown } from './paths.ts';
+import { type BytePath, bytePath, bytesOf, shown } from './paths.ts';
 import { type PlainBody, plainBodyReader } from './plain-body.ts';
+import { eachContent, recalledRows } from './recall.ts';
+import { mayBeRepository } from './remember.ts';
 import { kinds } from './stat.ts';
 import { EntryTable } from './table.ts';
 import type { RootPlan } from './tree.ts';
 import type { HomeBase } from './types.ts';
 
+/** Its first key is that of its first row. */
+export type KnownNode = Omit<ListedNode, 'first'>;
+
 /** A whole node of the base's listing and the row after its last one. */
 export interface BaseNode {
-  readonly node: ListedNode;
+  readonly node: KnownNode;
   readonly to: number;
 }
 
@@ -48,6 +54,8 @@ export interface TreeBase {
   readonly source: ChunkSource;
   /** Whether a new snapshot may depend on a chunk. */
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
+  /** True when its rows were remembered, so that they need not be written again. */
+  readonly isRemembered: boolean;
 }
 
 interface LoadContext {
@@ -69,6 +77,8 @@ export async function loadBase(
     return undefined;
   }
   try {
+    const remembered = await recallBase(base, root.listing, pace);
+    if (remembered) return remembered;
     const loader = new BaseLoader(base, root.listing, plan.isExcluded);
     for await (const { node, entries } of readListingNodes(base.source, root.listing)) {
       for (const entry of entries ?? []) loader.add(entry);
@@ -83,6 +93,49 @@ export async function loadBase(
     return undefined;
   }
 }
+
+/** As the loader would make it, of rows that an earlier run left in the cache; only inner nodes are read. */
+async function recallBase(base: HomeBase, listing: ListingRoot, pace: Pace): Promise<TreeBase | undefined> {
+  const bytes = await base.remembered?.get(listing.id);
+  const recalled = bytes && recalledRows(bytes);
+  if (!recalled || recalled.table.count !== listing.entries) return undefined;
+  const { table, rootBody, newestNs } = recalled;
+  const nodes = new BaseNodes(base);
+  let rows = 0;
+  for await (const node of readListingShape(base.source, listing)) {
+    base.remembered?.keepNode(node.node);
+    if (node.level === 0) rows += node.entries;
+    nodes.end(node, rows);
+  }
+  if (rows !== table.count) return undefined;
+  const presence = new Presence(base);
+  eachContent(table, {
+    chunk(at, id) {
+      if (!base.has(id, 'data')) table.setUntaken(at);
+    },
+    other(at, content) {
+      if (!presence.isThere(content)) table.setUntaken(at);
+      else if ('list' in content) presence.lists.push({ at, node: content.list });
+    },
+  });
+  await presence.checkLists(table);
+  await pace.rest();
+  const { fileSystems, rules } = decodeHomeEntry({
+    key: bytesOf('/' as BytePath),
+    body: rootBody,
+    contents: [],
+  });
+  return {
+    ...{ listing, table, rules, newestNs, rootBody },
+    ...{ fileSystems: fileSystems ?? [], nodes: nodes.kept, isWhole: nodes.areThere, isRemembered: true },
+    ...accessOf(base),
+  };
+}
+
+const accessOf = (base: HomeBase): Pick<TreeBase, 'source' | 'has'> => ({
+  source: base.source,
+  has: (id, chunkClass) => base.has(id, chunkClass),
+});
 
 const isUnreadable = (error: unknown): error is Error =>
   isStoreError(error) && (error.code === 'STORE_DAMAGED' || error.code === 'STORE_OBJECT_MISSING');
@@ -105,6 +158,70 @@ const noXattrs: HomeEntry['xattrs'] = [];
 const isPlainEntry = (key: BytePath, { kind }: PlainBody, { contents }: Entry): boolean =>
   key.endsWith('/') === (kind === 'folder') && contents.length === (kind === 'file' ? 1 : 0);
 
+/** The nodes of the base that a new snapshot may depend on, with all that is below them. */
+class BaseNodes {
+  readonly kept = new Map<number, BaseNode[]>();
+  readonly #base: HomeBase;
+  /** First row of the newest node that must be stored again. */
+  #deniedFrom = -1;
+
+  constructor(base: HomeBase) {
+    this.#base = base;
+  }
+
+  get areThere(): boolean {
+    return this.#deniedFrom < 0;
+  }
+
+  /** Takes a leaf, or an inner node after everything below it; `to` is the row after its last one. */
+  end(node: KnownNode, to: number): void {
+    const from = to - node.entries;
+    if (!this.#base.has(node.node, 'metadata')) this.#deniedFrom = from;
+    if (!node.isCut || node.entries === 0 || this.#deniedFrom >= from) return;
+    const here = this.kept.get(from);
+    if (here) here.unshift({ node, to });
+    else this.kept.set(from, [{ node, to }]);
+  }
+}
+
+/** Whether what rows say that they hold may be depended on. */
+class Presence {
+  /** Long lists of extents that were met and not looked into yet. */
+  readonly lists: { at: number; node: ChunkId }[] = [];
+  readonly #base: HomeBase;
+
+  constructor(base: HomeBase) {
+    this.#base = base;
+  }
+
+  isThere(content: Content | undefined): boolean {
+    if (!content || 'list' in content) return true;
+    return content.extents.every(extent => extent.kind !== 'chunk' || this.#base.has(extent.id, 'data'));
+  }
+
+  /** Looks into the lists that were met since the last time. */
+  async checkLists(table: EntryTable): Promise<void> {
+    for (const { at, node } of this.lists.splice(0)) {
+      if (!(await this.#isListThere(node))) table.setUntaken(at);
+    }
+  }
+
+  async #isListThere(node: ChunkId): Promise<boolean> {
+    if (!this.#base.has(node, 'metadata')) return false;
+    try {
+      for (const ref of refsOfNode(await this.#base.source.get(node, 'metadata'))) {
+        const isThere =
+          ref.kind === 'data' ? this.#base.has(ref.id, 'data') : await this.#isListThere(ref.id);
+        if (!isThere) return false;
+      }
+      return true;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      return false; // the file is read again
+    }
+  }
+}
+
 class BaseLoader {
   readonly #base: HomeBase;
   readonly #listing: ListingRoot;
@@ -114,16 +231,16 @@ class BaseLoader {
   readonly #marks: Uint8Array;
   /** Folders whose rows are not complete, outermost first, with their keys. */
   readonly #open: { at: number; key: BytePath }[] = [];
-  readonly #nodes = new Map<number, BaseNode[]>();
+  readonly #nodes: BaseNodes;
+  readonly #presence: Presence;
   readonly #newestNs: (bigint | undefined)[] = [];
-  readonly #lists: { at: number; node: ChunkId }[] = [];
   readonly #readPlain = plainBodyReader();
   #root: { entry: HomeEntry; body: Uint8Array } | undefined;
-  /** First row of the newest node that must be stored again. */
-  #deniedFrom = -1;
 
   constructor(base: HomeBase, listing: ListingRoot, isExcluded: IsExcluded) {
     this.#base = base;
+    this.#nodes = new BaseNodes(base);
+    this.#presence = new Presence(base);
     this.#listing = listing;
     this.#isExcluded = isExcluded;
     this.#table = new EntryTable(listing.entries);
@@ -140,29 +257,19 @@ class BaseLoader {
     const at = this.#addRow(entry, { name, content });
     if (entry.kind === 'folder') this.#open.push({ at, key });
     if (isFirst) this.#root = { entry: decodeHomeEntry(stored), body: new Uint8Array(stored.body) };
-    if (content && 'list' in content) this.#lists.push({ at, node: content.list });
-    if (entry.unsettled || !this.#isThere(content)) this.#table.setUntaken(at);
+    if (content && 'list' in content) this.#presence.lists.push({ at, node: content.list });
+    if (entry.unsettled || !this.#presence.isThere(content)) this.#table.setUntaken(at);
     else this.#noteTime(entry);
   }
 
   /** Looks into the long lists of extents of what was added since the last time. */
   async checkLists(): Promise<void> {
-    for (const { at, node } of this.#lists.splice(0)) {
-      if (!(await this.#isListThere(node))) this.#table.setUntaken(at);
-    }
+    await this.#presence.checkLists(this.#table);
   }
 
   /** Called after the entries of a leaf, and after everything below an inner node. */
-  endNode(node: ListedNode): void {
-    const to = this.#table.count;
-    const from = to - node.entries;
-    if (!this.#base.has(node.node, 'metadata')) {
-      this.#deniedFrom = from;
-    }
-    if (!node.isCut || node.entries === 0 || this.#deniedFrom >= from) return;
-    const here = this.#nodes.get(from);
-    if (here) here.unshift({ node, to });
-    else this.#nodes.set(from, [{ node, to }]);
+  endNode({ first: _, ...node }: ListedNode): void {
+    this.#nodes.end(node, this.#table.count);
   }
 
   finish(): TreeBase {
@@ -175,10 +282,10 @@ class BaseLoader {
       rules: this.#root.entry.rules,
       newestNs: this.#newestNs,
       rootBody: this.#root.body,
-      nodes: this.#nodes,
-      isWhole: this.#deniedFrom < 0,
-      source: this.#base.source,
-      has: (id, chunkClass) => this.#base.has(id, chunkClass),
+      nodes: this.#nodes.kept,
+      isWhole: this.#nodes.areThere,
+      isRemembered: false,
+      ...accessOf(this.#base),
     };
   }
 
@@ -205,19 +312,10 @@ class BaseLoader {
       const { at, key } = this.#open.pop()!;
       this.#table.endFolder(at);
       if (this.#marks[at] === allMarks) this.#table.setPlace(at, 'repository');
-      if (this.#mayBeRepository(at, key)) this.#table.setUntaken(at);
+      const relative = key.slice(1, -1) as BytePath;
+      if (mayBeRepository(relative, { marks: this.#marks[at]!, isExcluded: this.#isExcluded }))
+        this.#table.setUntaken(at); // it must be listed again
     }
-  }
-
-  /** True when rules hide from the listing whether a folder is a repository: then it must be listed again. */
-  #mayBeRepository(at: number, key: BytePath): boolean {
-    const found = this.#marks[at]!;
-    if (found === 0 || found === allMarks) return false;
-    const relative = key.slice(1, -1) as BytePath;
-    return repositoryMarks.every(
-      (mark, place) =>
-        (found & (1 << place)) !== 0 || this.#isExcluded(join(relative, mark as BytePath), mark !== 'HEAD'),
-    );
   }
 
   #addRow(entry: Loaded, { name, content }: { name: BytePath; content: Content | undefined }): number {
@@ -248,26 +346,6 @@ class BaseLoader {
   #noteTime({ fileSystem, ctimeNs }: Loaded): void {
     const newest = this.#newestNs[fileSystem];
     if (newest === undefined || newest < ctimeNs) this.#newestNs[fileSystem] = ctimeNs;
-  }
-
-  #isThere(content: Content | undefined): boolean {
-    if (!content || 'list' in content) return true;
-    return content.extents.every(extent => extent.kind !== 'chunk' || this.#base.has(extent.id, 'data'));
-  }
-
-  async #isListThere(node: ChunkId): Promise<boolean> {
-    if (!this.#base.has(node, 'metadata')) return false;
-    try {
-      for (const ref of refsOfNode(await this.#base.source.get(node, 'metadata'))) {
-        const isThere =
-          ref.kind === 'data' ? this.#base.has(ref.id, 'data') : await this.#isListThere(ref.id);
-        if (!isThere) return false;
-      }
-      return true;
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      return false; // the file is read again
-    }
   }
 }
 

@@ -12,7 +12,7 @@ import { isSettled, type Look } from './states.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
 import { inlineContent, isMissingSubvolume, type KeptPart, rowOf, type Tree } from './tree.ts';
-import { trustIn } from './trust.ts';
+import { steadyRows, trustIn } from './trust.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 
 export interface CaptureContext extends LookContext {
@@ -41,7 +41,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
   const startedMs = tools.takenMs ?? tools.clock.monotonicMs();
   const counts = { taken: 0, read: 0 };
   watch.check();
-  for (const event of walk(walkOptions(tree, context))) {
+  for (const event of walk(await walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
         for (const { origin, table, from, to } of scanned.runs(event.from, event.to)) {
@@ -114,16 +114,13 @@ function checkMount({ scanned, fileSystems }: Tree, { path, stats, first: at, de
   );
 }
 
-function walkOptions(tree: Tree, context: CaptureContext): WalkOptions {
+async function walkOptions(tree: Tree, context: CaptureContext): Promise<WalkOptions> {
   const { scanned, root, isExcluded } = tree;
   const plain = { root, isExcluded, stat: context.tools.stat };
-  return scanned.count > 0
-    ? {
-        ...plain,
-        first: scanned,
-        isSame: trustIn(scanned, tree, { ...context, isView: context.tools.takenMs !== undefined }),
-      }
-    : plain;
+  if (scanned.count === 0) return plain;
+  const trust = { ...context, isView: context.tools.takenMs !== undefined };
+  const steady = await steadyRows({ scanned }, tree, trust);
+  return { ...plain, first: scanned, isSame: trustIn(scanned, tree, trust), steady };
 }
 
 /** Returns whether its bytes were read. */

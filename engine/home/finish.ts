@@ -9,11 +9,13 @@ import {
 import { contentWriter } from '../ingest/index.ts';
 import type { TreeBase } from './base.ts';
 import { major, minor } from './device.ts';
-import { type EntryKind, encodeHomeEntry, type HomeEntry, type OwnerNames } from './entry.ts';
+import { type EntryKind, encodeHomeEntry, type HomeEntry, keyOf, type OwnerNames } from './entry.ts';
 import { LinkGroups } from './links.ts';
 import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, bytePath } from './paths.ts';
+import { plainBodyWriter } from './plain-body.ts';
+import { rememberedRows } from './remember.ts';
 import { origins } from './sequence.ts';
 import { kindMask, kinds } from './stat.ts';
 import type { EntryTable, RowSums } from './table.ts';
@@ -44,6 +46,8 @@ export async function storeKept(tree: Tree, { sink, cuts, pace }: FinishContext)
 
 export interface TreeListing extends RowSums {
   readonly listing: ListingRoot;
+  /** The rows of the listing, for the next run; undefined when it is the base's, whose rows are remembered. */
+  readonly rows: Iterable<Uint8Array> | undefined;
 }
 
 /**
@@ -53,11 +57,16 @@ export interface TreeListing extends RowSums {
 export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext): Promise<TreeListing> {
   const { order, base } = tree;
   const work = encoding(tree);
+  const { isExcluded } = tree;
+  const remembering = { order, isExcluded, numbers: work.numbers };
   if (base && work.isRootKept && isWholeBase(tree, base, work.groups)) {
-    return { listing: base.listing, ...base.table.sums(0, base.table.count) };
+    const { listing, rootBody, isRemembered } = base;
+    const rows = isRemembered ? undefined : rememberedRows({ ...remembering, rootBody });
+    return { listing, rows, ...base.table.sums(0, base.table.count) };
   }
   const builder = new ListingBuilder(sink, cuts.nodes);
   const sums = { files: 0, folders: 0, bytes: 0 };
+  let rootBody: Uint8Array | undefined;
   for (const run of order.runs()) {
     for (let at = run.from; at < run.to; ) {
       const mayBeKept = run.origin === origins.base && work.areOrdinalsKept && (at > 0 || work.isRootKept);
@@ -68,24 +77,23 @@ export async function listTree(tree: Tree, { sink, cuts, pace }: FinishContext):
       );
       const end = whole?.to ?? at + 1;
       if (whole) {
-        await builder.reuse(whole.node);
+        await builder.reuse({ ...whole.node, first: work.keyOf(run.table, at) });
+        rootBody ??= base?.rootBody;
         work.enter(whole.node.key);
       } else {
-        await builder.add(work.entryOf(run.table, at));
+        const entry = work.entryOf(run.table, at);
+        rootBody ??= entry.body;
+        const storing = builder.append(entry);
+        if (storing) await storing;
       }
-      addSums(sums, run.table.sums(at, end));
+      run.table.addSums(sums, at, end);
       at = end;
       const resting = pace.rest();
       if (resting) await resting;
     }
   }
-  return { listing: await builder.finish(), ...sums };
-}
-
-function addSums(sums: { files: number; folders: number; bytes: number }, more: RowSums): void {
-  sums.files += more.files;
-  sums.folders += more.folders;
-  sums.bytes += more.bytes;
+  const rows = rootBody && rememberedRows({ ...remembering, rootBody });
+  return { listing: await builder.finish(), rows, ...sums };
 }
 
 /** True when the snapshot is the base's rows and no others, as the base lists them. */
@@ -109,21 +117,33 @@ function areGroupsKept(
 /** Makes entries of rows in listing order. */
 function encoding(tree: Tree) {
   const groups = new LinkGroups();
+  const writePlain = plainBodyWriter();
   const { fileSystems, numbers } = tree.fileSystems.listed();
   const root = { fileSystems, owners: ownersOf(tree), rules: tree.rules };
   /** The folders above the next row, by depth. */
   const folders: BytePath[] = [];
+  const pathOf = (table: EntryTable, at: number): BytePath => {
+    const depth = table.depth(at);
+    return depth <= 1 ? table.name(at) : (`${folders[depth - 1]}/${table.name(at)}` as BytePath);
+  };
   const entryOf = (table: EntryTable, at: number): Entry => {
     const depth = table.depth(at);
-    const path = depth <= 1 ? table.name(at) : (`${folders[depth - 1]}/${table.name(at)}` as BytePath);
+    const path = pathOf(table, at);
     const entry = homeEntryOf(table, at, { path, groups, numbers });
     if (entry.kind === 'folder') folders[depth] = path;
-    return encodeHomeEntry(depth === 0 ? { ...entry, ...root } : entry);
+    if (depth === 0) return encodeHomeEntry({ ...entry, ...root });
+    const isPlain = (entry.kind === 'file' || entry.kind === 'folder') && entry.xattrs.length === 0;
+    const body = isPlain ? writePlain(entry) : undefined;
+    if (!body) return encodeHomeEntry(entry);
+    return { key: keyOf(path, entry.kind), body, contents: entry.content ? [entry.content] : [] };
   };
   const [top] = tree.order.runs();
   return {
     groups,
+    numbers,
     entryOf,
+    keyOf: (table: EntryTable, at: number): Uint8Array =>
+      keyOf(pathOf(table, at), kindOf.get(table.mode(at) & kindMask)!),
     /** True when entries of the base would be encoded as they were. */
     areOrdinalsKept: numbers === undefined,
     /** True when the root folder's entry, which says more than the others, would be the base's too. */

@@ -181,13 +181,14 @@ class OpenHome implements Home {
   async finish({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<HomeResult> {
     assert(this.#stage === 'captured', `Cannot finish home: it is ${this.#stage}`);
     this.#stage = 'finished';
-    const { sink, cuts } = this.#options;
+    const { sink, cuts, remembered } = this.#options;
     const context = { sink, cuts, pace: this.#pace({ signal, sliceMs: sliceMs.live }) };
     const roots: HomeRoot[] = [];
     const sums = { files: 0, folders: 0, bytes: 0 };
     for (const tree of this.#trees) {
       await storeKept(tree, context);
-      const { listing, ...counted } = await listTree(tree, context);
+      const { listing, rows, ...counted } = await listTree(tree, context);
+      if (rows) await remembered?.put(listing.id, rows);
       roots.push({ path: bytesOf(tree.name), listing });
       addTo(sums, counted);
     }

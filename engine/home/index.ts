@@ -28,6 +28,7 @@ export type {
   HomeSettings,
   HomeSkipped,
   HomeView,
+  RememberedRows,
 } from './types.ts';
 export type { RestoredHome, RestoreHomeOptions } from './write.ts';
 export { restoreHome } from './write.ts';

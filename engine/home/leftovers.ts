@@ -21,3 +21,11 @@ export function isGitLeftOver(place: GitPlace, name: string, folder: boolean): b
 export function isRefLike(place: GitPlace, name: string): boolean {
   return place === 'refs' || (place === 'repository' && (name === 'HEAD' || name === 'packed-refs'));
 }
+
+/**
+ * True for the folders below `objects` whose files Git writes once, under another name, and never again: those of loose
+ * objects, and that of packs. A new one, one that is gone, or another one in its place changes the times of the folder.
+ */
+export function isObjectFolder(name: string): boolean {
+  return name === 'pack' || /^[0-9a-f]{2}$/.test(name);
+}

@@ -15,6 +15,8 @@ export interface Libc {
   setTime(fd: number, mtimeNs: bigint): void;
   /** Names in the order of the file system; empty where it has none to give (ENOTSUP). */
   listXattrs(target: number | Uint8Array): Uint8Array[];
+  /** Whether an open file has any; false where the file system has none to give. */
+  hasXattrs(fd: number): boolean;
   /** Undefined when it is gone (ENODATA). */
   getXattr(target: number | Uint8Array, name: Uint8Array): Uint8Array | undefined;
   setXattr(target: number | Uint8Array, xattr: NamedBytes): void;
@@ -39,6 +41,8 @@ export interface Statx {
    * link. True when there was an answer; false when there is nothing of this name.
    */
   ask(folder: number, name: BytePath): boolean;
+  /** Asks of a path that lies ready, ended by a NUL; false for whatever is no answer. */
+  quick(folder: number, path: Uint8Array): boolean;
   /** struct statx of the newest answer, in words of 4 and of 8 bytes. Overwritten by the next. */
   readonly words: Uint32Array;
   readonly longs: BigInt64Array;
@@ -64,7 +68,8 @@ export function loadLibc(): Promise<LibcLoad> {
   return loading;
 }
 
-const pathMax = 4096;
+/** A path is shorter, with the NUL that ends it. */
+export const pathMax = 4096;
 const atEmpty = 0x1000;
 const atNoFollow = 0x100;
 const getUuid = 0x80111500; // FS_IOC_GETFSUUID, Linux 6.9 and newer; others answer ENOTTY
@@ -148,6 +153,13 @@ function bindCalls(koffi: Koffi): Libc {
           : answer('llistxattr', room => list.path(terminated(target), room, room.length));
       return packed ? splitNames(packed) : [];
     },
+    hasXattrs(fd) {
+      const length = list.fd(fd, null, 0); // asks for the length alone
+      if (length >= 0) return length > 0;
+      const code = lastCode();
+      if (code === 'ENOTSUP' || code === 'EOPNOTSUPP') return false;
+      throw failed('flistxattr', code);
+    },
     getXattr: (target, name) =>
       typeof target === 'number'
         ? answer('fgetxattr', room => get.fd(target, terminated(name), room, room.length))
@@ -199,7 +211,9 @@ function bindCalls(koffi: Koffi): Libc {
     } catch {
       return undefined; // forbidden here: Node's own calls know another way
     }
-    return { ask, words: new Uint32Array(answered), longs: new BigInt64Array(answered) };
+    const quick = (folder: number, path: Uint8Array): boolean =>
+      statx(folder, path, atNoFollow, statxBasic, answer) === 0;
+    return { ask, quick, words: new Uint32Array(answered), longs: new BigInt64Array(answered) };
   }
 
   function sought(offset: number): number | undefined {

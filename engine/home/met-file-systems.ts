@@ -1,6 +1,7 @@
 import type { Clock } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import type { TreeBase } from './base.ts';
+import { partsOf } from './device.ts';
 import type { EntryFileSystem } from './entry.ts';
 import { type FileSystemFacts, type FileSystemProbe, fileSystemOf, isRemote } from './filesystem.ts';
 import type { Libc } from './libc.ts';
@@ -68,6 +69,12 @@ export class FileSystems {
   /** Of a device that was met. */
   ordinalOfDevice(device: number): number | undefined {
     return this.#byDevice.get(device);
+  }
+
+  /** The device that was met as this one, if it is the only one. */
+  deviceOf(ordinal: number): { major: number; minor: number } | undefined {
+    const devices = [...this.#byDevice].filter(([, of]) => of === ordinal);
+    return devices.length === 1 ? partsOf(devices[0]![0]) : undefined;
   }
 
   /** The ordinal of the one that holds path. At the first meeting of one, learns its clock from a probe in the folder. */

@@ -121,3 +121,77 @@ export function plainBodyReader(): (body: Uint8Array) => PlainBody | undefined {
     return left === 0 && at === bytes.length ? plain : undefined;
   };
 }
+
+/**
+ * Writes the bodies that the reader above reads, byte for byte as `encodeHomeEntry` does. Undefined for a time before 1970
+ * and an inode above 2^63, which are encoded in another way.
+ */
+export function plainBodyWriter(): (plain: PlainBody) => Uint8Array | undefined {
+  const bytes = Buffer.alloc(128);
+  let at = 0;
+  const small = (value: number): void => {
+    if (value < 24) bytes[at++] = value;
+    else if (value < 0x100) {
+      bytes[at++] = 24;
+      bytes[at++] = value;
+    } else if (value < 0x10000) {
+      bytes[at++] = 25;
+      bytes[at++] = value >>> 8;
+      bytes[at++] = value;
+    } else {
+      bytes[at++] = 26;
+      word(value);
+    }
+  };
+  const word = (value: number): void => {
+    bytes[at++] = value >>> 24;
+    bytes[at++] = value >>> 16;
+    bytes[at++] = value >>> 8;
+    bytes[at++] = value;
+  };
+  const long = (value: bigint): void => {
+    const high = Number(value >> 32n);
+    const low = Number(BigInt.asUintN(32, value));
+    if (high === 0) small(low);
+    else {
+      bytes[at++] = 0x1b;
+      word(high);
+      word(low);
+    }
+  };
+  return ({ kind, mode, uid, gid, mtimeNs, ctimeNs, inode, fileSystem, linked, unsettled }) => {
+    if (mtimeNs < 0n || ctimeNs < 0n || inode > int64Max) return undefined;
+    const more = Number(fileSystem !== 0) + Number(linked) + Number(unsettled);
+    at = 0;
+    bytes[at++] = 0xa0 + 7 + more;
+    bytes[at++] = 0;
+    bytes[at++] = entryKinds.indexOf(kind);
+    bytes[at++] = 1;
+    small(mode);
+    bytes[at++] = 2;
+    small(uid);
+    bytes[at++] = 3;
+    small(gid);
+    bytes[at++] = 4;
+    long(mtimeNs);
+    bytes[at++] = 5;
+    long(ctimeNs);
+    bytes[at++] = 6;
+    long(inode);
+    if (fileSystem !== 0) {
+      bytes[at++] = number.fileSystem;
+      small(fileSystem);
+    }
+    if (linked) {
+      bytes[at++] = number.linked;
+      bytes[at++] = isTrue;
+    }
+    if (unsettled) {
+      bytes[at++] = number.unsettled;
+      bytes[at++] = isTrue;
+    }
+    return new Uint8Array(bytes.subarray(0, at));
+  };
+}
+
+const int64Max = 2n ** 63n - 1n;

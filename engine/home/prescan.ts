@@ -1,20 +1,20 @@
 import type { Cuts } from '../../chunker/index.ts';
-import type { ChunkSink } from '../../store/index.ts';
+import type { ChunkSink, Content } from '../../store/index.ts';
 import type { TreeBase } from './base.ts';
 import { type PackReuse, packReuse } from './git-packs/index.ts';
 import { LinkedNames } from './links.ts';
 import type { ClockWatch } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
 import type { Pace } from './pace.ts';
-import { type FileReader, takeFile } from './read.ts';
+import { type FileReader, type SmallFile, smallBytesMax, takeFile, takeSmall } from './read.ts';
 import { noteLeftOut, type Report, rootUnreadable, rootVanished } from './report.ts';
 import { origins } from './sequence.ts';
 import { isFile, isFolder } from './stat.ts';
 import type { IsSame } from './states.ts';
-import { storing } from './storing.ts';
+import { storeSmall, storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
 import { isMissingSubvolume, rowOf, type Tree } from './tree.ts';
-import { trustInBase } from './trust.ts';
+import { steadyRows, trustInBase } from './trust.ts';
 import type { HomeEstimate } from './types.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 
@@ -41,7 +41,7 @@ export async function estimateTree(tree: Tree, context: LookContext): Promise<Ho
   const { pace } = context;
   const sum = { files: 0, folders: 0, bytes: 0, changed: 0, changedBytes: 0 };
   const linked = new Set<string>();
-  for (const event of walk(walkOptions(tree, context))) {
+  for (const event of walk(await walkOptions(tree, context))) {
     switch (event.kind) {
       case 'found': {
         const { stats } = event.entry;
@@ -89,7 +89,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
   const names = new LinkedNames();
   const folders: number[] = [];
   const packs = base && reuseOf(base, tree, context);
-  for (const event of walk(walkOptions(tree, context))) {
+  for (const event of walk(await walkOptions(tree, context))) {
     switch (event.kind) {
       case 'same':
         scanned.push(origins.base, event.from, event.to);
@@ -100,8 +100,10 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         scanned.push(origins.first, at, at + 1);
         if (row.broken || isMissingSubvolume(event.entry, { tree, tools })) first.setUntaken(at);
         if (isFolder(row.stats)) folders.push(at);
-        else if (isFile(row.stats))
-          await takeLive({ found: event.entry, at, names, table: first, packs }, context);
+        else if (isFile(row.stats)) {
+          const taking = takeLive({ found: event.entry, at, names, table: first, packs }, context);
+          if (taking) await taking;
+        }
         break;
       }
       case 'leave':
@@ -134,10 +136,12 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
   scanned.endFolders();
 }
 
-function walkOptions(tree: Tree, context: LookContext): WalkOptions {
+async function walkOptions(tree: Tree, context: LookContext): Promise<WalkOptions> {
   const { base, root, isExcluded } = tree;
   const plain = { root, isExcluded, stat: context.tools.stat };
-  return base ? { ...plain, first: base.table, isSame: trustInBase(base, tree, context) } : plain;
+  if (!base) return plain;
+  const steady = await steadyRows({ base }, tree, context);
+  return { ...plain, first: base.table, isSame: trustInBase(base, tree, context), steady };
 }
 
 function reuseOf({ table, source, has }: TreeBase, { root }: Tree, context: LookContext): PackReuse {
@@ -153,30 +157,60 @@ interface Taking {
   readonly packs: PackReuse | undefined;
 }
 
-async function takeLive({ found, at, names, table, packs }: Taking, context: LookContext): Promise<void> {
+/** A promise only where there is something to wait for: most files are small. */
+function takeLive(taking: Taking, context: LookContext): Promise<void> | undefined {
+  const { found, at, names, table } = taking;
   const other = names.other(found.stats, { table, at });
   if (other !== undefined) {
     table.setRead(at);
     table.setXattrs(at, table.xattrs(other));
     table.shareContent(at, other);
-    return;
+    return undefined;
   }
+  const isSmall = found.stats.size <= smallBytesMax && !(taking.packs && found.name.endsWith('.pack'));
+  if (!isSmall) return takeLarge(taking, context, liveTries);
+  const { clock } = context.tools;
+  const startedMs = clock.monotonicMs();
+  const small = takeSmall(found.path, context.reader);
+  if (!small || small === 'changed') return takeLarge(taking, context, small ? liveTries - 1 : liveTries);
+  const received = storeSmall(small.bytes, context);
+  const finish = (content: Content): void => {
+    context.onRead?.(clock.monotonicMs() - startedMs);
+    setTaken(taking, content, { file: small, isSteady: true, context });
+  };
+  if (received instanceof Promise) return received.then(finish);
+  finish(received);
+  return undefined;
+}
+
+async function takeLarge(taking: Taking, context: LookContext, tries: number): Promise<void> {
+  const { found, at, table, packs } = taking;
   const { clock } = context.tools;
   const startedMs = clock.monotonicMs();
   const planned = await packs?.plan(found.path);
   const taken = await takeFile(found.path, context.reader, {
-    tries: liveTries,
+    tries,
     receive: stats => planned?.(stats) ?? storing(stats, context),
   });
   context.onRead?.(clock.monotonicMs() - startedMs);
-  if (taken.kind !== 'taken') {
-    table.setUntaken(at);
-    return;
-  }
-  table.setStats(at, taken.stats);
-  table.setXattrs(at, taken.xattrs);
-  table.setContent(at, taken.received);
+  if (taken.kind === 'taken')
+    setTaken(taking, taken.received, { file: taken, isSteady: taken.steady, context });
+  else table.setUntaken(at);
+}
+
+function setTaken(
+  { table, at }: Taking,
+  content: Content,
+  {
+    file,
+    isSteady,
+    context,
+  }: { file: Pick<SmallFile, 'stats' | 'xattrs'>; isSteady: boolean; context: LookContext },
+): void {
+  table.setStats(at, file.stats);
+  table.setXattrs(at, file.xattrs);
+  table.setContent(at, content);
   table.setRead(at);
-  if (!taken.steady) table.setUntaken(at);
-  context.onTaken(taken.received.length);
+  if (!isSteady) table.setUntaken(at);
+  context.onTaken(content.length);
 }

@@ -80,6 +80,56 @@ export async function takeFile<T>(
   }
 }
 
+/** A small file as `takeSmall` found it. The bytes are the reader's buffer. */
+export interface SmallFile {
+  readonly stats: Stats;
+  readonly xattrs: readonly Xattr[];
+  readonly bytes: Uint8Array;
+}
+
+/** Of many small files each promise and closure of `takeFile` costs as much as reading does. */
+export const smallBytesMax = 128 * 1024;
+
+/**
+ * Reads a file of one piece at once, with all the questions that `takeFile` asks. `changed`: it was written meanwhile,
+ * which was one try. Undefined: it is larger, or not all there, or something went wrong; that is for `takeFile` to say.
+ */
+export function takeSmall(path: BytePath, reader: FileReader): SmallFile | 'changed' | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openForReading(path);
+    reader.seam?.(bytesOf(path), 'opened', 0);
+    const stats = reader.stat.open(fd, path);
+    if (!isFile(stats) || stats.size > smallBytesMax || !isOnePiece(fd, stats, reader)) return undefined;
+    const isSame = reader.stat.mark?.();
+    if (stats.size > 0) {
+      reader.seam?.(bytesOf(path), 'read', 0);
+      if (readSync(fd, reader.buffer, 0, stats.size, 0) !== stats.size) return undefined;
+    }
+    const xattrs = xattrsIn(fd, path, reader);
+    reader.seam?.(bytesOf(path), 'read whole', stats.size);
+    const isSteady = isSame ? isSame(fd) : isUnchanged(stats, reader.stat.open(fd, path));
+    return isSteady ? { stats, xattrs, bytes: reader.buffer.subarray(0, stats.size) } : 'changed';
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function isOnePiece(fd: number, { size, blocks }: Stats, { libc }: FileReader): boolean {
+  if (!libc || !mayHaveHoles(size, blocks)) return true;
+  return libc.seekData(fd, 0) === 0 && (libc.seekHole(fd, 0) ?? size) >= size;
+}
+
+function xattrsIn(fd: number, path: BytePath, { libc, onXattrUnreadable }: FileReader): readonly Xattr[] {
+  if (!libc?.hasXattrs(fd)) return noXattrs;
+  return readXattrs(fd, { libc, onUnreadable: name => onXattrUnreadable(path, name) });
+}
+
+const noXattrs: readonly Xattr[] = [];
+
 /** A failed call about the source. What the receiver throws is the store's and must end the run, whatever its code. */
 class SourceFault extends Error {
   readonly fault: NodeJS.ErrnoException;
@@ -130,10 +180,12 @@ interface Opened {
 /** A file of one block has no hole worth a question, unless it has no block at all. */
 const askForHolesBytesMin = 4096;
 
+const mayHaveHoles = (size: number, blocks: number): boolean =>
+  size > askForHolesBytesMin || blocks * 512 < size;
+
 async function readInto<T>(receiver: Receiver<T>, file: Opened, reader: FileReader): Promise<void> {
-  const mayHaveHoles = file.size > askForHolesBytesMin || file.blocks * 512 < file.size;
   const { libc } = reader;
-  if (!libc || !mayHaveHoles) {
+  if (!libc || !mayHaveHoles(file.size, file.blocks)) {
     await readRange(receiver, { ...file, from: 0, to: file.size }, reader);
     return;
   }

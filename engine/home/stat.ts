@@ -46,6 +46,10 @@ export interface StatCalls {
   open(fd: number, path: BytePath): Stats;
   /** For questions about one folder's children. Close it before the one above it. */
   folder(path: BytePath, hints: FolderHints): FolderStat;
+  /** Takes note of the newest answer: what it returns tells whether an open file still has that size, mode and times. */
+  mark?(): (fd: number) => boolean;
+  /** The bare call, where nothing stands between it and the answers. */
+  readonly statx?: Statx | undefined;
 }
 
 export interface FolderHints {
@@ -113,7 +117,7 @@ function lean(stats: BigIntStats): Stats {
   };
 }
 
-const pathOnly = 0o10000000; // O_PATH, which Node does not name
+export const pathOnly = 0o10000000; // O_PATH, which Node does not name
 const second = 1_000_000_000n;
 
 /** The newest time that an entry can hold: 2262-04-11. File systems know later ones. */
@@ -137,8 +141,12 @@ function openFolder(path: BytePath): number | undefined {
   }
 }
 
+/** In words of struct statx: mode, size, seconds and nanoseconds of both times. */
+const markedWords = [7, 10, 11, 24, 25, 26, 28, 29, 30] as const;
+
 /** Half the time of Node's call, and a quarter of its garbage; a folder's descriptor saves the way down to it. */
-function callsOfStatx({ ask, words, longs }: Statx): StatCalls {
+function callsOfStatx(statx: Statx): StatCalls {
+  const { ask, words, longs } = statx;
   // positions in struct statx, in words of 4 and of 8 bytes
   const answer = (): Stats => {
     const mode = words[7]! & 0xffff;
@@ -158,10 +166,26 @@ function callsOfStatx({ ask, words, longs }: Statx): StatCalls {
       ctimeNs: storable(longs[12]! * second + BigInt(words[26]!)),
     };
   };
+  /** What changes when a file is written, from the newest answer that was marked. */
+  const marked = new Float64Array(markedWords.length);
+  const mark = (): void => {
+    for (let i = 0; i < markedWords.length; i++) marked[i] = words[markedWords[i]!]!;
+    marked[0]! &= 0xffff; // the rest of the mode's word is padding
+  };
+  const isMarked = (fd: number): boolean => {
+    ask(fd, '' as BytePath);
+    for (let i = 1; i < markedWords.length; i++) if (marked[i] !== words[markedWords[i]!]) return false;
+    return marked[0] === (words[markedWords[0]!]! & 0xffff);
+  };
   let open = 0;
   const at = (folder: number, name: BytePath): Stats | undefined =>
     ask(folder, name) ? answer() : undefined;
   return {
+    statx,
+    mark() {
+      mark();
+      return isMarked;
+    },
     path: path => at(anyFolder, path),
     open(fd) {
       ask(fd, '' as BytePath);

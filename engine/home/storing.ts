@@ -1,5 +1,5 @@
 import type { Cuts } from '../../chunker/index.ts';
-import { type ChunkSink, type Content, inlineBytesMax } from '../../store/index.ts';
+import { type ChunkId, type ChunkSink, type Content, inlineBytesMax } from '../../store/index.ts';
 import { contentWriter } from '../ingest/index.ts';
 import type { Receiver } from './read.ts';
 import type { Stats } from './stat.ts';
@@ -21,6 +21,25 @@ export function storing({ size }: Stats, { sink, cuts }: Store): Receiver<Conten
     hole: length => writer.hole(length),
     finish: () => writer.finish(),
   };
+}
+
+/** Stores a small file's bytes; a promise only where the sink makes it wait. */
+export function storeSmall(bytes: Uint8Array, { sink, cuts }: Store): Content | Promise<Content> {
+  const length = bytes.length;
+  if (length <= inlineBytesMax) return inlineContent(bytes);
+  if (length > cuts.data.minBytes) return storeInPieces(bytes, { sink, cuts });
+  const id = sink.putNow?.(bytes, 'data');
+  const contentOf = (chunk: ChunkId): Content => ({
+    length,
+    extents: [{ kind: 'chunk', id: chunk, offset: 0, length }],
+  });
+  return id ? contentOf(id) : sink.put(bytes, 'data').then(contentOf);
+}
+
+async function storeInPieces(bytes: Uint8Array, { sink, cuts }: Store): Promise<Content> {
+  const writer = contentWriter(sink, cuts);
+  await writer.write(bytes);
+  return writer.finish();
 }
 
 function storingWhole({

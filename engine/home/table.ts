@@ -27,10 +27,51 @@ export interface RowSums {
   readonly bytes: number;
 }
 
+/** What a row holds, by how it is kept. The widest come first, so that one after the other they are aligned. */
+export const columnKinds = {
+  mtimeNs: BigInt64Array,
+  ctimeNs: BigInt64Array,
+  ino: BigUint64Array,
+  size: Float64Array,
+  uid: Uint32Array,
+  gid: Uint32Array,
+  xattrSet: Uint32Array,
+  nameAt: Uint32Array,
+  /** Files: where the content is. Links: where the target is. Folders: the row after their last one. */
+  detail: Uint32Array,
+  mode: Uint16Array,
+  depth: Uint16Array,
+  fileSystem: Uint16Array,
+  flags: Uint8Array,
+  nlink: Uint8Array,
+} as const;
+export type ColumnName = keyof typeof columnKinds;
+export type Columns = { [Name in ColumnName]: InstanceType<(typeof columnKinds)[Name]> };
+export const columnNames = Object.keys(columnKinds) as ColumnName[];
+
+/** All that a table is made of. Its columns may be longer than it has rows. */
+export interface TableParts {
+  readonly count: number;
+  readonly columns: Columns;
+  readonly names: ByteArena;
+  readonly contents: ContentArena;
+  readonly xattrs: XattrSets;
+  readonly devices: Map<number, bigint>;
+}
+
 const rowsFirst = 1024;
-const noDetail = 0xffffffff;
-const flags = { untaken: 1, unsettled: 2, placeShift: 2, placeMask: 0b1100, read: 16 };
-const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
+export const noDetail = 0xffffffff;
+export const flags = { untaken: 1, unsettled: 2, placeShift: 2, placeMask: 0b1100, read: 16 };
+export const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
+
+function newColumns(rows: number, before?: Columns): Columns {
+  const columns = columnNames.map(name => {
+    const column = new columnKinds[name](rows);
+    if (before) (column as { set(from: unknown): void }).set(before[name]);
+    return [name, column];
+  });
+  return Object.fromEntries(columns) as Columns;
+}
 
 /**
  * Rows in columns: about 60 bytes a file and its name, where an object would take 400. Rows are only ever added, in walk
@@ -42,39 +83,35 @@ export class EntryTable {
   #contents = new ContentArena();
   #xattrs = new XattrSets();
   #devices = new Map<number, bigint>();
-  #mode: Uint16Array;
-  #depth: Uint16Array;
-  #fileSystem: Uint16Array;
-  #flags: Uint8Array;
-  #uid: Uint32Array;
-  #gid: Uint32Array;
-  #nlink: Uint8Array;
-  #xattrSet: Uint32Array;
-  #nameAt: Uint32Array;
-  /** Files: where the content is. Links: where the target is. Folders: the row after their last one. */
-  #detail: Uint32Array;
-  #size: Float64Array;
-  #mtimeNs: BigInt64Array;
-  #ctimeNs: BigInt64Array;
-  #ino: BigUint64Array;
+  #columns: Columns;
 
   /** With room for so many rows; it grows by half when they are not enough. */
   constructor(rows = rowsFirst) {
-    const length = Math.max(rows, 1);
-    this.#mode = new Uint16Array(length);
-    this.#depth = new Uint16Array(length);
-    this.#fileSystem = new Uint16Array(length);
-    this.#flags = new Uint8Array(length);
-    this.#uid = new Uint32Array(length);
-    this.#gid = new Uint32Array(length);
-    this.#nlink = new Uint8Array(length);
-    this.#xattrSet = new Uint32Array(length);
-    this.#nameAt = new Uint32Array(length);
-    this.#detail = new Uint32Array(length);
-    this.#size = new Float64Array(length);
-    this.#mtimeNs = new BigInt64Array(length);
-    this.#ctimeNs = new BigInt64Array(length);
-    this.#ino = new BigUint64Array(length);
+    this.#columns = newColumns(Math.max(rows, 1));
+  }
+
+  /** A table of what another one was made of. No row can be added to it. */
+  static of({ count, columns, names, contents, xattrs, devices }: TableParts): EntryTable {
+    const table = new EntryTable(0);
+    table.#count = count;
+    table.#columns = columns;
+    table.#names = names;
+    table.#contents = contents;
+    table.#xattrs = xattrs;
+    table.#devices = devices;
+    return table;
+  }
+
+  /** For loops over many rows. The columns are these until a row is added. */
+  get parts(): TableParts {
+    return {
+      count: this.#count,
+      columns: this.#columns,
+      names: this.#names,
+      contents: this.#contents,
+      xattrs: this.#xattrs,
+      devices: this.#devices,
+    };
   }
 
   get count(): number {
@@ -83,182 +120,170 @@ export class EntryTable {
 
   add(row: Row): number {
     const at = this.#count++;
-    if (at === this.#mode.length) this.#grow();
+    if (at === this.#columns.mode.length) this.#columns = newColumns(Math.ceil(at * 1.5) + 1, this.#columns);
     const { stats } = row;
-    this.#flags[at] = places.indexOf(row.place ?? 'none') << flags.placeShift;
-    this.#depth[at] = row.depth;
-    this.#fileSystem[at] = row.fileSystem;
-    this.#uid[at] = stats.uid;
-    this.#gid[at] = stats.gid;
-    this.#nlink[at] = Math.min(stats.nlink, 2);
-    this.#xattrSet[at] = this.#xattrs.idOf(row.xattrs);
-    this.#nameAt[at] = this.#names.add(row.name);
-    this.#detail[at] = row.target === undefined ? noDetail : this.#names.add(row.target);
+    const columns = this.#columns;
+    columns.flags[at] = places.indexOf(row.place ?? 'none') << flags.placeShift;
+    columns.depth[at] = row.depth;
+    columns.fileSystem[at] = row.fileSystem;
+    columns.uid[at] = stats.uid;
+    columns.gid[at] = stats.gid;
+    columns.nlink[at] = Math.min(stats.nlink, 2);
+    columns.xattrSet[at] = this.#xattrs.idOf(row.xattrs);
+    columns.nameAt[at] = this.#names.add(row.name);
+    columns.detail[at] = row.target === undefined ? noDetail : this.#names.add(row.target);
     this.setStats(at, stats);
     return at;
   }
 
   /** Replaces what a file's own descriptor says over what its path said. */
   setStats(at: number, stats: Stats): void {
+    const columns = this.#columns;
     const kind = stats.mode & kindMask;
-    this.#mode[at] = stats.mode;
-    this.#uid[at] = stats.uid;
-    this.#gid[at] = stats.gid;
-    this.#size[at] = kind === kinds.file ? stats.size : 0;
-    this.#mtimeNs[at] = stats.mtimeNs;
-    this.#ctimeNs[at] = stats.ctimeNs;
-    this.#ino[at] = stats.ino;
+    columns.mode[at] = stats.mode;
+    columns.uid[at] = stats.uid;
+    columns.gid[at] = stats.gid;
+    columns.size[at] = kind === kinds.file ? stats.size : 0;
+    columns.mtimeNs[at] = stats.mtimeNs;
+    columns.ctimeNs[at] = stats.ctimeNs;
+    columns.ino[at] = stats.ino;
     if (kind === kinds.blockDevice || kind === kinds.characterDevice) this.#devices.set(at, stats.rdev);
   }
 
   setXattrs(at: number, xattrs: readonly Xattr[]): void {
-    this.#xattrSet[at] = this.#xattrs.idOf(xattrs);
+    this.#columns.xattrSet[at] = this.#xattrs.idOf(xattrs);
   }
 
   /** Also sets the size: what was read is what the entry says. */
   setContent(at: number, content: Content): void {
-    this.#size[at] = content.length;
-    this.#detail[at] = this.#contents.add(content);
+    this.#columns.size[at] = content.length;
+    this.#columns.detail[at] = this.#contents.add(content);
   }
 
   /** Gives one row the content of another name of the same file. */
   shareContent(at: number, from: number): void {
-    this.#size[at] = this.#size[from]!;
-    this.#detail[at] = this.#detail[from]!;
+    this.#columns.size[at] = this.#columns.size[from]!;
+    this.#columns.detail[at] = this.#columns.detail[from]!;
   }
 
   contentOf(at: number): Content | undefined {
-    const detail = this.#detail[at]!;
-    return detail === noDetail ? undefined : this.#contents.get(detail, this.#size[at]!);
+    const detail = this.#columns.detail[at]!;
+    return detail === noDetail ? undefined : this.#contents.get(detail, this.#columns.size[at]!);
   }
 
   /** Marks a row whose content could not be read consistently: no later look may trust it. */
   setUntaken(at: number): void {
-    this.#flags[at]! |= flags.untaken;
+    this.#columns.flags[at]! |= flags.untaken;
   }
 
   isUntaken(at: number): boolean {
-    return (this.#flags[at]! & flags.untaken) !== 0;
+    return (this.#columns.flags[at]! & flags.untaken) !== 0;
   }
 
   setUnsettled(at: number): void {
-    this.#flags[at]! |= flags.unsettled;
+    this.#columns.flags[at]! |= flags.unsettled;
   }
 
   isUnsettled(at: number): boolean {
-    return (this.#flags[at]! & flags.unsettled) !== 0;
+    return (this.#columns.flags[at]! & flags.unsettled) !== 0;
   }
 
   /** Marks a file whose content was read, under this name or another one. */
   setRead(at: number): void {
-    this.#flags[at]! |= flags.read;
+    this.#columns.flags[at]! |= flags.read;
   }
 
   isRead(at: number): boolean {
-    return (this.#flags[at]! & flags.read) !== 0;
+    return (this.#columns.flags[at]! & flags.read) !== 0;
   }
 
   /** Says where the rows below a folder end: in this table, or in the sequence that it is walked in. */
   endFolder(at: number, end = this.#count): void {
-    this.#detail[at] = end;
+    this.#columns.detail[at] = end;
   }
 
   /** The row after everything below this one. */
   endOf(at: number): number {
-    return this.isFolder(at) ? this.#detail[at]! : at + 1;
+    return this.isFolder(at) ? this.#columns.detail[at]! : at + 1;
   }
 
   isFolder(at: number): boolean {
-    return (this.#mode[at]! & kindMask) === kinds.folder;
+    return (this.#columns.mode[at]! & kindMask) === kinds.folder;
   }
 
   isFile(at: number): boolean {
-    return (this.#mode[at]! & kindMask) === kinds.file;
+    return (this.#columns.mode[at]! & kindMask) === kinds.file;
   }
 
   name(at: number): BytePath {
-    return this.#names.get(this.#nameAt[at]!);
+    return this.#names.get(this.#columns.nameAt[at]!);
   }
 
   target(at: number): BytePath {
-    return this.#names.get(this.#detail[at]!);
+    return this.#names.get(this.#columns.detail[at]!);
   }
 
   state(at: number): State {
     return {
-      size: this.#size[at]!,
-      mtimeNs: this.#mtimeNs[at]!,
-      ctimeNs: this.#ctimeNs[at]!,
-      ino: this.#ino[at]!,
+      size: this.#columns.size[at]!,
+      mtimeNs: this.#columns.mtimeNs[at]!,
+      ctimeNs: this.#columns.ctimeNs[at]!,
+      ino: this.#columns.ino[at]!,
     };
   }
 
   mode(at: number): number {
-    return this.#mode[at]!;
+    return this.#columns.mode[at]!;
   }
   depth(at: number): number {
-    return this.#depth[at]!;
+    return this.#columns.depth[at]!;
   }
   fileSystem(at: number): number {
-    return this.#fileSystem[at]!;
+    return this.#columns.fileSystem[at]!;
   }
   uid(at: number): number {
-    return this.#uid[at]!;
+    return this.#columns.uid[at]!;
   }
   gid(at: number): number {
-    return this.#gid[at]!;
+    return this.#columns.gid[at]!;
   }
   size(at: number): number {
-    return this.#size[at]!;
+    return this.#columns.size[at]!;
   }
   xattrs(at: number): readonly Xattr[] {
-    return this.#xattrs.get(this.#xattrSet[at]!);
+    return this.#xattrs.get(this.#columns.xattrSet[at]!);
   }
   device(at: number): bigint | undefined {
     return this.#devices.get(at);
   }
   place(at: number): GitPlace {
-    return places[(this.#flags[at]! >> flags.placeShift) & 3]!;
+    return places[(this.#columns.flags[at]! >> flags.placeShift) & 3]!;
   }
   setPlace(at: number, place: GitPlace): void {
-    this.#flags[at] = (this.#flags[at]! & ~flags.placeMask) | (places.indexOf(place) << flags.placeShift);
+    this.#columns.flags[at] =
+      (this.#columns.flags[at]! & ~flags.placeMask) | (places.indexOf(place) << flags.placeShift);
   }
   /** True for a file with more than one name. */
   isLinked(at: number): boolean {
-    return this.#nlink[at]! > 1 && !this.isFolder(at);
+    return this.#columns.nlink[at]! > 1 && !this.isFolder(at);
   }
 
   /** What the rows from one up to and without another amount to. */
   sums(from: number, to: number): RowSums {
-    const sums = { files: 0, folders: 0, bytes: 0 };
+    return this.addSums({ files: 0, folders: 0, bytes: 0 }, from, to);
+  }
+
+  addSums<Sums extends { -readonly [Name in keyof RowSums]: number }>(
+    sums: Sums,
+    from: number,
+    to: number,
+  ): Sums {
+    const { mode, size } = this.#columns;
     for (let at = from; at < to; at++) {
-      if (this.isFolder(at)) sums.folders++;
+      if ((mode[at]! & kindMask) === kinds.folder) sums.folders++;
       else sums.files++;
-      sums.bytes += this.#size[at]!;
+      sums.bytes += size[at]!;
     }
     return sums;
   }
-
-  #grow(): void {
-    const length = Math.ceil(this.#mode.length * 1.5) + 1;
-    this.#mode = grown(this.#mode, new Uint16Array(length));
-    this.#depth = grown(this.#depth, new Uint16Array(length));
-    this.#fileSystem = grown(this.#fileSystem, new Uint16Array(length));
-    this.#flags = grown(this.#flags, new Uint8Array(length));
-    this.#uid = grown(this.#uid, new Uint32Array(length));
-    this.#gid = grown(this.#gid, new Uint32Array(length));
-    this.#nlink = grown(this.#nlink, new Uint8Array(length));
-    this.#xattrSet = grown(this.#xattrSet, new Uint32Array(length));
-    this.#nameAt = grown(this.#nameAt, new Uint32Array(length));
-    this.#detail = grown(this.#detail, new Uint32Array(length));
-    this.#size = grown(this.#size, new Float64Array(length));
-    this.#mtimeNs = grown(this.#mtimeNs, new BigInt64Array(length));
-    this.#ctimeNs = grown(this.#ctimeNs, new BigInt64Array(length));
-    this.#ino = grown(this.#ino, new BigUint64Array(length));
-  }
-}
-
-function grown<T extends { set(source: T): void }>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

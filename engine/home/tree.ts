@@ -80,8 +80,8 @@ export function rowOf(
 ): Row & { readonly broken: boolean } {
   const fileSystem = tree.fileSystems.ordinalOf(path, stats);
   if (stats.mtimeNs === timeNsMax) onNote(`${shown(path)} has a time after 2262: it is kept as 2262-04-11`);
+  if (isFile(stats)) return { name, depth, stats, fileSystem, place, xattrs: none, broken: false };
   const row = { name, depth, stats, fileSystem, place };
-  if (isFile(stats)) return { ...row, xattrs: [], broken: false };
   try {
     const xattrs = xattrsOf(path, { tools, onNote });
     const isLink = (stats.mode & kindMask) === kinds.link;
@@ -92,6 +92,8 @@ export function rowOf(
     return { ...row, xattrs: [], target: '' as BytePath, broken: true };
   }
 }
+
+const none: readonly Xattr[] = [];
 
 function xattrsOf(
   path: BytePath,

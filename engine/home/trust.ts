@@ -3,11 +3,13 @@ import type { TreeBase } from './base.ts';
 import { isRefLike } from './leftovers.ts';
 import type { ClockWatch } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
+import type { Pace } from './pace.ts';
 import { join } from './paths.ts';
 import { openForReading } from './read.ts';
-import type { KnownRows } from './sequence.ts';
+import type { KnownRows, RowSequence } from './sequence.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import { type IsSame, isEqual, isSame as isProvablySame } from './states.ts';
+import { findSteady, halvesOf, type SteadyRows } from './steady.ts';
 import type { Tree } from './tree.ts';
 import type { WalkOptions, Where } from './walk.ts';
 
@@ -49,10 +51,10 @@ export function trustInBase(base: TreeBase, tree: Tree, context: TrustContext): 
   const { table } = base;
   const { fileSystems, root, rules } = tree;
   const holds = trustIn(table, tree, context);
-  const isSameRules = base.rules !== undefined && Buffer.compare(base.rules, rules) === 0;
+  const areRulesSame = isSameRules(base, rules);
   return (at, now, where) => {
     // a folder that is not listed again shows nothing that other rules would let in
-    if (table.isUntaken(at) || (isFolder(now) && !isSameRules)) return false;
+    if (table.isUntaken(at) || (isFolder(now) && !areRulesSame)) return false;
     if (fileSystems.ordinalOfDevice(now.dev) === undefined) {
       fileSystems.ordinalOf(at === 0 ? root : join(where.path, table.name(at)), now);
     }
@@ -62,6 +64,62 @@ export function trustInBase(base: TreeBase, tree: Tree, context: TrustContext): 
     return holds(at, now, where);
   };
 }
+
+/**
+ * Marks in one pass the rows of an earlier look that still hold, so that the walk need not ask about them; undefined
+ * where only the walk may judge: through a test's eyes, in a view, and where the C library cannot be asked.
+ *
+ * Inside the window a file of Git's objects (see `isObjectFolder`) is not asked about where its folder is as it was. Git
+ * writes an object under another name and renames it, which the folder's times show, as they show one that is gone or
+ * replaced. What they do not show is an object file that somebody rewrites in place between the pre-scan and the lock:
+ * Git never does, and the next run's pre-scan asks about every file.
+ */
+export async function steadyRows(
+  looked: { readonly base: TreeBase } | { readonly scanned: RowSequence },
+  tree: Tree,
+  context: TrustContext & { readonly pace: Pace },
+): Promise<SteadyRows | undefined> {
+  const { tools, pace, watch } = context;
+  const { statx } = tools.stat;
+  if (!statx || context.isSame !== isProvablySame || context.isView || watch.wentBack) return undefined;
+  const { fileSystems, root, rules } = tree;
+  const base = 'base' in looked ? looked.base : undefined;
+  const runs =
+    'base' in looked
+      ? [{ table: looked.base.table, from: 0, to: looked.base.table.count }]
+      : looked.scanned.runs();
+  if (base) {
+    const stats = tools.stat.path(root);
+    if (!stats) return undefined;
+    fileSystems.ordinalOf(root, stats); // others are the walk's to meet, in its order
+  }
+  return findSteady(runs, base ? base.table.count : tree.scanned.count, {
+    root,
+    statx,
+    judgeOf(ordinal) {
+      const fileSystem = fileSystems.get(ordinal);
+      const device = fileSystems.deviceOf(ordinal);
+      if (!fileSystem?.trusted || fileSystem.cached || device === undefined) return undefined;
+      if (base && !fileSystem.isBases) return undefined;
+      const { startedNs, marginNs } = fileSystem.look;
+      return { ...device, ...halvesOf(startedNs - marginNs) };
+    },
+    comparesLinks: base !== undefined,
+    doubtsFolders: base !== undefined && !isSameRules(base, rules),
+    trustsObjects: base === undefined,
+    rest: () => {
+      const resting = pace.rest();
+      if (!resting) return !watch.wentBack;
+      return resting.then(() => {
+        watch.check();
+        return !watch.wentBack;
+      });
+    },
+  });
+}
+
+const isSameRules = (base: TreeBase, rules: Uint8Array): boolean =>
+  base.rules !== undefined && Buffer.compare(base.rules, rules) === 0;
 
 /** Opening a file makes a network file system ask its server. */
 function seenThroughOpen(

@@ -34,6 +34,17 @@ export interface HomeBase {
   readonly timeMs: number;
   /** Whether a new snapshot may depend on a chunk. */
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
+  /** Where rows of earlier listings may be; they are as good as the listings. */
+  readonly remembered?: RememberedRows | undefined;
+}
+
+/** Rows of listings in a form that loads without decoding, by the listing's root. What it does not have is not remembered. */
+export interface RememberedRows {
+  /** The very bytes that were put, to be changed as the caller likes. */
+  get(listing: ChunkId): Promise<Uint8Array | undefined>;
+  put(listing: ChunkId, parts: Iterable<Uint8Array>): Promise<void>;
+  /** Called for the nodes of a listing whose rows were remembered. */
+  keepNode(node: ChunkId): void;
 }
 
 /** The home as it stood at one moment, to be read in another place. */
@@ -51,6 +62,8 @@ export interface HomeOptions extends HomeSettings {
   readonly cuts: Cuts;
   readonly clock: Clock;
   readonly base?: HomeBase | undefined;
+  /** Takes the rows of this run's listings for the next one. */
+  readonly remembered?: Pick<RememberedRows, 'put'> | undefined;
   /** Test seams: what the file system says of a file, which kind it is, what happens between reads, and the test itself. */
   readonly statSeam?: StatSeam | undefined;
   readonly fileSystemSeam?: FileSystemProbe | undefined;

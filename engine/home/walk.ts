@@ -5,6 +5,7 @@ import { type BytePath, bytesOf, compareSiblings, join } from './paths.ts';
 import type { KnownRows } from './sequence.ts';
 import { SiblingStream } from './siblings.ts';
 import { type FolderStat, isFolder, kindMask, kinds, type StatCalls, type Stats } from './stat.ts';
+import type { SteadyRows } from './steady.ts';
 
 /** Something the walk met that its caller has to act upon. Paths are absolute. */
 export type WalkEvent =
@@ -50,6 +51,8 @@ export interface WalkOptions {
   readonly first?: KnownRows | undefined;
   /** Decides whether a row of the first look still holds. Never asked about a thing of another kind. */
   readonly isSame?: ((at: number, now: Stats, where: Where) => boolean) | undefined;
+  /** Rows of the first look about which this was asked already: they hold. */
+  readonly steady?: SteadyRows | undefined;
 }
 
 interface Frame extends Where {
@@ -74,6 +77,20 @@ interface Child {
   readonly first: number | undefined;
 }
 
+/** The next rows of the first look with all that is below them: they hold. */
+interface Span {
+  readonly kind: 'span';
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A folder of the first look that holds, with something below it about which nothing is known yet. */
+interface SteadyFolder {
+  readonly kind: 'steady-folder';
+  readonly name: BytePath;
+  readonly first: number;
+}
+
 /** A caller that hears of nothing but sameness must be able to rest now and then. */
 const sameMax = 64;
 
@@ -83,24 +100,13 @@ const sameMax = 64;
  * Links are never followed. Synchronous; the caller rests between events.
  */
 export function* walk(options: WalkOptions): Generator<WalkEvent, void> {
-  const { root, stat, first } = options;
-  const stats = stat.path(root);
-  if (!stats) {
-    yield { kind: 'vanished', path: root };
-    return;
-  }
   const stack: Frame[] = [];
   const same = { from: 0, to: 0 };
-  let met: Child | WalkEvent | undefined = {
-    kind: 'child',
-    name: '' as BytePath,
-    stats,
-    first: first && first.count > 0 ? 0 : undefined,
-  };
+  let met: Step | undefined = meetRoot(options);
   let frame: Frame | undefined;
   try {
     for (;;) {
-      const still = met?.kind === 'child' && isStill(met, frame, options) ? met.first : undefined;
+      const still = met && stillOf(met, frame, options);
       const goesOn = met ? still === same.to && same.to - same.from < sameMax : !frame?.live;
       if (same.to > same.from && !goesOn) {
         yield { kind: 'same', ...same };
@@ -110,6 +116,13 @@ export function* walk(options: WalkOptions): Generator<WalkEvent, void> {
         stack.pop();
         frame!.stat.close();
         if (frame!.live) yield { kind: 'leave' };
+      } else if (met.kind === 'span') {
+        if (same.to === same.from) same.from = met.from;
+        same.to = met.to;
+      } else if (met.kind === 'steady-folder') {
+        if (same.to === same.from) same.from = met.first;
+        same.to = met.first + 1;
+        stack.push(openKnown(met, frame, options).opened);
       } else if (met.kind !== 'child') {
         yield met;
       } else {
@@ -141,12 +154,38 @@ export function* walk(options: WalkOptions): Generator<WalkEvent, void> {
   }
 }
 
+type Step = Child | Span | SteadyFolder | WalkEvent;
+
+function meetRoot({ root, stat, first, steady }: WalkOptions): Step {
+  if (first && steady?.has(0)) {
+    if (steady.nextDoubt(0) === first.count) return { kind: 'span', from: 0, to: first.count };
+    return { kind: 'steady-folder', name: '' as BytePath, first: 0 };
+  }
+  const stats = stat.path(root);
+  if (!stats) return { kind: 'vanished', path: root };
+  return {
+    kind: 'child',
+    name: '' as BytePath,
+    stats,
+    first: first && first.count > 0 ? 0 : undefined,
+  };
+}
+
+/** The first row of the first look that goes on with this step. */
+function stillOf(met: Step, frame: Frame | undefined, options: WalkOptions): number | undefined {
+  if (met.kind === 'span') return met.from;
+  if (met.kind === 'steady-folder') return met.first;
+  return met.kind === 'child' && isStill(met, frame, options) ? met.first : undefined;
+}
+
+/** Field by field: there is one for each new file, and to spread an object takes ten times as long. */
 const foundFrom = ({ name, stats, first }: Child, frame: Frame | undefined, where: Where): Found => ({
-  ...where,
+  path: where.path,
   name,
-  stats,
-  first,
   depth: frame ? frame.depth + 1 : 0,
+  stats,
+  place: where.place,
+  first,
 });
 
 function isStill(
@@ -159,7 +198,7 @@ function isStill(
   return isSame(at, stats, frame ?? { path: root, place: 'none' });
 }
 
-function framed(child: Child, above: Frame | undefined, { root }: WalkOptions) {
+function framed(child: Pick<Child, 'name'>, above: Frame | undefined, { root }: WalkOptions) {
   const path = above ? join(above.path, child.name) : root;
   const relative = above ? join(above.relative, child.name) : ('' as BytePath);
   return { path, relative, depth: above ? above.depth + 1 : 0 };
@@ -167,7 +206,7 @@ function framed(child: Child, above: Frame | undefined, { root }: WalkOptions) {
 
 /** A folder that is as it was: its children are those of the first look. */
 function openKnown(
-  child: Child,
+  child: Pick<Child, 'name' | 'first'>,
   above: Frame | undefined,
   options: WalkOptions,
 ): { opened: Frame; error?: unknown } {
@@ -224,7 +263,7 @@ function isRepository(names: readonly BytePath[]): boolean {
 }
 
 /** The next child of a folder that may have changed, matched with the row of the first look that has its name. */
-function nextLive(frame: Frame, live: SiblingStream, options: WalkOptions): Child | WalkEvent | undefined {
+function nextLive(frame: Frame, live: SiblingStream, options: WalkOptions): Step | undefined {
   const met = live.next();
   if (met?.kind !== 'met') return met;
   const { name, stats } = met;
@@ -260,10 +299,24 @@ function matchKnown(
   return undefined;
 }
 
+/** The next children that hold with all that is below them, as many as there are. */
+function spanFrom({ next, end }: Frame, first: KnownRows, steady: SteadyRows): Span | undefined {
+  const doubt = steady.nextDoubt(next);
+  if (doubt >= end) return { kind: 'span', from: next, to: end };
+  let to = next;
+  for (let more = first.endOf(to); to < end && more <= doubt; more = first.endOf(to)) to = more;
+  return to > next ? { kind: 'span', from: next, to } : undefined;
+}
+
 /** The next child of a folder that is as it was. */
-function nextKnown(frame: Frame, { first }: WalkOptions): Child | WalkEvent | undefined {
+function nextKnown(frame: Frame, { first, steady }: WalkOptions): Step | undefined {
   if (!first || frame.next >= frame.end) return undefined;
   const at = frame.next;
+  if (steady?.has(at)) {
+    const span = spanFrom(frame, first, steady);
+    frame.next = span?.to ?? first.endOf(at);
+    return span ?? { kind: 'steady-folder', name: first.name(at), first: at };
+  }
   frame.next = first.endOf(at);
   const name = first.name(at);
   try {

@@ -44,14 +44,19 @@ export class ListingBuilder {
 
   /** Keys strictly ascending: RangeError. The entry is kept until its node is stored: do not change its bytes. */
   async add(entry: Entry): Promise<void> {
+    await this.append(entry);
+  }
+
+  /** As `add`; a promise only where a node is full, which is stored. */
+  append(entry: Entry): Promise<void> | undefined {
     checkEntry(entry, this.#lastKey);
     this.#lastKey = entry.key;
     this.#entries += 1;
-    await this.#tree.add(entry);
+    return this.#tree.add(entry);
   }
 
   /** Whether `reuse` would take this node now. */
-  canReuse(node: ListedNode): boolean {
+  canReuse(node: Pick<ListedNode, 'level' | 'isCut'>): boolean {
     return node.isCut && this.#tree.isCutUpTo(node.level);
   }
 
@@ -79,8 +84,9 @@ function checkEntry({ key, contents }: Entry, lastKey: Uint8Array | undefined): 
     if ('list' in content) continue;
     if (content.extents.length > extentsInPlaceMax)
       throw new RangeError(`Cannot add entry: ${content.extents.length} extents in place; use storeExtents`);
-    if (content.extents.some(extent => extent.kind === 'inline' && extent.bytes.length > inlineBytesMax))
-      throw new RangeError('Cannot add entry: too many inline bytes');
+    for (const extent of content.extents)
+      if (extent.kind === 'inline' && extent.bytes.length > inlineBytesMax)
+        throw new RangeError('Cannot add entry: too many inline bytes');
   }
 }
 

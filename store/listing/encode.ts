@@ -1,5 +1,5 @@
 import type { Entry, Extent } from '../content.ts';
-import { type ChunkId, hex } from '../ids.ts';
+import type { ChunkId } from '../ids.ts';
 import { fields, idBytes, kinds, type Node, nodeVersion } from './node.ts';
 import { CborWriter } from './wire.ts';
 
@@ -10,7 +10,7 @@ class RefWriter {
 
   position(id: ChunkId): number {
     if (id.length !== idBytes) throw new RangeError(`Cannot encode chunk id: ${id.length} bytes, need 32`);
-    const name = hex(id);
+    const name = Buffer.from(id.buffer, id.byteOffset, idBytes).toString('latin1');
     const known = this.#positions.get(name);
     if (known !== undefined) return known;
     this.#positions.set(name, this.ids.length);

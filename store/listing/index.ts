@@ -13,5 +13,6 @@ export {
   type ReadListingOptions,
   readListing,
   readListingNodes,
+  readListingShape,
 } from './read.ts';
 export { contentSpace } from './space.ts';

@@ -76,6 +76,35 @@ export interface ListingStep {
 }
 
 /**
+ * The nodes of a listing as `readListingNodes` gives them, found without reading a leaf: for who has the entries already.
+ * STORE_DAMAGED.
+ */
+export async function* readListingShape(
+  source: ChunkSource,
+  root: ListingRoot,
+): AsyncGenerator<Omit<ListedNode, 'first'>> {
+  yield* shapeBelow(source, { ...promisedBy(root), isCut: false });
+}
+
+async function* shapeBelow(
+  source: ChunkSource,
+  promised: Promised & { readonly isCut: boolean },
+): AsyncGenerator<Omit<ListedNode, 'first'>> {
+  const { node: id, level, entries, isCut } = promised;
+  let key = promised.key ?? new Uint8Array();
+  if (level > 0) {
+    const node = await readPromised(source, promised);
+    key = summary(node).key ?? key;
+    const branches = 'branches' in node ? node.branches : [];
+    for (const [at, branch] of branches.entries()) {
+      const isLast = at === branches.length - 1;
+      yield* shapeBelow(source, { ...branch, level: level - 1, isCut: isCut || !isLast });
+    }
+  }
+  yield { node: new Uint8Array(id) as ChunkId, level, key: new Uint8Array(key), entries, isCut };
+}
+
+/**
  * Reads a whole listing node by node, some ahead. Entries are views of a node that later pulls do not change; what is
  * said of a node is a copy of its own. STORE_DAMAGED.
  */

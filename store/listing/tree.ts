@@ -45,10 +45,11 @@ export class NodeTree<Leaf, Inner> {
     this.#shape = shape;
   }
 
-  async add(item: Leaf): Promise<void> {
+  /** A promise only where a node is full. */
+  add(item: Leaf): Promise<void> | undefined {
     const layer = this.#leaves;
     layer.items.push(item);
-    if (this.#isCut(layer, this.#shape.weighLeaf(item), 0)) await this.#closeLeaf();
+    return this.#isCut(layer, this.#shape.weighLeaf(item), 0) ? this.#closeLeaf() : undefined;
   }
 
   /** Whether everything added so far ended with a cut on every level up to this one. */
