@@ -14,8 +14,9 @@ export interface Zstd {
    * The content of exactly one frame that holds exactly rawLength bytes. Anything else (corrupt, cut off, another
    * length, bytes after the frame) is a CompressionError, and nothing larger than rawLength is allocated for it.
    * Without a checksum in the frame, corrupt bytes may decompress to wrong bytes: the seal and the chunk id notice.
+   * It is a view of `target` where that is given and an implementation can write there, else memory of its own.
    */
-  decompress(bytes: Uint8Array, rawLength: number): Uint8Array;
+  decompress(bytes: Uint8Array, rawLength: number, target?: Uint8Array): Uint8Array;
 }
 
 /** In order of speed: compiled on install, Node's own from 22.15 on, and one that runs everywhere. */
@@ -60,12 +61,12 @@ function checked(implementation: ZstdImplementation, codec: Codec): Zstd {
         throw new RangeError(`Cannot compress: level ${level} is not 1–22`);
       return codec.compress(bytes, level);
     },
-    decompress(bytes, rawLength) {
+    decompress(bytes, rawLength, target) {
       checkRawLength(rawLength);
       checkZstdFrame(bytes, rawLength);
       let raw: Uint8Array;
       try {
-        raw = codec.decompress(bytes, rawLength);
+        raw = codec.decompress(bytes, rawLength, target);
       } catch (cause) {
         throw new CompressionError('Cannot decompress: corrupt frame', { cause });
       }
@@ -99,8 +100,9 @@ async function loadNapi(): Promise<Codec> {
       if (scratch.length < bound) scratch = new Uint8Array(bound);
       return scratch.slice(0, compressor.compress(scratch, bytes, level));
     },
-    decompress(bytes, rawLength) {
-      const target = new Uint8Array(rawLength);
+    decompress(bytes, rawLength, given) {
+      const hasRoom = given !== undefined && given.length >= rawLength;
+      const target = hasRoom ? given.subarray(0, rawLength) : new Uint8Array(rawLength);
       return target.subarray(0, decompressor.decompress(target, bytes));
     },
   };

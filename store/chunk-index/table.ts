@@ -81,6 +81,12 @@ export class ChunkTable {
     return -1;
   }
 
+  /** What a number that `find` answered stands for. */
+  slotAt(number: number): Slot {
+    const at = number * slotWords;
+    return { frame: this.#words[at + 4]! - 1, offset: this.#words[at + 5]!, length: this.#words[at + 6]! };
+  }
+
   /** The key of a slot, for `find` and `copies`; undefined when the slot is free. */
   keyAt(number: number): Uint8Array | undefined {
     const at = number * slotWords;

@@ -49,11 +49,11 @@ function looksCompressible(raw: Uint8Array, zstd: Zstd): boolean {
   return zstd.compress(sample, 1).length < sample.length * worthwhile;
 }
 
-/** The inverse, checked against the length that the index names. */
+/** The inverse, checked against the length that the index names; maybe in `scratch`, maybe the bytes that were given. */
 export function decodeFrame(
   bytes: Uint8Array,
   { codec, rawBytes }: { readonly codec: Codec; readonly rawBytes: number },
-  { zstd, subject }: { zstd: Zstd; subject: string },
+  { zstd, subject, scratch }: { zstd: Zstd; subject: string; scratch?: Uint8Array | undefined },
 ): Uint8Array {
   if (codec === 'raw') {
     if (bytes.length !== rawBytes)
@@ -61,7 +61,7 @@ export function decodeFrame(
     return bytes;
   }
   try {
-    return zstd.decompress(bytes, rawBytes);
+    return zstd.decompress(bytes, rawBytes, scratch);
   } catch (cause) {
     if (!(cause instanceof CompressionError)) throw cause;
     throw storeError('STORE_DAMAGED', `Cannot decompress ${subject}: ${cause.message}`, { cause });

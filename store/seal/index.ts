@@ -11,6 +11,8 @@ export {
   openSeal,
   proofSeal,
   type SealKeys,
+  type SealMaterial,
+  sealFrom,
   sealObject,
   sealOverheadBytes,
 } from './object-seal.ts';

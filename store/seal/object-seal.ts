@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { type Cipher, createCipheriv, createDecipheriv, type Decipher } from 'node:crypto';
 import { storeError } from '../errors.ts';
 import type { Blake3 } from '../hash.ts';
 import { fromHex, type SessionId, type StoreId } from '../ids.ts';
@@ -20,18 +20,35 @@ export interface SealKeys {
   recipient?(purpose: Purpose): Uint8Array | undefined;
 }
 
+/** What sealing and opening one object takes, and no other object's key: another thread gets this and not the keys. */
+export interface SealMaterial {
+  /** 96 bytes: the object begins with them. */
+  readonly header: Uint8Array;
+  readonly facts: ObjectHeader;
+  readonly name: string;
+  /** What the seal binds beside the content. */
+  readonly context: Uint8Array;
+  /** Key and nonce key of this object, 32 bytes each. */
+  readonly pair: Uint8Array;
+}
+
 /** One object's key. Sealing and opening do not depend on order. */
 export interface ObjectSeal {
   /** 96 bytes: the object begins with them. */
   readonly header: Uint8Array;
   readonly facts: ObjectHeader;
+  readonly material: SealMaterial;
   /**
    * nonce 12 ‖ ciphertext ‖ tag 16. An ordinal is used for one plaintext; the same pair gives the same bytes.
    * Ordinal 0 is the whole of an object of one part.
    */
   seal(ordinal: bigint, plain: Uint8Array): Uint8Array;
+  /** The same in place: the plaintext lies at `sealLeadBytes`, with room for the tag behind it. */
+  sealInPlace(ordinal: bigint, place: Uint8Array): void;
   /** The plaintext, in memory of its own. STORE_DAMAGED. */
   open(ordinal: bigint, sealed: Uint8Array): Uint8Array;
+  /** The same into the beginning of memory that is there already: a view of it. */
+  openInto(target: Uint8Array, ordinal: bigint, sealed: Uint8Array): Uint8Array;
   /** What a signature of this object covers, given the body without its signature. */
   signedBytes(body: Uint8Array): Uint8Array;
 }
@@ -41,6 +58,8 @@ export const sealOverheadBytes = 28;
 
 const nonceBytes = 12;
 const tagBytes = 16;
+/** A cipher gives its output in new memory; in pieces that a processor keeps at hand that is 1.5 times as fast. */
+const pieceBytes = 64 * 1024;
 
 export interface CreateSealOptions {
   readonly kind: ObjectKind;
@@ -161,43 +180,62 @@ function makeSeal(
   { facts, header, name, secret }: SealParts,
 ): ObjectSeal {
   const pair = derive(secret, `object/${facts.kind}`, { salt: facts.random, length: 64 });
+  return sealFrom({ header, facts, name, context: contextOf(header, keys.storeId, name), pair }, keys.blake3);
+}
+
+/** The seal that the material is of. */
+export function sealFrom(material: SealMaterial, blake3: Blake3): ObjectSeal {
+  const { header, facts, name, context, pair } = material;
   const key = pair.subarray(0, 32);
   const nonceKey = pair.subarray(32);
-  const { blake3 } = keys;
-  const context = contextOf(header, keys.storeId, name);
+  const sealInPlace = (ordinal: bigint, place: Uint8Array): void => {
+    const ordinalAt = ordinalBytes(ordinal);
+    const content = place.subarray(nonceBytes, place.length - tagBytes);
+    const nonce = blake3.keyed(nonceKey, [ordinalAt, content]).subarray(0, nonceBytes);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes });
+    cipher.setAAD(Buffer.concat([context, ordinalAt]));
+    place.set(nonce, 0);
+    update(cipher, content, content);
+    cipher.final(); // GCM holds nothing back
+    place.set(cipher.getAuthTag(), place.length - tagBytes);
+  };
+  const openInto = (target: Uint8Array, ordinal: bigint, sealed: Uint8Array): Uint8Array => {
+    if (sealed.length < sealOverheadBytes) throw damaged(name, 'a sealed part is cut short');
+    const tagAt = sealed.length - tagBytes;
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, nonceBytes), {
+      authTagLength: tagBytes,
+    });
+    decipher.setAAD(Buffer.concat([context, ordinalBytes(ordinal)]));
+    decipher.setAuthTag(sealed.subarray(tagAt));
+    update(decipher, sealed.subarray(nonceBytes, tagAt), target);
+    try {
+      decipher.final();
+    } catch (cause) {
+      throw damaged(name, `part ${ordinal} does not match its seal`, cause);
+    }
+    return target.subarray(0, tagAt - nonceBytes);
+  };
   return {
     header,
     facts,
+    material,
+    sealInPlace,
+    openInto,
     seal(ordinal, plain) {
-      const place = ordinalBytes(ordinal);
-      const nonce = blake3.keyed(nonceKey, [place, plain]).subarray(0, nonceBytes);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes });
-      cipher.setAAD(Buffer.concat([context, place]));
       const sealed = new Uint8Array(plain.length + sealOverheadBytes);
-      sealed.set(nonce, 0);
-      sealed.set(cipher.update(plain), nonceBytes);
-      cipher.final(); // GCM holds nothing back
-      sealed.set(cipher.getAuthTag(), nonceBytes + plain.length);
+      sealed.set(plain, nonceBytes);
+      sealInPlace(ordinal, sealed);
       return sealed;
     },
-    open(ordinal, sealed) {
-      if (sealed.length < sealOverheadBytes) throw damaged(name, 'a sealed part is cut short');
-      const tagAt = sealed.length - tagBytes;
-      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, nonceBytes), {
-        authTagLength: tagBytes,
-      });
-      decipher.setAAD(Buffer.concat([context, ordinalBytes(ordinal)]));
-      decipher.setAuthTag(sealed.subarray(tagAt));
-      const plain = decipher.update(sealed.subarray(nonceBytes, tagAt));
-      try {
-        decipher.final();
-      } catch (cause) {
-        throw damaged(name, `part ${ordinal} does not match its seal`, cause);
-      }
-      return new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
-    },
+    open: (ordinal, sealed) =>
+      openInto(new Uint8Array(Math.max(0, sealed.length - sealOverheadBytes)), ordinal, sealed),
     signedBytes: body => Buffer.concat([signatureDomain, context, body]),
   };
+}
+
+function update(cipher: Cipher | Decipher, from: Uint8Array, to: Uint8Array): void {
+  for (let at = 0; at < from.length; at += pieceBytes)
+    to.set(cipher.update(from.subarray(at, at + pieceBytes)), at);
 }
 
 const signatureDomain = Buffer.from('stillpoint/v1/signature\0', 'latin1');
