@@ -9,6 +9,7 @@ import {
   type WorkerPool,
 } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
+import { naming } from '../naming.ts';
 import type { Libc } from './libc.ts';
 import type { MetadataWriter } from './metadata.ts';
 import { type BytePath, shown } from './paths.ts';
@@ -229,7 +230,7 @@ export class WriteAhead implements AsyncDisposable {
 
   async #otherwise(piece: WaitingPiece): Promise<void> {
     if (this.#isEnded) return;
-    await piece.otherwise();
+    await naming(`file ${shown(piece.path)}`, () => piece.otherwise());
     piece.done();
   }
 }

@@ -3,12 +3,14 @@ import {
   type ChunkPlace,
   type ChunkSource,
   type Clock,
+  type Content,
   type Entry,
   type Store,
   storeError,
   systemClock,
 } from '../../store/index.ts';
 import { readExtent } from '../ingest/index.ts';
+import { naming } from '../naming.ts';
 import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
 import { type Libc, type LibcLoad, loadLibc } from './libc.ts';
@@ -328,7 +330,8 @@ async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restor
     return true;
   };
   const rest = () => restAhead(restoration);
-  if (content) await writeContent(fd, { path, content, source, pace, leave, rest });
+  const write = (whole: Content) => writeContent(fd, { path, content: whole, source, pace, leave, rest });
+  if (content) await naming(`file ${shown(path)}`, () => write(content));
   noteTrusted(entry, restoration);
   done.bytes += content?.length ?? 0;
   finish();
