@@ -17,13 +17,19 @@ export interface StoreContext {
   readonly parity?: ParityOptions | undefined;
   /** Undefined: what writes packs does all of it in its own thread. */
   readonly sealingThreads?: SealingThreads | undefined;
+  /** The keys of chunk ids. */
+  readonly idKeys: Readonly<Record<ChunkClass, Uint8Array>>;
   /** A chunk's name: BLAKE3 of its bytes under its class's key. */
   idOf(bytes: Uint8Array, chunkClass: ChunkClass): ChunkId;
 }
 
 /** Joins what was loaded and unlocked. */
-export function contextOf(parts: Omit<StoreContext, 'idOf'>): StoreContext {
+export function contextOf(parts: Omit<StoreContext, 'idOf' | 'idKeys'>): StoreContext {
   const { ring } = parts;
-  const keys = { data: ring.domainKey('ids/data'), metadata: ring.domainKey('ids/metadata') };
-  return { ...parts, idOf: (bytes, chunkClass) => ring.blake3.keyed(keys[chunkClass], bytes) as ChunkId };
+  const idKeys = { data: ring.domainKey('ids/data'), metadata: ring.domainKey('ids/metadata') };
+  return {
+    ...parts,
+    idKeys,
+    idOf: (bytes, chunkClass) => ring.blake3.keyed(idKeys[chunkClass], bytes) as ChunkId,
+  };
 }

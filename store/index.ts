@@ -2,6 +2,7 @@ export { type Backend, type MemoryBackend, memoryBackend, openLocalBackend } fro
 export type { BackupSession, NewManifest, Written } from './backup-session.ts';
 export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 export { type Fields, fieldsOf } from './cbor-fields.ts';
+export type { ChunkPlace, FramePlace } from './chunk-index/chunk-index.ts';
 export type { StoreProblem } from './chunk-index/masks.ts';
 export type {
   ChunkClass,
@@ -64,6 +65,7 @@ export type { Manifest } from './manifest.ts';
 export type { SnapshotsOptions } from './manifests.ts';
 export { isForbidden } from './medium-error.ts';
 export { describeNative, type NativePart } from './native.ts';
+export { loadRunOpener, type RunKeys, type RunOpener, type SealedRun } from './pack/run.ts';
 export type { ParityOptions } from './parity/writer.ts';
 export type { LedgerAct } from './protocol/records.ts';
 export {
@@ -91,6 +93,7 @@ export {
   type RecordedDamage,
   type RepairSession,
 } from './repair.ts';
+export type { RunReader } from './run-reader.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
 export {
@@ -123,3 +126,5 @@ export {
   takeWitness,
   type Witness,
 } from './witness.ts';
+export { ownBufferOf, startWorkers, type WorkerPool } from './workers/pool.ts';
+export { serveJobs } from './workers/serve.ts';

@@ -28,9 +28,11 @@ import {
   type SnapshotsOptions,
 } from './manifests.ts';
 import { FrameReader } from './pack/reader.ts';
+import { runKeysOf, runOpener } from './pack/run.ts';
 import type { SealingThreads } from './pack/sealers.ts';
 import type { ParityOptions } from './parity/writer.ts';
 import { beginSession } from './protocol/session.ts';
+import { type RunReader, runReader } from './run-reader.ts';
 import type { Seams } from './seams.ts';
 
 /** An open store. Reading needs no right to write. Any number of calls may be under way at once. */
@@ -72,6 +74,8 @@ export interface Store extends ChunkSource, AsyncDisposable {
   manifest(id: SnapshotId, options?: { readonly signal?: AbortSignal }): Promise<Manifest>;
   /** The snapshot of a full id or a prefix of 4 or more digits. SNAPSHOT_UNKNOWN, SNAPSHOT_AMBIGUOUS. */
   resolve(text: string, options?: { readonly signal?: AbortSignal }): Promise<SnapshotId>;
+  /** For whoever reads much data at once. */
+  readRuns(): Promise<RunReader>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -148,6 +152,8 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const frames = new FrameReader(context, { cacheBytesMax });
   const problems: StoreProblem[] = [];
   let loading: Promise<LoadedIndex> | undefined;
+  /** What was loaded last. */
+  let latest: LoadedIndex | undefined;
 
   const inside = { backend, keys };
 
@@ -155,6 +161,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     // What others list may be of an epoch that began since.
     await renewKeys(backend, keys);
     const result = await underLaterKeys(inside, () => loadIndex(context, options));
+    latest = result;
     for (const problem of result.problems)
       if (!problems.some(known => known.object === problem.object)) problems.push(problem);
     return result;
@@ -190,6 +197,20 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     // Of many readers that miss something at once, one loads.
     const current = await loadOnce();
     return current === loaded ? loadAgain({ trailers: 'always' }) : current;
+  }
+
+  async function readRuns(): Promise<RunReader> {
+    const { index } = await loadOnce();
+    const keys = runKeysOf(context);
+    const opener = runOpener({ keys, zstd: context.zstd, blake3: ring.blake3 });
+    return runReader(
+      { context, frames },
+      {
+        opener,
+        keys,
+        index: () => latest?.index ?? index,
+      },
+    );
   }
 
   async function beginBackup({
@@ -270,6 +291,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
       return [...problems];
     },
     get,
+    readRuns,
     beginBackup,
     beginReading,
     snapshots: options => {

@@ -55,6 +55,8 @@ export interface VerifyOptions {
   readonly goesPastNewer?: boolean;
   /** Kept with the act in the ledger. */
   readonly noteDetail?: CborValue;
+  /** Threads that check data beside this one; as many as are worth it unless given. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
@@ -185,7 +187,8 @@ async function verifyOnce(run: VerifyRun, generations: Generations, options: Ver
     const isAsked = dataAsked(run, [...inventory.packs.keys()].filter(mayBe), options);
     const wants = (pack: PackId, readMs: number | null) => mayBe(pack) && isAsked(pack, readMs);
     const { parity } = inventory;
-    await verifyData(run, verified, { packs: planPacks(run, inventory, wants), parity });
+    const packs = planPacks(run, inventory, wants);
+    await verifyData(run, verified, { packs, parity, threads: options.threads });
   }
   return { ...walked, inventory, verified, graph, damage: run.report.list };
 }

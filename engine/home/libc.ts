@@ -235,11 +235,15 @@ function terminated(bytes: Uint8Array): Uint8Array {
 
 /** struct timespec[2]: access time, modification time. Seconds round down, so that times before 1970 work too. */
 function timesOf(mtimeNs: bigint): Uint8Array {
-  const seconds = BigInt.asIntN(64, (mtimeNs - (((mtimeNs % second) + second) % second)) / second);
-  const nanoseconds = mtimeNs - seconds * second;
-  const times = new BigInt64Array([seconds, nanoseconds, seconds, nanoseconds]);
-  return new Uint8Array(times.buffer);
+  const rest = mtimeNs % second;
+  const nanoseconds = rest < 0n ? rest + second : rest;
+  times[0] = times[2] = (mtimeNs - nanoseconds) / second;
+  times[1] = times[3] = nanoseconds;
+  return timesBytes;
 }
+/** Read by the call that it is made for. */
+const times = new BigInt64Array(4);
+const timesBytes = new Uint8Array(times.buffer);
 const second = 1_000_000_000n;
 
 function splitNames(packed: Uint8Array): Uint8Array[] {

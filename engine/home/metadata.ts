@@ -28,12 +28,22 @@ export interface Losses {
   readonly attributeNames: Set<BytePath>;
 }
 
+export type Owner = Pick<HomeEntry, 'uid' | 'gid'>;
+
+/** What a restored file is given. */
+export type Metadata = Pick<HomeEntry, 'kind' | 'mode' | 'uid' | 'gid' | 'mtimeNs' | 'xattrs'>;
+
 /** Gives restored files their owner, mode, attributes and times. */
 export interface MetadataWriter {
   readonly losses: Losses;
   /** Called with the root folder's names before anything is restored by name. */
   learnNames(names: OwnerNames | undefined): void;
-  open(fd: number, entry: HomeEntry): void;
+  /** Whose an entry will be. */
+  ownerOf(entry: Owner): Owner;
+  /** Adds what another writer could not give back. */
+  lose(losses: Losses): void;
+  /** `owner`: whose it is, where that is known. */
+  open(fd: number, entry: Metadata, options?: { readonly owner?: Owner | undefined }): void;
   /** For what cannot be opened: links, FIFOs, devices. */
   named(folder: number, name: BytePath, entry: HomeEntry): void;
 }
@@ -52,13 +62,13 @@ export function metadataWriter({
   const isRoot = process.geteuid?.() === 0;
   let numbers: ReturnType<typeof ownerNumbers> | undefined;
 
-  const ownerOf = ({ uid, gid }: HomeEntry): { uid: number; gid: number } => {
+  const ownerOf = ({ uid, gid }: Owner): Owner => {
     if (typeof owner !== 'string') return owner;
     if (owner === 'keep' || !numbers) return { uid, gid };
     return { uid: numbers.users.get(uid) ?? uid, gid: numbers.groups.get(gid) ?? gid };
   };
 
-  const setXattrs = (target: number | Buffer, { xattrs }: HomeEntry): void => {
+  const setXattrs = (target: number | Buffer, { xattrs }: Metadata): void => {
     for (const { name, value } of xattrs) {
       try {
         // No backup has one of the others, and who makes one means something by it.
@@ -73,18 +83,24 @@ export function metadataWriter({
   };
 
   /** A set-id bit must not give the files of one owner the rights of another. */
-  const modeFor = (entry: HomeEntry, isOwned: boolean): number =>
+  const modeFor = (entry: Metadata, isOwned: boolean): number =>
     isOwned || entry.kind === 'folder' ? entry.mode : entry.mode & ~setIdBits;
 
   return {
     losses,
+    ownerOf,
+    lose({ owners, attributes, attributeNames }) {
+      losses.owners += owners;
+      losses.attributes += attributes;
+      for (const name of attributeNames) losses.attributeNames.add(name);
+    },
     learnNames(names) {
       if (owner === 'by-name' && names) numbers = ownerNumbers(names);
     },
     // the order matters: a change of owner clears set-id bits and capabilities, a read-only mode forbids attributes
-    open(fd, entry) {
+    open(fd, entry, { owner: present = fstatSync(fd) } = {}) {
       const wanted = ownerOf(entry);
-      const isOwned = isOwnedBy(fstatSync(fd), wanted);
+      const isOwned = isOwnedBy(present, wanted);
       if (!isOwned && isRoot) fchownSync(fd, wanted.uid, wanted.gid);
       else if (!isOwned) losses.owners++;
       setXattrs(fd, entry);
@@ -123,7 +139,7 @@ const attributeRefusals = new Set([
   'ERANGE',
 ]);
 
-const isOwnedBy = (stats: { uid: number; gid: number }, wanted: { uid: number; gid: number }): boolean =>
-  stats.uid === wanted.uid && stats.gid === wanted.gid;
+const isOwnedBy = (present: Owner, wanted: Owner): boolean =>
+  present.uid === wanted.uid && present.gid === wanted.gid;
 
 const secondsOf = (ns: bigint): number => Number(ns) / 1e9;

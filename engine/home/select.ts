@@ -3,7 +3,7 @@ import {
   type Entry,
   ListingCursor,
   type ListingRoot,
-  readListing,
+  readListingNodes,
   storeError,
 } from '../../store/index.ts';
 import { type HomeEntry, keyOf } from './entry.ts';
@@ -12,19 +12,26 @@ import { bytePath } from './paths.ts';
 /** A thing of a listing that somebody wants; a folder with all that is below it. */
 export type Selected = Pick<HomeEntry, 'path' | 'kind'>;
 
+interface Selection {
+  readonly listing: ListingRoot;
+  readonly selected?: readonly Selected[] | undefined;
+}
+
 /**
  * The entries that a restore of these needs, in the order of the listing: the root folder, the folders above each, and
  * each with all that is below it. What is not wanted is not read. All of them without a selection.
  */
-export async function* selectedEntries(
+export async function* selectedEntries(source: ChunkSource, selection: Selection): AsyncGenerator<Entry> {
+  for await (const group of selectedGroups(source, selection)) yield* group;
+}
+
+/** The same, as many at a time as come at once: waiting for each costs more than most that is done with it. */
+export async function* selectedGroups(
   source: ChunkSource,
-  {
-    listing,
-    selected,
-  }: { readonly listing: ListingRoot; readonly selected?: readonly Selected[] | undefined },
-): AsyncGenerator<Entry> {
+  { listing, selected }: Selection,
+): AsyncGenerator<readonly Entry[]> {
   if (!selected || selected.some(({ path }) => path === '')) {
-    yield* readListing(source, listing);
+    for await (const { entries } of readListingNodes(source, listing)) if (entries) yield entries;
     return;
   }
   const cursor = new ListingCursor(source, listing);
@@ -32,11 +39,11 @@ export async function* selectedEntries(
   for (const key of leastKeys(selected)) {
     for (const above of foldersAbove(key)) {
       const name = bytePath(above);
-      if (!passed.has(name)) yield await entryAt(cursor, above);
+      if (!passed.has(name)) yield [await entryAt(cursor, above)];
       passed.add(name);
     }
-    yield await entryAt(cursor, key);
-    if (isFolderKey(key)) yield* entriesBelow(cursor, key);
+    yield [await entryAt(cursor, key)];
+    if (isFolderKey(key)) for await (const entry of entriesBelow(cursor, key)) yield [entry];
   }
 }
 

@@ -6,7 +6,7 @@ import {
   systemClock,
 } from '../../store/index.ts';
 import { makePace } from './pace.ts';
-import { type Selected, selectedEntries } from './select.ts';
+import { type Selected, selectedGroups } from './select.ts';
 
 /** What a file takes on disk is a multiple of it, near enough for every file system. */
 const blockBytes = 4096;
@@ -24,9 +24,14 @@ export async function spaceOf(source: ChunkSource, options: SpaceOptions): Promi
   const pace = makePace({ clock, sliceMs: 10, signal });
   const space = contentSpace(source, { blockBytes, breathe: async () => pace.rest() });
   let total = 0;
-  for await (const { contents } of selectedEntries(source, options)) {
+  for await (const group of selectedGroups(source, options)) {
+    for (const { contents } of group) {
+      for (const content of contents) {
+        const bytes = space.of(content);
+        total += typeof bytes === 'number' ? bytes : await bytes;
+      }
+    }
     await pace.rest();
-    for (const content of contents) total += await space.of(content);
   }
   return total;
 }

@@ -18,13 +18,29 @@ export interface Identity {
   readonly ino: bigint;
 }
 
-interface Level<T> extends Identity {
+interface Level<T> {
   readonly name: BytePath;
   /** Of the path below the target. */
   readonly pathLength: number;
   readonly what: T;
+  /** Below the target. */
+  readonly depth: number;
   /** Undefined while too many others are open. */
   fd: number | undefined;
+  /** Of one that was closed: what must be found again. */
+  identity: Identity | undefined;
+  /** What is not done in it; folders that wait for such are part of it. */
+  holds: number;
+  /** Of a folder that was left: it is finished with the last hold. */
+  finish: (() => void) | undefined;
+}
+
+/** Something that is not done yet in a folder, which may be left meanwhile. */
+export interface FolderHold {
+  /** The folder; open until the release. */
+  readonly fd: number;
+  /** Call once. What finishing the folder fails with is thrown here. */
+  release(): void;
 }
 
 const openMax = 64;
@@ -42,6 +58,9 @@ export class TargetFolders<T> {
   #levels: Level<T>[] = [];
   /** Of the folder that is open: one text for all levels, since a hostile listing has 32,000 of them. */
   #path = '' as BytePath;
+  /** Left, and not finished. */
+  readonly #waiting = new Set<Level<T>>();
+  #opened = 0;
 
   private constructor() {}
 
@@ -55,7 +74,7 @@ export class TargetFolders<T> {
     onTarget(path, () => {
       mkdirSync(target, { recursive: true });
       const fd = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY);
-      folders.#levels.push({ name: path, pathLength: 0, what, fd, ...identityOf(fd) });
+      folders.#push({ name: path, pathLength: 0, what, fd });
     });
     const present = readdirSync(at(folders.fd, '' as BytePath), { encoding: 'buffer' }).map(bytePath);
     const strange = present.filter(name => name !== 'lost+found' && !allowed.includes(name));
@@ -71,6 +90,11 @@ export class TargetFolders<T> {
       );
     }
     return folders;
+  }
+
+  /** How many folders are open. */
+  get opened(): number {
+    return this.#opened;
   }
 
   get depth(): number {
@@ -98,17 +122,24 @@ export class TargetFolders<T> {
     onTarget(path, () => {
       makeFolder(this.fd, name, this.depth === 0);
       const fd = openSync(at(this.fd, name), folderFlags);
-      this.#levels.push({ name, pathLength: path.length, what, fd, ...identityOf(fd) });
+      this.#push({ name, pathLength: path.length, what, fd });
     });
     this.#path = path;
     const shallow = this.#levels.at(-1 - openMax);
-    if (shallow && shallow !== this.#levels[0] && shallow.fd !== undefined) {
-      closeSync(shallow.fd);
-      shallow.fd = undefined;
-    }
+    if (shallow) this.#closeShallow(shallow);
   }
 
-  /** Goes one folder up, after `finish` has given this one its final owner, mode and times. */
+  /** Keeps the folder that is open now from being finished. */
+  hold(): FolderHold {
+    const level = this.#levels.at(-1)!;
+    level.holds++;
+    return { fd: this.fd, release: () => this.#release(level) };
+  }
+
+  /**
+   * Goes one folder up. `finish` gives this one its final owner, mode and times as soon as nothing in it is held: now,
+   * unless something is.
+   */
   leave(finish: (fd: number, what: T) => void): void {
     const level = this.#levels.at(-1)!;
     const fd = this.fd;
@@ -118,13 +149,23 @@ export class TargetFolders<T> {
       if (above && above.fd === undefined) {
         const parent = openSync(at(fd, '..' as BytePath), folderFlags);
         above.fd = parent;
-        if (!isSameThing(identityOf(parent), above)) throw moved(pathAbove);
+        this.#opened++;
+        if (!above.identity || !isSameThing(identityOf(parent), above.identity)) throw moved(pathAbove);
       }
-      finish(fd, level.what);
     });
-    closeSync(fd);
+    const path = this.#path;
+    const isHeld = level.holds > 0;
+    if (isHeld && above) above.holds++;
+    level.finish = () => {
+      onTarget(path, () => finish(fd, level.what));
+      this.#waiting.delete(level);
+      this.#close(level);
+      if (isHeld && above) this.#release(above);
+    };
     this.#levels.pop();
     this.#path = pathAbove;
+    this.#waiting.add(level);
+    if (!isHeld) level.finish();
   }
 
   /** Opens a folder that this run made, from the target down, and hands it to `use`. */
@@ -146,7 +187,35 @@ export class TargetFolders<T> {
 
   /** Idempotent. */
   close(): void {
-    for (const { fd } of this.#levels.splice(0)) if (fd !== undefined) closeSync(fd);
+    for (const level of [...this.#levels.splice(0), ...this.#waiting]) this.#close(level);
+    this.#waiting.clear();
+  }
+
+  #push(level: Pick<Level<T>, 'name' | 'pathLength' | 'what'> & { readonly fd: number }): void {
+    const depth = this.#levels.length;
+    this.#opened++;
+    this.#levels.push({ ...level, depth, holds: 0, finish: undefined, identity: undefined });
+  }
+
+  #release(level: Level<T>): void {
+    level.holds--;
+    if (level.holds > 0) return;
+    if (level.finish) level.finish();
+    else this.#closeShallow(level);
+  }
+
+  /** Closes a folder if there are many open below it; what is done in it needs it open. */
+  #closeShallow(level: Level<T>): void {
+    if (level.depth === 0 || level.depth > this.depth - openMax || level.holds > 0) return;
+    if (level.fd !== undefined) level.identity = identityOf(level.fd);
+    this.#close(level);
+  }
+
+  #close(level: Level<T>): void {
+    if (level.fd === undefined) return;
+    closeSync(level.fd);
+    level.fd = undefined;
+    this.#opened--;
   }
 }
 

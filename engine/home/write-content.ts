@@ -1,16 +1,34 @@
 import { ftruncateSync, writeSync } from 'node:fs';
-import { type ChunkSource, type Content, storeError } from '../../store/index.ts';
-import { readContent } from '../ingest/index.ts';
+import { type ChunkSource, type Content, type Extent, extentsOf, storeError } from '../../store/index.ts';
+import { readExtent } from '../ingest/index.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, shown } from './paths.ts';
 import { onTarget } from './target.ts';
+
+export type ChunkExtent = Extent & { readonly kind: 'chunk' };
 
 const gatheredBytes = 64 * 1024;
 
 /** Writes bytes where they belong and leaves holes alone. TARGET_FAILED, STORE_DAMAGED. */
 export async function writeContent(
   fd: number,
-  { path, content, source, pace }: { path: BytePath; content: Content; source: ChunkSource; pace: Pace },
+  {
+    path,
+    content,
+    source,
+    pace,
+    leave = () => false,
+    rest = () => undefined,
+  }: {
+    readonly path: BytePath;
+    readonly content: Content;
+    readonly source: ChunkSource;
+    readonly pace: Pace;
+    /** Takes a run of bytes that somebody else writes later; false: nobody does. */
+    readonly leave?: (extent: ChunkExtent, position: number) => boolean;
+    /** Called after that. */
+    readonly rest?: () => Promise<void> | undefined;
+  },
 ): Promise<void> {
   if (content.length === 0) return;
   const small = inPlace(content);
@@ -27,7 +45,16 @@ export async function writeContent(
     if (held > 0) writeAll(fd, gathered.subarray(0, held), { path, at: offset - held });
     held = 0;
   };
-  for await (const part of readContent(source, content)) {
+  for await (const extent of extentsOf(source, content)) {
+    if (extent.kind === 'chunk' && extent.length >= gatheredBytes && leave(extent, offset)) {
+      flush();
+      offset += extent.length;
+      endsInHole = false;
+      await rest();
+      await pace.rest();
+      continue;
+    }
+    const part = await readExtent(source, extent);
     endsInHole = part.kind === 'hole';
     if (part.kind === 'hole') {
       flush();
@@ -53,7 +80,7 @@ export async function writeContent(
     );
 }
 
-function writeAll(fd: number, bytes: Uint8Array, { path, at }: { path: BytePath; at: number }): void {
+export function writeAll(fd: number, bytes: Uint8Array, { path, at }: { path: BytePath; at: number }): void {
   for (let from = 0; from < bytes.length; )
     from += onTarget(path, () => writeSync(fd, bytes, from, bytes.length - from, at + from));
 }

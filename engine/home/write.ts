@@ -1,5 +1,15 @@
-import { closeSync, constants, linkSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
-import { type ChunkSource, type Clock, storeError, systemClock } from '../../store/index.ts';
+import { closeSync, linkSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
+import {
+  type ChunkPlace,
+  type ChunkSource,
+  type Clock,
+  type Content,
+  type Entry,
+  type Store,
+  storeError,
+  systemClock,
+} from '../../store/index.ts';
+import { readExtent } from '../ingest/index.ts';
 import { naming } from '../naming.ts';
 import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
@@ -8,14 +18,17 @@ import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.
 import { makePace, type Pace } from './pace.ts';
 import { type BytePath, bytesOf, shown } from './paths.ts';
 import { codeOf } from './read.ts';
-import { type Selected, selectedEntries } from './select.ts';
+import { type Selected, selectedGroups } from './select.ts';
 import { kinds } from './stat.ts';
 import { at, type Identity, identityOfName, isSameThing, onTarget, TargetFolders } from './target.ts';
 import type { HomeProgress, HomeRoot } from './types.ts';
-import { writeContent } from './write-content.ts';
+import { WriteAhead } from './write-ahead.ts';
+import { type ChunkExtent, writeAll, writeContent } from './write-content.ts';
+import { createFlags } from './write-job.ts';
 
 export interface RestoreHomeOptions {
-  readonly source: ChunkSource;
+  /** One that can, is read in the order in which data lies in it. */
+  readonly source: ChunkSource & Partial<Pick<Store, 'readRuns'>>;
   /** One of the manifest's home roots. */
   readonly root: Pick<HomeRoot, 'listing'>;
   /** Only these of the root, with the folders above them; a linked file whose other names stay behind is one of its own. */
@@ -31,6 +44,8 @@ export interface RestoreHomeOptions {
   readonly clock?: Clock | undefined;
   /** Loaded unless a test gives it. */
   readonly libc?: LibcLoad | undefined;
+  /** Threads that write beside this one: none where `libc` is given, else one less than there are processors. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: HomeProgress) => void) | undefined;
 }
@@ -53,13 +68,21 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
   const metadata = metadataWriter({ libc, owner: options.owner ?? 'keep' });
   const pace = makePace({ clock, sliceMs: 10, signal });
   const { selected } = options;
-  const entries = selectedEntries(source, { listing: root.listing, selected })[Symbol.asyncIterator]();
-  const top = await nextEntry(entries);
+  const groups = selectedGroups(source, { listing: root.listing, selected });
+  const firstGroup = (await groups.next()).value ?? [];
+  const top = firstGroup[0] && decodeHomeEntry(firstGroup[0]);
   if (top?.path !== '') throw damaged('its first entry is not the root folder');
   metadata.learnNames(top.owners);
   const folders = TargetFolders.open<HomeEntry>(target, { what: top, allowed: options.allowed ?? [] });
+  const runs = await source.readRuns?.();
+  // What a test gives is not there in another thread.
+  const threads = options.libc ? 0 : options.threads;
+  const ahead = runs && new WriteAhead({ runs, libc, metadata, signal, threads });
   const restoration: Restoration = {
     source,
+    ahead,
+    open: new Set(),
+    isRoot: process.geteuid?.() === 0,
     libc,
     metadata,
     folders,
@@ -77,24 +100,36 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
       restoration.heldBytes -= attributeBytes(entry);
       metadata.open(fd, entry);
     });
-  try {
-    for (let entry = await nextEntry(entries); entry; entry = await nextEntry(entries)) {
+  const restoreGroup = async (group: readonly Entry[]): Promise<void> => {
+    for (const encoded of group) {
+      const entry = decodeHomeEntry(encoded);
       const { folder, name } = splitPath(entry.path);
       while (folders.depth > 0 && !isWithin(folder, folders.path)) leave();
       if (folder !== folders.path) throw damaged(`${shown(entry.path)} has no folder`);
-      await restoreEntry(entry, name, restoration);
+      const restoring = restoreEntry(entry, name, restoration);
+      if (restoring) await restoring;
+      const writing = restAhead(restoration);
+      if (writing) await writing;
       const resting = pace.rest();
       if (resting) {
         options.onProgress?.({ files: done.files, bytes: done.bytes });
         await resting;
       }
     }
+  };
+  try {
+    await restoreGroup(firstGroup.slice(1));
+    for await (const group of groups) await restoreGroup(group);
     while (folders.depth > 0) leave();
+    await ahead?.finish();
     await options.onFilled?.();
     leave();
   } finally {
+    // First: a thread must not write to a descriptor that is somebody else's by then.
+    await ahead?.[Symbol.asyncDispose]();
     folders.close();
-    await entries.return?.(undefined);
+    for (const fd of restoration.open) closeSync(fd);
+    await groups.return(undefined);
   }
   options.onProgress?.({ files: done.files, bytes: done.bytes });
   return { ...done, warnings: warningsOf(restoration) };
@@ -102,6 +137,11 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
 
 interface Restoration {
   readonly source: ChunkSource;
+  /** Undefined where the source gives chunks only. */
+  readonly ahead: WriteAhead | undefined;
+  /** Files that wait for their bytes. */
+  readonly open: Set<number>;
+  readonly isRoot: boolean;
   readonly libc: Libc | undefined;
   readonly metadata: MetadataWriter;
   readonly folders: TargetFolders<HomeEntry>;
@@ -117,13 +157,6 @@ interface Restoration {
   readonly pace: Pace;
 }
 
-async function nextEntry(
-  entries: AsyncIterator<Parameters<typeof decodeHomeEntry>[0]>,
-): Promise<HomeEntry | undefined> {
-  const next = await entries.next();
-  return next.done ? undefined : decodeHomeEntry(next.value);
-}
-
 const damaged = (state: string): Error => storeError('STORE_DAMAGED', `Cannot restore home: ${state}`);
 
 function splitPath(path: BytePath): { folder: BytePath; name: BytePath } {
@@ -134,17 +167,24 @@ function splitPath(path: BytePath): { folder: BytePath; name: BytePath } {
 const isWithin = (path: BytePath, folder: BytePath): boolean =>
   path === folder || path.startsWith(`${folder}/`);
 
-async function restoreEntry(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
-  const { folders, metadata, done } = restoration;
+/** Undefined where it is done, or left to be done. */
+function restoreEntry(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> | undefined {
+  const { folders, done } = restoration;
   if (entry.kind === 'folder') {
     restoration.heldBytes += attributeBytes(entry);
     if (restoration.heldBytes > heldBytesMax) throw damaged('its folders have too many attributes');
     folders.enter(name, { ...entry, path: '' as BytePath }); // many deep folders would hold their paths many times
     done.folders++;
-    return;
+    return undefined;
   }
   done.files++;
-  if (entry.linked && linkToEarlier(entry, name, restoration)) return;
+  if (entry.linked && linkToEarlier(entry, name, restoration)) return undefined;
+  if (entry.kind === 'file' && !entry.linked && leaveFile(entry, name, restoration)) return undefined;
+  return restoreNow(entry, name, restoration);
+}
+
+async function restoreNow(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
+  const { folders, metadata } = restoration;
   switch (entry.kind) {
     case 'file':
       await restoreFile(entry, name, restoration);
@@ -159,6 +199,8 @@ async function restoreEntry(entry: HomeEntry, name: BytePath, restoration: Resto
     case 'characterDevice':
     case 'blockDevice':
       if (!makeNode(entry, name, restoration)) return;
+      break;
+    case 'folder':
       break;
     default:
       entry.kind satisfies never;
@@ -178,8 +220,8 @@ const setIdBits = 0o6000;
 const trustedNamesMax = 5;
 
 /** Counts what root should look at before others may use the home: as another user, it gives no rights but one's own. */
-function noteTrusted({ path, kind, mode, xattrs }: HomeEntry, { trusted }: Restoration): void {
-  if (process.geteuid?.() !== 0) return;
+function noteTrusted({ path, kind, mode, xattrs }: HomeEntry, { trusted, isRoot }: Restoration): void {
+  if (!isRoot) return;
   const isDevice = kind === 'characterDevice' || kind === 'blockDevice';
   const isFile =
     kind === 'file' &&
@@ -211,27 +253,104 @@ function linkToEarlier(entry: HomeEntry, name: BytePath, restoration: Restoratio
   });
 }
 
-const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Thousands of files wait at a time: what has more attributes than any home comes near does not. */
+const waitingAttributesMax = 4096;
 
+/** Leaves a file whose bytes are one piece to be made when they come. False: it has to be made now. */
+function leaveFile(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
+  const { ahead, folders, metadata, source, pace } = restoration;
+  const content = entry.content!;
+  const only = 'extents' in content && content.extents.length === 1 ? content.extents[0] : undefined;
+  if (!ahead || only?.kind !== 'chunk' || only.length !== content.length) return false;
+  if (attributeBytes(entry) > waitingAttributesMax) return false;
+  const place = ahead.placeOf(only);
+  if (!place) return false;
+  const { path } = entry;
+  const hold = folders.hold();
+  ahead.add(place, {
+    ...pieceOf(only, place),
+    to: { folder: hold.fd, name, metadata: entry, owner: metadata.ownerOf(entry) },
+    path,
+    async otherwise() {
+      const fd = create(hold.fd, name, path);
+      try {
+        await writeContent(fd, { path, content, source, pace });
+        onTarget(path, () => metadata.open(fd, entry));
+      } finally {
+        closeSync(fd);
+      }
+    },
+    done: hold.release,
+  });
+  noteTrusted(entry, restoration);
+  restoration.done.bytes += content.length;
+  return true;
+}
+
+const pieceOf = ({ id, offset, length }: ChunkExtent, place: ChunkPlace) => ({
+  id,
+  chunkAt: place.offset,
+  chunkBytes: place.length,
+  from: offset,
+  length,
+});
+
+const create = (folder: number, name: BytePath, path: BytePath): number =>
+  onTarget(path, () => openSync(at(folder, name), createFlags, 0o600));
+
+/** Makes a file and writes what is at hand; the rest comes when its turn is. */
 async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
-  const { folders, metadata, done, source, pace } = restoration;
-  const fd = onTarget(entry.path, () => openSync(at(folders.fd, name), createFlags, 0o600));
-  try {
-    const { path, content } = entry;
-    if (content) await naming(`file ${shown(path)}`, () => writeContent(fd, { path, content, source, pace }));
-    onTarget(entry.path, () => metadata.open(fd, entry));
-    noteTrusted(entry, restoration);
-  } finally {
+  const { folders, metadata, done, source, pace, ahead, open } = restoration;
+  const { path, content } = entry;
+  const hold = folders.hold();
+  const fd = create(folders.fd, name, path);
+  open.add(fd);
+  let left = 1;
+  const finish = (): void => {
+    if (--left > 0) return;
+    onTarget(path, () => metadata.open(fd, entry));
+    open.delete(fd);
     closeSync(fd);
-  }
-  done.bytes += entry.content?.length ?? 0;
+    hold.release();
+  };
+  const leave = (extent: ChunkExtent, position: number): boolean => {
+    const place = ahead?.placeOf(extent);
+    if (!ahead || !place) return false;
+    left++;
+    ahead.add(place, {
+      ...pieceOf(extent, place),
+      to: { fd, position },
+      path,
+      async otherwise() {
+        const part = await readExtent(source, extent);
+        if (part.kind === 'bytes') writeAll(fd, part.bytes, { path, at: position });
+      },
+      done: finish,
+    });
+    return true;
+  };
+  const rest = () => restAhead(restoration);
+  const write = (whole: Content) => writeContent(fd, { path, content: whole, source, pace, leave, rest });
+  if (content) await naming(`file ${shown(path)}`, () => write(content));
+  noteTrusted(entry, restoration);
+  done.bytes += content?.length ?? 0;
+  finish();
+}
+
+/** Folders and files that are kept open for what is left: few enough for every system. */
+const openMax = 512;
+
+function restAhead({ ahead, folders, open }: Restoration): Promise<void> | undefined {
+  if (!ahead) return undefined;
+  const isCrowded = (): boolean => folders.opened + open.size > openMax;
+  return isCrowded() ? ahead.relieve(isCrowded) : ahead.rest();
 }
 
 /** FIFOs for everybody, devices for root only. */
 function makeNode(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
-  const { libc, folders, metadata } = restoration;
+  const { libc, folders, metadata, isRoot } = restoration;
   const isDevice = entry.kind !== 'fifo';
-  if (!libc || (isDevice && process.geteuid?.() !== 0)) {
+  if (!libc || (isDevice && !isRoot)) {
     restoration.devicesSkipped++;
     restoration.done.files--;
     return false;

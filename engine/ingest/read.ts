@@ -1,4 +1,11 @@
-import { type ChunkSource, type Content, extentsOf, hex, storeError } from '../../store/index.ts';
+import {
+  type ChunkSource,
+  type Content,
+  type Extent,
+  extentsOf,
+  hex,
+  storeError,
+} from '../../store/index.ts';
 
 /** A piece of content in order. The bytes are valid until the next pull. */
 export type ContentPart =
@@ -7,27 +14,19 @@ export type ContentPart =
 
 /** Reads stored content from its beginning; each chunk is checked against its id. */
 export async function* readContent(source: ChunkSource, content: Content): AsyncIterable<ContentPart> {
-  for await (const extent of extentsOf(source, content)) {
-    switch (extent.kind) {
-      case 'inline':
-        yield { kind: 'bytes', bytes: extent.bytes };
-        break;
-      case 'hole':
-        yield extent;
-        break;
-      case 'chunk': {
-        const chunk = await source.get(extent.id, 'data');
-        if (extent.offset + extent.length > chunk.length)
-          throw damaged(
-            `chunk ${hex(extent.id)} has ${chunk.length} bytes, and ${extent.offset + extent.length} are asked for`,
-          );
-        yield { kind: 'bytes', bytes: chunk.subarray(extent.offset, extent.offset + extent.length) };
-        break;
-      }
-      default:
-        extent satisfies never;
-    }
-  }
+  for await (const extent of extentsOf(source, content)) yield await readExtent(source, extent);
+}
+
+/** Reads one extent; a chunk is checked against its id. */
+export async function readExtent(source: ChunkSource, extent: Extent): Promise<ContentPart> {
+  if (extent.kind === 'inline') return { kind: 'bytes', bytes: extent.bytes };
+  if (extent.kind === 'hole') return extent;
+  const chunk = await source.get(extent.id, 'data');
+  if (extent.offset + extent.length > chunk.length)
+    throw damaged(
+      `chunk ${hex(extent.id)} has ${chunk.length} bytes, and ${extent.offset + extent.length} are asked for`,
+    );
+  return { kind: 'bytes', bytes: chunk.subarray(extent.offset, extent.offset + extent.length) };
 }
 
 const damaged = (state: string): Error => storeError('STORE_DAMAGED', `Cannot read content: ${state}`);

@@ -13,7 +13,7 @@ import {
 } from '../pack/row.ts';
 import { packBytesOf } from '../pack/trailer.ts';
 import type { Masks } from './masks.ts';
-import { ChunkTable } from './table.ts';
+import { ChunkTable, type Slot } from './table.ts';
 
 /** Where a frame lies. */
 export interface FramePlace {
@@ -185,6 +185,17 @@ export class ChunkIndex {
 
   isBad(frame: number): boolean {
     return this.#badFrames.has(frame);
+  }
+
+  /** A copy to begin with: the first that is not known bad. */
+  placeOf(id: Uint8Array, chunkClass: ChunkClass): ChunkPlace | undefined {
+    const number = this.#chunks.find(id);
+    if (number < 0) return undefined;
+    const isRight = ({ frame }: Slot): boolean =>
+      !this.#badFrames.has(frame) && this.#packs[this.#packOf(frame)]!.chunkClass === chunkClass;
+    const first = this.#chunks.slotAt(number);
+    const slot = isRight(first) ? first : this.#chunks.copies(id).find(isRight);
+    return slot && Object.assign(this.frame(slot.frame), { offset: slot.offset, length: slot.length });
   }
 
   /** The frames of a pack in their order. */

@@ -81,6 +81,12 @@ export class ChunkTable {
     return -1;
   }
 
+  /** What a number that `find` answered stands for. */
+  slotAt(number: number): Slot {
+    const at = number * slotWords;
+    return { frame: this.#words[at + 4]! - 1, offset: this.#words[at + 5]!, length: this.#words[at + 6]! };
+  }
+
   /** The key of a slot, for `find` and `copies`; undefined when the slot is free. */
   keyAt(number: number): Uint8Array | undefined {
     const at = number * slotWords;
@@ -88,12 +94,6 @@ export class ChunkTable {
     const key = Buffer.allocUnsafe(16);
     for (let i = 0; i < 4; i++) key.writeUInt32LE(this.#words[at + i]!, 4 * i);
     return key;
-  }
-
-  /** The frame and place of a key's first slot, as `find` gives it. */
-  slotAt(number: number): Slot {
-    const at = number * slotWords;
-    return { frame: this.#words[at + 4]! - 1, offset: this.#words[at + 5]!, length: this.#words[at + 6]! };
   }
 
   /** Takes out the first copy of a key, if there is one. Numbers that `find` gave stand for nothing afterwards. */

@@ -7,7 +7,7 @@ import { readNode } from './read-node.ts';
 /** What contents take where a file is made of blocks, and holes are of none. Neighbours that share a block may count it twice. */
 export interface ContentSpace {
   /** In bytes. STORE_DAMAGED. */
-  of(content: Content): Promise<number>;
+  of(content: Content): number | Promise<number>;
 }
 
 /**
@@ -53,7 +53,7 @@ export function contentSpace(
   }
 
   return {
-    async of(content) {
+    of(content) {
       if ('list' in content)
         return below({ node: content.list, length: content.length }, { level: undefined, isAtBlock: true });
       return blocksOf(content.extents, { blockBytes, isAtBlock: true }) * blockBytes;

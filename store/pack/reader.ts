@@ -46,7 +46,7 @@ export class FrameReader {
 
   /** Opens frame bytes that were read already. */
   async open(place: FramePlace, sealed: Uint8Array): Promise<Uint8Array> {
-    const seal = await this.#sealOf(place.pack, place.chunkClass);
+    const seal = await this.sealOf(place.pack, place.chunkClass);
     return decodeFrame(seal.open(BigInt(place.ordinal), sealed), place, {
       zstd: this.#context.zstd,
       subject: `frame ${place.ordinal} of ${packName(place.pack)}`,
@@ -57,7 +57,7 @@ export class FrameReader {
     const { sealedOffset: offset, sealedBytes: length } = place;
     const [sealed] = await Promise.all([
       this.#context.backend.get(packName(place.pack), { offset, length }),
-      this.#sealOf(place.pack, place.chunkClass),
+      this.sealOf(place.pack, place.chunkClass),
     ]);
     return this.open(place, sealed);
   }
@@ -73,7 +73,8 @@ export class FrameReader {
     return raw;
   }
 
-  #sealOf(pack: PackId, chunkClass: ChunkClass): Promise<ObjectSeal> {
+  /** What opens a pack. */
+  sealOf(pack: PackId, chunkClass: ChunkClass): Promise<ObjectSeal> {
     let seal = this.#seals.get(pack);
     if (seal === undefined) {
       seal = readSeal(this.#context, pack, chunkClass);

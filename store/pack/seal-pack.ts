@@ -30,7 +30,7 @@ export interface ListedFrame extends FrameChunks {
 
 /** Chooses what a pack of so many frames needs. */
 export function planPack(
-  { ring, seams }: StoreContext,
+  { ring, seams, idKeys }: StoreContext,
   frames: number,
   { session, chunkClass }: { readonly session: SessionId; readonly chunkClass: ChunkClass },
 ): PackPlan {
@@ -40,14 +40,13 @@ export function planPack(
   const seal = createSeal(ring, { kind, session, name, randomness: seams.randomness });
   const proof = proofSeal(ring, seal, { kind, name });
   const order = shuffled(frames, seams.randomness);
-  const idKey = ring.domainKey(`ids/${chunkClass}`);
   return {
     pack,
     chunkClass,
     name,
     seal,
     proof,
-    keys: { seal: seal.material, proof: proof.material, idKey },
+    keys: { seal: seal.material, proof: proof.material, idKey: idKeys[chunkClass] },
     order,
   };
 }

@@ -8,6 +8,7 @@ import {
   chunkKeyAt,
   chunkKeyBytes,
   chunkLengthAt,
+  chunkRowBytes,
   frameCount,
   frameRowAt,
   framesBytesOf,
@@ -16,16 +17,27 @@ import {
   packName,
 } from '../pack/row.ts';
 import { readGenerations } from '../protocol/generations.ts';
+import type { SealMaterial } from '../seal/index.ts';
+import { InTurn } from '../workers/in-turn.ts';
+import type { CheckAnswer } from './check-run.ts';
 import { rowFromIndex } from './packs.ts';
 import { ParityCheck } from './parity.ts';
 import { callOf, type VerifiedIndex, type VerifyRun } from './run.ts';
+import { RunChecks } from './run-checks.ts';
 
-const readBytes = 4 * 1024 * 1024;
+const readBytes = 2 * 1024 * 1024;
 
 export interface PlannedPack {
   readonly pack: PackId;
   readonly bytes: number;
   readonly readMs: number | null;
+}
+
+interface PlannedData {
+  readonly packs: readonly PlannedPack[];
+  readonly parity: ReadonlySet<PackId>;
+  /** That check beside this one; as is best where it is not said. */
+  readonly threads?: number | undefined;
 }
 
 /**
@@ -35,16 +47,19 @@ export interface PlannedPack {
 export async function verifyData(
   run: VerifyRun,
   verified: VerifiedIndex,
-  { packs, parity }: { readonly packs: readonly PlannedPack[]; readonly parity: ReadonlySet<PackId> },
+  { packs, parity, threads }: PlannedData,
 ): Promise<void> {
   const total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
+  await using checks = new RunChecks(run.context, { bytes: total, threads });
   let done = 0;
   for (const { pack, bytes } of packs) {
     if (done > 0 && run.budget.isSpent()) return;
     const row = await rowOf(run, verified, { pack, bytes });
     const check = parity.has(pack) ? await ParityCheck.open(run, { pack, bytes }) : undefined;
     const isWhole =
-      row !== undefined && (await verifyPack(run, verified.index, { row: row.row, check })) && row.isWhole;
+      row !== undefined &&
+      (await verifyPack(run, verified.index, { row: row.row, check, checks })) &&
+      row.isWhole;
     if (isWhole) check?.conclude();
     if (isWhole) await run.notes.read(pack);
     done += bytes;
@@ -81,40 +96,107 @@ export async function isSwept({ context, signal }: VerifyRun, pack: PackId): Pro
   return (await readGenerations(context, { signal, reading: 'lenient' })).swept.has(pack);
 }
 
+interface PackToVerify {
+  readonly row: PackRow;
+  readonly check: ParityCheck | undefined;
+  readonly checks: RunChecks;
+}
+
 async function verifyPack(
   run: VerifyRun,
   index: ChunkIndex,
-  { row, check }: { readonly row: PackRow; readonly check: ParityCheck | undefined },
+  { row, check, checks }: PackToVerify,
 ): Promise<boolean> {
   // A reader of its own: what was kept from an earlier look is not read again.
   const reader = new FrameReader(run.context, { cacheBytesMax: 0 });
   const listed = index.framesOf(row.pack);
-  let position = 0;
   let isWhole = true;
-  for (const batch of batches(placesOf(row))) {
-    run.signal?.throwIfAborted();
-    const sealed = await readBatch(run, row, batch);
-    if (!(sealed instanceof Error)) check?.add(batch[0]!.sealedOffset, sealed);
-    for (const place of batch) {
-      await run.breathe();
-      const { chunks } = frameRowAt(row, place.ordinal);
+  const blame = (error: unknown, place: FramePlace): void => {
+    if (!isFinding(error)) throw error;
+    const known = listed[place.ordinal];
+    if (known !== undefined) index.markBad(known.frame);
+    report(run, row, error, frameRowAt(row, place.ordinal).chunks);
+    isWhole = false;
+  };
+  const look = async (batch: Batch, sealed: Uint8Array): Promise<void> => {
+    const { bad, bytes } = await checkBatch(row, { batch, sealed, reader, checks });
+    for (const i of bad) {
+      const place = batch.places[i]!;
+      const from = place.sealedOffset - batch.places[0]!.sealedOffset;
       try {
-        if (sealed instanceof Error) throw sealed;
-        const from = place.sealedOffset - batch[0]!.sealedOffset;
-        const raw = await reader.open(place, sealed.subarray(from, from + place.sealedBytes));
-        verifyFrame(run, row, { raw, position });
+        const raw = await reader.open(place, (bytes ?? sealed).subarray(from, from + place.sealedBytes));
+        verifyFrame(run, row, { raw, position: batch.positions[i]! });
       } catch (error) {
-        if (!isFinding(error)) throw error;
-        const known = listed[place.ordinal];
-        if (known !== undefined) index.markBad(known.frame);
-        report(run, row, error, chunks);
-        isWhole = false;
+        blame(error, place);
       }
-      position += chunks;
-      run.counts.hashed += chunks;
     }
+  };
+  const looks = new InTurn(batchesAtOnce);
+  try {
+    for (const batch of batches(row)) {
+      run.signal?.throwIfAborted();
+      const sealed = await readBatch(run, row, batch.places);
+      if (sealed instanceof Error) {
+        await looks.end();
+        for (const place of batch.places) blame(sealed, place);
+      } else {
+        check?.add(batch.places[0]!.sealedOffset, sealed);
+        await looks.begin(() => look(batch, sealed));
+      }
+      run.counts.hashed += batch.places.reduce(
+        (sum, { ordinal }) => sum + frameRowAt(row, ordinal).chunks,
+        0,
+      );
+      await run.breathe();
+    }
+  } finally {
+    await looks.end();
   }
   return isWhole;
+}
+
+/** One is read while others are checked. */
+const batchesAtOnce = 3;
+
+/** Where a pack's own header cannot be opened, every frame is looked at one by one. */
+async function checkBatch(
+  row: PackRow,
+  {
+    batch,
+    sealed,
+    reader,
+    checks,
+  }: Omit<PackToVerify, 'row' | 'check'> & {
+    readonly batch: Batch;
+    readonly sealed: Uint8Array;
+    readonly reader: FrameReader;
+  },
+): Promise<CheckAnswer> {
+  const { pack, chunkClass } = row;
+  let material: SealMaterial;
+  try {
+    ({ material } = await reader.sealOf(pack, chunkClass));
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    return { bad: [...batch.places.keys()], bytes: undefined };
+  }
+  const start = batch.places[0]!.sealedOffset;
+  const counts = batch.places.map(({ ordinal }) => frameRowAt(row, ordinal).chunks);
+  const first = batch.positions[0]!;
+  const last = batch.positions.at(-1)! + counts.at(-1)!;
+  const frames = batch.places.map(({ ordinal, sealedOffset, sealedBytes, rawBytes, codec }) => ({
+    ordinal,
+    at: sealedOffset - start,
+    sealedBytes,
+    rawBytes,
+    codec,
+  }));
+  return checks.check({
+    run: { pack, material, bytes: sealed, frames },
+    chunkClass,
+    counts,
+    rows: row.chunks.slice(first * chunkRowBytes, last * chunkRowBytes),
+  });
 }
 
 /** Where the frames of a row lie; the row need not be the one in the index. */
@@ -129,19 +211,28 @@ export function* placesOf(row: PackRow): Generator<FramePlace> {
 }
 
 /** Neighbours, read together. */
-function* batches(frames: Iterable<FramePlace>): Generator<readonly FramePlace[]> {
-  let batch: FramePlace[] = [];
+interface Batch {
+  readonly places: FramePlace[];
+  /** Of each one's first chunk, in the pack. */
+  readonly positions: number[];
+}
+
+function* batches(row: PackRow): Generator<Batch> {
+  let batch: Batch = { places: [], positions: [] };
   let bytes = 0;
-  for (const frame of frames) {
-    if (batch.length > 0 && bytes + frame.sealedBytes > readBytes) {
+  let position = 0;
+  for (const frame of placesOf(row)) {
+    if (batch.places.length > 0 && bytes + frame.sealedBytes > readBytes) {
       yield batch;
-      batch = [];
+      batch = { places: [], positions: [] };
       bytes = 0;
     }
-    batch.push(frame);
+    batch.places.push(frame);
+    batch.positions.push(position);
     bytes += frame.sealedBytes;
+    position += frameRowAt(row, frame.ordinal).chunks;
   }
-  if (batch.length > 0) yield batch;
+  if (batch.places.length > 0) yield batch;
 }
 
 async function readBatch(
