@@ -1,8 +1,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { placeToRestore } from './compare/place.ts';
 import { stillpoint } from './peers/stillpoint.ts';
 import { environment, writeResults } from './results.ts';
+import { folderBytes } from './rows/dump.ts';
 import { makePacks } from './workloads/packs.ts';
 import { makeSmallFiles, medianBytesAll } from './workloads/small-files.ts';
 
@@ -42,13 +44,10 @@ const env = environment();
 for (const [workload, make] of Object.entries(makers)) {
   const folder = mkdtempSync(join(tmpdir(), 'stillpoint-profile-'));
   try {
-    const [source, target, profiles] = ['home', 'restored', 'profiles'].map(name => join(folder, name)) as [
-      string,
-      string,
-      string,
-    ];
-    for (const made of [target, profiles]) mkdirSync(made);
+    const [source, profiles] = [join(folder, 'home'), join(folder, 'profiles')];
+    mkdirSync(profiles);
     await make(source);
+    const target = placeToRestore(folder, 2 * folderBytes(source));
     const store = await stillpoint({ nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profiles}`] }).open(folder);
     const profiled = async (work: () => Promise<unknown>): Promise<Thread[]> => {
       for (const name of readdirSync(profiles)) rmSync(join(profiles, name));
@@ -63,6 +62,7 @@ for (const [workload, make] of Object.entries(makers)) {
       restore: await profiled(() => store.restore(target)),
     };
     for (const [step, threads] of Object.entries(steps)) say(`${workload}, ${step}`, threads);
+    rmSync(target, { recursive: true, force: true });
     console.log(writeResults(`profile-${workload}`, { environment: env, steps }));
   } finally {
     rmSync(folder, { recursive: true, force: true });

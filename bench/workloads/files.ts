@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cost, costOf } from '../compare/cost.ts';
+import { placeToRestore } from '../compare/place.ts';
 import type { Step, Target } from '../compare/result.ts';
 import { assertSameTree } from '../compare/same-tree.ts';
 import { filePeers, type Peer } from '../peers/index.ts';
@@ -79,11 +80,14 @@ async function measureOne(
   const first = await settled(() => store.backUp(source));
   const storeBytes = folderBytes(store.folder);
   const unchanged = await settled(() => store.backUp(source));
-  const target = join(scratch, 'restored');
-  mkdirSync(target);
-  const restore = await settled(() => store.restore(target));
-  assertSameTree(source, target, peer);
-  return { costs: { 'first backup': first, 'unchanged backup': unchanged, restore }, storeBytes };
+  const target = placeToRestore(scratch, folderBytes(source));
+  try {
+    const restore = await settled(() => store.restore(target));
+    assertSameTree(source, target, peer);
+    return { costs: { 'first backup': first, 'unchanged backup': unchanged, restore }, storeBytes };
+  } finally {
+    rmSync(target, { recursive: true, force: true });
+  }
 }
 
 /** What others wrote before is on the disk first, so that nobody pays for it. */

@@ -1,6 +1,7 @@
-import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cost } from '../compare/cost.ts';
+import { placeToRestore } from '../compare/place.ts';
 import type { Step } from '../compare/result.ts';
 import { stillpoint } from '../peers/stillpoint.ts';
 import { settled } from './files.ts';
@@ -42,9 +43,9 @@ async function growFiles({ folder, quick, seed, say }: WorkloadOptions): Promise
   for (const count of quick ? filesQuick : files) {
     const scratch = join(folder, `files-${count}`);
     const source = join(scratch, 'home');
-    const target = join(scratch, 'restored');
-    makeSmallFiles(source, { files: count, seed, medianBytes });
-    mkdirSync(target);
+    const bytes = makeSmallFiles(source, { files: count, seed, medianBytes });
+    // a block for each file, at least
+    const target = placeToRestore(scratch, bytes + count * 4096);
     const store = await stillpoint().open(scratch);
     const label = `${count.toLocaleString('en-US')} files`;
     all['first backup'][label] = [await settled(() => store.backUp(source))];
