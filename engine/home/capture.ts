@@ -3,6 +3,7 @@ import { engineError } from '../errors.ts';
 import { LinkedNames } from './links.ts';
 import { type ClockWatch, lookAt } from './look.ts';
 import { shown } from './paths.ts';
+import type { Pins } from './pinned.ts';
 import type { LookContext } from './prescan.ts';
 import { codeOf, type Receiver, takeFile } from './read.ts';
 import { noteLeftOut, rootUnreadable, rootVanished, sentence } from './report.ts';
@@ -18,6 +19,8 @@ import { type Found, type WalkOptions, walk } from './walk.ts';
 export interface CaptureContext extends LookContext {
   /** Bytes that may still be kept in memory; shared by all roots. */
   readonly budget: { left: number };
+  /** What is held open rather than read. */
+  readonly pins: Pins;
 }
 
 export interface Captured {
@@ -138,6 +141,15 @@ async function takeInWindow(
     else again.shareContent(at, other);
     return false;
   }
+  // A view goes as soon as it was read, which an open file would hinder.
+  const pinned = context.tools.takenMs === undefined ? context.pins.hold(found, reader) : undefined;
+  if (pinned) {
+    again.setStats(at, pinned.stats);
+    again.setXattrs(at, pinned.xattrs);
+    kept.set(at, [pinned]);
+    context.onTaken(pinned.stats.size);
+    return true;
+  }
   const taken = await takeFile(found.path, reader, {
     tries: windowTries,
     receive: stats => keepingOrStoring(stats, context),
@@ -188,14 +200,14 @@ function keepingOrStoring(stats: Stats, context: CaptureContext): Receiver<Recei
     finish() {
       const [only] = parts;
       if (only === undefined) return { content: inlineContent(new Uint8Array(0)) };
-      const small = parts.length === 1 && typeof only !== 'number' && only.length <= inlineBytesMax;
+      const small = parts.length === 1 && only instanceof Uint8Array && only.length <= inlineBytesMax;
       return small ? { content: inlineContent(only) } : { parts };
     },
   };
 }
 
 const bytesIn = (parts: readonly KeptPart[]): number =>
-  parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 0 : part.length), 0);
+  parts.reduce<number>((sum, part) => sum + (part instanceof Uint8Array ? part.length : 0), 0);
 
 /**
  * Marks a row that a later run must not trust: it changed so shortly before the window, or in it, that another change

@@ -14,6 +14,7 @@ import { LinkGroups } from './links.ts';
 import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, bytePath } from './paths.ts';
+import type { Pins } from './pinned.ts';
 import { plainBodyWriter } from './plain-body.ts';
 import { rememberedRows } from './remember.ts';
 import { origins } from './sequence.ts';
@@ -22,19 +23,24 @@ import type { EntryTable, RowSums } from './table.ts';
 import type { KeptPart, Tree } from './tree.ts';
 
 interface FinishContext {
+  readonly pins: Pins;
   readonly sink: ChunkSink;
   readonly cuts: Cuts;
   readonly pace: Pace;
 }
 
-/** Stores what the window kept in memory, and frees it. A file with several names is stored once. */
-export async function storeKept(tree: Tree, { sink, cuts, pace }: FinishContext): Promise<void> {
+/** Stores what the window kept, and frees it. A file with several names is stored once. */
+export async function storeKept(tree: Tree, { sink, cuts, pace, pins }: FinishContext): Promise<void> {
   const stored = new Map<readonly KeptPart[], Content>();
   for (const [at, parts] of tree.kept) {
     let content: Content | undefined = stored.get(parts);
     if (!content) {
       const writer = contentWriter(sink, cuts);
-      for (const part of parts) await (typeof part === 'number' ? writer.hole(part) : writer.write(part));
+      for (const part of parts) {
+        if (typeof part === 'number') await writer.hole(part);
+        else if (part instanceof Uint8Array) await writer.write(part);
+        else await pins.read(part, { pace, take: bytes => writer.write(bytes) });
+      }
       content = await writer.finish();
       if (tree.again.isLinked(at)) stored.set(parts, content);
     }

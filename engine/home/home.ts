@@ -10,6 +10,7 @@ import { type ClockWatch, watchClock } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
 import { makePace } from './pace.ts';
 import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
+import { Pins } from './pinned.ts';
 import { estimateTree, type LookContext, prescanTree } from './prescan.ts';
 import { codeOf, type FileReader } from './read.ts';
 import { makeReport, type Report } from './report.ts';
@@ -90,6 +91,7 @@ class OpenHome implements Home {
   #plans: readonly RootPlan[];
   #trees: readonly Tree[] = [];
   #tools: Tools;
+  readonly #pins: Pins;
   #report: Report;
   #watch: ClockWatch | undefined;
   #stage: 'open' | 'scanned' | 'captured' | 'finished' = 'open';
@@ -102,6 +104,7 @@ class OpenHome implements Home {
     this.#options = options;
     this.#plans = parts.plans;
     this.#tools = parts.tools;
+    this.#pins = new Pins(parts.tools.stat);
     this.#report = parts.report;
   }
 
@@ -167,6 +170,7 @@ class OpenHome implements Home {
     const context: CaptureContext = {
       ...this.#context({ signal, sliceMs: sliceMs.window }, () => {}),
       budget,
+      pins: this.#pins,
     };
     for (const tree of this.#trees) {
       tree.fileSystems.checkClocks();
@@ -182,7 +186,8 @@ class OpenHome implements Home {
     assert(this.#stage === 'captured', `Cannot finish home: it is ${this.#stage}`);
     this.#stage = 'finished';
     const { sink, cuts, remembered } = this.#options;
-    const context = { sink, cuts, pace: this.#pace({ signal, sliceMs: sliceMs.live }) };
+    const pace = this.#pace({ signal, sliceMs: sliceMs.live });
+    const context = { sink, cuts, pace, pins: this.#pins };
     const roots: HomeRoot[] = [];
     const sums = { files: 0, folders: 0, bytes: 0 };
     for (const tree of this.#trees) {
@@ -210,6 +215,7 @@ class OpenHome implements Home {
   /** Frees what is held. Nothing on disk is this home's. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stage = 'finished';
+    this.#pins[Symbol.dispose]();
     this.#trees = [];
     this.#buffer = undefined;
   }

@@ -4,14 +4,15 @@ import type { TreeBase } from './base.ts';
 import type { IsExcluded } from './exclude.ts';
 import { FileSystems, type Tools } from './met-file-systems.ts';
 import { type BytePath, bytePath, bytesOf, shown } from './paths.ts';
+import type { PinnedFile } from './pinned.ts';
 import { RowSequence } from './sequence.ts';
 import { isFile, kindMask, kinds, timeNsMax } from './stat.ts';
 import { EntryTable, type Row } from './table.ts';
 import type { Found } from './walk.ts';
 import { readXattrs, type Xattr } from './xattrs.ts';
 
-/** A part of a file that waits in memory: bytes, or the length of a hole. */
-export type KeptPart = Uint8Array | number;
+/** A part of a file that waits: bytes in memory, the length of a hole, or all of a file that is held open. */
+export type KeptPart = Uint8Array | number | PinnedFile;
 
 /** What is known of a root before it is looked at. */
 export interface RootPlan {

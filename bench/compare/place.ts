@@ -1,0 +1,20 @@
+import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const memoryFolder = '/dev/shm';
+
+/**
+ * An empty folder, in memory where there is room for twice the bytes: some file systems take ten times as long to make
+ * files for minutes after others were removed (ext4 without a journal does), and every round removes what it restored.
+ * The caller removes it.
+ */
+export function placeToRestore(scratch: string, bytes: number): string {
+  const parent = hasRoom(memoryFolder, 2 * bytes) ? memoryFolder : scratch;
+  return mkdtempSync(join(parent, 'stillpoint-restored-'));
+}
+
+function hasRoom(folder: string, bytes: number): boolean {
+  if (!existsSync(folder)) return false;
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize > bytes;
+}
