@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Rig } from '../../../bench/rig/index.ts';
@@ -44,8 +44,12 @@ describe('a run that cannot begin', () => {
         where: 'its disk is not mounted',
         args: ['snapshots'],
         arrange: () => {
-          renameSync(join(rig.store, 'config'), away);
-          return () => renameSync(away, join(rig.store, 'config'));
+          renameSync(rig.store, away);
+          mkdirSync(rig.store);
+          return () => {
+            rmdirSync(rig.store);
+            renameSync(away, rig.store);
+          };
         },
       },
     ]);
