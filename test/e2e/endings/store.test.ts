@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Rig } from '../../../bench/rig/index.ts';
@@ -42,14 +42,10 @@ describe('a run that cannot begin', () => {
       {
         ...missing,
         where: 'its disk is not mounted',
-        args: ['snapshots'],
+        args: ['snapshots', '--store', away],
         arrange: () => {
-          renameSync(rig.store, away);
-          mkdirSync(rig.store);
-          return () => {
-            rmdirSync(rig.store);
-            renameSync(away, rig.store);
-          };
+          mkdirSync(away);
+          return () => rmdirSync(away);
         },
       },
     ]);
