@@ -127,7 +127,7 @@ export const knownMutants: readonly Mutant[] = [
     name: 'restore follows links',
     breaks: 'a restore writes through a link that stands where a file is to be',
     patches: one(
-      'engine/home/write.js',
+      'engine/home/write-job.js',
       'constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW',
       'constants.O_WRONLY | constants.O_CREAT',
     ),
