@@ -261,7 +261,7 @@ async function concluded(
     source: graph.source,
     culprits: ref => reach.culprits(ref),
   };
-  looks.set(result, { inventory, verified });
+  looks.set(result, { inventory, verified, unlistedPacks: graph.unlistedPacks });
   return result;
 }
 
@@ -269,6 +269,8 @@ async function concluded(
 export interface VerifiedStore {
   readonly inventory: Inventory;
   readonly verified: VerifiedIndex;
+  /** Packs that snapshots need and no index part lists. */
+  readonly unlistedPacks: ReadonlySet<PackId>;
 }
 
 const looks = new WeakMap<VerifyResult, VerifiedStore>();

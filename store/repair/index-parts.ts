@@ -1,4 +1,5 @@
 import type { StoreContext } from '../context.ts';
+import type { PackId } from '../ids.ts';
 import type { PackRow } from '../pack/row.ts';
 import { aliveSessions } from '../prune/alive.ts';
 import type { PackState } from './assess.ts';
@@ -11,6 +12,8 @@ export interface Rebuilt {
 
 export interface IndexParts {
   readonly packs: readonly PackState[];
+  /** Packs that snapshots need and no part lists. */
+  readonly needed: ReadonlySet<PackId>;
   /** Names of parts that cannot be read and that no later part replaces. */
   readonly damaged: readonly string[];
 }
@@ -18,15 +21,16 @@ export interface IndexParts {
 /** What is to be listed again, and which damaged parts are then replaced. */
 export async function planIndex(
   context: StoreContext,
-  { packs, damaged }: IndexParts,
+  { packs, needed, damaged }: IndexParts,
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly rows: readonly PackRow[]; readonly replaces: readonly string[] }> {
   const isAlive = await aliveSessions(context, options);
   const unlisted = packs.filter(({ isListed, bytes }) => !isListed && bytes !== undefined);
-  // Who writes a pack lists it; until then nobody knows whether a part that is damaged did.
-  const own = unlisted.filter(({ pack }) => !isAlive(pack));
-  const rows = own.flatMap(({ row, isTrailerWhole }) => (row && isTrailerWhole ? [row] : []));
-  const isAll = own.length === unlisted.length;
+  // Who writes a pack lists it; until then nobody knows whether a part that is damaged did. What snapshots need is listed
+  // whoever seems to be at work: nobody can tell one who was killed, and a row may be there twice.
+  const listable = unlisted.filter(({ pack }) => !isAlive(pack) || needed.has(pack));
+  const rows = listable.flatMap(({ row, isTrailerWhole }) => (row && isTrailerWhole ? [row] : []));
+  const isAll = unlisted.every(({ pack }) => !isAlive(pack));
   return { rows, replaces: isAll ? damaged.map(name => name.slice('index/'.length)) : [] };
 }
 

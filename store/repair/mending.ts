@@ -118,7 +118,8 @@ export class Mending {
   async #listAgain(): Promise<Rebuilt[]> {
     const { packs, dryRun, signal, look, reported } = this.#parts;
     const damaged = look.inventory.indexParts.filter(name => reported.has(name));
-    const plan = await planIndex(this.#context, { packs, damaged }, { signal });
+    const parts = { packs, needed: look.unlistedPacks, damaged };
+    const plan = await planIndex(this.#context, parts, { signal });
     if (!dryRun) return rebuildIndex(this.#writing, plan);
     const isNothing = plan.rows.length + plan.replaces.length === 0;
     return isNothing ? [] : [{ object: 'index/…', from: `the trailers of ${plan.rows.length} packs` }];

@@ -193,6 +193,33 @@ test('wherever a repair is killed, nothing is worse than before, and the next on
   }
 });
 
+test('what a repair healed before it was killed is listed by the next one', async () => {
+  const { backend, snapshots } = await made();
+  const dataPack = namesOf(backend, 'packs/').find(one => backend.snapshot().get(one)![5] === 2)!;
+  const broken = flip(backend, dataPack, 130);
+  const observed = observedBackend(copyOf(broken));
+  let healed = 0;
+  {
+    await using repair = await beginRepair(await reopenStore(observed), { host: 'alpha', readData: true });
+    await repair.mend();
+    for (const bytes of snapshots.flatMap(({ files }) => [...files.values()])) {
+      const id = repair.idOf(bytes);
+      if (bytes.length > 0 && repair.isLost({ id, kind: 'data' }) && (await repair.heal(id, bytes)))
+        healed += 1;
+    }
+    await repair.settle([]);
+  }
+  assert.ok(healed > 0);
+  const { mutations } = observed;
+  for (let count = 0; count <= mutations.length; count++) {
+    const cut = replay(mutations.slice(0, count), broken.snapshot());
+    await mend(await reopenStore(cut));
+    const { damage } = await verifyStore(await reopenStore(cut));
+    const unlisted = damage.filter(({ kind }) => kind === 'index');
+    assert.deepEqual(unlisted, [], `after ${count} of ${mutations.length}`);
+  }
+});
+
 test('bytes that are wrong anywhere are never given out, and a repair leaves nothing for a second one', async () => {
   const { backend, snapshots } = await lived();
   const { bytes: random } = seededRandomness('flips');
