@@ -147,10 +147,13 @@ function bindCalls(koffi: Koffi): Libc {
       ),
     setTime: (fd, mtimeNs) => check('futimens', futimens(fd, timesOf(mtimeNs))),
     listXattrs(target) {
-      const packed =
-        typeof target === 'number'
-          ? answer('flistxattr', room => list.fd(target, room, room.length))
-          : answer('llistxattr', room => list.path(terminated(target), room, room.length));
+      const isOpen = typeof target === 'number';
+      const path = isOpen ? undefined : terminated(target);
+      // The length alone first: the kernel takes as much memory as it is offered room, and most have none.
+      if ((isOpen ? list.fd(target, null, 0) : list.path(path!, null, 0)) === 0) return [];
+      const packed = isOpen
+        ? answer('flistxattr', room => list.fd(target, room, room.length))
+        : answer('llistxattr', room => list.path(path!, room, room.length));
       return packed ? splitNames(packed) : [];
     },
     hasXattrs(fd) {
