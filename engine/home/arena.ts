@@ -87,12 +87,13 @@ export class ContentArena {
     return this.#put(contentTag.other, place);
   }
 
+  /** An id is a view of the block, which never changes where it is written. */
   get(at: number, length: number): Content {
     const { bytes, from } = this.#bytes.block(at);
     const tag = bytes[from]!;
     if (tag === contentTag.other) return this.#others[bytes.readUInt32BE(from + 1)]!;
     if (tag === contentTag.chunk) {
-      const id = new Uint8Array(bytes.subarray(from + 1, from + 1 + idBytes)) as ChunkId;
+      const id = new Uint8Array(bytes.buffer, bytes.byteOffset + from + 1, idBytes) as ChunkId;
       return { length, extents: [{ kind: 'chunk', id, offset: 0, length }] };
     }
     if (tag === 0) return { length: 0, extents: [] };

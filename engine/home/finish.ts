@@ -15,7 +15,7 @@ import { ownerNames } from './owners.ts';
 import type { Pace } from './pace.ts';
 import { type BytePath, bytePath } from './paths.ts';
 import type { Pins } from './pinned.ts';
-import { plainBodyWriter } from './plain-body.ts';
+import { emptyBody, plainBodyWriter } from './plain-body.ts';
 import { rememberedRows } from './remember.ts';
 import { origins } from './sequence.ts';
 import { kindMask, kinds } from './stat.ts';
@@ -135,13 +135,32 @@ function encoding(tree: Tree) {
   const entryOf = (table: EntryTable, at: number): Entry => {
     const depth = table.depth(at);
     const path = pathOf(table, at);
+    const kind = kindOf.get(table.mode(at) & kindMask)!;
+    if (kind === 'folder') folders[depth] = path;
+    const isPlain = depth > 0 && (kind === 'file' || kind === 'folder') && table.xattrs(at).length === 0;
+    const body = isPlain ? plainBodyOf(table, at) : undefined;
+    if (body) {
+      const content = kind === 'file' ? table.contentOf(at) : undefined;
+      return { key: keyOf(path, kind), body, contents: content ? [content] : [] };
+    }
     const entry = homeEntryOf(table, at, { path, groups, numbers });
-    if (entry.kind === 'folder') folders[depth] = path;
-    if (depth === 0) return encodeHomeEntry({ ...entry, ...root });
-    const isPlain = (entry.kind === 'file' || entry.kind === 'folder') && entry.xattrs.length === 0;
-    const body = isPlain ? writePlain(entry) : undefined;
-    if (!body) return encodeHomeEntry(entry);
-    return { key: keyOf(path, entry.kind), body, contents: entry.content ? [entry.content] : [] };
+    return encodeHomeEntry(depth === 0 ? { ...entry, ...root } : entry);
+  };
+  /** Written over by each row: nearly all are plain. */
+  const plain = emptyBody();
+  const plainBodyOf = (table: EntryTable, at: number): Uint8Array | undefined => {
+    const { mode, uid, gid, mtimeNs, ctimeNs, ino, fileSystem } = table.parts.columns;
+    plain.kind = kindOf.get(mode[at]! & kindMask)!;
+    plain.mode = mode[at]! & 0o7777;
+    plain.uid = uid[at]!;
+    plain.gid = gid[at]!;
+    plain.mtimeNs = mtimeNs[at]!;
+    plain.ctimeNs = ctimeNs[at]!;
+    plain.inode = ino[at]!;
+    plain.fileSystem = numbers?.get(fileSystem[at]!) ?? fileSystem[at]!;
+    plain.unsettled = table.isUnsettled(at);
+    plain.linked = groups.has(table, at);
+    return writePlain(plain);
   };
   const [top] = tree.order.runs();
   return {

@@ -20,6 +20,8 @@ export interface Libc {
   /** Undefined when it is gone (ENODATA). */
   getXattr(target: number | Uint8Array, name: Uint8Array): Uint8Array | undefined;
   setXattr(target: number | Uint8Array, xattr: NamedBytes): void;
+  /** Opens an absolute path; the descriptor is one of Node's. */
+  open(path: BytePath, flags: number): number;
   /** Where the next data or hole begins at or after offset; undefined when there is no more (ENXIO). */
   seekData(fd: number, offset: number): number | undefined;
   seekHole(fd: number, offset: number): number | undefined;
@@ -73,8 +75,11 @@ export const pathMax = 4096;
 const atEmpty = 0x1000;
 const atNoFollow = 0x100;
 const getUuid = 0x80111500; // FS_IOC_GETFSUUID, Linux 6.9 and newer; others answer ENOTTY
+const closeOnExec = 0o2000000;
 const statxBasic = 0x7ff;
 const statxBirth = 0x800;
+/** Of a few characters a call costs more. */
+const ownWriteMax = 64;
 /** Stands for a folder where the path is absolute. */
 export const anyFolder = -100;
 const seek = { data: 3, hole: 4 };
@@ -105,6 +110,7 @@ function bindCalls(koffi: Koffi): Libc {
   const mknodat = bindOne('mknodat', 'int', ['int', 'const void *', 'uint32_t', 'uint64_t']);
   const ioctl = bindOne('ioctl', 'int', ['int', 'uint64_t', 'void *']);
   const fstatfs = bindOne('fstatfs', 'int', ['int', 'void *']);
+  const openat = bindOne('openat', 'int', ['int', 'const void *', 'int']);
   const list = {
     fd: bindOne('flistxattr', 'int64_t', ['int', 'void *', 'size_t']),
     path: bindOne('llistxattr', 'int64_t', ['const void *', 'void *', 'size_t']),
@@ -137,6 +143,16 @@ function bindCalls(koffi: Koffi): Libc {
     }
   };
 
+  const asked = Buffer.allocUnsafeSlow(pathMax + 1);
+  /** A path where the next call finds it, until the one after. */
+  const written = (path: BytePath, syscall: string): Uint8Array => {
+    if (path.length >= pathMax) throw failed(syscall, 'ENAMETOOLONG');
+    if (path.length <= ownWriteMax) for (let i = 0; i < path.length; i++) asked[i] = path.charCodeAt(i);
+    else asked.write(path, 0, 'latin1');
+    asked[path.length] = 0;
+    return asked;
+  };
+
   const statx = bindOne('statx', 'int', ['int', 'const void *', 'int', 'uint32_t', 'void *']);
 
   return {
@@ -147,10 +163,13 @@ function bindCalls(koffi: Koffi): Libc {
       ),
     setTime: (fd, mtimeNs) => check('futimens', futimens(fd, timesOf(mtimeNs))),
     listXattrs(target) {
-      const packed =
-        typeof target === 'number'
-          ? answer('flistxattr', room => list.fd(target, room, room.length))
-          : answer('llistxattr', room => list.path(terminated(target), room, room.length));
+      const isOpen = typeof target === 'number';
+      const path = isOpen ? undefined : terminated(target);
+      // The length alone first: the kernel takes as much memory as it is offered room, and most have none.
+      if ((isOpen ? list.fd(target, null, 0) : list.path(path!, null, 0)) === 0) return [];
+      const packed = isOpen
+        ? answer('flistxattr', room => list.fd(target, room, room.length))
+        : answer('llistxattr', room => list.path(path!, room, room.length));
       return packed ? splitNames(packed) : [];
     },
     hasXattrs(fd) {
@@ -168,6 +187,11 @@ function bindCalls(koffi: Koffi): Libc {
       typeof target === 'number'
         ? check('fsetxattr', set.fd(target, terminated(name), value, value.length, 0))
         : check('lsetxattr', set.path(terminated(target), terminated(name), value, value.length, 0)),
+    open(path, flags) {
+      const fd = openat(anyFolder, written(path, 'open'), flags | closeOnExec);
+      check('open', fd);
+      return fd;
+    },
     seekData: (fd, offset) => sought(lseek(fd, offset, seek.data)),
     seekHole: (fd, offset) => sought(lseek(fd, offset, seek.hole)),
     makeNodeAt: (folder, name, { mode, device }) =>
@@ -196,12 +220,9 @@ function bindCalls(koffi: Koffi): Libc {
   function bindStatx(): Statx | undefined {
     const answered = new ArrayBuffer(256);
     const answer = new Uint8Array(answered);
-    const asked = Buffer.allocUnsafeSlow(pathMax + 1);
     const ask = (folder: number, name: BytePath): boolean => {
-      if (name.length >= pathMax) throw failed('statx', 'ENAMETOOLONG');
-      asked[asked.write(name, 0, 'latin1')] = 0;
       const flags = name.length === 0 ? atEmpty : atNoFollow;
-      if (statx(folder, asked, flags, statxBasic, answer) === 0) return true;
+      if (statx(folder, written(name, 'statx'), flags, statxBasic, answer) === 0) return true;
       const code = lastCode();
       if (code === 'ENOENT' || code === 'ENOTDIR') return false;
       throw failed('statx', code);

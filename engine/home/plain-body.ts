@@ -14,6 +14,19 @@ export interface PlainBody {
   unsettled: boolean;
 }
 
+export const emptyBody = (): PlainBody => ({
+  kind: 'file',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  ctimeNs: 0n,
+  inode: 0n,
+  fileSystem: 0,
+  linked: false,
+  unsettled: false,
+});
+
 const number = { fileSystem: 7, linked: 10, unsettled: 11 };
 const isTrue = 0xf5;
 
@@ -25,18 +38,7 @@ const isTrue = 0xf5;
 export function plainBodyReader(): (body: Uint8Array) => PlainBody | undefined {
   let bytes: Uint8Array = new Uint8Array();
   let at = 0;
-  const plain: PlainBody = {
-    kind: 'file',
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    mtimeNs: 0n,
-    ctimeNs: 0n,
-    inode: 0n,
-    fileSystem: 0,
-    linked: false,
-    unsettled: false,
-  };
+  const plain = emptyBody();
 
   /** A number below 2^32 in its shortest form; -1 for anything else. */
   const small = (): number => {
@@ -127,7 +129,10 @@ export function plainBodyReader(): (body: Uint8Array) => PlainBody | undefined {
  * and an inode above 2^63, which are encoded in another way.
  */
 export function plainBodyWriter(): (plain: PlainBody) => Uint8Array | undefined {
-  const bytes = Buffer.alloc(128);
+  const bytes = new Uint8Array(128);
+  // halves by way of memory: each step of a bigint's arithmetic makes another one
+  const longs = new BigInt64Array(1);
+  const halves = new Uint32Array(longs.buffer);
   let at = 0;
   const small = (value: number): void => {
     if (value < 24) bytes[at++] = value;
@@ -150,8 +155,9 @@ export function plainBodyWriter(): (plain: PlainBody) => Uint8Array | undefined 
     bytes[at++] = value;
   };
   const long = (value: bigint): void => {
-    const high = Number(value >> 32n);
-    const low = Number(BigInt.asUintN(32, value));
+    longs[0] = value;
+    const high = halves[isLittle ? 1 : 0]!;
+    const low = halves[isLittle ? 0 : 1]!;
     if (high === 0) small(low);
     else {
       bytes[at++] = 0x1b;
@@ -190,8 +196,9 @@ export function plainBodyWriter(): (plain: PlainBody) => Uint8Array | undefined 
       bytes[at++] = number.unsettled;
       bytes[at++] = isTrue;
     }
-    return new Uint8Array(bytes.subarray(0, at));
+    return bytes.slice(0, at);
   };
 }
 
 const int64Max = 2n ** 63n - 1n;
+const isLittle = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;

@@ -97,7 +97,7 @@ export const smallBytesMax = 128 * 1024;
 export function takeSmall(path: BytePath, reader: FileReader): SmallFile | 'changed' | undefined {
   let fd: number | undefined;
   try {
-    fd = openForReading(path);
+    fd = openForReading(path, reader.libc);
     reader.seam?.(bytesOf(path), 'opened', 0);
     const stats = reader.stat.open(fd, path);
     if (!isFile(stats) || stats.size > smallBytesMax || !isOnePiece(fd, stats, reader)) return undefined;
@@ -160,13 +160,13 @@ const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOATIME = 0 } = constants;
 const openFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
 /** Without touching the access time where that is allowed: only the owner and root may ask for it. */
-export function openForReading(path: BytePath): number {
-  const bytes = bytesOf(path);
+export function openForReading(path: BytePath, libc?: Pick<Libc, 'open'>): number {
+  const open = (flags: number) => (libc ? libc.open(path, flags) : openSync(bytesOf(path), flags));
   try {
-    return openSync(bytes, openFlags | O_NOATIME);
+    return open(openFlags | O_NOATIME);
   } catch (error) {
     if (codeOf(error) !== 'EPERM' || O_NOATIME === 0) throw error;
-    return openSync(bytes, openFlags);
+    return open(openFlags);
   }
 }
 

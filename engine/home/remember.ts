@@ -207,7 +207,8 @@ class Columnwise {
       for (let row = from; row < to; row++, at++) {
         this.#nameAt[at] = copied(columns.nameAt[row]!);
         if ((columns.mode[row]! & kindMask) === kinds.link) this.#detail[at] = copied(columns.detail[row]!);
-        yield* out.full();
+        const full = out.takeFull();
+        if (full) yield full;
       }
     }
     yield out.rest();
@@ -235,7 +236,8 @@ class Columnwise {
           place.writeUInt32BE(this.#others.push(contents.get(position, columns.size[row]!)) - 1, 1);
           this.#detail[at] = out.add(place, 0, place.length);
         } else this.#detail[at] = out.add(bytes, start, 1 + (tag === contentTag.chunk ? idBytes : tag));
-        yield* out.full();
+        const full = out.takeFull();
+        if (full) yield full;
       }
     }
     yield out.rest();
@@ -324,11 +326,11 @@ class Blocks {
     return this.#before + at;
   }
 
-  /** The block that the newest piece did not fit into. */
-  *full(): Generator<Uint8Array, void> {
-    if (!this.#full) return;
-    yield this.#full;
+  /** The block that the newest piece did not fit into. It is the caller's. */
+  takeFull(): Buffer | undefined {
+    const full = this.#full;
     this.#full = undefined;
+    return full;
   }
 
   rest(): Uint8Array {

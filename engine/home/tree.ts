@@ -82,15 +82,15 @@ export function rowOf(
   const fileSystem = tree.fileSystems.ordinalOf(path, stats);
   if (stats.mtimeNs === timeNsMax) onNote(`${shown(path)} has a time after 2262: it is kept as 2262-04-11`);
   if (isFile(stats)) return { name, depth, stats, fileSystem, place, xattrs: none, broken: false };
-  const row = { name, depth, stats, fileSystem, place };
   try {
     const xattrs = xattrsOf(path, { tools, onNote });
     const isLink = (stats.mode & kindMask) === kinds.link;
     const target = isLink ? bytePath(readlinkSync(bytesOf(path), { encoding: 'buffer' })) : undefined;
-    return { ...row, xattrs, target, broken: false };
+    return { name, depth, stats, fileSystem, place, xattrs, target, broken: false };
   } catch {
     // gone or replaced since it was met: the row is not to be trusted, and in the window not to be kept
-    return { ...row, xattrs: [], target: '' as BytePath, broken: true };
+    const target = '' as BytePath;
+    return { name, depth, stats, fileSystem, place, xattrs: none, target, broken: true };
   }
 }
 

@@ -238,24 +238,26 @@ function openLive(
   options: WalkOptions,
 ): { opened: Frame; error?: unknown } {
   const { first, stat } = options;
-  const frame = framed(child, above, options);
+  const { path, relative, depth } = framed(child, above, options);
   let names: BytePath[] = [];
   let error: unknown;
   try {
-    names = (readdirSync(bytesOf(frame.path), { encoding: 'latin1' }) as BytePath[]).sort();
+    names = (readdirSync(bytesOf(path), { encoding: 'latin1' }) as BytePath[]).sort();
   } catch (thrown) {
     error = thrown;
   }
   const inherited = placeBelow(above?.place ?? 'none', child.name);
   const place = inherited === 'none' && isRepository(names) ? 'repository' : inherited;
-  const folderStat = stat.folder(frame.path, {
+  const folderStat = stat.folder(path, {
     questions: names.length,
     above: above && { stat: above.stat, name: child.name },
   });
-  const live = new SiblingStream(names, { path: frame.path, stat: folderStat });
-  const at = child.first;
-  const known = at !== undefined && first ? { next: at + 1, end: first.endOf(at) } : { next: 0, end: 0 };
-  return { opened: { ...frame, place, live, stat: folderStat, ...known }, error };
+  const live = new SiblingStream(names, { path, stat: folderStat });
+  const at = first && child.first;
+  const next = at === undefined ? 0 : at + 1;
+  const end = at === undefined ? 0 : first!.endOf(at);
+  // field by field, as in `foundFrom`
+  return { opened: { path, relative, depth, place, live, stat: folderStat, next, end }, error };
 }
 
 function isRepository(names: readonly BytePath[]): boolean {

@@ -112,10 +112,10 @@ export class ChunkTable {
         (mix(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!) & this.#mask) * slotWords;
       const isBehind = gap <= at ? gap < start && start <= at : gap < start || start <= at;
       if (isBehind) continue;
-      words.copyWithin(gap, at, at + slotWords);
+      for (let i = 0; i < slotWords; i++) words[gap + i] = words[at + i]!;
       gap = at;
     }
-    words.fill(0, gap, gap + slotWords);
+    for (let i = 0; i < slotWords; i++) words[gap + i] = 0;
     this.#size -= 1;
   }
 
@@ -171,7 +171,7 @@ export class ChunkTable {
       if (old[from + 4] === 0) continue;
       let at = (mix(old[from]!, old[from + 1]!, old[from + 2]!, old[from + 3]!) & mask) * slotWords;
       while (larger[at + 4] !== 0) at = (at + slotWords) % larger.length;
-      larger.set(old.subarray(from, from + slotWords), at);
+      for (let i = 0; i < slotWords; i++) larger[at + i] = old[from + i]!;
     }
     this.#words = larger;
     this.#mask = mask;

@@ -5,18 +5,25 @@ import { CborWriter } from './wire.ts';
 
 /** Gathers the chunks that a node names, each once, in the order of first use. */
 class RefWriter {
-  readonly #positions = new Map<string, number>();
+  /** By the first bytes of an id: the newest position, and before each one that of another id with these. */
+  readonly #newest = new Map<number, number>();
+  readonly #before: (number | undefined)[] = [];
   readonly ids: ChunkId[] = [];
 
   position(id: ChunkId): number {
     if (id.length !== idBytes) throw new RangeError(`Cannot encode chunk id: ${id.length} bytes, need 32`);
-    const name = Buffer.from(id.buffer, id.byteOffset, idBytes).toString('latin1');
-    const known = this.#positions.get(name);
-    if (known !== undefined) return known;
-    this.#positions.set(name, this.ids.length);
-    this.ids.push(id);
-    return this.ids.length - 1;
+    const first = id[0]! | (id[1]! << 8) | (id[2]! << 16) | ((id[3]! & 0x3f) << 24);
+    const newest = this.#newest.get(first);
+    for (let at = newest; at !== undefined; at = this.#before[at]) if (isSame(this.ids[at]!, id)) return at;
+    this.#newest.set(first, this.ids.length);
+    this.#before.push(newest);
+    return this.ids.push(id) - 1;
   }
+}
+
+function isSame(a: ChunkId, b: ChunkId): boolean {
+  for (let i = 0; i < idBytes; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 interface Refs {

@@ -86,11 +86,25 @@ export function chunkLengthAt(row: PackRow, position: number): number {
 
 /** Writes one chunk's row. */
 export function encodeChunkRow(id: Uint8Array, length: number): Uint8Array {
-  const bytes = Buffer.alloc(chunkRowBytes);
-  bytes.set(id.subarray(0, chunkKeyBytes));
-  bytes.writeUInt32LE(length, chunkKeyBytes);
+  return encodeChunkRows([{ ids: id, lengths: [length] }]);
+}
+
+/** Writes the rows of frames' chunks, whose ids lie one after the other. */
+export function encodeChunkRows(
+  frames: readonly { readonly ids: Uint8Array; readonly lengths: ArrayLike<number> }[],
+): Uint8Array {
+  const bytes = new Uint8Array(frames.reduce((sum, { lengths }) => sum + lengths.length, 0) * chunkRowBytes);
+  const view = viewOf(bytes);
+  let at = 0;
+  for (const { ids, lengths } of frames)
+    for (let i = 0; i < lengths.length; i++, at += chunkRowBytes) {
+      for (let j = 0; j < chunkKeyBytes; j++) bytes[at + j] = ids[idBytes * i + j]!;
+      view.setUint32(at + chunkKeyBytes, lengths[i]!, true);
+    }
   return bytes;
 }
+
+const idBytes = 32;
 
 /** Returns the row if its columns agree; else STORE_DAMAGED, or STORE_NEWER for a codec that v1 does not have. */
 export function checkRow(row: PackRow, subject: string): PackRow {

@@ -3,7 +3,7 @@ import type { StoreContext } from '../context.ts';
 import { hex, type PackId, type SessionId } from '../ids.ts';
 import { createSeal, type ObjectSeal, proofSeal, sealOverheadBytes } from '../seal/index.ts';
 import type { Randomness } from '../seams.ts';
-import { type Codec, chunkRowBytes, encodeChunkRow, encodeFrameRow, type PackRow, packName } from './row.ts';
+import { type Codec, encodeChunkRows, encodeFrameRow, type PackRow, packName } from './row.ts';
 import { discarded, type FrameChunks, opened, type PackKeys } from './sealing.ts';
 import { decodeTrailer, encodeFooter, encodeTrailer, trailerOrdinal } from './trailer.ts';
 
@@ -70,12 +70,7 @@ function columnsOf(frames: readonly ListedFrame[]): Pick<PackRow, 'frames' | 'ch
   const frameRows = frames.map(({ bytes, rawBytes, codec, lengths }) =>
     encodeFrameRow({ sealedBytes: bytes + sealOverheadBytes, rawBytes, codec, chunks: lengths.length }),
   );
-  const chunks = new Uint8Array(frames.reduce((sum, { lengths }) => sum + lengths.length, 0) * chunkRowBytes);
-  let at = 0;
-  for (const { ids, lengths } of frames)
-    for (let i = 0; i < lengths.length; i++, at += chunkRowBytes)
-      chunks.set(encodeChunkRow(ids.subarray(32 * i, 32 * i + 32), lengths[i]!), at);
-  return { frames: Buffer.concat(frameRows), chunks };
+  return { frames: Buffer.concat(frameRows), chunks: encodeChunkRows(frames) };
 }
 
 /** 16 bytes of the session, 16 random: names are never used twice, and say whose they are. */

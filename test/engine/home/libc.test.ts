@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import {
   closeSync,
+  constants,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   statSync,
   symlinkSync,
@@ -12,7 +14,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { describeHomeSupport, restoreHome } from '../../../engine/home/index.ts';
-import { type BytePath, bytePathOfText, bytesOf, join } from '../../../engine/home/paths.ts';
+import { type BytePath, bytePath, bytePathOfText, bytesOf, join } from '../../../engine/home/paths.ts';
 import { isFile, type Stats, statCalls } from '../../../engine/home/stat.ts';
 import { everyKind, needLibc, sparse, takesXattrs } from '../../helpers/home-tree.ts';
 import { captureHome } from '../../helpers/one-home.ts';
@@ -65,6 +67,24 @@ test('attributes of any name and value, larger than the first guess too, come ba
     assert.equal(libc.getXattr(target, bytes('user.none')), undefined);
   }
   closeSync(fd);
+});
+
+test('a file of any name is opened, and no other program is given its descriptor', () => {
+  using scratch = scratchFolder();
+  const [short, long] = [bytes('caf\xe9'), Buffer.alloc(200, 0xe9)];
+  for (const name of [short, long]) {
+    const path = Buffer.concat([bytes(`${scratch.path}/`), name]);
+    writeFileSync(path, name);
+    const fd = libc.open(bytePath(path), constants.O_RDONLY);
+    assert.deepEqual(readFileSync(fd), name);
+    assert.match(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'), /^flags:\s*0*2\d00000$/m);
+    closeSync(fd);
+  }
+  symlinkSync(short, `${scratch.path}/link`);
+  const open = (name: string) => libc.open(bytePathOfText(`${scratch.path}/${name}`), constants.O_NOFOLLOW);
+  assert.throws(() => open('none'), { code: 'ENOENT', syscall: 'open' });
+  assert.throws(() => open('link'), { code: 'ELOOP', syscall: 'open' });
+  assert.throws(() => open('x'.repeat(5000)), { code: 'ENAMETOOLONG', syscall: 'open' });
 });
 
 test('data and holes of a sparse tebibyte are found at once', () => {

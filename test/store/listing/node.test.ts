@@ -66,6 +66,21 @@ test('a node decodes to what was encoded, and names its chunks', () => {
   );
 });
 
+test('ids that begin alike are kept apart, and each is named once', () => {
+  const alike = [0, 1, 2].map(last => {
+    const bytes = id(7);
+    bytes[31] = last;
+    return bytes;
+  });
+  const extents = [...alike, ...alike].map(id => ({ kind: 'chunk' as const, id, offset: 0, length: 1 }));
+  const bytes = encodeNode({ kind: 'extents', level: 0, extents });
+  assert.deepEqual(plain(decodeNode(bytes)), plain({ kind: 'extents', level: 0, extents }));
+  assert.deepEqual(
+    refsOfNode(bytes).map(ref => ref.id[31]),
+    [0, 1, 2],
+  );
+});
+
 test('bytes that decode are the only encoding of their node; all others are refused', () => {
   const originals = [leaf, inner, spans].map(encodeNode);
   fc.assert(
