@@ -5,6 +5,7 @@ import { connectError } from './connect-failure.ts';
 import { databaseError } from './failure.ts';
 import { passwordFromFile } from './password.ts';
 import { sessionSettings } from './settings.ts';
+import { makeSocket } from './socket.ts';
 
 /** 14 is the first with TID range scans and bit_xor, on which segments and the catalog fingerprint rest. */
 const oldestServer = 140_000;
@@ -146,6 +147,7 @@ async function makeClient(options: ConnectionOptions): Promise<Client> {
       connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: keepAliveMs, // the pin is idle while rows are read
+      stream: makeSocket,
       client_encoding: 'UTF8', // for names; rows ask for the server's own encoding
     });
   } catch {

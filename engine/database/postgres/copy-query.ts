@@ -1,10 +1,23 @@
 import type { Submittable, Connection as Wire } from 'pg';
+import { takeFrom } from './socket.ts';
 
 type Socket = Wire['stream'];
-type DataListener = (bytes: Buffer) => void;
 
 /** So much may wait for whoever takes it, and what the sockets hold besides. */
-const waitingBytesMax = 512 * 1024;
+const waitingBytesMax = 256 * 1024;
+/** What comes is gathered here, so that it is taken in few turns. */
+const gatheredBytes = waitingBytesMax + 64 * 1024;
+/** Two of a connection: one is filled while the other is read. Used for all of its COPYs. */
+const memories = new WeakMap<Socket, readonly [Buffer, Buffer]>();
+
+function memoryOf(socket: Socket): [Buffer, Buffer] {
+  const made = memories.get(socket) ?? [
+    Buffer.allocUnsafeSlow(gatheredBytes),
+    Buffer.allocUnsafeSlow(gatheredBytes),
+  ];
+  memories.set(socket, made as [Buffer, Buffer]);
+  return [made[0]!, made[1]!];
+}
 
 /**
  * A COPY … TO STDOUT whose messages are given as the socket yields them, many rows at a time; a message each is what
@@ -13,9 +26,10 @@ const waitingBytesMax = 512 * 1024;
 export class CopyQuery implements Submittable {
   readonly #sql: string;
   #socket: Socket | undefined;
-  #clientListener: DataListener | undefined;
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
+  #taking: ReturnType<typeof takeFrom> | undefined;
+  #filled: Buffer = Buffer.alloc(0);
+  #other: Buffer = Buffer.alloc(0);
+  #filledBytes = 0;
   #wake: (() => void) | undefined;
   #end: { readonly rows: number } | { readonly error: unknown } | undefined;
   #rows = -1;
@@ -31,39 +45,28 @@ export class CopyQuery implements Submittable {
     return this.#end.rows;
   }
 
-  /** The next bytes, which are the caller's. Rejects when the connection fails. */
+  /** The next bytes, good until the next call. Rejects when the connection fails. */
   async next(): Promise<Buffer> {
-    for (;;) {
-      const bytes = this.#waiting.shift();
-      if (bytes) {
-        this.#waitingBytes -= bytes.length;
-        if (2 * this.#waitingBytes < waitingBytesMax && this.#socket?.isPaused()) this.#socket.resume();
-        return bytes;
-      }
+    while (this.#filledBytes === 0) {
       if (this.#end) throw 'error' in this.#end ? this.#end.error : new Error('the COPY ended early');
       await this.#change();
     }
+    const bytes = this.#takeFilled();
+    if (this.#socket?.isPaused()) this.#socket.resume();
+    return bytes;
   }
 
   /** Lets the client read these bytes and all that follow. */
   giveBack(bytes: Uint8Array): void {
-    const [socket, listener] = [this.#socket!, this.#clientListener!];
-    socket.on('data', listener);
-    socket.off('data', this.#onData);
-    const all = [Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), ...this.#waiting];
-    this.#waiting = [];
-    for (const one of all) listener(one);
-    if (socket.isPaused()) socket.resume();
+    // The client keeps what it gets.
+    this.#taking!.giveBack([bytes, this.#takeFilled()].map(part => Buffer.from(part)));
   }
 
   /** For the client. */
   submit(wire: Wire): void {
     this.#socket = wire.stream;
-    const listeners = this.#socket.listeners('data') as DataListener[];
-    if (listeners.length !== 1) throw new Error(`Cannot copy: ${listeners.length} listen to the connection`);
-    this.#clientListener = listeners[0]!;
-    this.#socket.on('data', this.#onData);
-    this.#socket.off('data', this.#clientListener);
+    [this.#filled, this.#other] = memoryOf(this.#socket);
+    this.#taking = takeFrom(this.#socket, bytes => this.#gather(bytes));
     wire.query(this.#sql);
   }
 
@@ -82,12 +85,21 @@ export class CopyQuery implements Submittable {
     this.#settle({ error });
   }
 
-  readonly #onData: DataListener = bytes => {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes > waitingBytesMax) this.#socket?.pause();
+  #gather(bytes: Buffer): void {
+    const end = this.#filledBytes + bytes.length;
+    if (end > this.#filled.length) this.#filled = Buffer.concat([this.#filled], end + gatheredBytes);
+    bytes.copy(this.#filled, this.#filledBytes);
+    this.#filledBytes = end;
+    if (end > waitingBytesMax) this.#socket?.pause();
     this.#wake?.();
-  };
+  }
+
+  #takeFilled(): Buffer {
+    const bytes = this.#filled.subarray(0, this.#filledBytes);
+    [this.#filled, this.#other] = [this.#other, this.#filled];
+    this.#filledBytes = 0;
+    return bytes;
+  }
 
   #settle(end: { readonly rows: number } | { readonly error: unknown }): void {
     this.#end ??= end;

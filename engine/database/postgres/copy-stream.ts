@@ -62,8 +62,10 @@ async function takeMessages(
       continue;
     }
     if (!isSkipped(bytes[0]!)) return query.giveBack(bytes);
-    while (bytes.length < headBytes || bytes.length < 1 + bytes.readUInt32BE(1))
-      bytes = Buffer.concat([bytes, await query.next()]);
+    while (bytes.length < headBytes || bytes.length < 1 + bytes.readUInt32BE(1)) {
+      const before = Buffer.from(bytes); // good until the next ones are asked for
+      bytes = Buffer.concat([before, await query.next()]);
+    }
     bytes = bytes.subarray(1 + bytes.readUInt32BE(1));
   }
 }

@@ -136,3 +136,16 @@ test('what is compressed already is told from what is not, without trying', () =
   ] as const)
     assert.equal(looksDense(bytes), expected, `${bytes.subarray(0, 20).toString('hex')} of ${bytes.length}`);
 });
+
+test('rows of hashes are compressed at the fast level, and text is not', () => {
+  const hash = (i: number): string => Buffer.from(blake3.hash(Buffer.from(`${i}`))).toString('hex');
+  const hashes = Array.from({ length: 3000 }, (_, i) => `${i}\t${hash(i)}\tOPEN\n`).join('');
+  const text = readFileSync(new URL('../../../../docs/reference.md', import.meta.url), 'utf8').repeat(3);
+  for (const [content, level] of [
+    [hashes, 1],
+    [text, 3],
+  ] as const) {
+    const raw = Buffer.from(content).subarray(0, 200_000);
+    assert.deepEqual(encodeFrame(raw, zstd).bytes, zstd.compress(raw, level));
+  }
+});
