@@ -1,9 +1,10 @@
 import type { ChunkIndex, ChunkPlace, FramePlace } from './chunk-index/chunk-index.ts';
 import type { StoreContext } from './context.ts';
-import type { ChunkId } from './ids.ts';
+import type { ChunkId, PackId } from './ids.ts';
 import type { FrameReader } from './pack/reader.ts';
 import { packName } from './pack/row.ts';
 import type { RunKeys, RunOpener, SealedRun } from './pack/run.ts';
+import { headerBytes } from './seal/index.ts';
 
 /**
  * Reads much data in the order in which it lies. What it gives is sealed still and nothing of it is checked: whoever
@@ -15,42 +16,97 @@ export interface RunReader {
   readonly keys: RunKeys;
   /** Where a data chunk lies by what is known so far; undefined: nobody knows, ask the store. */
   placeOf(id: ChunkId): ChunkPlace | undefined;
-  /** Frames of one pack, each beginning where the one before ends. The memory is the caller's. STORE_… */
+  /** Frames of one pack, in its order. The memory is the caller's. STORE_… */
   read(
     frames: readonly FramePlace[],
     options: { readonly signal?: AbortSignal | undefined },
   ): Promise<SealedRun>;
 }
 
+/** Once so much of a pack was asked for, the rest of it is thought to be wanted, too: frames lie shuffled. */
+const wholeFromPart = 1 / 8;
+const wholeBytesMax = 32 * 1024 * 1024;
+/** Neighbours of so many bytes are worth a read of their own. */
+const spanBytesMin = 1024 * 1024;
+/** The one that ends and the one that begins, as data was stored. */
+const wholePacksMax = 2;
+
 export function runReader(
   { context, frames }: { readonly context: StoreContext; readonly frames: FrameReader },
   { opener, keys, index }: Pick<RunReader, 'opener' | 'keys'> & { readonly index: () => ChunkIndex },
 ): RunReader {
+  const asked = new Map<PackId, number>();
+  /** What follows the header; undefined: it cannot be read as a whole. */
+  const whole = new Map<PackId, Promise<Uint8Array | undefined>>();
+
+  /** Undefined where single reads are better. */
+  function wholeOf(pack: PackId, wantedBytes: number): Promise<Uint8Array | undefined> | undefined {
+    const known = whole.get(pack);
+    if (known) return known;
+    const bytes = index().bytesOf(pack) ?? Number.POSITIVE_INFINITY;
+    const askedBytes = (asked.get(pack) ?? 0) + wantedBytes;
+    asked.set(pack, askedBytes);
+    if (bytes > wholeBytesMax || askedBytes < bytes * wholeFromPart) return undefined;
+    asked.delete(pack);
+    const range = { offset: headerBytes, length: bytes - headerBytes };
+    const reading = context.backend.get(packName(pack), range).catch(() => undefined);
+    whole.set(pack, reading);
+    const oldest = whole.keys().next();
+    if (whole.size > wholePacksMax && !oldest.done) whole.delete(oldest.value);
+    return reading;
+  }
+
+  async function read(spans: readonly Span[], pack: PackId, signal: AbortSignal | undefined) {
+    const wantedBytes = spans.reduce((sum, { length }) => sum + length, 0);
+    const isOne = spans.length === 1;
+    const all = isOne && wantedBytes >= spanBytesMin ? undefined : await wholeOf(pack, wantedBytes);
+    const parts = spans.map(({ offset, length }) =>
+      all
+        ? all.subarray(offset - headerBytes, offset - headerBytes + length)
+        : context.backend.get(packName(pack), { offset, length, ...(signal && { signal }) }),
+    );
+    if (isOne && !all) return parts[0]!;
+    const bytes = new Uint8Array(wantedBytes);
+    let at = 0;
+    for (const [i, part] of (await Promise.all(parts)).entries()) {
+      bytes.set(part, at);
+      at += spans[i]!.length;
+    }
+    return bytes;
+  }
+
   return {
     opener,
     keys,
     placeOf: id => index().placeOf(id, 'data'),
     async read(places, { signal }) {
-      const first = places[0]!;
-      const last = places.at(-1)!;
-      const offset = first.sealedOffset;
-      const length = last.sealedOffset + last.sealedBytes - offset;
+      const { pack, chunkClass } = places[0]!;
       const [bytes, { material }] = await Promise.all([
-        context.backend.get(packName(first.pack), { offset, length, ...(signal && { signal }) }),
-        frames.sealOf(first.pack, first.chunkClass),
+        read(spansOf(places), pack, signal),
+        frames.sealOf(pack, chunkClass),
       ]);
-      return {
-        pack: first.pack,
-        material,
-        bytes,
-        frames: places.map(({ ordinal, sealedOffset, sealedBytes, rawBytes, codec }) => ({
-          ordinal,
-          at: sealedOffset - offset,
-          sealedBytes,
-          rawBytes,
-          codec,
-        })),
-      };
+      let at = 0;
+      const runFrames = places.map(({ ordinal, sealedBytes, rawBytes, codec }) => {
+        at += sealedBytes;
+        return { ordinal, at: at - sealedBytes, sealedBytes, rawBytes, codec };
+      });
+      return { pack, material, bytes, frames: runFrames };
     },
   };
+}
+
+interface Span {
+  readonly offset: number;
+  length: number;
+}
+
+/** Joins those that begin where the one before ends. */
+function spansOf(places: readonly FramePlace[]): Span[] {
+  const spans: Span[] = [];
+  for (const { sealedOffset: offset, sealedBytes } of places) {
+    const last = spans.at(-1);
+    if (last && last.offset + last.length === offset) last.length += sealedBytes;
+    else spans.push({ offset, length: sealedBytes });
+  }
+  return spans;
 }

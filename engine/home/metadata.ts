@@ -62,9 +62,10 @@ export function metadataWriter({
   const isRoot = process.geteuid?.() === 0;
   let numbers: ReturnType<typeof ownerNumbers> | undefined;
 
-  const ownerOf = ({ uid, gid }: Owner): Owner => {
+  const ownerOf = (entry: Owner): Owner => {
     if (typeof owner !== 'string') return owner;
-    if (owner === 'keep' || !numbers) return { uid, gid };
+    if (owner === 'keep' || !numbers) return entry;
+    const { uid, gid } = entry;
     return { uid: numbers.users.get(uid) ?? uid, gid: numbers.groups.get(gid) ?? gid };
   };
 

@@ -38,9 +38,7 @@ interface Level<T> {
 /** Something that is not done yet in a folder, which may be left meanwhile. */
 export interface FolderHold {
   /** The folder; open until the release. */
-  readonly fd: number;
-  /** Call once. What finishing the folder fails with is thrown here. */
-  release(): void;
+  readonly fd: number | undefined;
 }
 
 const openMax = 64;
@@ -130,10 +128,16 @@ export class TargetFolders<T> {
   }
 
   /** Keeps the folder that is open now from being finished. */
-  hold(): FolderHold {
+  hold(): FolderHold & { readonly fd: number } {
     const level = this.#levels.at(-1)!;
     level.holds++;
-    return { fd: this.fd, release: () => this.#release(level) };
+    if (level.fd === undefined) throw new TypeError('Cannot use folder: it is closed');
+    return level as Level<T> & { readonly fd: number };
+  }
+
+  /** Call once for each hold. What finishing the folder fails with is thrown here. */
+  release(hold: FolderHold): void {
+    this.#release(hold as Level<T>);
   }
 
   /**

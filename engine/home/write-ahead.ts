@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os';
 import {
   type ChunkPlace,
   type FramePlace,
-  ownBufferOf,
   type RunReader,
   type SealedRun,
   startWorkers,
@@ -15,7 +14,14 @@ import type { MetadataWriter } from './metadata.ts';
 import { type BytePath, shown } from './paths.ts';
 import { targetError } from './target.ts';
 import type { ChunkExtent } from './write-content.ts';
-import { JobWriter, type Piece, runWriteJob, type WriteAnswer, type WriteJob } from './write-job.ts';
+import {
+  buffersOf,
+  JobWriter,
+  type Piece,
+  runWriteJob,
+  type WriteAnswer,
+  type WriteJob,
+} from './write-job.ts';
 
 /** A piece that waits for the frame it lies in. */
 export interface WaitingPiece extends Piece {
@@ -37,11 +43,11 @@ export interface WriteAheadOptions {
 }
 
 /** Frames of which all is wanted go as soon as there are so many bytes of them. */
-const readyBytesMin = 1024 * 1024;
+const readyBytesMin = 2 * 1024 * 1024;
 /** Frames before compression, and pieces, that wait for more of the same frame. */
 const waitingBytesMax = 48 * 1024 * 1024;
 const waitingPiecesMax = 4096;
-/** Neighbours are read together up to so many bytes. */
+/** Frames of a pack are read together up to so many bytes. */
 const runBytesMax = 2 * 1024 * 1024;
 /** Sealed bytes that are being read or written. */
 const underWayBytesMax = 16 * 1024 * 1024;
@@ -185,7 +191,6 @@ export class WriteAhead implements AsyncDisposable {
 
   async #writeRun(frames: readonly PlannedFrame[]): Promise<void> {
     const { runs, signal } = this.#options;
-    const pieces = frames.flatMap(frame => frame.pieces);
     let run: SealedRun | undefined;
     try {
       run = await runs.read(
@@ -197,17 +202,21 @@ export class WriteAhead implements AsyncDisposable {
     }
     if (this.#isEnded || this.#failure) return;
     const answer = run && (await this.#run(jobOf(run, frames)));
-    if (answer) this.#take(answer, pieces);
-    const unread = new Set(answer?.unread ?? pieces.keys());
-    for (const [i, piece] of pieces.entries()) {
-      if (unread.has(i)) await this.#otherwise(piece);
-      else piece.done();
+    if (answer) this.#take(answer, frames);
+    const unread = new Set(answer?.unread);
+    let i = 0;
+    for (const { pieces } of frames) {
+      for (const piece of pieces) {
+        if (!answer || unread.has(i)) await this.#otherwise(piece);
+        else piece.done();
+        i++;
+      }
     }
   }
 
   async #run(job: WriteJob): Promise<WriteAnswer> {
     const pool = this.#poolFor();
-    if (pool && pool.waiting < pool.size * jobsOfThread) return pool.run(job, ownBufferOf(job.run.bytes));
+    if (pool && pool.waiting < pool.size * jobsOfThread) return pool.run(job, buffersOf(job));
     const { runs, libc } = this.#options;
     return runWriteJob(job, { opener: runs.opener, libc });
   }
@@ -221,11 +230,12 @@ export class WriteAhead implements AsyncDisposable {
     return this.#pool;
   }
 
-  #take({ losses, refusal }: WriteAnswer, pieces: readonly WaitingPiece[]): void {
+  #take({ losses, refusal }: WriteAnswer, frames: readonly PlannedFrame[]): void {
     this.#options.metadata.lose(losses);
     if (refusal === undefined) return;
     const { piece, message, code, syscall } = refusal;
-    throw targetError(shown(pieces[piece]!.path), Object.assign(new Error(message), { code, syscall }));
+    const { path } = frames.flatMap(({ pieces }) => pieces)[piece]!;
+    throw targetError(shown(path), Object.assign(new Error(message), { code, syscall }));
   }
 
   async #otherwise(piece: WaitingPiece): Promise<void> {
@@ -237,7 +247,7 @@ export class WriteAhead implements AsyncDisposable {
 
 const program = new URL('./write-job-main.js', import.meta.url);
 
-/** Frames that lie side by side, in the order of packs. */
+/** Frames of one pack, in the order of packs. */
 function runsOf(frames: readonly PlannedFrame[]): PlannedFrame[][] {
   const ordered = [...frames].sort((a, b) =>
     a.place.pack === b.place.pack
@@ -251,10 +261,7 @@ function runsOf(frames: readonly PlannedFrame[]): PlannedFrame[][] {
   for (const frame of ordered) {
     const { place } = frame;
     const run = runs.at(-1);
-    const before = run?.at(-1)?.place;
-    const isNext =
-      before?.pack === place.pack && before.sealedOffset + before.sealedBytes === place.sealedOffset;
-    if (run && isNext && bytes + place.sealedBytes <= runBytesMax) {
+    if (run && run[0]!.place.pack === place.pack && bytes + place.sealedBytes <= runBytesMax) {
       run.push(frame);
       bytes += place.sealedBytes;
     } else {

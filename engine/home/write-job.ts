@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
-import type { ChunkId, RunOpener, SealedRun } from '../../store/index.ts';
+import { type ChunkId, ownBufferOf, type RunOpener, type SealedRun } from '../../store/index.ts';
 import type { Libc } from './libc.ts';
 import { type Losses, type Metadata, type MetadataWriter, metadataWriter, type Owner } from './metadata.ts';
 import type { BytePath } from './paths.ts';
@@ -16,14 +16,15 @@ export interface Piece {
   /** The part of the chunk that is wanted. */
   readonly from: number;
   readonly length: number;
-  readonly to:
-    | {
-        readonly folder: number;
-        readonly name: BytePath;
-        readonly metadata: Omit<Metadata, 'kind' | keyof Owner>;
-        readonly owner: Owner;
-      }
-    | { readonly fd: number; readonly position: number };
+  readonly to: NewFile | { readonly fd: number; readonly position: number };
+}
+
+export interface NewFile {
+  /** Open. */
+  readonly folder: number;
+  readonly name: BytePath;
+  readonly metadata: Omit<Metadata, 'kind' | keyof Owner>;
+  readonly owner: Owner;
 }
 
 /** Neighbouring frames, and all that is to be written of them now; in columns, since it goes to another thread. */
@@ -100,6 +101,10 @@ export class JobWriter {
   }
 }
 
+/** What of a job can be handed over without a copy. */
+export const buffersOf = ({ run, numbers, mtimesNs, ids }: WriteJob): ArrayBuffer[] =>
+  [run.bytes, numbers, mtimesNs, ids].flatMap(ownBufferOf);
+
 export interface WriteAnswer {
   /** Pieces whose chunk is not whole here: nothing of them was written. */
   readonly unread: readonly number[];
@@ -130,19 +135,21 @@ export function runWriteJob(job: WriteJob, { opener, libc }: WriteTools): WriteA
   let raw: Uint8Array | undefined;
   for (let i = 0; i < job.pieces; i++) {
     const at = columns * i;
-    const [ofFrame, chunkAt, chunkBytes, from, length] = job.numbers.subarray(at, at + 5) as unknown as Five;
+    const ofFrame = job.numbers[at]!;
+    const chunkAt = job.numbers[at + 1]!;
+    const from = job.numbers[at + 3]!;
     if (ofFrame !== frame) {
       frame = ofFrame;
       raw = opened(job.run, frame, opener);
     }
-    const chunk = raw?.subarray(chunkAt, chunkAt + chunkBytes);
+    const chunk = raw?.subarray(chunkAt, chunkAt + job.numbers[at + 2]!);
     const id = job.ids.subarray(32 * i, 32 * i + 32);
     if (chunk === undefined || Buffer.compare(opener.idOf(chunk, 'data'), id) !== 0) {
       unread.push(i);
       continue;
     }
     try {
-      writePiece(chunk.subarray(from, from + length), { job, piece: i, writer });
+      writePiece(chunk.subarray(from, from + job.numbers[at + 4]!), { job, piece: i, writer });
     } catch (error) {
       const code = codeOf(error);
       if (code === undefined || !(error instanceof Error && 'syscall' in error)) throw error;
@@ -156,8 +163,6 @@ export function runWriteJob(job: WriteJob, { opener, libc }: WriteTools): WriteA
   }
   return { unread, losses: metadata.losses };
 }
-
-type Five = readonly [number, number, number, number, number];
 
 /** Undefined where it cannot be opened: who asked the store for it hears why. */
 function opened(run: SealedRun, frame: number, opener: RunOpener): Uint8Array | undefined {

@@ -1,5 +1,6 @@
 import { closeSync, linkSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
 import {
+  type ChunkId,
   type ChunkPlace,
   type ChunkSource,
   type Clock,
@@ -15,16 +16,26 @@ import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
 import { type Libc, type LibcLoad, loadLibc } from './libc.ts';
 import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.ts';
+import { openMaxHere } from './open-max.ts';
 import { makePace, type Pace } from './pace.ts';
 import { type BytePath, bytesOf, shown } from './paths.ts';
 import { codeOf } from './read.ts';
+import { homeEntryReader } from './read-entry.ts';
 import { type Selected, selectedGroups } from './select.ts';
 import { kinds } from './stat.ts';
-import { at, type Identity, identityOfName, isSameThing, onTarget, TargetFolders } from './target.ts';
+import {
+  at,
+  type FolderHold,
+  type Identity,
+  identityOfName,
+  isSameThing,
+  onTarget,
+  TargetFolders,
+} from './target.ts';
 import type { HomeProgress, HomeRoot } from './types.ts';
-import { WriteAhead } from './write-ahead.ts';
+import { type WaitingPiece, WriteAhead } from './write-ahead.ts';
 import { type ChunkExtent, writeAll, writeContent } from './write-content.ts';
-import { createFlags } from './write-job.ts';
+import { createFlags, type NewFile } from './write-job.ts';
 
 export interface RestoreHomeOptions {
   /** One that can, is read in the order in which data lies in it. */
@@ -92,9 +103,11 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
     devicesSkipped: 0,
     linksCopied: 0,
     heldBytes: 0,
+    openMax: await openMaxHere(),
     trusted: { files: 0, devices: 0, names: [] },
   };
   const { done } = restoration;
+  const readEntry = homeEntryReader();
   const leave = (): void =>
     folders.leave((fd, entry) => {
       restoration.heldBytes -= attributeBytes(entry);
@@ -102,7 +115,7 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
     });
   const restoreGroup = async (group: readonly Entry[]): Promise<void> => {
     for (const encoded of group) {
-      const entry = decodeHomeEntry(encoded);
+      const entry = readEntry(encoded);
       const { folder, name } = splitPath(entry.path);
       while (folders.depth > 0 && !isWithin(folder, folders.path)) leave();
       if (folder !== folders.path) throw damaged(`${shown(entry.path)} has no folder`);
@@ -150,6 +163,8 @@ interface Restoration {
   readonly done: { files: number; folders: number; bytes: number };
   devicesSkipped: number;
   linksCopied: number;
+  /** Folders and files that are kept open for what is left. */
+  readonly openMax: number;
   /** Of attributes of the folders that are not finished. */
   heldBytes: number;
   /** What gives rights to whoever runs or opens it. */
@@ -258,33 +273,74 @@ const waitingAttributesMax = 4096;
 
 /** Leaves a file whose bytes are one piece to be made when they come. False: it has to be made now. */
 function leaveFile(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
-  const { ahead, folders, metadata, source, pace } = restoration;
+  const { ahead } = restoration;
   const content = entry.content!;
   const only = 'extents' in content && content.extents.length === 1 ? content.extents[0] : undefined;
   if (!ahead || only?.kind !== 'chunk' || only.length !== content.length) return false;
   if (attributeBytes(entry) > waitingAttributesMax) return false;
   const place = ahead.placeOf(only);
   if (!place) return false;
-  const { path } = entry;
-  const hold = folders.hold();
-  ahead.add(place, {
-    ...pieceOf(only, place),
-    to: { folder: hold.fd, name, metadata: entry, owner: metadata.ownerOf(entry) },
-    path,
-    async otherwise() {
-      const fd = create(hold.fd, name, path);
-      try {
-        await writeContent(fd, { path, content, source, pace });
-        onTarget(path, () => metadata.open(fd, entry));
-      } finally {
-        closeSync(fd);
-      }
-    },
-    done: hold.release,
-  });
+  ahead.add(place, new LeftFile({ entry, name, extent: only, place, restoration }));
   noteTrusted(entry, restoration);
   restoration.done.bytes += content.length;
   return true;
+}
+
+/** Thousands wait at a time: one object each, and one for where it goes. */
+class LeftFile implements WaitingPiece {
+  readonly id: ChunkId;
+  readonly chunkAt: number;
+  readonly chunkBytes: number;
+  readonly from: number;
+  readonly length: number;
+  readonly to: NewFile;
+  readonly #entry: HomeEntry;
+  readonly #restoration: Restoration;
+  readonly #hold: FolderHold;
+
+  constructor({ entry, name, extent, place, restoration }: LeftFileOptions) {
+    const { folders, metadata } = restoration;
+    const hold = folders.hold();
+    this.id = extent.id;
+    this.chunkAt = place.offset;
+    this.chunkBytes = place.length;
+    this.from = extent.offset;
+    this.length = extent.length;
+    this.to = { folder: hold.fd, name, metadata: entry, owner: metadata.ownerOf(entry) };
+    this.#entry = entry;
+    this.#restoration = restoration;
+    this.#hold = hold;
+  }
+
+  get path(): BytePath {
+    return this.#entry.path;
+  }
+
+  async otherwise(): Promise<void> {
+    const entry = this.#entry;
+    const { path } = entry;
+    const { source, pace, metadata } = this.#restoration;
+    const fd = create(this.to.folder, this.to.name, path);
+    try {
+      await writeContent(fd, { path, content: entry.content!, source, pace });
+      onTarget(path, () => metadata.open(fd, entry));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  done(): void {
+    this.#restoration.folders.release(this.#hold);
+  }
+}
+
+interface LeftFileOptions {
+  readonly entry: HomeEntry;
+  readonly name: BytePath;
+  /** All of its content. */
+  readonly extent: ChunkExtent;
+  readonly place: ChunkPlace;
+  readonly restoration: Restoration;
 }
 
 const pieceOf = ({ id, offset, length }: ChunkExtent, place: ChunkPlace) => ({
@@ -311,7 +367,7 @@ async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restor
     onTarget(path, () => metadata.open(fd, entry));
     open.delete(fd);
     closeSync(fd);
-    hold.release();
+    folders.release(hold);
   };
   const leave = (extent: ChunkExtent, position: number): boolean => {
     const place = ahead?.placeOf(extent);
@@ -337,10 +393,7 @@ async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restor
   finish();
 }
 
-/** Folders and files that are kept open for what is left: few enough for every system. */
-const openMax = 512;
-
-function restAhead({ ahead, folders, open }: Restoration): Promise<void> | undefined {
+function restAhead({ ahead, folders, open, openMax }: Restoration): Promise<void> | undefined {
   if (!ahead) return undefined;
   const isCrowded = (): boolean => folders.opened + open.size > openMax;
   return isCrowded() ? ahead.relieve(isCrowded) : ahead.rest();

@@ -47,8 +47,8 @@ export function startWorkers<Job, Answer>(options: WorkerPoolOptions): WorkerPoo
 }
 
 /** What can be handed over without a copy: memory that holds nothing else. */
-export function ownBufferOf({ buffer, length }: Uint8Array): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer && buffer.byteLength === length ? [buffer] : [];
+export function ownBufferOf({ buffer, byteLength }: ArrayBufferView): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
 }
 
 class Thread {

@@ -39,17 +39,26 @@ export function segmentBlocks(size: { readonly heapBytes: number; readonly table
 /** The rows of a relation as one statement; with a range: only those, each with its ctid in front. */
 export function rowsSql(
   relation: Pick<Relation, 'schema' | 'name' | 'columns' | 'condition'>,
-  options: { readonly encoding: string; readonly range?: SegmentRange },
+  options: {
+    readonly encoding: string;
+    readonly range?: SegmentRange;
+    /** Only rows in these blocks, without ctids; where an end is missing, all to that side. */
+    readonly part?: { readonly from: number | undefined; readonly to: number | undefined };
+  },
 ): string {
-  const { range } = options;
+  const { range, part } = options;
   const columns = [...(range ? ['t.ctid'] : []), ...columnsOf(relation)];
   // The extension wrote its condition against the bare table.
   const from = relation.condition
     ? `(SELECT ctid, * FROM ONLY ${qualified(relation)} ${relation.condition}) t`
     : `ONLY ${qualified(relation)} t`;
-  const where = range
-    ? ` WHERE t.ctid >= '(${range.first},0)'::pg_catalog.tid AND t.ctid < '(${range.first + range.blocks},0)'::pg_catalog.tid`
-    : '';
+  const first = range ? range.first : part?.from;
+  const end = range ? range.first + range.blocks : part?.to;
+  const bounds = [
+    ...(first === undefined ? [] : [`t.ctid >= '(${first},0)'::pg_catalog.tid`]),
+    ...(end === undefined ? [] : [`t.ctid < '(${end},0)'::pg_catalog.tid`]),
+  ];
+  const where = bounds.length === 0 ? '' : ` WHERE ${bounds.join(' AND ')}`;
   return copyOutSql(`SELECT ${columns.join(', ')} FROM ${from}${where}`, options);
 }
 

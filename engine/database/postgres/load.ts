@@ -60,6 +60,22 @@ async function copyIn(
   });
 }
 
+/** Reads the next while the server takes this one. */
+async function* oneAhead<T>(values: AsyncGenerator<T>): AsyncGenerator<T> {
+  let next = values.next();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = values.next();
+      next.catch(() => undefined); // whoever stops here never awaits it
+      yield value;
+    }
+  } finally {
+    await values.return(undefined);
+  }
+}
+
 /** The rows of a table as COPY text, segment by segment. Each buffer is the receiver's own. */
 async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
   const { source, root, relation } = task;
@@ -68,7 +84,7 @@ async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
     if (segment.entry !== 'segment')
       throw storeError('STORE_DAMAGED', 'Cannot read rows: no segment under its key');
     const what = `table ${relation.schema}.${relation.name}`;
-    for await (const bytes of namingAll(what, segmentRows(source, segment))) {
+    for await (const bytes of oneAhead(namingAll(what, segmentRows(source, segment)))) {
       task.onBytes(bytes.length);
       yield bytes;
     }

@@ -5,6 +5,7 @@ import { readDigest } from './copy.ts';
 import { equalDigests } from './digest.ts';
 import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts';
 import { loadTable } from './load.ts';
+import { makeEarly, takeMakings } from './make-indexes.ts';
 import { type Outline, readOutline } from './outline.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions, runWhatHolds } from './script.ts';
@@ -76,13 +77,15 @@ async function fill(job: FillJob): Promise<{ tables: number; rows: number; warni
   const watched = found < 0 ? after.length : found;
   const making = 'make keys, indexes and triggers';
   const warnings: string[] = [];
-  if (job.lacksRows) warnings.push(...(await runWhatHolds(main!, making, after.slice(0, watched))));
-  else await runDefinitions(main!, making, after.slice(0, watched));
+  const tables = outline.relations.filter(one => one.kind === 'table');
+  const { early, others } = takeMakings(after.slice(0, watched), tables);
+  await makeEarly(writers, making, early);
+  if (job.lacksRows) warnings.push(...(await runWhatHolds(main!, making, others)));
+  else await runDefinitions(main!, making, others);
   warnings.push(...(await refreshViews(main!, outline.relations)));
   await verifyRows(writers, job);
   await main!.script('gather statistics', ['ANALYZE']);
   await runDefinitions(main!, 'make event triggers', after.slice(watched));
-  const tables = outline.relations.filter(one => one.kind === 'table');
   return { tables: tables.length, rows: tables.reduce((sum, one) => sum + one.digest.rows, 0), warnings };
 }
 

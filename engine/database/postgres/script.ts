@@ -39,6 +39,20 @@ export async function runWhatHolds(
   return broken;
 }
 
+/** One statement in a transaction of its own, after settings that end with it. */
+export async function runAlone(
+  connection: Connection,
+  action: string,
+  { statement, settings }: { readonly statement: string; readonly settings: readonly string[] },
+): Promise<void> {
+  try {
+    await connection.script(action, ['BEGIN', [...settings, statement].join(''), 'COMMIT']);
+  } catch (error) {
+    if (!(error instanceof StillpointError) || connection.isLost) throw error;
+    throw named(error, statement);
+  }
+}
+
 async function runBatch(
   connection: Connection,
   action: string,
@@ -56,17 +70,21 @@ async function runBatch(
       await connection.script(action, [statement]);
     } catch (error) {
       if (!(error instanceof StillpointError) || connection.isLost) throw error;
-      throw engineError(
-        error.code === 'DATABASE_RIGHTS' ? 'DATABASE_RIGHTS' : 'DATABASE_FAILED',
-        `${error.message}, in: ${shown(statement)}`,
-        {
-          ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-          context: error.context,
-          cause: error,
-        },
-      );
+      throw named(error, statement);
     }
   }
+}
+
+function named(error: StillpointError, statement: string): Error {
+  return engineError(
+    error.code === 'DATABASE_RIGHTS' ? 'DATABASE_RIGHTS' : 'DATABASE_FAILED',
+    `${error.message}, in: ${shown(statement)}`,
+    {
+      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+      context: error.context,
+      cause: error,
+    },
+  );
 }
 
 function shown(statement: string): string {

@@ -1,8 +1,9 @@
 import { engineError } from '../../errors.ts';
 import type { Connection } from './connection.ts';
-import { readDigest } from './copy.ts';
+import { readDigest, rowsSql } from './copy.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from './digest.ts';
 import type { Outline } from './outline.ts';
+import type { RelationEntry } from './relation-entry.ts';
 import { qualified } from './sql.ts';
 import { allOrCut } from './workers.ts';
 
@@ -14,16 +15,21 @@ export async function verifyRows(
   const { record, relations } = job.outline;
   const expected = new Map<string, RowDigest>();
   const found = new Map<string, RowDigest>();
-  const queue = relations.filter(one => one.kind === 'table').values();
+  const parts = relations
+    .filter(one => one.kind === 'table')
+    .sort((a, b) => b.heapBlocks - a.heapBlocks)
+    .flatMap(relation => partsOf(relation, connections.length))
+    .values();
   await allOrCut(connections, async connection => {
-    for (const relation of queue) {
+    for (const { relation, part, isFirst } of parts) {
       // Rows that were loaded through a parent may be in other partitions than they were.
       const name = qualified(relation.loadThrough ?? relation);
       const digest = await readDigest(connection, relation, {
         encoding: record.encoding,
         digestKey: job.digestKey,
+        sql: part && rowsSql(relation, { encoding: record.encoding, part }),
       });
-      expected.set(name, addDigests(expected.get(name) ?? emptyDigest, relation.digest));
+      if (isFirst) expected.set(name, addDigests(expected.get(name) ?? emptyDigest, relation.digest));
       found.set(name, addDigests(found.get(name) ?? emptyDigest, digest));
     }
   });
@@ -32,6 +38,28 @@ export async function verifyRows(
     if (equalDigests(digest, restored)) continue;
     throw mismatch(name, { expected: digest, restored });
   }
+}
+
+/** Below, one connection reads a table. */
+const partedFromBlocks = 1024;
+
+interface Part {
+  readonly relation: RelationEntry;
+  /** Undefined: the whole table. */
+  readonly part: { readonly from: number | undefined; readonly to: number | undefined } | undefined;
+  readonly isFirst: boolean;
+}
+
+/** A large table in as many parts as there are connections; the first has no beginning and the last no end. */
+function partsOf(relation: RelationEntry, count: number): Part[] {
+  const { heapBlocks } = relation;
+  if (count < 2 || heapBlocks < partedFromBlocks) return [{ relation, part: undefined, isFirst: true }];
+  const edge = (i: number): number => Math.floor((heapBlocks * i) / count);
+  return Array.from({ length: count }, (_, i) => ({
+    relation,
+    part: { from: i === 0 ? undefined : edge(i), to: i === count - 1 ? undefined : edge(i + 1) },
+    isFirst: i === 0,
+  }));
 }
 
 export function mismatch(
