@@ -29,6 +29,8 @@ export interface NamedDamage {
   readonly object: string;
   /** What was found. */
   readonly state: string;
+  /** The medium fails to read it: it may be whole. */
+  readonly mayBeWhole?: true;
   /** Where a repair would leave it as it is: what it means, and what a person can do. */
   readonly remedy?: string;
   /** One list of names: each snapshot, each repository in it, each file or table in that. */
@@ -66,6 +68,8 @@ export interface VerifyResult {
   readonly elsewhere: readonly NamedDamage[];
   /** Damage with which nothing is lost or stopped, as a repair has noted. */
   readonly known: readonly NamedDamage[];
+  /** Why nobody can say whether all is there: the medium failed to read what lists it. STORE_READ_FAILED. */
+  readonly failure: Error | undefined;
   /** Packs that could not be read, and could a moment later. */
   readonly unsteady: readonly string[];
   /** Snapshots that the time was not enough for. */
@@ -207,11 +211,16 @@ function toResult(
     kind,
     object,
     state,
-  }: Pick<NamedDamage, 'kind' | 'object' | 'state'>): NamedDamage => {
-    const remedy = left.get(object)?.remedy;
-    const { lost, unnamed } = losses.in(object);
-    const affects = namesOf(lost, unnamed);
-    return { kind, object, state, ...(remedy !== undefined && { remedy }), affects, lost, unnamed };
+    mayBeWhole,
+  }: Pick<Damage, 'object' | 'state' | 'mayBeWhole'> & { readonly kind: string }): NamedDamage => {
+    const meaning = left.get(object);
+    const { lost, unnamed } = meaning?.isHarmless ? { lost: [], unnamed: 0 } : losses.in(object);
+    return {
+      ...{ kind, object, state },
+      ...(mayBeWhole && { mayBeWhole }),
+      ...(meaning && { remedy: meaning.remedy }),
+      ...{ affects: namesOf(lost, unnamed), lost, unnamed },
+    };
   };
   const named = (damage: readonly Damage[]): NamedDamage[] => damage.map(withLosses);
   const isKnown = ({ object }: Damage) => noted.has(object) && left.get(object)?.isHarmless === true;
@@ -234,6 +243,7 @@ function toResult(
     newer: named(checked.newer),
     elsewhere: [...all.filter(one => !isNeeded(one)), ...named(checked.harmless)],
     known: named(checked.damage.filter(isKnown)),
+    failure: checked.failure,
     unsteady: checked.unsteady,
     waiting: checked.waiting,
     scrub: checked.scrub,

@@ -40,6 +40,8 @@ export interface RepairSession extends ChunkSource, AsyncDisposable {
   readonly lostManifests: readonly LostManifest[];
   /** Damage that stays, with what it means. */
   readonly left: readonly LeftDamage[];
+  /** Damaged parts of the index that `mend` has replaced: nothing is lost with them any more. */
+  readonly replaced: readonly string[];
   /** Packs that the medium could not read in part: they may be whole. */
   readonly unreadable: readonly string[];
   /** Objects with names that this version does not know; they are left alone. */
@@ -70,7 +72,7 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
   const inside = { backend: context.backend, keys };
   const seen = await underLaterKeys(inside, () => lookUndisturbed(store, options));
   const { result, look, packs } = seen;
-  const copies = new Copies(look.verified.index, packs);
+  const copies = new Copies(look.verified, packs);
   const lost = lostManifests(result, look);
   const mending = new Mending(context, { ...options, ...seen, copies });
   const source = { ...options, source: store, index: look.verified.index, packs };
@@ -87,6 +89,9 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
       stopped: await underLaterKeys(inside, () => whyStopped(context, options)),
       isDataRead: options.readData,
     }),
+    get replaced() {
+      return mending.replaced;
+    },
     unreadable: packs
       .filter(({ unreadable, mayBeWhole }) => mayBeWhole || unreadable.length > 0)
       .map(({ pack }) => packName(pack)),

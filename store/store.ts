@@ -2,7 +2,7 @@ import { type Cuts, cutsFrom } from '../chunker/index.ts';
 import type { Backend } from './backend/index.ts';
 import { type BackupSession, backupSession } from './backup-session.ts';
 import { hasIndexChanged, type LoadedIndex, loadIndex } from './chunk-index/load.ts';
-import type { StoreProblem } from './chunk-index/masks.ts';
+import { failedRead, type StoreProblem } from './chunk-index/masks.ts';
 import { chunkMissing, readChunk } from './chunk-reader.ts';
 import { loadZstd } from './compress.ts';
 import type { ChunkClass, ChunkSource } from './content.ts';
@@ -136,6 +136,9 @@ async function loadContext(
 }
 
 const cacheBytesMax = 64 * 1024 * 1024;
+/** So often an index that the medium fails to read is loaded again at once, and once in so long after that. */
+const failedLoadsMax = 3;
+const failedLoadsEveryMs = 30_000;
 const opened = new WeakMap<Store, { context: StoreContext; keys: OpenKeys }>();
 
 /** The inside of a store, for other parts of this folder. */
@@ -193,10 +196,29 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
 
   /** What is known beyond an index that did not suffice: newer parts, and what packs that none lists say themselves. */
   async function loadedAfter(loaded: LoadedIndex): Promise<LoadedIndex> {
-    if (loaded.hasTrailers && !(await hasIndexChanged(context, loaded))) return loaded;
-    // Of many readers that miss something at once, one loads.
     const current = await loadOnce();
-    return current === loaded ? loadAgain({ trailers: 'always' }) : current;
+    if (current !== loaded) return current;
+    if (loaded.hasTrailers && !mayBeReadNow(loaded) && !(await hasIndexChanged(context, loaded)))
+      return loaded;
+    // Of many readers that miss something at once, one loads.
+    const latest = await loadOnce();
+    return latest === loaded ? loadAgain({ trailers: 'always' }) : latest;
+  }
+
+  let failedLoads = 0;
+  let failedMs = 0;
+
+  /** Where the medium failed to read a part of the index it may have recovered since; not for every chunk of a restore. */
+  function mayBeReadNow({ problems: found }: LoadedIndex): boolean {
+    if (failedRead(found) === undefined) {
+      failedLoads = 0;
+      return false;
+    }
+    const nowMs = seams.clock.monotonicMs();
+    if (failedLoads >= failedLoadsMax && nowMs - failedMs < failedLoadsEveryMs) return false;
+    failedLoads += 1;
+    failedMs = nowMs;
+    return true;
   }
 
   async function readRuns(): Promise<RunReader> {

@@ -1,8 +1,9 @@
 import { breather } from './breathe.ts';
 import type { CborValue } from './cbor.ts';
+import { failedReads } from './chunk-index/masks.ts';
 import type { ChunkRef, ChunkSource } from './content.ts';
 import { recordDamage } from './damage.ts';
-import { isStoreError } from './errors.ts';
+import { isStoreError, type StillpointError, storeError } from './errors.ts';
 import { fromHex, type PackId, type SnapshotId } from './ids.ts';
 import { underLaterKeys, writeOnly } from './keys/index.ts';
 import { readLedger } from './ledger.ts';
@@ -76,13 +77,12 @@ export interface VerifyResult {
   readonly newer: readonly Damage[];
   /** Damaged objects beyond those listed. */
   readonly unlistedDamage: number;
-  /**
-   * Packs that are recorded as damaged and of which nothing needed is lost, and manifests of what was forgotten: they go
-   * with a prune.
-   */
+  /** Packs that are recorded as damaged and of which nothing needed is lost: they go with a prune. */
   readonly harmless: readonly Damage[];
   /** Which of the damage a repair would leave as it is, and what that means. */
   readonly left: readonly LeftDamage[];
+  /** Why nobody can say whether all is there: the medium failed to read what lists it. STORE_READ_FAILED. */
+  readonly failure: StillpointError | undefined;
   /** Packs that were found wanting, and were whole when they were read again. */
   readonly unsteady: readonly string[];
   /** All snapshots from which something damaged or missing can be reached. */
@@ -173,13 +173,13 @@ async function verifyOnce(run: VerifyRun, generations: Generations, options: Ver
   // Nobody depends on them any more, and they may go at any moment.
   for (const pack of generations.swept) inventory.packs.delete(pack);
   const verified = await verifyIndex(run, inventory, generations);
-  await verifyPacks(run, inventory, verified);
+  await verifyPacks(run, inventory, { verified, generations });
   await lookAgain(run, { verified, inventory });
-  const graph = new GraphVerifier(run, verified);
+  const graph = new GraphVerifier(run, { verified, inventory });
   const { snapshots: wanted, check } = options;
   const walked = await verifySnapshots(run, graph, { inventory, wanted, check });
   // A damaged part that was named already explains them all.
-  const isExplained = run.report.list.some(({ kind }) => kind === 'index');
+  const isExplained = run.report.list.some(({ kind, isReplaced }) => kind === 'index' && !isReplaced);
   for (const pack of isExplained ? [] : graph.unlistedPacks)
     run.report.add('index', packName(pack), { state: 'Snapshots need it, and no index part lists it' });
   if (options.readData) {
@@ -228,10 +228,7 @@ async function concluded(
     for (const culprit of culprits) blamed.add(culprit);
     if (culprits.length > 0) affected.push(id);
   }
-  const isForgotten = ({ kind, object }: Damage) =>
-    kind === 'manifest' && inventory.forgotten.has(object.slice(-64) as SnapshotId);
-  const isHarmless = (one: Damage) =>
-    isForgotten(one) || (!blamed.has(one.object) && isRecorded(one.object, verified));
+  const isHarmless = ({ object }: Damage) => !blamed.has(object) && isRecorded(object, verified);
   const damage = found.damage.filter(one => !isHarmless(one));
   const { unsteady, noted } = await writeDown(store, { run, found, damage, affected }, options);
   const { objects, references, hashed, bytesRead } = run.counts;
@@ -253,6 +250,7 @@ async function concluded(
       stopped: damage.length === 0 ? undefined : await whyStopped(run.context, run),
       isDataRead: true,
     }),
+    failure: graph.hasUnaccounted ? unaccounted(run, verified) : undefined,
     unsteady,
     affected,
     problems,
@@ -264,6 +262,24 @@ async function concluded(
   looks.set(result, { inventory, verified, unlistedPacks: graph.unlistedPacks });
   return result;
 }
+
+function unaccounted({ context }: VerifyRun, { problems }: VerifiedIndex): StillpointError {
+  const failures = failedReads(problems);
+  const names = failures.slice(0, namesShown).map(({ object }) => object);
+  if (failures.length > namesShown) names.push(`${failures.length - namesShown} more`);
+  const [first] = failures;
+  return storeError(
+    'STORE_READ_FAILED',
+    `Cannot say whether all is there in ${context.backend.location}: the medium failed to read ${names.join(', ')}, which may list what snapshots need: ${first!.error.message}`,
+    {
+      remedy: 'Look at the medium, or copy the store to another one, and verify again.',
+      context: { ...first!.error.context, object: first!.object },
+      cause: first!.error,
+    },
+  );
+}
+
+const namesShown = 8;
 
 /** What a verification found beside its result; for repair. */
 export interface VerifiedStore {

@@ -56,7 +56,13 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
   context.output.result(toJson(result), toText(result, { isData }));
   if (result.ok) return exitCodes.done;
   const isNewerOnly = result.newer.length > 0 && result.damage.length === 0;
-  return isNewerOnly ? exitCodes.noStore : exitCodes.damaged;
+  const { failure } = result;
+  if (isNewerOnly || failure === undefined) return isNewerOnly ? exitCodes.noStore : exitCodes.damaged;
+  // What is damaged for certain weighs more than what nobody can say now.
+  if (result.damage.every(({ mayBeWhole }) => mayBeWhole)) throw failure;
+  const { remedy } = failure as { readonly remedy?: string };
+  context.output.warning(`${failure.message}.${remedy ? ` ${remedy}` : ''}`);
+  return exitCodes.damaged;
 };
 
 /** Undefined: all, and no manifest that cannot be read hides the others. */
@@ -102,7 +108,7 @@ function durationOf(text: string | undefined): number | undefined {
 }
 
 function toJson(result: VerifyResult): Record<string, unknown> {
-  const { scrub, noted, damage, elsewhere, known, ahead, ...rest } = result;
+  const { scrub, noted, damage, elsewhere, known, ahead, failure, ...rest } = result;
   const { oldestReadMs, ...amounts } = scrub;
   return {
     messageType: 'summary',
@@ -110,6 +116,7 @@ function toJson(result: VerifyResult): Record<string, unknown> {
     damage: damage.map(damageJson),
     elsewhere: elsewhere.map(damageJson),
     known: known.map(damageJson),
+    failure: failure?.message ?? null,
     noted: noted.isDone,
     ahead: ahead && { acts: ahead.acts, latestAt: utcTime(ahead.latestMs) },
     scrub: { ...amounts, oldestReadAt: oldestReadMs === null ? null : utcTime(oldestReadMs) },

@@ -115,7 +115,8 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
   };
   if (isDryRun || attempts.failure !== undefined) return { ...result, failure: attempts.failure };
   const known = knownDamage(await readLedger(store, { signal }));
-  const harmless = result.left.filter(one => one.isHarmless || known.has(one.object)).map(one => one.object);
+  const left = result.left.filter(one => one.isHarmless || known.has(one.object)).map(one => one.object);
+  const harmless = [...left, ...session.replaced, ...namesOf(forgotten)];
   const isNews = harmless.some(object => !known.has(object));
   const note = { store, host, harmless, signal };
   if (isNews || hasDone(result)) await attempts.run(undefined, () => noteInLedger(result, note));
@@ -178,6 +179,7 @@ async function degradeAll(
   const { store, host, salvage, signal, isDryRun, attempts } = options;
   const ids = new Set(all.map(({ id }) => id));
   const lacking = new Set(states.filter(isLacking).map(({ snapshot }) => snapshot.id));
+  const copies = wholeCopies(all, lacking);
   const made: RepairResult['degraded'][number][] = [];
   for (const { snapshot, losses, more } of states) {
     if (losses.length === 0) continue;
@@ -185,8 +187,7 @@ async function degradeAll(
     // What is left of another snapshot is made of that one again, while it is there.
     if (of !== undefined && ids.has(of)) continue;
     const degraded: Degraded = { of: snapshot.id, losses, more };
-    const isMade = all.some(one => !lacking.has(one.id) && saysTheSame(one.degraded, degraded));
-    if (isMade) continue;
+    if (copies.get(snapshot.id)?.some(one => saysTheSame(one, degraded))) continue;
     if (isDryRun) made.push({ snapshot: null, of: snapshot.id });
     else {
       const how = { store, host, salvage, degraded, signal };
@@ -197,8 +198,23 @@ async function degradeAll(
   return made;
 }
 
-function saysTheSame(one: Degraded | undefined, other: Degraded): boolean {
-  if (one === undefined || one.of !== other.of || one.more !== other.more) return false;
+/** What snapshots that are whole say they lack, by the one that they were made of: there may be thousands of either. */
+function wholeCopies(
+  all: readonly Snapshot[],
+  lacking: ReadonlySet<SnapshotId>,
+): ReadonlyMap<SnapshotId, readonly Degraded[]> {
+  const copies = new Map<SnapshotId, Degraded[]>();
+  for (const { id, degraded } of all) {
+    if (degraded === undefined || lacking.has(id)) continue;
+    const known = copies.get(degraded.of);
+    if (known === undefined) copies.set(degraded.of, [degraded]);
+    else known.push(degraded);
+  }
+  return copies;
+}
+
+function saysTheSame(one: Degraded, other: Degraded): boolean {
+  if (one.more !== other.more) return false;
   if (one.losses.length !== other.losses.length) return false;
   return one.losses.every(
     ({ half, text }, i) => half === other.losses[i]!.half && text === other.losses[i]!.text,
@@ -253,6 +269,11 @@ function wholeAgain(
       ? [{ snapshot: degraded.of, degraded: id }]
       : [],
   );
+}
+
+/** Manifests that nobody misses any more. */
+function namesOf(forgotten: readonly ForgottenLost[]): string[] {
+  return forgotten.flatMap(({ id, refused }) => (id === null || refused ? [] : `manifests/${id}`));
 }
 
 function hasDone({

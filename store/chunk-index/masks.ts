@@ -13,9 +13,16 @@ export interface StoreProblem {
 
 /** Where the medium failed to read a part of the index, or a pack that none lists: what is listed there only looks missing. */
 export function failedRead(problems: readonly StoreProblem[]): StillpointError | undefined {
-  for (const { error } of problems)
-    if (isStoreError(error) && error.code === 'STORE_READ_FAILED') return error;
-  return undefined;
+  return failedReads(problems)[0]?.error;
+}
+
+/** All of them. */
+export function failedReads(
+  problems: readonly StoreProblem[],
+): { readonly object: string; readonly error: StillpointError }[] {
+  return problems.flatMap(({ object, error }) =>
+    isStoreError(error) && error.code === 'STORE_READ_FAILED' ? [{ object, error }] : [],
+  );
 }
 
 /** What the effective index leaves out. */

@@ -1,5 +1,6 @@
 import type { FramePlace } from '../chunk-index/chunk-index.ts';
 import { readPart } from '../chunk-index/load.ts';
+import { failedRead } from '../chunk-index/masks.ts';
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { type StillpointError, storeError } from '../errors.ts';
@@ -84,6 +85,8 @@ async function assess(
       : await unlessDamaged(readTrailer(context, { pack, bytes }, callOf(options)));
   const own = isFailure(trailer) ? undefined : trailer;
   const row = own ?? (isListed ? await rowFromParts(context, { verified, pack }, options) : undefined);
+  // Then a part that lists it may be whole.
+  const isUnread = !isListed && failedRead(verified.problems) !== undefined;
   const state = {
     pack,
     frames,
@@ -91,7 +94,7 @@ async function assess(
     bytes,
     row,
     isTrailerWhole: own !== undefined,
-    mayBeWhole: row === undefined && isFailure(trailer) && trailer.code === 'STORE_READ_FAILED',
+    mayBeWhole: row === undefined && isFailure(trailer) && (isUnread || trailer.code === 'STORE_READ_FAILED'),
     isListed,
   };
   if (bytes === undefined) await checkAbsent(context, pack, options);

@@ -1,11 +1,15 @@
 import type { ChunkIndex, ChunkPlace } from '../chunk-index/chunk-index.ts';
+import { failedRead } from '../chunk-index/masks.ts';
 import type { ChunkClass, ChunkRef } from '../content.ts';
 import { hex, type PackId } from '../ids.ts';
+import type { VerifiedStore } from '../verify.ts';
 import type { PackState } from './assess.ts';
 
 /** Which chunks have a whole copy, by what a second look said of each frame. */
 export class Copies {
   readonly #index: ChunkIndex;
+  /** The medium failed to read what may list more chunks. */
+  readonly #isUnreadInPart: boolean;
   /** Frames that cannot be read, for whatever reason. */
   readonly #bad = new Set<number>();
   /** Those of them that the medium did not give. */
@@ -15,8 +19,12 @@ export class Copies {
   /** Ids (hex) that were put again. */
   readonly #healed = new Set<string>();
 
-  constructor(index: ChunkIndex, packs: readonly PackState[]) {
+  constructor(
+    { index, problems }: Pick<VerifiedStore['verified'], 'index' | 'problems'>,
+    packs: readonly PackState[],
+  ) {
     this.#index = index;
+    this.#isUnreadInPart = failedRead(problems) !== undefined;
     for (const { bad, unreadable, frail, restored } of packs) {
       for (const { frame } of [...frail, ...restored]) this.#frail.add(frame);
       for (const { frame } of [...bad, ...unreadable]) this.#bad.add(frame);
@@ -35,7 +43,9 @@ export class Copies {
 
   /** It may be whole: the medium just did not give it. */
   isUnreadable(id: Uint8Array): boolean {
-    return this.#index.places(id).some(({ frame }) => this.#unreadable.has(frame));
+    const places = this.#index.places(id);
+    if (places.length === 0) return this.#isUnreadInPart;
+    return places.some(({ frame }) => this.#unreadable.has(frame));
   }
 
   setHealed(id: Uint8Array): void {

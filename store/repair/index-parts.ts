@@ -16,12 +16,14 @@ export interface IndexParts {
   readonly needed: ReadonlySet<PackId>;
   /** Names of parts that cannot be read and that no later part replaces. */
   readonly damaged: readonly string[];
+  /** Those of them that the medium failed to read. */
+  readonly unread: ReadonlySet<string>;
 }
 
 /** What is to be listed again, and which damaged parts are then replaced. */
 export async function planIndex(
   context: StoreContext,
-  { packs, needed, damaged }: IndexParts,
+  { packs, needed, damaged, unread }: IndexParts,
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly rows: readonly PackRow[]; readonly replaces: readonly string[] }> {
   const isAlive = await aliveSessions(context, options);
@@ -31,7 +33,9 @@ export async function planIndex(
   const listable = unlisted.filter(({ pack }) => !isAlive(pack) || needed.has(pack));
   const rows = listable.flatMap(({ row, isTrailerWhole }) => (row && isTrailerWhole ? [row] : []));
   const isAll = unlisted.every(({ pack }) => !isAlive(pack));
-  return { rows, replaces: isAll ? damaged.map(name => name.slice('index/'.length)) : [] };
+  // A part that may be whole is all that says what a pack holds that cannot say it itself.
+  const replaced = rows.length === unlisted.length ? damaged : damaged.filter(name => !unread.has(name));
+  return { rows, replaces: isAll ? replaced.map(name => name.slice('index/'.length)) : [] };
 }
 
 export async function rebuildIndex(

@@ -5,6 +5,7 @@ import { listForgottenIds, listManifestIds, readManifest } from '../manifests.ts
 import { isFinding } from '../medium-error.ts';
 import { putRecord } from '../protocol/note.ts';
 import { forgottenRecord } from '../protocol/records.ts';
+import { isForgotten } from '../verify/meaning.ts';
 import type { VerifiedStore, VerifyResult } from '../verify.ts';
 
 /** A snapshot of which nobody can say what it was. */
@@ -23,7 +24,7 @@ export function lostManifests(
 ): LostManifest[] {
   const lost: LostManifest[] = [];
   for (const { kind, object, state } of damage) {
-    if (kind !== 'manifest') continue;
+    if (kind !== 'manifest' || isForgotten(object, inventory)) continue;
     const id = object.slice('manifests/'.length) as SnapshotId;
     lost.push({ id, isThere: inventory.manifests.has(id), state });
   }

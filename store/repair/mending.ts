@@ -64,12 +64,18 @@ export class Mending {
   readonly #parts: MendingParts;
   readonly #writing: RepairWriting;
   #state: string;
+  #replaced: readonly string[] = [];
 
   constructor(context: StoreContext, parts: MendingParts) {
     this.#context = context;
     this.#parts = parts;
     this.#state = parts.state;
     this.#writing = new RepairWriting(context, parts);
+  }
+
+  /** Names of damaged parts of the index that this repair has replaced. */
+  get replaced(): readonly string[] {
+    return this.#replaced;
   }
 
   async mend(): Promise<Mended> {
@@ -116,11 +122,17 @@ export class Mending {
 
   /** Rows of packs that no part lists which can be read. */
   async #listAgain(): Promise<Rebuilt[]> {
-    const { packs, dryRun, signal, look, reported } = this.#parts;
-    const damaged = look.inventory.indexParts.filter(name => reported.has(name));
-    const parts = { packs, needed: look.unlistedPacks, damaged };
+    const { packs, dryRun, signal, look, reported, result } = this.#parts;
+    const replaced = new Set(result.damage.filter(one => one.isReplaced).map(({ object }) => object));
+    const damaged = look.inventory.indexParts.filter(name => reported.has(name) && !replaced.has(name));
+    const unread = new Set(result.damage.filter(one => one.mayBeWhole).map(({ object }) => object));
+    const parts = { packs, needed: look.unlistedPacks, damaged, unread };
     const plan = await planIndex(this.#context, parts, { signal });
-    if (!dryRun) return rebuildIndex(this.#writing, plan);
+    if (!dryRun) {
+      const rebuilt = await rebuildIndex(this.#writing, plan);
+      this.#replaced = plan.replaces.map(id => `index/${id}`);
+      return rebuilt;
+    }
     const isNothing = plan.rows.length + plan.replaces.length === 0;
     return isNothing ? [] : [{ object: 'index/…', from: `the trailers of ${plan.rows.length} packs` }];
   }

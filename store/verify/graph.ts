@@ -1,3 +1,4 @@
+import { failedRead } from '../chunk-index/masks.ts';
 import { chunkMissing, readChunk } from '../chunk-reader.ts';
 import type { ChunkRef, ChunkSource, Content, Extent } from '../content.ts';
 import { storeError } from '../errors.ts';
@@ -8,6 +9,7 @@ import { decodeManifest, type Manifest, manifestName } from '../manifest.ts';
 import { isForbidden } from '../medium-error.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { packName } from '../pack/row.ts';
+import { notThere } from './packs.ts';
 import { checked, type Inventory, readObject, type VerifiedIndex, type VerifyRun } from './run.ts';
 import { Summaries, type Summary } from './summaries.ts';
 
@@ -24,29 +26,40 @@ const cacheBytesMax = 16 * 1024 * 1024;
 export class GraphVerifier {
   readonly #run: VerifyRun;
   readonly #verified: VerifiedIndex;
+  readonly #inventory: Inventory;
   readonly #frames: FrameReader;
   readonly #summaries: Summaries;
   /** Packs that hold something that was reached. */
   readonly neededPacks = new Set<PackId>();
   /** Packs that no index part lists, with the only copy of something that was reached. */
   readonly unlistedPacks = new Set<PackId>();
+  #hasUnaccounted = false;
 
-  constructor(run: VerifyRun, verified: VerifiedIndex) {
+  constructor(
+    run: VerifyRun,
+    { verified, inventory }: { readonly verified: VerifiedIndex; readonly inventory: Inventory },
+  ) {
     this.#run = run;
+    this.#inventory = inventory;
     this.#verified = verified;
     this.#frames = new FrameReader(run.context, { cacheBytesMax });
     this.#summaries = new Summaries(verified.index);
   }
 
+  /** Whether something was reached that no pack has, of those that can be looked into; the medium failed to read others. */
+  get hasUnaccounted(): boolean {
+    return this.#hasUnaccounted;
+  }
+
   /** Reads chunks by the index that is verified, so that nobody loads a second one. */
   get source(): ChunkSource {
     const { context } = this.#run;
-    const { index } = this.#verified;
+    const { index, problems } = this.#verified;
     return {
       get: async (id, chunkClass) => {
         const answer = await readChunk({ context, frames: this.#frames, index }, { id, chunkClass });
         if ('bytes' in answer) return answer.bytes;
-        throw answer.error ?? chunkMissing({ id, chunkClass }, context);
+        throw answer.error ?? chunkMissing({ id, chunkClass }, context, { problems });
       },
     };
   }
@@ -169,18 +182,21 @@ export class GraphVerifier {
     });
   }
 
-  /** Reports the packs that should have a chunk; without any, the chunk itself. */
+  /** Reports the packs that should have a chunk; without any, the chunk itself, unless what lists it may just be unread. */
   #blame(id: ChunkId, state: string): void {
-    const { index } = this.#verified;
+    const { index, problems } = this.#verified;
     const places = index.places(id);
     for (const { pack, frame, chunkClass } of places) {
       index.markBad(frame);
-      if (!this.#run.report.has(packName(pack)))
-        this.#run.report.add(`${chunkClass}-pack`, packName(pack), {
-          state: 'A frame of it is recorded as damaged',
-        });
+      if (this.#run.report.has(packName(pack))) continue;
+      const isThere = this.#inventory.packs.has(pack);
+      this.#run.report.add(`${chunkClass}-pack`, packName(pack), {
+        state: isThere ? 'A frame of it is recorded as damaged' : notThere,
+      });
     }
-    if (places.length === 0) this.#run.report.add('chunk', hex(id), { state });
+    if (places.length > 0) return;
+    if (failedRead(problems) === undefined) this.#run.report.add('chunk', hex(id), { state });
+    else this.#hasUnaccounted = true;
   }
 
   async #readReported(id: ChunkId): Promise<Node | undefined> {

@@ -16,7 +16,7 @@ export interface LeftDamage {
 
 const byPrune = 'Nothing is lost by it; `stillpoint prune` removes what a dead run left.';
 
-/** What damage to an object of each kind means; packs, index parts, manifests and nodes are not left. */
+/** What damage to an object of each kind means; packs and nodes are not left. */
 const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>>> = {
   config: {
     isHarmless: false,
@@ -31,6 +31,11 @@ const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>
     isHarmless: false,
     remedy: 'Bring the file back from a copy of keys/: a later program may need it.',
   },
+  index: {
+    isHarmless: true,
+    remedy: 'A later part says all that it said, so nothing is lost by it; `stillpoint prune` removes it.',
+  },
+  manifest: { isHarmless: true, remedy: 'Its snapshot was forgotten; `stillpoint prune` removes it.' },
   session: { isHarmless: true, remedy: byPrune },
   heartbeat: { isHarmless: true, remedy: byPrune },
   intent: { isHarmless: true, remedy: byPrune },
@@ -59,6 +64,7 @@ const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>
 export interface MeaningFacts {
   readonly open: OpenDamage | undefined;
   readonly manifests: ReadonlySet<SnapshotId>;
+  readonly forgotten: ReadonlySet<SnapshotId>;
   /** Names of all holds. */
   readonly holds: readonly string[];
   /** Why nobody can write: what gc/ says cannot be used. */
@@ -72,7 +78,10 @@ export function leftOf(damage: readonly Damage[], facts: MeaningFacts): LeftDama
   const { open } = facts;
   const damaged = new Set(damage.map(({ object }) => object));
   const holds = facts.holds.filter(name => !damaged.has(name));
-  return damage.flatMap(({ kind, object, state, mayBeWhole, isUntrusted }) => {
+  return damage.flatMap(({ kind, object, state, mayBeWhole, isUntrusted, isReplaced }) => {
+    // What nothing replaces yet is what a repair is for, and what was not forgotten may be lost.
+    if (kind === 'index' && !isReplaced) return [];
+    if (kind === 'manifest' && !isForgotten(object, facts)) return [];
     const meaning =
       exceptionOf({ kind, object, isUntrusted: isUntrusted ?? false }, { ...facts, holds }) ?? meanings[kind];
     if (meaning === undefined) return [];
@@ -80,6 +89,11 @@ export function leftOf(damage: readonly Damage[], facts: MeaningFacts): LeftDama
     if (object !== open?.object) return [{ object, state, ...meaning }];
     return open.way === 'none' ? [{ object, state, isHarmless: false, remedy: undecided }] : [];
   });
+}
+
+/** Whether a manifest, by its name, is that of a snapshot that was forgotten. */
+export function isForgotten(object: string, { forgotten }: Pick<MeaningFacts, 'forgotten'>): boolean {
+  return forgotten.has(object.slice('manifests/'.length) as SnapshotId);
 }
 
 /** Where it hangs on what else is in the store, or is done with it. */

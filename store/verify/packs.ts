@@ -1,25 +1,17 @@
 import { ChunkIndex } from '../chunk-index/chunk-index.ts';
-import { type SignedPart, signedPart } from '../chunk-index/load.ts';
-import { readMasks } from '../chunk-index/masks.ts';
-import { decodeIndexPart } from '../chunk-index/parts.ts';
+import { readMasks, type StoreProblem } from '../chunk-index/masks.ts';
 import { Claims } from '../chunk-index/written.ts';
-import { isStoreError } from '../errors.ts';
+import type { StillpointError, StoreErrorCode } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { isFinding } from '../medium-error.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { framesBytesOf, framesStartBytes, type PackRow, packName } from '../pack/row.ts';
 import type { Generations } from '../protocol/generations.ts';
-import { openRecord } from '../record.ts';
+import { isUntrusted } from '../record.ts';
 import { headerBytes, openSeal } from '../seal/index.ts';
-import {
-  callOf,
-  checked,
-  type Inventory,
-  isPassedOver,
-  readObject,
-  type VerifiedIndex,
-  type VerifyRun,
-} from './run.ts';
+import { readPart } from './read-part.ts';
+import { callOf, checked, type Inventory, isPassedOver, type VerifiedIndex, type VerifyRun } from './run.ts';
+import { sweptUnread } from './swept.ts';
 
 /** Opens every index part. */
 export async function verifyIndex(
@@ -33,7 +25,7 @@ export async function verifyIndex(
   const index = new ChunkIndex(masks);
   const rows = new Map<PackId, { part: string; digest: number }>();
   const replaced = new Set<string>();
-  const failures = new Map<string, Error>();
+  const failures = new Map<string, StillpointError<StoreErrorCode>>();
   const claims = new Claims();
   const claimed: ListedRow[] = [];
   for (const part of inventory.indexParts) {
@@ -58,14 +50,19 @@ export async function verifyIndex(
     }
   }
   await decideClaims(run, { claims, claimed, inventory, index, rows });
-  // Whatever became of a part of which a later one says that it has all its rows: nothing is lost with it.
-  for (const [part, error] of failures)
-    if (!replaced.has(part))
-      run.report.add('index', part, {
-        state: error.message,
-        mayBeWhole: isStoreError(error) && error.code === 'STORE_READ_FAILED',
-      });
-  return { index, masks, rows, brokenLists: new Set() };
+  const problems: StoreProblem[] = [];
+  for (const [part, error] of failures) {
+    const isReplaced = replaced.has(part);
+    // It went while it was looked for, as a prune makes those go that it has replaced.
+    if (isReplaced && error.code === 'STORE_OBJECT_MISSING') continue;
+    if (!isReplaced) problems.push({ object: part, error });
+    const mayBeWhole = error.code === 'STORE_READ_FAILED';
+    run.report.add('index', part, {
+      ...{ state: error.message, mayBeWhole, isReplaced },
+      isUntrusted: isReplaced && isUntrusted(error),
+    });
+  }
+  return { index, masks, rows, problems, brokenLists: new Set() };
 }
 
 interface ListedRow {
@@ -133,10 +130,7 @@ async function ownRow(run: VerifyRun, { packs }: Inventory, pack: PackId): Promi
   }
 }
 
-async function readPart(run: VerifyRun, name: string): Promise<SignedPart> {
-  const { fields, host } = openRecord(run.context.ring, await readObject(run, name), { kind: 'index', name });
-  return signedPart(decodeIndexPart(fields, name), host);
-}
+export const notThere = 'It is listed in the index, and not there';
 
 /** The row that an index part has of a pack; for packs whose own list cannot be read. Undefined: none that can be read now. */
 export async function rowFromIndex(
@@ -159,11 +153,16 @@ export async function rowFromIndex(
 export async function verifyPacks(
   run: VerifyRun,
   inventory: Inventory,
-  verified: VerifiedIndex,
+  { verified, generations }: { readonly verified: VerifiedIndex; readonly generations: Generations },
 ): Promise<void> {
   const { index } = verified;
   let done = 0;
-  for (const { pack } of index.packSizes()) if (!inventory.packs.has(pack)) reportMissing(run, index, pack);
+  const missing = index.packSizes().filter(({ pack }) => !inventory.packs.has(pack));
+  const isSwept = missing.length === 0 ? undefined : await sweptUnread(run, inventory, generations);
+  for (const { pack } of missing) {
+    for (const { frame } of index.framesOf(pack)) index.markBad(frame);
+    if (!isSwept?.(pack)) reportMissing(run, index, pack);
+  }
   for (const [pack, bytes] of inventory.packs) {
     if (isListDue(run, verified, { pack, bytes })) await verifyPackList(run, verified, { pack, bytes });
     done += 1;
@@ -182,14 +181,17 @@ function isListDue(
 
 async function verifyPackList(
   run: VerifyRun,
-  { index, rows, brokenLists }: VerifiedIndex,
+  { index, rows, brokenLists, problems }: VerifiedIndex,
   { pack, bytes }: { readonly pack: PackId; readonly bytes: number },
 ): Promise<void> {
   const object = packName(pack);
   const kind = index.framesOf(pack)[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
   let row: PackRow | undefined;
   const isWhole = await checked(run, { kind, object }, async () => {
-    row = await readTrailer(run.context, { pack, bytes }, callOf(run));
+    row = await readTrailer(run.context, { pack, bytes }, callOf(run)).catch((error: unknown) => {
+      if (isFinding(error) && !rows.has(pack)) problems.push({ object, error });
+      throw error;
+    });
     run.counts.bytesRead += bytes - framesBytesOf(row);
     const known = rows.get(pack);
     if (known === undefined) index.addPack(row);
@@ -202,10 +204,8 @@ async function verifyPackList(
 }
 
 function reportMissing(run: VerifyRun, index: ChunkIndex, pack: PackId): void {
-  const frames = index.framesOf(pack);
-  for (const { frame } of frames) index.markBad(frame);
-  const kind = frames[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
-  run.report.add(kind, packName(pack), { state: 'It is listed in the index, and not there' });
+  const kind = index.framesOf(pack)[0]?.chunkClass === 'metadata' ? 'metadata-pack' : 'data-pack';
+  run.report.add(kind, packName(pack), { state: notThere });
 }
 
 /** Without its header no frame opens; without its end, those past it are gone. */

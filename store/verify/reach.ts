@@ -1,4 +1,5 @@
 import { Bits } from '../chunk-index/bits.ts';
+import { failedReads } from '../chunk-index/masks.ts';
 import { readChunk } from '../chunk-reader.ts';
 import type { ChunkRef, Extent } from '../content.ts';
 import { storeError } from '../errors.ts';
@@ -34,7 +35,7 @@ export class DamageReach {
 
   /**
    * The objects to blame for what is lost of a chunk, or of a node and everything below it: packs by their names, and
-   * the id of a chunk that no pack lists. Empty: a whole copy of everything is there.
+   * the id of a chunk that no pack lists, or what the medium failed to read that may list it. Empty: a whole copy of everything is there.
    */
   async culprits({ id, kind }: ChunkRef): Promise<readonly string[]> {
     const { index } = this.#verified;
@@ -67,8 +68,11 @@ export class DamageReach {
   }
 
   #blame(id: ChunkId): readonly string[] {
-    const packs = this.#verified.index.places(id).map(({ pack }) => packName(pack));
-    return packs.length === 0 ? [hex(id)] : [...new Set(packs)];
+    const { index, problems } = this.#verified;
+    const packs = index.places(id).map(({ pack }) => packName(pack));
+    if (packs.length > 0) return [...new Set(packs)];
+    const unread = failedReads(problems).map(({ object }) => object);
+    return unread.length > 0 ? unread : [hex(id)];
   }
 
   async #read(id: ChunkId): Promise<Node> {

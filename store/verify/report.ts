@@ -15,6 +15,8 @@ export interface Damage {
   readonly mayBeWhole?: boolean;
   /** A member of the store sealed it who may not say such a thing. */
   readonly isUntrusted?: boolean;
+  /** A part of the index of which a whole later one says all that it said: nothing is lost with it. */
+  readonly isReplaced?: boolean;
 }
 
 /** What is said of damage. */
@@ -23,6 +25,7 @@ interface Finding {
   readonly chunks?: number;
   readonly mayBeWhole?: boolean;
   readonly isUntrusted?: boolean;
+  readonly isReplaced?: boolean;
 }
 
 /** Past it damage is counted, not listed: a store whose packs are all gone must not fill the memory. */
@@ -47,7 +50,11 @@ export class DamageReport {
   }
 
   /** The first state that is found of an object stays; chunks add up. */
-  add(kind: DamagedKind, object: string, { state, chunks = 0, mayBeWhole, isUntrusted }: Finding): void {
+  add(
+    kind: DamagedKind,
+    object: string,
+    { state, chunks = 0, mayBeWhole, isUntrusted, isReplaced }: Finding,
+  ): void {
     const known = this.#byObject.get(object);
     if (known !== undefined) known.chunks += chunks;
     else if (this.#byObject.size < listedMax)
@@ -55,6 +62,7 @@ export class DamageReport {
         ...{ kind, object, state, chunks },
         ...(mayBeWhole && { mayBeWhole }),
         ...(isUntrusted && { isUntrusted }),
+        ...(isReplaced && { isReplaced }),
       });
     else this.#unlisted += 1;
   }

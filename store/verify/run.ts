@@ -1,5 +1,5 @@
 import type { ChunkIndex } from '../chunk-index/chunk-index.ts';
-import type { Masks } from '../chunk-index/masks.ts';
+import type { Masks, StoreProblem } from '../chunk-index/masks.ts';
 import type { StoreContext } from '../context.ts';
 import { isStoreError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
@@ -73,6 +73,8 @@ export interface VerifiedIndex {
   readonly masks: Masks;
   /** Packs whose header or own list cannot be read, whatever their frames are. */
   readonly brokenLists: Set<PackId>;
+  /** Parts of the index, and packs that none lists, which cannot be read: where the medium failed, what they list only looks missing. */
+  readonly problems: StoreProblem[];
   /** The part that lists a pack, and a digest of the row there. */
   readonly rows: ReadonlyMap<PackId, { readonly part: string; readonly digest: number }>;
 }

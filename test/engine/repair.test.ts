@@ -421,9 +421,7 @@ test('damage that a repair calls harmless is known to every later verify, and wh
   const broken = turnIn(backend, [...harmless, `holds/${third}.1`]);
   const verified = async () => {
     const { ok, damage, known } = await verifyIn(await reopenStore(broken));
-    // Packs that the sweep had named count as missing until a repair has recorded them.
-    const objects = (list: typeof damage) =>
-      list.flatMap(({ object }) => (object.startsWith('packs/') ? [] : [object])).sort();
+    const objects = (list: typeof damage) => list.map(({ object }) => object).sort();
     return { ok, damage: objects(damage), known: objects(known) };
   };
   const all = [...harmless, `holds/${third}.1`].sort();
@@ -438,6 +436,17 @@ test('damage that a repair calls harmless is known to every later verify, and wh
   const { size } = broken.snapshot();
   await repairIn(await reopenStore(broken));
   assert.equal(broken.snapshot().size, size, 'what is known is not noted again');
+});
+
+test('a damaged part of the index is damage until a repair has replaced it, and known from then on', async () => {
+  const broken = turnIn(original, namesOf(original, 'index/').slice(0, 1));
+  const verified = async () => {
+    const { ok, damage, known } = await verifyIn(await reopenStore(broken));
+    return [ok, damage.length, known.map(({ object }) => object)];
+  };
+  assert.deepEqual(await verified(), [false, 1, []]);
+  assert.equal((await repairIn(await reopenStore(broken), { readData: false })).ok, true);
+  assert.deepEqual(await verified(), [true, 0, namesOf(original, 'index/').slice(0, 1)]);
 });
 
 test('a record of damage that nobody can read is harmless only once the data was read again', async () => {
@@ -466,10 +475,10 @@ test('a manifest that was said to be lost and forgotten is no damage, though no 
   const broken = turnIn(backend, [`manifests/${id}`]);
   assert.equal((await verifyIn(await reopenStore(broken))).ok, false);
   await repairIn(await reopenStore(broken), { forgetsLost: true });
-  const { ok, damage, elsewhere } = await verifyIn(await reopenStore(broken));
+  const { ok, damage, known } = await verifyIn(await reopenStore(broken));
   assert.deepEqual([ok, damage], [true, []]);
   assert.deepEqual(
-    elsewhere.map(one => one.object),
+    known.map(one => one.object),
     [`manifests/${id}`],
   );
   assert.equal((await repairIn(await reopenStore(broken))).ok, true);

@@ -1,4 +1,3 @@
-import { listParts, readPart } from '../../store/chunk-index/load.ts';
 import {
   type Backend,
   beginPrune,
@@ -7,7 +6,6 @@ import {
   type Store,
   verifyStore,
 } from '../../store/index.ts';
-import { insideOf } from '../../store/store.ts';
 import { chances } from '../helpers/interleaved.ts';
 import { commitFiles, readFiles, type SmallSnapshot } from '../helpers/small-store.ts';
 import { areEqual } from './judge.ts';
@@ -89,8 +87,6 @@ interface Target {
   readonly snapshots: readonly SmallSnapshot[];
   /** What a restore of all snapshots reads: ranges of bytes, by object. */
   readonly read: ReadonlyMap<string, readonly (readonly [number, number])[]>;
-  /** Index parts of which a whole other one says that it has all their rows: nothing is lost with them. */
-  readonly replaced: ReadonlySet<string>;
 }
 
 /** A store with every kind of object that runs leave, and its signatures. */
@@ -113,28 +109,11 @@ async function makeTarget(seed: number): Promise<Target> {
     read.set(name, [...(read.get(name) ?? []), [offset, offset + length]]);
     return get(name, how);
   };
-  const target = { objects, store: opened, snapshots: all, read, replaced: await replacedParts(opened) };
+  const target = { objects, store: opened, snapshots: all, read };
   const { wrong, lost } = await restored(target, noting);
   if (wrong !== undefined || lost > 0)
     throw new Error(`a whole store does not restore: ${wrong}, ${lost} lost`);
   return target;
-}
-
-async function replacedParts(store: Store): Promise<ReadonlySet<string>> {
-  const { context } = insideOf(store);
-  const replaced = new Set<string>();
-  for (const name of await listParts(context, {})) {
-    const part = await readPart(context, name, {});
-    for (const id of 'rows' in part ? part.replaces : []) replaced.add(`index/${id}`);
-  }
-  return replaced;
-}
-
-/** What nobody misses needs no name; `tally` says how often. */
-function mayBeSilent({ replaced }: Target, { changed }: Damage, tally: Tally): boolean {
-  const isSpare = [...changed.keys()].every(name => replaced.has(name));
-  if (isSpare) tally.note('of them in index parts that others replace, which verify does not name');
-  return isSpare;
 }
 
 /** Objects on a medium of their own, some of them changed; `only`: nothing else is there. */
@@ -229,8 +208,7 @@ async function tryFlip(
   const bytes = target.objects.get(name)!.slice();
   bytes[at]! ^= 1 << bit;
   const damage: Damage = { kind: kindOf(name), names: [name], what: '', changed: new Map([[name, bytes]]) };
-  const isSpare = mayBeSilent(target, damage, tally);
-  const { isNamed, report } = await verdictOn(target, damage, isSpare ? 'whole' : 'alone');
+  const { isNamed, report } = await verdictOn(target, damage, 'alone');
   const calls = (target.read.get(name) ?? []).flatMap(([from, to], call) =>
     from <= at && at < to ? [call] : [],
   );
@@ -242,7 +220,7 @@ async function tryFlip(
     shortcuts.known.set(key, outcome);
   }
   const { wrong, lost } = await outcome;
-  let problem = wrong ?? (isNamed || (isSpare && lost === 0) ? undefined : 'verify does not name it');
+  let problem = wrong ?? (isNamed ? undefined : 'verify does not name it');
   if (tally.points % 101 === 0) {
     tally.note('of them by the whole of verify and restore, too, which said the same');
     const whole = await verdictOn(target, damage, 'whole');
@@ -268,8 +246,7 @@ async function tryDamage(
   if (damage.kind === 'deleted') {
     const isTold = report !== '' || lost === 0 || (await isMissedByPrune(target, medium, damage));
     if (!isTold) problem ??= `nobody tells that ${lost} snapshots are lost`;
-  } else if (!isNamed && !(lost === 0 && mayBeSilent(target, damage, tally)))
-    problem ??= 'verify does not name it';
+  } else if (!isNamed) problem ??= 'verify does not name it';
   tally.add(damage.kind, problem && `seed ${seed}, ${damage.what}: ${problem}`);
 }
 

@@ -37,7 +37,12 @@ export async function checkWhole(
 ): Promise<void> {
   const store = await reopenStore(backend);
   const result = await verifyStore(store, { readData: 1 });
-  assert.deepEqual(result.damage, [], where);
+  // A part of the index that was replaced goes with the next prune, whatever became of it.
+  assert.deepEqual(
+    result.damage.filter(one => !one.isReplaced),
+    [],
+    where,
+  );
   const listed = (await collect(store.snapshots())).map(({ id }) => id);
   for (const { id, root, files } of snapshots) {
     assert.ok(listed.includes(id), `${id} ${where}`);

@@ -380,3 +380,30 @@ test('what may not be read ends verify and repair, and is neither damage nor rec
     assert.deepEqual(written, [], name);
   }
 });
+
+test('a damaged index part that another replaces, and a manifest of what was forgotten, are named all the same, as harmless', async () => {
+  const { backend, store, snapshots } = await made();
+  const part = namesOf(backend, 'index/')[0]!;
+  const broken = flip(backend, part, -40);
+  const before = await verifyStore(await reopenStore(broken));
+  assert.deepEqual(before.left, [], 'nothing replaces it yet');
+  await using repair = await beginRepair(await reopenStore(broken), { host: 'alpha', readData: true });
+  await repair.mend();
+  assert.deepEqual(repair.replaced, [part]);
+  const [first] = snapshots;
+  await using _reading = await store.beginReading({ host: 'alpha', snapshots: [first!.id] });
+  const kept = memoryBackend({ objects: backend.snapshot() });
+  await forgetSnapshot(await reopenStore(kept), first!.id, { reason: 'a test' });
+  for (const [medium, name] of [
+    [broken, part],
+    [flip(kept, `manifests/${first!.id}`, -40), `manifests/${first!.id}`],
+  ] as const) {
+    const { isOk, damage, left, affected } = await verifyStore(await reopenStore(medium), { readData: 1 });
+    assert.deepEqual([isOk, damage.map(({ object }) => object), affected], [false, [name], []]);
+    assert.deepEqual(
+      left.map(({ object, isHarmless }) => [object, isHarmless]),
+      [[name, true]],
+    );
+    await checkSettled(medium);
+  }
+});

@@ -20,6 +20,7 @@ import { sealRecord } from '../../store/record.ts';
 import { insideOf } from '../../store/store.ts';
 import { collect } from '../helpers/collect.ts';
 import { observedBackend } from '../helpers/faulty-backend.ts';
+import { sleeperClock } from '../helpers/sleeper-clock.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
 
 const text = (content: string): Buffer => Buffer.from(content);
@@ -569,6 +570,34 @@ test('what lies in a lost, cut or recorded bad place is stored again by the next
     for (const chunk of ids)
       assert.equal((await (await reopenStore(healing)).get(chunk, 'data')).length, 150_000);
   }
+});
+
+test('a reader asks a medium again that failed to read the index, soon and not for every chunk', async () => {
+  const { backend, ids } = await oneSnapshot();
+  const { clock, seams } = sleeperClock();
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  let isFailing = true;
+  const medium = observedBackend(backend, ({ operation, name }) =>
+    isFailing && operation === 'get' && /^(index|packs)/.test(name) ? { when: 'before', error } : undefined,
+  );
+  const store = await reopenStore(medium, seams);
+  const looks = () =>
+    medium.calls.filter(({ operation, name }) => operation === 'get' && name.startsWith('index/')).length;
+  const missed = () => assert.rejects(store.get(ids[0]!, 'data'), { code: 'STORE_READ_FAILED' });
+  await missed();
+  isFailing = false;
+  assert.equal((await store.get(ids[0]!, 'data')).length, 150_000);
+  const other = await reopenStore(medium, seams);
+  isFailing = true;
+  const before = looks();
+  for (let i = 0; i < 20; i++)
+    await assert.rejects(other.get(ids[1]!, 'data'), { code: 'STORE_READ_FAILED' });
+  assert.ok(looks() - before < 8, `${looks() - before} looks`);
+  isFailing = false;
+  await clock.sleep(60_000);
+  assert.equal((await other.get(ids[1]!, 'data')).length, 150_000);
 });
 
 test('reading needs no right to write', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   type Backend,
+  beginRepair,
   forgetSnapshot,
   type MemoryBackend,
   memoryBackend,
@@ -10,12 +11,17 @@ import {
   type Seams,
   StillpointError,
   type Store,
+  storeError,
   systemSeams,
   type VerifyOptions,
   type VerifyResult,
   verifyStore,
 } from '../../store/index.ts';
-import { namesOf, prune } from '../helpers/prune-rig.ts';
+import { putRecord } from '../../store/protocol/note.ts';
+import { doneRecord, generationRecord } from '../../store/protocol/records.ts';
+import { insideOf } from '../../store/store.ts';
+import { observedBackend } from '../helpers/faulty-backend.ts';
+import { drop, namesOf, prune } from '../helpers/prune-rig.ts';
 import { commitFiles, smallStore } from '../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../helpers/stores.ts';
 
@@ -333,4 +339,97 @@ test('what was read is noted when the run is ended', async () => {
   const ledger = await readLedger(store);
   const read = namesOf(backend, 'packs/').filter(name => ledger.readAtMs(packOf(name)) !== null);
   assert.equal(read.length, 1);
+});
+
+test('what a medium fails to read of the index is no missing chunk, and real damage beside it is named', async () => {
+  const { backend, snapshots } = await manyPacks(systemSeams, 3);
+  const [unread, damaged, whole] = snapshots.map(({ id }) => id);
+  const of = (prefix: string, id: string) =>
+    namesOf(backend, prefix).filter(name => name.slice(-64).startsWith(id.slice(0, 32)));
+  const [part] = of('index/', unread!);
+  const packs = of('packs/', unread!);
+  const [broken] = dataPacks(backend).filter(name => of('packs/', damaged!).includes(name));
+  const objects = backend.snapshot();
+  objects.set(broken!, flipped(objects.get(broken!)!));
+  const error = storeError('STORE_READ_FAILED', 'Cannot read: the medium failed', {
+    context: { errno: 'EIO' },
+  });
+  let isFailing = true;
+  const fails = (name: string) => isFailing && (name === part || packs.includes(name));
+  for (const [medium, isReal] of [
+    [backend, false],
+    [memoryBackend({ objects }), true],
+  ] as const) {
+    isFailing = true;
+    const failing = observedBackend(medium, ({ operation, name }) =>
+      operation === 'get' && fails(name) ? { when: 'before', error } : undefined,
+    );
+    const store = await reopenStore(failing);
+    const { damage, failure, affected, culprits } = await verify(store, { readData: 1 });
+    assert.equal(failure?.code, 'STORE_READ_FAILED');
+    assert.ok(failure.message.includes(part!), 'names what could not be read');
+    const sure = damage.filter(one => !one.mayBeWhole).map(({ object }) => object);
+    assert.deepEqual(sure, isReal ? [broken] : [], 'and nothing that is only not to be found');
+    assert.ok(affected.includes(unread!) && !affected.includes(whole!));
+    const [root] = (await store.manifest(unread!)).roots;
+    assert.deepEqual([...(await culprits(root!))].sort(), [part, ...packs].sort());
+    // Nothing is given up for it: a repair neither records nor replaces what the medium may give again.
+    await using repair = await beginRepair(store, { host: 'alpha', readData: false });
+    assert.deepEqual([repair.isLost(root!), repair.isUnreadable(root!.id)], [true, true]);
+    await repair.mend();
+    assert.deepEqual(repair.replaced, []);
+    isFailing = false;
+    const later = await verify(await reopenStore(medium), { readData: 1 });
+    assert.equal(later.failure, undefined);
+    assert.deepEqual(later.affected, isReal ? [damaged] : []);
+  }
+});
+
+test('what a finished sweep took is not missing when that sweep cannot be read, and what is needed is', async () => {
+  const { backend, store, snapshots } = await manyPacks(systemSeams, 3);
+  const [first, kept] = snapshots;
+  const packOfRun = ({ id }: { readonly id: string }) =>
+    dataPacks(backend).find(name => packOf(name).startsWith(id.slice(0, 32)))!;
+  const taken = packOfRun(first!);
+  const before = namesOf(backend, 'index/');
+  await drop(store, first!);
+  assert.ok(!backend.snapshot().has(taken));
+  for (const broken of [['gc/1.sweep'], ['gc/1.sweep', 'gc/1'], ['gc/1.sweep', 'gc/1', 'gc/1.done']]) {
+    const objects = backend.snapshot();
+    for (const name of broken) objects.set(name, flipped(objects.get(name)!));
+    const { damage, left, affected } = await verify(await reopenStore(memoryBackend({ objects })));
+    assert.deepEqual(damage.map(({ object }) => object).sort(), [...broken].sort());
+    assert.ok(left.length === broken.length && left.every(one => one.isHarmless));
+    assert.deepEqual(affected, []);
+  }
+  // Where nobody can tell what the later parts left out, what the generation had proposed says it.
+  const later = namesOf(backend, 'index/').filter(name => !before.includes(name));
+  assert.ok(later.length > 0);
+  const blind = backend.snapshot();
+  for (const name of ['gc/1.sweep', ...later]) blind.set(name, flipped(blind.get(name)!));
+  const unlisted = await verify(await reopenStore(memoryBackend({ objects: blind })));
+  assert.deepEqual(unlisted.damage.map(({ object }) => object).sort(), ['gc/1.sweep', ...later].sort());
+  // A generation that says of a pack that something needs that it goes.
+  const needed = packOfRun(kept!);
+  const { context } = insideOf(store);
+  const record = {
+    number: 2,
+    createdMs: 0,
+    dead: [packOf(needed)],
+    rewritten: [],
+    orphans: [],
+    indexParts: [],
+  };
+  await putRecord(context, { name: 'gc/2', kind: 'generation', codec: generationRecord, record }, {});
+  await putRecord(
+    context,
+    { name: 'gc/2.done', kind: 'done', codec: doneRecord, record: { number: 2, allSwept: undefined } },
+    {},
+  );
+  const objects = backend.snapshot();
+  objects.set('gc/2.sweep', Buffer.from('damaged'));
+  objects.delete(needed);
+  const { damage, affected } = await verify(await reopenStore(memoryBackend({ objects })));
+  assert.deepEqual(damage.map(({ object }) => object).sort(), ['gc/2.sweep', needed].sort());
+  assert.deepEqual(affected, [kept!.id]);
 });

@@ -119,6 +119,9 @@ describe('a disk that is full', { skip: noSmallDisk }, () => {
         change(1000);
         assert.equal((await backUpHere(rig, { env })).code, 0);
         fillUp();
+        const unnoted = await ask(['verify', '--read-data']);
+        assert.deepEqual([unnoted.code, unnoted.json.at(-1)?.['noted']], [0, false], unnoted.stderr);
+        assert.match(JSON.stringify(unnoted.json), /This was not noted in the store: .*no space is left/);
         const before = small.freeBytes;
         const pruned = await ask(['prune', '--keep-last', '1']);
         assert.equal(pruned.code, 0, pruned.stderr);
