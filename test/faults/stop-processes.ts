@@ -48,17 +48,23 @@ async function tryStop(
   const program = runInjected(rig, [name, '--json'], { ...call, what: 'signal=STOP', trace });
   const pid = await whenStopped(program, trace);
   if (pid === undefined) return undefined;
-  if (name === 'prune') for (let round = 0; round < 2; round++) await rig.here(['backup', '--json']);
+  // The policy keeps the newest alone: what was the newest when it fell asleep may go, not what is when it wakes.
+  const newest: string[] = [];
+  if (name === 'prune')
+    for (let round = 0; round < 2; round++) newest.push(snapshotOf(await rig.here(['backup', '--json'])));
   for (let round = 0; round < (name === 'prune' ? 1 : 2); round++) await pruneAt(rig, round);
   const before = await rig.snapshots();
   const { code, stderr, json } = await continued(program, pid);
   const left = (await rig.snapshots()).filter(id => !before.includes(id));
-  const own = name === 'backup' && code === 0 ? [String(json.at(-1)?.['snapshot'])] : [];
+  const own = name === 'backup' && code === 0 ? [snapshotOf({ json })] : [];
   const isRight = left.every(id => own.includes(id));
-  const needs = own.length > 0 ? { needs: own } : {};
+  const last = [...own, ...newest].at(-1);
+  const needs = last === undefined ? {} : { needs: [last] };
   const problem = isRight ? await rig.wrong(needs) : `it ended with ${code} and left ${left}: ${stderr}`;
   return { problem, endedWith: code };
 }
+
+const snapshotOf = ({ json }: Pick<Ended, 'json'>): string => String(json.at(-1)?.['snapshot']);
 
 async function pruneAt(rig: ProcessRig, round: number): Promise<void> {
   const randomness = fastRandomness(`${round} ${performance.now()}`);
