@@ -12,8 +12,8 @@ import { workloads } from './workloads/index.ts';
 
 /**
  * Measures ours beside others on the same data, in turn, and checks what each restored: `npm run bench -- small-files
- * packs`. Writes `bench/results/bench-WORKLOAD.json` and `.svg`, and with --readme the table in README.md from all that
- * are kept there. Nothing is written with --quick, which only shows that all of it works.
+ * packs`. Writes `bench/results/bench-WORKLOAD.json` and `.svg`, and with --readme, alone or not, the table in README.md from
+ * all that are kept there. Nothing is written with --quick, which only shows that all of it works.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,7 +34,9 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const chosen =
-  positionals.length > 0 ? workloads.filter(({ name }) => positionals.includes(name)) : workloads;
+  positionals.length > 0 || values.readme
+    ? workloads.filter(({ name }) => positionals.includes(name))
+    : workloads;
 const rounds = Number(values.rounds ?? (quick ? 1 : fullRounds));
 const env = environment();
 const versions = Object.fromEntries(filePeers().map(({ name, version }) => [name, version ?? 'not there']));
@@ -63,7 +65,7 @@ for (const workload of chosen) {
   }
 }
 if (values.readme) writeTable();
-if (!quick) console.log(missed === 0 ? 'every target met' : `${missed} targets missed`);
+if (!quick && chosen.length > 0) console.log(missed === 0 ? 'every target met' : `${missed} targets missed`);
 
 /** Between the markers of the README: what is kept of every workload. */
 function writeTable(): void {
