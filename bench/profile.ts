@@ -43,11 +43,13 @@ const makers = {
 const env = environment();
 for (const [workload, make] of Object.entries(makers)) {
   const folder = mkdtempSync(join(tmpdir(), 'stillpoint-profile-'));
+  let target: string | undefined;
   try {
     const [source, profiles] = [join(folder, 'home'), join(folder, 'profiles')];
     mkdirSync(profiles);
     await make(source);
-    const target = placeToRestore(folder, 2 * folderBytes(source));
+    target = placeToRestore(folder, 2 * folderBytes(source));
+    const restored = target;
     const store = await stillpoint({ nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profiles}`] }).open(folder);
     const profiled = async (work: () => Promise<unknown>): Promise<Thread[]> => {
       for (const name of readdirSync(profiles)) rmSync(join(profiles, name));
@@ -59,13 +61,12 @@ for (const [workload, make] of Object.entries(makers)) {
     const steps = {
       'first backup': await profiled(() => store.backUp(source)),
       'unchanged backup': await profiled(() => store.backUp(source)),
-      restore: await profiled(() => store.restore(target)),
+      restore: await profiled(() => store.restore(restored)),
     };
     for (const [step, threads] of Object.entries(steps)) say(`${workload}, ${step}`, threads);
-    rmSync(target, { recursive: true, force: true });
     console.log(writeResults(`profile-${workload}`, { environment: env, steps }));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    for (const made of [target, folder]) if (made) rmSync(made, { recursive: true, force: true });
   }
 }
 

@@ -11,6 +11,9 @@ export type Target =
   /** One series is at most so much more than another. */
   | { readonly kind: 'more-at-most'; readonly of: string; readonly than: string; readonly value: number };
 
+/** At least so many times better than another. */
+export const better = (than: string, factor: number): Target => ({ kind: 'times-better', than, factor });
+
 export const units = { seconds: 's', bytes: 'B', share: '%', milliseconds: 'ms' } as const;
 
 /** One piece of work as each did it, round by round. */

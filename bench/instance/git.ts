@@ -50,3 +50,24 @@ export async function git(
   if (code !== 0) throw new Error(`Cannot run git ${args.join(' ')}: exit ${code}: ${stderr.trim()}`);
   return stdout.toString('utf8');
 }
+
+/** Feeds a bare repository's fast-import with what `produce` writes, piece by piece. */
+export async function fastImport(
+  cwd: string,
+  produce: (write: (piece: string | Uint8Array) => Promise<void>) => Promise<void>,
+  options: { readonly configuration?: readonly string[] } = {},
+): Promise<void> {
+  const configured = (options.configuration ?? []).flatMap(setting => ['-c', setting]);
+  const child = spawn('git', [...configured, 'fast-import', '--quiet'], {
+    cwd,
+    env: gitEnvironment(),
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  await produce(async piece => {
+    if (!child.stdin.write(piece)) await once(child.stdin, 'drain');
+  });
+  child.stdin.end();
+  const [code] = await closed;
+  if (code !== 0) throw new Error(`git fast-import in ${cwd} ended with ${code}`);
+}

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { type Cost, costOf } from '../compare/cost.ts';
-import { ourName, type Step } from '../compare/result.ts';
+import { better, ourName, type Step } from '../compare/result.ts';
 import { programs } from '../rig/index.ts';
 import { folderBytes } from '../rows/dump.ts';
 import { readSizes, runStatements, states } from '../rows/states.ts';
@@ -193,7 +193,7 @@ function stepsOf(rounds: readonly Round[]): Step[] {
         unit: 'seconds',
         runs: by(cost => cost.seconds),
         costs: by(cost => cost),
-        targets: [{ kind: 'times-better', than, factor: factors[step] }],
+        targets: [better(than, factors[step])],
       };
     }),
     {

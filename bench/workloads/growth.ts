@@ -46,12 +46,15 @@ async function growFiles({ folder, quick, seed, say }: WorkloadOptions): Promise
     const bytes = makeSmallFiles(source, { files: count, seed, medianBytes });
     // a block for each file, at least
     const target = placeToRestore(scratch, bytes + count * 4096);
-    const store = await stillpoint().open(scratch);
     const label = `${count.toLocaleString('en-US')} files`;
-    all['first backup'][label] = [await settled(() => store.backUp(source))];
-    all['unchanged backup'][label] = [await settled(() => store.backUp(source))];
-    all.restore[label] = [await settled(() => store.restore(target))];
-    rmSync(scratch, { recursive: true, force: true });
+    try {
+      const store = await stillpoint().open(scratch);
+      all['first backup'][label] = [await settled(() => store.backUp(source))];
+      all['unchanged backup'][label] = [await settled(() => store.backUp(source))];
+      all.restore[label] = [await settled(() => store.restore(target))];
+    } finally {
+      for (const made of [target, scratch]) rmSync(made, { recursive: true, force: true });
+    }
     say(
       `  ${label}: ${Object.entries(all)
         .map(([name, series]) => `${name} ${told(series[label]![0]!)}`)

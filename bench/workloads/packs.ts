@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { git, gitEnvironment } from '../instance/git.ts';
+import { better } from '../compare/result.ts';
+import { fastImport, git } from '../instance/git.ts';
 import { type Dice, rollDice } from '../instance/random.ts';
 import { folderBytes } from '../rows/dump.ts';
 import { measureFiles } from './files.ts';
@@ -21,7 +20,6 @@ export const packs: Workload = {
     const startedMs = performance.now();
     const source = join(options.folder, 'home');
     await makePacks(source, { bytes: options.quick ? bytesQuick : bytesAll, seed: options.seed });
-    const better = (than: string, factor: number) => ({ kind: 'times-better', than, factor }) as const;
     const steps = await measureFiles(source, {
       ...options,
       targets: {
@@ -57,28 +55,19 @@ async function makeRepository(
 ): Promise<void> {
   mkdirSync(folder, { recursive: true });
   await git(['init', '--bare', '--quiet', '.'], { cwd: folder });
-  const child = spawn('git', ['-c', 'core.compression=1', 'fast-import', '--quiet'], {
-    cwd: folder,
-    env: gitEnvironment(),
-    stdio: ['pipe', 'inherit', 'inherit'],
-  });
-  const closed = once(child, 'close') as Promise<[number | null]>;
-  const write = async (piece: string | Uint8Array) => {
-    if (!child.stdin.write(piece)) await once(child.stdin, 'drain');
-  };
   const blobs = Math.ceil(bytes / blobBytes);
-  for (let i = 0; i < blobs; i += 1) {
-    await write(
-      `commit refs/heads/main\ncommitter bench <bench@localhost> ${1_700_000_000 + i} +0000\ndata 0\n`,
-    );
-    const text = dice.text(blobBytes / 10);
-    const noise = dice.bytes(Math.round(blobBytes * 0.9));
-    await write(`M 100644 inline file-${i % 500}\ndata ${text.length + noise.length}\n`);
-    await write(text);
-    await write(noise);
-    await write('\n');
-  }
-  child.stdin.end();
-  const [code] = await closed;
-  if (code !== 0) throw new Error(`git fast-import in ${folder} ended with ${code}`);
+  const produce: Parameters<typeof fastImport>[1] = async write => {
+    for (let i = 0; i < blobs; i += 1) {
+      await write(
+        `commit refs/heads/main\ncommitter bench <bench@localhost> ${1_700_000_000 + i} +0000\ndata 0\n`,
+      );
+      const text = dice.text(blobBytes / 10);
+      const noise = dice.bytes(Math.round(blobBytes * 0.9));
+      await write(`M 100644 inline file-${i % 500}\ndata ${text.length + noise.length}\n`);
+      await write(text);
+      await write(noise);
+      await write('\n');
+    }
+  };
+  await fastImport(folder, produce, { configuration: ['core.compression=1'] });
 }

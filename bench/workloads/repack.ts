@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Step } from '../compare/result.ts';
 import { assertSameTree } from '../compare/same-tree.ts';
-import { git, gitEnvironment } from '../instance/git.ts';
+import { fastImport, git } from '../instance/git.ts';
 import { type Dice, rollDice } from '../instance/random.ts';
 import { folderBytes } from '../rows/dump.ts';
 import { presentPeers, settled } from './files.ts';
@@ -120,29 +118,19 @@ class History {
   }
 
   async #import(commits: number): Promise<void> {
-    const child = spawn('git', ['fast-import', '--quiet'], {
-      cwd: this.#folder,
-      env: gitEnvironment(),
-      stdio: ['pipe', 'inherit', 'inherit'],
-    });
-    const closed = once(child, 'close') as Promise<[number | null]>;
-    const write = async (piece: string) => {
-      if (!child.stdin.write(piece)) await once(child.stdin, 'drain');
-    };
-    for (let i = 0; i < commits; i += 1) {
-      const isFirst = this.#commits === 0;
-      const at = 1_700_000_000 + 60 * this.#commits++;
-      await write(`commit refs/heads/main\ncommitter bench <bench@localhost> ${at} +0000\ndata 0\n`);
-      if (i === 0 && !isFirst) await write('from refs/heads/main^0\n');
-      const changed = isFirst ? this.#files.keys() : this.#change();
-      for (const file of changed) {
-        const text = this.#files[file]!.join('\n');
-        await write(`M 100644 inline folder-${file % 40}/file-${file}\ndata ${text.length}\n${text}\n`);
+    await fastImport(this.#folder, async write => {
+      for (let i = 0; i < commits; i += 1) {
+        const isFirst = this.#commits === 0;
+        const at = 1_700_000_000 + 60 * this.#commits++;
+        await write(`commit refs/heads/main\ncommitter bench <bench@localhost> ${at} +0000\ndata 0\n`);
+        if (i === 0 && !isFirst) await write('from refs/heads/main^0\n');
+        const changed = isFirst ? this.#files.keys() : this.#change();
+        for (const file of changed) {
+          const text = this.#files[file]!.join('\n');
+          await write(`M 100644 inline folder-${file % 40}/file-${file}\ndata ${text.length}\n${text}\n`);
+        }
       }
-    }
-    child.stdin.end();
-    const [code] = await closed;
-    if (code !== 0) throw new Error(`git fast-import ended with ${code}`);
+    });
   }
 
   *#change(): Iterable<number> {

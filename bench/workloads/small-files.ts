@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
+import { better } from '../compare/result.ts';
 import { rollDice } from '../instance/random.ts';
 import { measureFiles } from './files.ts';
 import type { Workload } from './workload.ts';
@@ -36,8 +37,6 @@ export const smallFiles: Workload = {
     };
   },
 };
-
-const better = (than: string, factor: number) => ({ kind: 'times-better', than, factor }) as const;
 
 /** Returns the bytes of all files. Sizes lie within an eighth and eight times the median, most of them near it. */
 export function makeSmallFiles(

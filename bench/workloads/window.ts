@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { costOf } from '../compare/cost.ts';
-import { ourName, type Step } from '../compare/result.ts';
+import { better, ourName, type Step } from '../compare/result.ts';
 import { versionOf } from '../peers/peer.ts';
 import { type Rig, startRig } from '../rig/index.ts';
 import { runStatements } from '../rows/states.ts';
@@ -83,10 +83,7 @@ async function measureCase(
     name: `held: ${name}`,
     unit: 'milliseconds',
     runs: { [ourName]: ours, ...(theirs && { [scriptsName]: theirs }) },
-    targets: [
-      { kind: 'at-most', value: 100 },
-      ...(theirs ? [{ kind: 'times-better', than: scriptsName, factor: 100 } as const] : []),
-    ],
+    targets: [{ kind: 'at-most', value: 100 }, ...(theirs ? [better(scriptsName, 100)] : [])],
   };
 }
 
