@@ -1,7 +1,7 @@
-import { Worker } from 'node:worker_threads';
 import { breather } from '../breathe.ts';
 import { storeError } from '../errors.ts';
 import type { Clock } from '../seams.ts';
+import { Thread } from '../workers/thread.ts';
 import { bytesOf, type Cell } from './cells.ts';
 import type { Codec } from './row.ts';
 import { type FrameToSeal, type PackKeys, Sealing, type SealingTools } from './sealing.ts';
@@ -45,11 +45,6 @@ export function sealerHere(tools: SealingTools, clock: Clock): Sealer {
 
 /** How much waits at every thread before one more is started. */
 const waitingBytesMin = 4 * 1024 * 1024;
-
-interface Waiting {
-  readonly bytes: number;
-  done(answer: SealingAnswer): void;
-}
 
 /** In threads of their own, which are started as there is work for them. They end with `end`, or with the process. */
 export class ThreadSealer implements Sealer {
@@ -112,65 +107,42 @@ export class ThreadSealer implements Sealer {
 
 const program = new URL('./sealing-main.js', import.meta.url);
 
-/** One thread and what it was asked. */
+/** A thread, and how much waits there. */
 class SealingThread {
-  readonly #worker: Worker;
-  readonly #waiting: Waiting[] = [];
+  readonly #thread: Thread;
   #waitingBytes = 0;
-  #failure: Error | undefined;
 
-  constructor(entry: URL, workerData: SealingWorkerData) {
+  constructor(entry: URL, data: SealingWorkerData) {
     // What ciphers leave behind lies outside the heap, and is freed with the few objects that hold it: so often.
-    this.#worker = new Worker(entry, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 2 } });
-    this.#worker.unref();
-    this.#worker.on('message', (answer: SealingAnswer) => this.#take(answer));
-    this.#worker.on('messageerror', error => this.#fail(error));
-    this.#worker.on('error', error => this.#fail(error));
-    this.#worker.on('exit', () => this.#fail());
+    const limits = { maxYoungGenerationSizeMb: 2 };
+    this.#thread = new Thread({ program: entry, data, onEnd: threadEnded, limits });
   }
 
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  ask(job: SealingJob, bytes: number): Promise<SealingAnswer> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure);
-      // Only while somebody waits for it does a thread keep the process alive.
-      if (this.#waiting.length === 0) this.#worker.ref();
-      const done = (answer: SealingAnswer) =>
-        answer.kind === 'failed' ? reject(failedWith(answer)) : resolve(answer);
-      this.#waiting.push({ bytes, done });
-      this.#waitingBytes += bytes;
-      this.#worker.postMessage(job);
-    });
+  async ask(job: SealingJob, bytes: number): Promise<SealingAnswer> {
+    this.#waitingBytes += bytes;
+    try {
+      const answer = (await this.#thread.run(job)) as SealingAnswer;
+      if (answer.kind === 'failed') throw failedWith(answer);
+      return answer;
+    } finally {
+      this.#waitingBytes -= bytes;
+    }
   }
 
-  async end(): Promise<void> {
-    await this.#worker.terminate();
-    this.#fail();
+  end(): Promise<void> {
+    return this.#thread.end();
   }
+}
 
-  #take(answer: SealingAnswer): void {
-    const first = this.#waiting.shift();
-    if (first === undefined) return;
-    this.#waitingBytes -= first.bytes;
-    if (this.#waiting.length === 0) this.#worker.unref();
-    first.done(answer);
-  }
-
-  #fail(cause?: Error): void {
-    this.#failure ??= storeError(
-      'STORE_WRITE_FAILED',
-      'Cannot publish a pack: the thread that seals it ended',
-      {
-        remedy: 'Run the backup again; what was published is kept.',
-        cause,
-      },
-    );
-    const { message, remedy } = this.#failure as Error & { readonly remedy: string };
-    while (this.#waiting.length > 0) this.#take({ kind: 'failed', message, remedy });
-  }
+function threadEnded(cause: unknown): Error {
+  return storeError('STORE_WRITE_FAILED', 'Cannot publish a pack: the thread that seals it ended', {
+    remedy: 'Run the backup again; what was published is kept.',
+    cause,
+  });
 }
 
 function failedWith({ message, remedy }: SealingAnswer & { readonly kind: 'failed' }): Error {

@@ -1,22 +1,20 @@
-import type { MessagePort } from 'node:worker_threads';
 import { isStoreError } from '../errors.ts';
+import { serveJobs } from '../workers/serve.ts';
 import { Sealing, type SealingTools } from './sealing.ts';
 import type { SealingAnswer, SealingJob, SharedPlace } from './sealing-messages.ts';
 
-/** The other end of a worker thread: does each job as it comes. */
-export function serveSealing(port: MessagePort, tools: SealingTools): void {
+/** The other end of a sealing thread. What fails is an answer, since an error that is sent loses its code. */
+export function serveSealing(tools: SealingTools): void {
   const sealing = new Sealing(tools);
-  port.on('message', (job: SealingJob) => {
-    let answer: SealingAnswer;
+  serveJobs((job: SealingJob): SealingAnswer => {
     try {
-      answer = work(sealing, job);
+      return work(sealing, job);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      answer = isStoreError(error)
+      return isStoreError(error)
         ? { kind: 'failed', message, remedy: error.remedy }
         : { kind: 'failed', message: `Cannot publish a pack: ${message}` };
     }
-    port.postMessage(answer);
   });
 }
 

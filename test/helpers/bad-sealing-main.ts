@@ -19,7 +19,7 @@ if (flaw === 'compress') {
     if (++calls % 4 === 0) out[out.length >> 1]! ^= 1;
     return out;
   };
-  serveSealing(port, { zstd: { ...zstd, compress }, blake3 });
+  serveSealing({ zstd: { ...zstd, compress }, blake3 });
 } else {
   // Before the one that does the work.
   port.on('message', (job: SealingJob) => {
@@ -27,5 +27,5 @@ if (flaw === 'compress') {
     if (flaw === 'exit') process.exit(0);
     if (flaw === 'wait') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   });
-  serveSealing(port, { zstd, blake3 });
+  serveSealing({ zstd, blake3 });
 }
