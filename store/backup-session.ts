@@ -107,17 +107,9 @@ export function backupSession(parts: SessionParts): BackupSession {
   async function put(bytes: Uint8Array, chunkClass: ChunkClass): Promise<ChunkId> {
     checkOpen();
     const chunk = context.idOf(bytes, chunkClass);
-    while (!index.has(chunk) && !writer.has(chunk)) {
-      if (writer.isFull) {
-        await writer.room();
-        continue; // others may have put the same chunk meanwhile
-      }
-      writer.add(chunk, bytes, chunkClass);
-      written.newChunks += 1;
-      written.newBytes += bytes.length;
-      break;
-    }
-    writer.check();
+    // Others may put the same chunk while this one waits.
+    while (!isThere(chunk) && writer.isFull) await writer.room();
+    add(chunk, bytes, chunkClass);
     if (rows.length >= rowsPerIndexPart) await writeIndexPart();
     return chunk;
   }
@@ -126,13 +118,20 @@ export function backupSession(parts: SessionParts): BackupSession {
     checkOpen();
     if (writer.isFull || rows.length >= rowsPerIndexPart) return undefined;
     const chunk = context.idOf(bytes, chunkClass);
-    if (!index.has(chunk) && !writer.has(chunk)) {
+    add(chunk, bytes, chunkClass);
+    return chunk;
+  }
+
+  const isThere = (chunk: ChunkId): boolean => index.has(chunk) || writer.has(chunk);
+
+  /** Where there is room. */
+  function add(chunk: ChunkId, bytes: Uint8Array, chunkClass: ChunkClass): void {
+    if (!isThere(chunk)) {
       writer.add(chunk, bytes, chunkClass);
       written.newChunks += 1;
       written.newBytes += bytes.length;
     }
     writer.check();
-    return chunk;
   }
 
   /** One after the other; a failure is every later one's too. */
