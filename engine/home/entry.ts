@@ -266,10 +266,13 @@ export function pathOf(key: BytePath, kind: EntryKind): BytePath | undefined {
   if (key === '/') return kind === 'folder' ? ('' as BytePath) : undefined;
   if (!key.startsWith('/') || key.endsWith('/') !== (kind === 'folder')) return undefined;
   const path = key.slice(1, kind === 'folder' ? -1 : undefined);
-  return noPath.test(path) ? undefined : (path as BytePath);
+  for (let from = 0; from >= 0; ) {
+    const slash = path.indexOf('/', from);
+    if (!isName(slash < 0 ? path.slice(from) : path.slice(from, slash))) return undefined;
+    from = slash < 0 ? slash : slash + 1;
+  }
+  return path as BytePath;
 }
-/** A name in it that `isName` refuses: for every path of a home, so in one pass. */
-const noPath = /(?:^|\/)\.{0,2}(?:\/|$)|\0|[^/]{256}/;
 
 /** True for what a file or folder can be called. */
 export const isName = (name: string): boolean =>
