@@ -121,11 +121,16 @@ function readNew(
   const index = readWhole(path.replace(/\.pack$/, '.idx') as BytePath, stat);
   if (index === undefined) return undefined;
   const fd = openForReading(path);
-  const stats = stat.open(fd, path);
-  const layout = stats.size >= packBytesMin ? readPackIndex(index, stats.size) : undefined;
-  if (layout !== undefined && layout.starts.length < entriesMax) return { fd, stats, layout };
-  closeSync(fd);
-  return undefined;
+  let isKept = false;
+  try {
+    const stats = stat.open(fd, path);
+    const layout = stats.size >= packBytesMin ? readPackIndex(index, stats.size) : undefined;
+    if (layout === undefined || layout.starts.length >= entriesMax) return undefined;
+    isKept = true;
+    return { fd, stats, layout };
+  } finally {
+    if (!isKept) closeSync(fd);
+  }
 }
 
 function readWhole(path: BytePath, stat: StatCalls): Uint8Array | undefined {
