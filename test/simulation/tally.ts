@@ -45,33 +45,40 @@ export function emptyTally(): Tally {
   };
 }
 
-/** One more schedule. Troubles count where they came to pass. */
+/** One more schedule. */
 export function addTo(tally: Tally, played: Played, seed: number): Tally {
-  const { failure, parties } = played;
-  const kills: Record<string, number> = { ...tally.kills };
-  let { faults, sleeps } = tally;
+  return joined(tally, tallyOf(played, seed));
+}
+
+/** Troubles count where they came to pass. */
+function tallyOf(played: Played, seed: number): Tally {
+  const { failure, parties, overlapped, sweptBesideIntent } = played;
+  const { commits, sweeps, vetoes, roundsAfterVeto, living, livingCommits } = played;
+  const kills: Record<string, number> = {};
+  let faults = 0;
+  let sleeps = 0;
   for (const { role, isDead, step, troubles, calls } of parties) {
     const key = `${role}, ${step}`;
     if (isDead) kills[key] = (kills[key] ?? 0) + 1;
     faults += troubles.filter(({ kind, at }) => kind === 'fails' && at <= calls).length;
     sleeps += troubles.filter(({ kind, at }) => kind === 'sleeps' && at <= calls).length;
   }
-  const told = failure && `seed ${seed}: ${failure.what}`;
+  const told = failure ? [`seed ${seed}: ${failure.what}`] : [];
   return {
-    schedules: tally.schedules + 1,
-    commits: tally.commits + played.commits,
-    sweeps: tally.sweeps + played.sweeps,
-    vetoes: tally.vetoes + played.vetoes,
-    roundsAfterVeto: tally.roundsAfterVeto + played.roundsAfterVeto,
-    living: tally.living + played.living,
-    livingCommits: tally.livingCommits + played.livingCommits,
-    overlapped: tally.overlapped + (played.overlapped ? 1 : 0),
-    sweptBesideIntent: tally.sweptBesideIntent + (played.sweptBesideIntent ? 1 : 0),
+    commits,
+    sweeps,
+    vetoes,
+    roundsAfterVeto,
+    living,
+    livingCommits,
+    schedules: 1,
+    overlapped: overlapped ? 1 : 0,
+    sweptBesideIntent: sweptBesideIntent ? 1 : 0,
     kills,
     faults,
     sleeps,
-    losses: told && failure.isLoss ? [...tally.losses, told] : tally.losses,
-    others: told && !failure.isLoss ? [...tally.others, told] : tally.others,
+    losses: failure?.isLoss ? told : [],
+    others: failure?.isLoss ? [] : told,
   };
 }
 
