@@ -23,7 +23,7 @@ import { type OldExtents, planPieces, RunList } from './plan.ts';
 
 /** Below it a pack is stored as it is. */
 const packBytesMin = 256 * 1024;
-/** Of the old packs and the new one together: about 150 MB of memory while one is compared. */
+/** Of the old packs and the new one together: they are in memory while one is compared. */
 const entriesMax = 1_000_000;
 /** An index takes 28 to 44 bytes an entry. */
 const indexBytesMax = 64 * 1024 * 1024;
