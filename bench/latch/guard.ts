@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { pipeShell } from '../servers/pipe-shell.ts';
 
 /** Lets the guard go; it removes the folder. */
 export interface Guard {
@@ -7,8 +7,7 @@ export interface Guard {
 
 /**
  * When this process ends, however it ends, kills every process with the folder in its environment and removes the folder: a
- * sentinel would else go on trying to unlock an application that is gone. A shell that reads from a pipe which only this
- * process holds, as in `bench/servers/watcher.ts`; /proc says who is meant.
+ * sentinel would else go on trying to unlock an application that is gone. /proc says who is meant.
  */
 const script = `
 read -r word
@@ -24,14 +23,6 @@ rm -rf -- "$1"
 `;
 
 export function guardFolder(folder: string): Guard {
-  const shell = spawn('/bin/sh', ['-c', script, 'stillpoint-guard', folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-  });
-  shell.on('error', () => {});
-  shell.stdin.on('error', () => {});
-  shell.unref();
-  (shell.stdin as unknown as { unref(): void }).unref();
-  return { release: () => void shell.stdin.end('released\n') };
+  const shell = pipeShell(script, { name: 'stillpoint-guard', argument: folder });
+  return { release: () => shell.end('released') };
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { pipeShell } from './pipe-shell.ts';
 
 /** Ends a server and removes its folder when this process ends without doing so, however it ends. */
 export interface Watcher {
@@ -8,10 +8,6 @@ export interface Watcher {
   release(): void;
 }
 
-/**
- * A shell that reads from a pipe which only this process holds: its end is our end, `kill -9` included. It costs one
- * idle `sh`. In its own process group, so that Ctrl-C reaches us and not it.
- */
 const script = `
 pid=0
 while read -r word; do pid=$word; done
@@ -25,18 +21,6 @@ rm -rf -- "$1"
 `;
 
 export function watchServer(folder: string): Watcher {
-  const shell = spawn('/bin/sh', ['-c', script, 'stillpoint-watcher', folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-  });
-  // A watcher that cannot be started or died leaves nothing to say to it; the server's own stop still works.
-  shell.on('error', () => {});
-  shell.stdin.on('error', () => {});
-  shell.unref();
-  (shell.stdin as unknown as { unref(): void }).unref();
-  return {
-    watch: pid => void shell.stdin.write(`${pid}\n`),
-    release: () => void shell.stdin.end('released\n'),
-  };
+  const shell = pipeShell(script, { name: 'stillpoint-watcher', argument: folder });
+  return { watch: pid => shell.tell(`${pid}`), release: () => shell.end('released') };
 }
