@@ -3,6 +3,7 @@ import { arenaBlockShift } from './arena.ts';
 import { type GitPlace, isObjectFolder, placeBelow } from './leftovers.ts';
 import { anyFolder, pathMax, type Statx } from './libc.ts';
 import type { BytePath } from './paths.ts';
+import { type Halves, half, isBefore, isTime } from './raw-times.ts';
 import { kindMask, kinds, pathOnly } from './stat.ts';
 import type { EntryTable } from './table.ts';
 
@@ -14,19 +15,10 @@ export interface SteadyRows {
 }
 
 /** By which rows of one file system are judged. */
-export interface Judge {
+export interface Judge extends Halves {
   readonly major: number;
   readonly minor: number;
-  /** Both times must be older, so that a later write shows. */
-  readonly settledHigh: number;
-  readonly settledLow: number;
 }
-
-/** `settledNs` in two halves: the upper one has the sign. */
-export const halvesOf = (settledNs: bigint): Pick<Judge, 'settledHigh' | 'settledLow'> => ({
-  settledHigh: Number(BigInt.asIntN(32, settledNs >> 32n)),
-  settledLow: Number(BigInt.asUintN(32, settledNs)),
-});
 
 export interface SteadyOptions {
   readonly root: BytePath;
@@ -109,8 +101,6 @@ const newAbove = (): Above => ({
   holdsObjects: false,
 });
 
-const half = 2 ** 32;
-const billion = 1_000_000_000;
 /** Places of struct statx, in words of 4 bytes. */
 const word = { nlink: 4, mode: 7, ino: 8, size: 10, ctime: 24, mtime: 28, major: 34, minor: 35 } as const;
 
@@ -355,19 +345,3 @@ class SteadyPass {
 }
 
 const slash = 0x2f;
-
-/** Whether a time of struct statx is the recorded one, without making a bigint of either. */
-export function isTime(words: Uint32Array, from: number, recorded: Uint32Array, at: number): boolean {
-  const nanoseconds = words[from + 2]!;
-  const low = (Math.imul(words[from]!, billion) + nanoseconds) >>> 0;
-  if (low !== recorded[2 * at]) return false;
-  const seconds = (words[from + 1]! | 0) * half + words[from]!;
-  // off by some hundred at most, which rounding to whole halves takes away
-  const high = Math.round((seconds * billion + nanoseconds - low) / half);
-  return high === (recorded[2 * at + 1]! | 0);
-}
-
-function isBefore(recorded: Uint32Array, at: number, { settledHigh, settledLow }: Judge): boolean {
-  const high = recorded[2 * at + 1]! | 0;
-  return high < settledHigh || (high === settledHigh && recorded[2 * at]! < settledLow);
-}

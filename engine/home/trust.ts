@@ -5,11 +5,12 @@ import type { ClockWatch } from './look.ts';
 import type { Tools } from './met-file-systems.ts';
 import type { Pace } from './pace.ts';
 import { join } from './paths.ts';
+import { halvesOf } from './raw-times.ts';
 import { openForReading } from './read.ts';
 import type { KnownRows, RowSequence } from './sequence.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import { type IsSame, isEqual, isSame as isProvablySame } from './states.ts';
-import { findSteady, halvesOf, type SteadyRows } from './steady.ts';
+import { findSteady, type SteadyRows } from './steady.ts';
 import type { Tree } from './tree.ts';
 import type { WalkOptions, Where } from './walk.ts';
 

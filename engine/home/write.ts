@@ -1,41 +1,28 @@
-import { closeSync, linkSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
+import { closeSync, linkSync, symlinkSync, unlinkSync } from 'node:fs';
 import {
-  type ChunkId,
-  type ChunkPlace,
   type ChunkSource,
   type Clock,
-  type Content,
   type Entry,
   type Store,
   storeError,
   systemClock,
 } from '../../store/index.ts';
-import { readExtent } from '../ingest/index.ts';
-import { naming } from '../naming.ts';
 import { makeDevice } from './device.ts';
 import { decodeHomeEntry, type HomeEntry } from './entry.ts';
-import { type Libc, type LibcLoad, loadLibc } from './libc.ts';
-import { type MetadataWriter, metadataWriter, type OwnerRule } from './metadata.ts';
+import { type LibcLoad, loadLibc } from './libc.ts';
+import { metadataWriter, type OwnerRule } from './metadata.ts';
 import { openMaxHere } from './open-max.ts';
-import { makePace, type Pace } from './pace.ts';
+import { makePace } from './pace.ts';
 import { type BytePath, bytesOf, shown } from './paths.ts';
 import { codeOf } from './read.ts';
 import { homeEntryReader } from './read-entry.ts';
+import { attributeBytes, noteTrusted, type Restoration, warningsOf } from './restoration.ts';
 import { type Selected, selectedGroups } from './select.ts';
 import { kinds } from './stat.ts';
-import {
-  at,
-  type FolderHold,
-  type Identity,
-  identityOfName,
-  isSameThing,
-  onTarget,
-  TargetFolders,
-} from './target.ts';
+import { at, identityOfName, isSameThing, onTarget, TargetFolders } from './target.ts';
 import type { HomeProgress, HomeRoot } from './types.ts';
-import { type WaitingPiece, WriteAhead } from './write-ahead.ts';
-import { type ChunkExtent, writeAll, writeContent } from './write-content.ts';
-import { createFlags, type NewFile } from './write-job.ts';
+import { WriteAhead } from './write-ahead.ts';
+import { leaveFile, restAhead, restoreFile } from './write-file.ts';
 
 export interface RestoreHomeOptions {
   /** One that can, is read in the order in which data lies in it. */
@@ -148,30 +135,6 @@ export async function restoreHome(options: RestoreHomeOptions): Promise<Restored
   return { ...done, warnings: warningsOf(restoration) };
 }
 
-interface Restoration {
-  readonly source: ChunkSource;
-  /** Undefined where the source gives chunks only. */
-  readonly ahead: WriteAhead | undefined;
-  /** Files that wait for their bytes. */
-  readonly open: Set<number>;
-  readonly isRoot: boolean;
-  readonly libc: Libc | undefined;
-  readonly metadata: MetadataWriter;
-  readonly folders: TargetFolders<HomeEntry>;
-  /** The first name of each file that has several. */
-  readonly made: Map<string, Identity & { readonly folder: BytePath; readonly name: BytePath }>;
-  readonly done: { files: number; folders: number; bytes: number };
-  devicesSkipped: number;
-  linksCopied: number;
-  /** Folders and files that are kept open for what is left. */
-  readonly openMax: number;
-  /** Of attributes of the folders that are not finished. */
-  heldBytes: number;
-  /** What gives rights to whoever runs or opens it. */
-  readonly trusted: { files: number; devices: number; readonly names: BytePath[] };
-  readonly pace: Pace;
-}
-
 const damaged = (state: string): Error => storeError('STORE_DAMAGED', `Cannot restore home: ${state}`);
 
 function splitPath(path: BytePath): { folder: BytePath; name: BytePath } {
@@ -228,25 +191,6 @@ async function restoreNow(entry: HomeEntry, name: BytePath, restoration: Restora
 
 /** A folder's attributes wait until all in it is there; no home comes near. */
 const heldBytesMax = 64 * 1024 * 1024;
-const attributeBytes = ({ xattrs }: HomeEntry): number =>
-  xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
-
-const setIdBits = 0o6000;
-const trustedNamesMax = 5;
-
-/** Counts what root should look at before others may use the home: as another user, it gives no rights but one's own. */
-function noteTrusted({ path, kind, mode, xattrs }: HomeEntry, { trusted, isRoot }: Restoration): void {
-  if (!isRoot) return;
-  const isDevice = kind === 'characterDevice' || kind === 'blockDevice';
-  const isFile =
-    kind === 'file' &&
-    ((mode & setIdBits) !== 0 || xattrs.some(({ name }) => name === 'security.capability'));
-  if (!isDevice && !isFile) return;
-  if (isDevice) trusted.devices++;
-  else trusted.files++;
-  if (trusted.names.length < trustedNamesMax) trusted.names.push(path);
-}
-
 const groupOf = ({ fileSystem, inode, kind }: HomeEntry): string => `${fileSystem}:${inode}:${kind}`;
 
 /** Gives a file of this run another name. False when there is none yet, or the file system refuses. */
@@ -268,137 +212,6 @@ function linkToEarlier(entry: HomeEntry, name: BytePath, restoration: Restoratio
   });
 }
 
-/** Thousands of files wait at a time: what has more attributes than any home comes near does not. */
-const waitingAttributesMax = 4096;
-
-/** Leaves a file whose bytes are one piece to be made when they come. False: it has to be made now. */
-function leaveFile(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
-  const { ahead } = restoration;
-  const content = entry.content!;
-  const only = 'extents' in content && content.extents.length === 1 ? content.extents[0] : undefined;
-  if (!ahead || only?.kind !== 'chunk' || only.length !== content.length) return false;
-  if (attributeBytes(entry) > waitingAttributesMax) return false;
-  const place = ahead.placeOf(only);
-  if (!place) return false;
-  ahead.add(place, new LeftFile({ entry, name, extent: only, place, restoration }));
-  noteTrusted(entry, restoration);
-  restoration.done.bytes += content.length;
-  return true;
-}
-
-/** Thousands wait at a time: one object each, and one for where it goes. */
-class LeftFile implements WaitingPiece {
-  readonly id: ChunkId;
-  readonly chunkAt: number;
-  readonly chunkBytes: number;
-  readonly from: number;
-  readonly length: number;
-  readonly to: NewFile;
-  readonly #entry: HomeEntry;
-  readonly #restoration: Restoration;
-  readonly #hold: FolderHold;
-
-  constructor({ entry, name, extent, place, restoration }: LeftFileOptions) {
-    const { folders, metadata } = restoration;
-    const hold = folders.hold();
-    this.id = extent.id;
-    this.chunkAt = place.offset;
-    this.chunkBytes = place.length;
-    this.from = extent.offset;
-    this.length = extent.length;
-    this.to = { folder: hold.fd, name, metadata: entry, owner: metadata.ownerOf(entry) };
-    this.#entry = entry;
-    this.#restoration = restoration;
-    this.#hold = hold;
-  }
-
-  get path(): BytePath {
-    return this.#entry.path;
-  }
-
-  async otherwise(): Promise<void> {
-    const entry = this.#entry;
-    const { path } = entry;
-    const { source, pace, metadata } = this.#restoration;
-    const fd = create(this.to.folder, this.to.name, path);
-    try {
-      await writeContent(fd, { path, content: entry.content!, source, pace });
-      onTarget(path, () => metadata.open(fd, entry));
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  done(): void {
-    this.#restoration.folders.release(this.#hold);
-  }
-}
-
-interface LeftFileOptions {
-  readonly entry: HomeEntry;
-  readonly name: BytePath;
-  /** All of its content. */
-  readonly extent: ChunkExtent;
-  readonly place: ChunkPlace;
-  readonly restoration: Restoration;
-}
-
-const pieceOf = ({ id, offset, length }: ChunkExtent, place: ChunkPlace) => ({
-  id,
-  chunkAt: place.offset,
-  chunkBytes: place.length,
-  from: offset,
-  length,
-});
-
-const create = (folder: number, name: BytePath, path: BytePath): number =>
-  onTarget(path, () => openSync(at(folder, name), createFlags, 0o600));
-
-/** Makes a file and writes what is at hand; the rest comes when its turn is. */
-async function restoreFile(entry: HomeEntry, name: BytePath, restoration: Restoration): Promise<void> {
-  const { folders, metadata, done, source, pace, ahead, open } = restoration;
-  const { path, content } = entry;
-  const hold = folders.hold();
-  const fd = create(folders.fd, name, path);
-  open.add(fd);
-  let left = 1;
-  const finish = (): void => {
-    if (--left > 0) return;
-    onTarget(path, () => metadata.open(fd, entry));
-    open.delete(fd);
-    closeSync(fd);
-    folders.release(hold);
-  };
-  const leave = (extent: ChunkExtent, position: number): boolean => {
-    const place = ahead?.placeOf(extent);
-    if (!ahead || !place) return false;
-    left++;
-    ahead.add(place, {
-      ...pieceOf(extent, place),
-      to: { fd, position },
-      path,
-      async otherwise() {
-        const part = await readExtent(source, extent);
-        if (part.kind === 'bytes') writeAll(fd, part.bytes, { path, at: position });
-      },
-      done: finish,
-    });
-    return true;
-  };
-  const rest = () => restAhead(restoration);
-  const write = (whole: Content) => writeContent(fd, { path, content: whole, source, pace, leave, rest });
-  if (content) await naming(`file ${shown(path)}`, () => write(content));
-  noteTrusted(entry, restoration);
-  done.bytes += content?.length ?? 0;
-  finish();
-}
-
-function restAhead({ ahead, folders, open, openMax }: Restoration): Promise<void> | undefined {
-  if (!ahead) return undefined;
-  const isCrowded = (): boolean => folders.opened + open.size > openMax;
-  return isCrowded() ? ahead.relieve(isCrowded) : ahead.rest();
-}
-
 /** FIFOs for everybody, devices for root only. */
 function makeNode(entry: HomeEntry, name: BytePath, restoration: Restoration): boolean {
   const { libc, folders, metadata, isRoot } = restoration;
@@ -416,25 +229,4 @@ function makeNode(entry: HomeEntry, name: BytePath, restoration: Restoration): b
   });
   noteTrusted(entry, restoration);
   return true;
-}
-
-function warningsOf({ metadata, devicesSkipped, linksCopied, trusted }: Restoration): string[] {
-  const { owners, attributes, attributeNames } = metadata.losses;
-  const warnings: string[] = [];
-  if (owners > 0)
-    warnings.push(`Owners of ${owners} entries were not restored: only root may give files away`);
-  if (attributes > 0) {
-    const names = [...attributeNames].slice(0, 5).map(shown).join(', ');
-    warnings.push(`${attributes} extended attributes were not restored: ${names}`);
-  }
-  if (devicesSkipped > 0) warnings.push(`${devicesSkipped} FIFOs or devices were not made again`);
-  if (linksCopied > 0)
-    warnings.push(`${linksCopied} hard links became files of their own: the target refuses them`);
-  if (trusted.files + trusted.devices > 0) {
-    const names = trusted.names.map(shown).join(', ');
-    warnings.push(
-      `${trusted.files} files with set-id bits or capabilities and ${trusted.devices} devices were restored: ${names}`,
-    );
-  }
-  return warnings;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { HomeOptions } from '../../../engine/home/index.ts';
-import { isTime } from '../../../engine/home/steady.ts';
+import { isTime } from '../../../engine/home/raw-times.ts';
 import { systemClock } from '../../../store/index.ts';
 import { needLibc, pseudoRandom } from '../../helpers/home-tree.ts';
 import { captureHome, type Meanwhile } from '../../helpers/one-home.ts';
