@@ -14,109 +14,31 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fileSystemOf } from '../../../engine/home/filesystem.ts';
 import {
-  type FileSystemProbe,
   type HomeBase,
-  type HomeEntry,
   type HomeOptions,
   type IsSame,
   isSame,
   openHome,
   type Stats,
 } from '../../../engine/home/index.ts';
-import type { Libc } from '../../../engine/home/libc.ts';
-import { bytePathOfText } from '../../../engine/home/paths.ts';
-import { statCalls } from '../../../engine/home/stat.ts';
-import { type ChunkId, type Content, findEntry, systemClock } from '../../../store/index.ts';
+import { systemClock } from '../../../store/index.ts';
+import {
+  age,
+  assertAsIfWhole,
+  captureHome,
+  folders,
+  next,
+  perFolder,
+  plant,
+  started,
+} from '../../helpers/home-on-base.ts';
 import { everyKind, needLibc, pseudoRandom, takesXattrs } from '../../helpers/home-tree.ts';
-import { memoryChunks } from '../../helpers/memory-chunks.ts';
-import { type CapturedHome, captureHome as captureWith, type Meanwhile } from '../../helpers/one-home.ts';
+import type { CapturedHome } from '../../helpers/one-home.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
 
 const libc = await needLibc();
 const ms = 1_000_000n;
-/** As in a container, where the kernel gives none. */
-const withoutUuid: Libc = { ...libc, uuid: () => undefined };
-
-/** Waits until what was just written is clearly old. */
-const age = (): Promise<void> => systemClock.sleep(60);
-
-const { cuts: standard } = memoryChunks();
-/** Small nodes and chunks, so that few files make many of them. */
-const cuts: HomeOptions['cuts'] = {
-  ...standard,
-  data: { ...standard.data, minBytes: 8192, averageBytes: 16384, maxBytes: 65536 },
-  nodes: { ...standard.nodes, minBytes: 512, averageBytes: 1536, maxBytes: 6144 },
-};
-
-const captureHome = (root: string, options: Partial<HomeOptions> & Meanwhile = {}): Promise<CapturedHome> =>
-  captureWith(root, { cuts, ...options });
-
-interface Next extends CapturedHome {
-  /** Paths below the root whose content was read, by either look. */
-  readonly read: readonly string[];
-  readonly puts: number;
-}
-
-/** Backs up again on top of an earlier run. */
-async function next(
-  root: string,
-  before: CapturedHome,
-  options: Partial<HomeOptions> & Meanwhile = {},
-): Promise<Next> {
-  const read: string[] = [];
-  let puts = 0;
-  before.chunks.onPut = () => puts++;
-  const captured = await captureHome(root, {
-    base: before.base,
-    chunks: before.chunks,
-    readSeam: (path, moment) => {
-      if (moment === 'opened') read.push(path.toString('latin1').slice(root.length + 1));
-    },
-    ...options,
-  });
-  before.chunks.onPut = () => {};
-  return { ...captured, read, puts };
-}
-
-/** Fails unless a run without a base gives the very same listing. */
-async function assertAsIfWhole(
-  root: string,
-  found: CapturedHome,
-  options: Partial<HomeOptions> = {},
-): Promise<void> {
-  const whole = await captureHome(root, options);
-  assert.deepEqual(found.entries, whole.entries);
-  assert.deepEqual(found.result.roots, whole.result.roots);
-  for (const count of ['files', 'folders', 'bytes'] as const)
-    assert.equal(found.result[count], whole.result[count], count);
-}
-
-const [folders, perFolder] = [12, 12];
-
-function plant(root: string): void {
-  mkdirSync(`${root}/b/c`, { recursive: true });
-  mkdirSync(`${root}/gone`);
-  writeFileSync(`${root}/a`, 'a');
-  writeFileSync(`${root}/b/c/deep`, 'deep');
-  writeFileSync(`${root}/b/long`, 'long '.repeat(1000));
-  writeFileSync(`${root}/gone/file`, 'gone');
-  writeFileSync(`${root}/log`, 'log '.repeat(100));
-  writeFileSync(`${root}/ref`, '1'.repeat(41));
-  for (let folder = 0; folder < folders; folder++) {
-    mkdirSync(`${root}/many/${String(folder).padStart(2, '0')}`, { recursive: true });
-    for (let i = 0; i < perFolder; i++)
-      writeFileSync(`${root}/many/${String(folder).padStart(2, '0')}/${i}`, 'x'.repeat(100));
-  }
-}
-
-/** A planted home and its first backup. */
-async function started(root: string, options: Partial<HomeOptions> = {}): Promise<CapturedHome> {
-  plant(root);
-  await age();
-  return captureHome(root, options);
-}
 
 test('an unchanged home is the base’s listing: nothing is read, encoded or stored', async () => {
   using scratch = scratchFolder();
@@ -417,192 +339,6 @@ test('names of one file stay one file when another name comes, goes or is replac
   }
 });
 
-const chunkOf = (entry: HomeEntry | undefined): ChunkId => {
-  const extents = entry?.content && 'extents' in entry.content ? entry.content.extents : [];
-  const [only] = extents;
-  assert(only?.kind === 'chunk', 'one chunk');
-  return only.id;
-};
-
-test('a file whose chunk is lost, or about to go, is read again although it did not change', async () => {
-  using scratch = scratchFolder();
-  const before = await started(scratch.path);
-  const lost = chunkOf(before.entries.get('b/long'));
-  before.chunks.lose(lost, 'data');
-  const found = await next(scratch.path, before);
-  assert.deepEqual(found.read, ['b/long']);
-  assert.equal(before.chunks.has(lost, 'data'), true);
-  assert.deepEqual(found.result.roots, before.result.roots);
-});
-
-test('a long file is read again when a node of its list of extents, or a chunk in it, is lost', async () => {
-  using scratch = scratchFolder();
-  const root = scratch.path;
-  const before = await started(root);
-  const id = (seed: number): ChunkId => new Uint8Array(32).fill(seed) as ChunkId;
-  assert.equal((await next(root, before)).puts, 0);
-  for (const lost of ['list', 'chunk', 'nothing'] as const) {
-    const chunks = memoryChunks();
-    writeFileSync(`${root}/huge`, pseudoRandom(1 << 20)); // more than 32 chunks
-    await age();
-    const first = await captureHome(root, { chunks });
-    const content: Content = first.entries.get('huge')!.content!;
-    assert('list' in content);
-    if (lost === 'list') chunks.lose(content.list, 'metadata');
-    const has: HomeBase['has'] = (chunk, chunkClass) =>
-      chunks.has(chunk, chunkClass) && !(lost === 'chunk' && Buffer.compare(chunk, chunkWanted) === 0);
-    const chunkWanted = lost === 'chunk' ? await someChunk(first, content) : id(0);
-    const found = await next(root, first, { base: { ...first.base, has } });
-    assert.deepEqual(found.read, lost === 'nothing' ? [] : ['huge'], lost);
-  }
-});
-
-async function someChunk({ chunks }: CapturedHome, content: Content): Promise<ChunkId> {
-  const { extentsOf } = await import('../../../store/index.ts');
-  let at = 0;
-  for await (const extent of extentsOf(chunks, content)) {
-    if (extent.kind === 'chunk' && ++at === 20) return extent.id;
-  }
-  throw new Error('a list of more than 20 chunks is needed');
-}
-
-test('a node of the listing that a new snapshot must not depend on is stored again', async () => {
-  using scratch = scratchFolder();
-  const before = await started(scratch.path);
-  const listing = before.result.roots[0]!.listing;
-  for (const denied of ['root', 'leaf'] as const) {
-    const entry = await findEntry(before.chunks, listing, Buffer.from('/many/05/7'));
-    assert(entry);
-    const leaf = await leafOf(before, '/many/05/7');
-    const wanted = denied === 'root' ? listing.id : leaf;
-    let asked = false;
-    const base: HomeBase = {
-      ...before.base,
-      has: (id, chunkClass) => {
-        if (Buffer.compare(id, wanted) !== 0) return before.chunks.has(id, chunkClass);
-        asked = true;
-        return false;
-      },
-    };
-    const put: string[] = [];
-    const found = await next(scratch.path, before, {
-      base,
-      chunks: {
-        ...before.chunks,
-        put: async (bytes, chunkClass) => {
-          const id = await before.chunks.put(bytes, chunkClass);
-          put.push(Buffer.from(id).toString('hex'));
-          return id;
-        },
-      },
-    });
-    assert.deepEqual([asked, found.read], [true, []]);
-    assert.equal(put.includes(Buffer.from(wanted).toString('hex')), true);
-    assert.ok(put.length <= 3 + 2 * listing.level, 'the others are taken over');
-    assert.deepEqual(found.result.roots, before.result.roots);
-  }
-});
-
-async function leafOf({ chunks, result }: CapturedHome, key: string): Promise<ChunkId> {
-  const { readListingNodes } = await import('../../../store/index.ts');
-  for await (const { node, entries } of readListingNodes(chunks, result.roots[0]!.listing)) {
-    if (entries?.some(entry => Buffer.from(entry.key).toString() === key)) return node.node;
-  }
-  throw new Error(`no leaf has ${key}`);
-}
-
-test('a base that cannot be read is said and not built upon', async () => {
-  using scratch = scratchFolder();
-  const before = await started(scratch.path);
-  before.chunks.lose(await leafOf(before, '/many/05/7'), 'metadata');
-  const found = await next(scratch.path, before);
-  assert.equal(found.read.length, before.result.files);
-  assert.equal(found.result.notes.length, 1);
-  assert.deepEqual(found.result.roots, before.result.roots);
-});
-
-test('what is on another file system than the base’s, or on one without an identity, is read again', async () => {
-  const identity =
-    (id: string | null): FileSystemProbe =>
-    (_path, facts) => ({ ...facts, id });
-  using scratch = scratchFolder();
-  const before = await started(scratch.path, { fileSystemSeam: identity('one') });
-  const same = await next(scratch.path, before, { fileSystemSeam: identity('one') });
-  assert.deepEqual([same.read, same.result.notes], [[], []]);
-  const other = await next(scratch.path, before, { fileSystemSeam: identity('other') });
-  assert.equal(other.read.length, before.result.files);
-  assert.equal(other.result.notes.length, 1);
-  assert.deepEqual(
-    other.entries.get('')!.fileSystems?.map(({ id }) => id),
-    ['other'],
-  );
-  assert.equal(other.entries.get('log')!.fileSystem, 0);
-  const none = await next(scratch.path, before, { fileSystemSeam: identity(null) });
-  assert.equal(none.read.length, before.result.files);
-  const still = await next(scratch.path, none, { fileSystemSeam: identity(null) });
-  assert.equal(still.read.length, before.result.files);
-  assert.deepEqual(
-    still.entries.get('')!.fileSystems?.map(({ id }) => id),
-    [null],
-  );
-});
-
-test('a volume below the home that was replaced is read again; what is beside it is not', async () => {
-  using scratch = scratchFolder();
-  const root = scratch.path;
-  const mounted = (id: string | null): Pick<HomeOptions, 'statSeam' | 'fileSystemSeam'> => ({
-    statSeam: (path, stats) =>
-      path.toString().includes('/many/05') ? { ...stats, dev: stats.dev + 1 } : stats,
-    fileSystemSeam: (path, facts) => ({ ...facts, id: path.toString().includes('/many/05') ? id : 'home' }),
-  });
-  const before = await started(root, mounted('volume'));
-  assert.deepEqual((await next(root, before, mounted('volume'))).read, []);
-  for (const id of ['replaced', null]) {
-    const found = await next(root, before, mounted(id));
-    assert.equal(found.read.length, perFolder);
-    assert.equal(
-      found.read.every(path => path.startsWith('many/05/')),
-      true,
-    );
-    assert.deepEqual(
-      found.entries.get('')!.fileSystems?.map(one => one.id),
-      ['home', id],
-    );
-    assert.equal(found.entries.get('many/05/3')!.fileSystem, 1);
-    await assertAsIfWhole(root, found, mounted(id));
-  }
-});
-
-test('after a clock that went back since the base everything is read again, and it is said', async () => {
-  using scratch = scratchFolder();
-  const before = await started(scratch.path);
-  const early = await next(scratch.path, before, {
-    base: { ...before.base, timeMs: systemClock.nowMs() + 60_000 },
-  });
-  assert.equal(early.read.length, before.result.files);
-  assert.equal(early.result.notes.length, 1);
-  // the file system's own clock, which may be a server's
-  const behind = (_path: Buffer, stats: Stats): Stats => ({
-    ...stats,
-    ctimeNs: stats.ctimeNs + 3_600_000n * ms,
-  });
-  const ahead = await captureHome(scratch.path, {
-    statSeam: (path, stats) => {
-      const later = behind(path, stats);
-      return path.toString().endsWith('#probe')
-        ? { ...later, mtimeNs: stats.mtimeNs + 3_600_000n * ms }
-        : later;
-    },
-  });
-  assert.equal(ahead.entries.get('log')!.unsettled, false);
-  const back = await next(scratch.path, ahead, { statSeam: behind });
-  assert.equal(back.read.length >= before.result.files, true);
-  assert.equal(
-    back.result.notes.some(note => note.includes('clock')),
-    true,
-  );
-});
-
 test('rules that changed hold in folders that did not', async () => {
   using scratch = scratchFolder();
   const root = scratch.path;
@@ -772,53 +508,6 @@ test('an estimate says what a backup would read, and reads and stores nothing', 
   assert.deepEqual(found.scan.read, { files: 2, bytes: 404 + 3000 });
   await using whole = await open(undefined);
   assert.equal((await whole.estimate()).changed, before.result.files + 1);
-});
-
-test('a file system without a UUID is known by the birth of the folder where it is met, which no call can set', async () => {
-  using scratch = scratchFolder();
-  const root = `${scratch.path}/above/home`;
-  plant(root);
-  const idOf = (folder: string): string | null => {
-    const path = bytePathOfText(folder);
-    const { dev } = statCalls({ libc }).path(path)!;
-    return fileSystemOf(path, { dev, libc: withoutUuid }).id;
-  };
-  const id = idOf(root);
-  assert.match(id ?? '', /^birth:\d+:\d+$/);
-  assert.equal(idOf(root), id);
-  renameSync(`${scratch.path}/above`, `${scratch.path}/renamed`);
-  assert.equal(idOf(`${scratch.path}/renamed/home`), id, 'a rename above it changes nothing');
-  utimesSync(`${scratch.path}/renamed/home`, 1, 1);
-  chmodSync(`${scratch.path}/renamed/home`, 0o700);
-  assert.equal(idOf(`${scratch.path}/renamed/home`), id);
-  // made again in its place, as another volume would be
-  renameSync(`${scratch.path}/renamed`, `${scratch.path}/above`);
-  renameSync(root, `${scratch.path}/old`);
-  mkdirSync(root);
-  assert.notEqual(idOf(root), id);
-  rmSync(root, { recursive: true });
-  mkdirSync(root);
-  assert.notEqual(idOf(root), id, 'whether or not the inode is used again');
-  assert.notEqual(idOf('/dev/shm'), id);
-  assert.equal(idOf('/proc'), null, 'where births are not recorded there is no identity');
-});
-
-test('a configured identity stands for the root, and for what is mounted below with its place', async () => {
-  using scratch = scratchFolder();
-  const root = scratch.path;
-  const options: Partial<HomeOptions> = {
-    fileSystem: 'array-7',
-    statSeam: (path, stats) =>
-      path.toString().includes('/many/05') ? { ...stats, dev: stats.dev + 1 } : stats,
-  };
-  const before = await started(root, options);
-  assert.deepEqual(
-    before.entries.get('')!.fileSystems?.map(({ id }) => id),
-    ['name:array-7', 'name:array-7/many/05'],
-  );
-  assert.deepEqual((await next(root, before, options)).read, []);
-  const renamed = await next(root, before, { ...options, fileSystem: 'array-8' });
-  assert.equal(renamed.read.length, before.result.files);
 });
 
 const place = fc.constantFrom(

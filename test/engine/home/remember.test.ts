@@ -16,21 +16,10 @@ import type { HomeBase, HomeOptions, RememberedRows } from '../../../engine/home
 import { makePace } from '../../../engine/home/pace.ts';
 import { bytePathOfText } from '../../../engine/home/paths.ts';
 import { type ChunkId, hex, systemClock } from '../../../store/index.ts';
+import { age, cuts } from '../../helpers/home-on-base.ts';
 import { everyKind, pseudoRandom } from '../../helpers/home-tree.ts';
-import { memoryChunks } from '../../helpers/memory-chunks.ts';
 import { type CapturedHome, captureHome, type Meanwhile } from '../../helpers/one-home.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';
-
-/** Waits until what was just written is clearly old. */
-const age = (): Promise<void> => systemClock.sleep(60);
-
-const { cuts: standard } = memoryChunks();
-/** Small nodes and chunks, so that few files make many of them. */
-const cuts: HomeOptions['cuts'] = {
-  ...standard,
-  data: { ...standard.data, minBytes: 8192, averageBytes: 16384, maxBytes: 65536 },
-  nodes: { ...standard.nodes, minBytes: 512, averageBytes: 1536, maxBytes: 6144 },
-};
 
 interface Memory extends RememberedRows {
   readonly rows: Map<string, Uint8Array>;
