@@ -105,7 +105,10 @@ function writerOf(dice: Dice, i: number): Part {
       packs: pauseOf(dice, { share: 0.3, msMax: 60 }),
       intent: pauseOf(dice, { share: 0.4, msMax: 150 }),
       'second look': pauseOf(dice, { share: 0.6, msMax: 150, calls: [1, 2] }),
-      commit: pauseOf(dice, { share: 0.6, msMax: 250, until: 'generation' }),
+      // Long enough for a whole prune that takes it for dead meanwhile, or into the middle of one.
+      commit: dice.chance(0.2)
+        ? { call: 1, ms: 1500, until: 'done' }
+        : pauseOf(dice, { share: 0.6, msMax: 250, until: 'generation' }),
     },
     kill: undefined,
   };
