@@ -1,8 +1,8 @@
 import { type Cuts, cutsFrom } from '../chunker/index.ts';
 import type { Backend } from './backend/index.ts';
 import { type BackupSession, backupSession } from './backup-session.ts';
-import { hasIndexChanged, type LoadedIndex, loadIndex } from './chunk-index/load.ts';
-import { failedRead, type StoreProblem } from './chunk-index/masks.ts';
+import { CurrentIndex } from './chunk-index/current.ts';
+import type { StoreProblem } from './chunk-index/masks.ts';
 import { chunkMissing, readChunk } from './chunk-reader.ts';
 import { loadZstd } from './compress.ts';
 import type { ChunkClass, ChunkSource } from './content.ts';
@@ -136,9 +136,6 @@ async function loadContext(
 }
 
 const cacheBytesMax = 64 * 1024 * 1024;
-/** So often an index that the medium fails to read is loaded again at once, and once in so long after that. */
-const failedLoadsMax = 3;
-const failedLoadsEveryMs = 30_000;
 const opened = new WeakMap<Store, { context: StoreContext; keys: OpenKeys }>();
 
 /** The inside of a store, for other parts of this folder. */
@@ -153,76 +150,22 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const { ring, config } = keys;
   const { backend, seams } = context;
   const frames = new FrameReader(context, { cacheBytesMax });
-  const problems: StoreProblem[] = [];
-  let loading: Promise<LoadedIndex> | undefined;
-  /** What was loaded last. */
-  let latest: LoadedIndex | undefined;
-
+  const current = new CurrentIndex(context, keys);
   const inside = { backend, keys };
-
-  async function load(options: Parameters<typeof loadIndex>[1] = {}): Promise<LoadedIndex> {
-    // What others list may be of an epoch that began since.
-    await renewKeys(backend, keys);
-    const result = await underLaterKeys(inside, () => loadIndex(context, options));
-    latest = result;
-    for (const problem of result.problems)
-      if (!problems.some(known => known.object === problem.object)) problems.push(problem);
-    return result;
-  }
-
-  function loadOnce(): Promise<LoadedIndex> {
-    return loading ?? loadAgain({});
-  }
-
-  function loadAgain(options: Parameters<typeof loadIndex>[1]): Promise<LoadedIndex> {
-    const attempt = load(options);
-    loading = attempt;
-    attempt.catch(() => {
-      if (loading === attempt) loading = undefined; // the next reader tries again
-    });
-    return attempt;
-  }
 
   /** Others write and prune meanwhile: a chunk that is not found, or not whole, is looked for once more. */
   async function get(id: ChunkId, chunkClass: ChunkClass): Promise<Uint8Array> {
-    const loaded = await loadOnce();
+    const loaded = await current.get();
     const answer = await readChunk({ context, frames, index: loaded.index }, { id, chunkClass });
     if ('bytes' in answer) return answer.bytes;
-    const latest = await loadedAfter(loaded);
+    const latest = await current.after(loaded);
     const second = await readChunk({ context, frames, index: latest.index }, { id, chunkClass });
     if ('bytes' in second) return second.bytes;
     throw answer.error ?? second.error ?? chunkMissing({ id, chunkClass }, context, latest);
   }
 
-  /** What is known beyond an index that did not suffice: newer parts, and what packs that none lists say themselves. */
-  async function loadedAfter(loaded: LoadedIndex): Promise<LoadedIndex> {
-    const current = await loadOnce();
-    if (current !== loaded) return current;
-    if (loaded.hasTrailers && !mayBeReadNow(loaded) && !(await hasIndexChanged(context, loaded)))
-      return loaded;
-    // Of many readers that miss something at once, one loads.
-    const latest = await loadOnce();
-    return latest === loaded ? loadAgain({ trailers: 'always' }) : latest;
-  }
-
-  let failedLoads = 0;
-  let failedMs = 0;
-
-  /** Where the medium failed to read a part of the index it may have recovered since; not for every chunk of a restore. */
-  function mayBeReadNow({ problems: found }: LoadedIndex): boolean {
-    if (failedRead(found) === undefined) {
-      failedLoads = 0;
-      return false;
-    }
-    const nowMs = seams.clock.monotonicMs();
-    if (failedLoads >= failedLoadsMax && nowMs - failedMs < failedLoadsEveryMs) return false;
-    failedLoads += 1;
-    failedMs = nowMs;
-    return true;
-  }
-
   async function readRuns(): Promise<RunReader> {
-    const { index } = await loadOnce();
+    const { index } = await current.get();
     const keys = runKeysOf(context);
     const opener = runOpener({ keys, zstd: context.zstd, blake3: ring.blake3 });
     return runReader(
@@ -230,7 +173,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
       {
         opener,
         keys,
-        index: () => latest?.index ?? index,
+        index: () => current.latest?.index ?? index,
       },
     );
   }
@@ -246,10 +189,8 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     const record = { purpose: 'backup', host, startedMs: seams.clock.nowMs(), snapshots: [] } as const;
     const live = await underLaterKeys(inside, () => beginSession(context, record, { signal }));
     try {
-      const loaded = await load({ purpose: 'write', signal });
-      const onCommitted = () => {
-        loading = Promise.resolve(loaded);
-      };
+      const loaded = await current.load({ purpose: 'write', signal });
+      const onCommitted = () => current.use(loaded);
       const renew = () => renewKeys(backend, keys);
       return backupSession({ context, live, host, loaded, readAnew: get, renew, onCommitted, signal });
     } catch (error) {
@@ -310,7 +251,7 @@ export function storeWith(context: StoreContext, keys: OpenKeys): Store {
     rowDigestKey: ring.domainKey('chunker/row-digest', 16),
     cacheKey: ring.domainKey('store/cache'),
     get problems() {
-      return [...problems];
+      return [...current.problems];
     },
     get,
     readRuns,

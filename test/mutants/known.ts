@@ -12,8 +12,8 @@ export const knownMutants: readonly Mutant[] = [
     breaks: 'a backup trusts the index that the store was opened with, whatever was pruned since',
     patches: one(
       'store/store.js',
-      "const loaded = await load({ purpose: 'write', signal });",
-      'const loaded = await loadOnce();',
+      "const loaded = await current.load({ purpose: 'write', signal });",
+      'const loaded = await current.get();',
     ),
     caughtBy: ['test/store/prune/writer.test.js'],
   },
