@@ -25,7 +25,7 @@ export function snapshotWith(halves: { home?: ListingRoot; database?: ListingRoo
     id: 'ab'.repeat(32),
     instance: 'x',
     home: home ? { roots: [{ path: Buffer.from('/srv/home'), listing: home }] } : null,
-    database: database ? { listing: database } : null,
+    database: database ? { type: 'postgresql', listing: database } : null,
   } as unknown as Snapshot;
 }
 
