@@ -12,6 +12,14 @@ export { dryRun } from './backup/dry-run.ts';
 export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup/options.ts';
 export { type CanceledRun, type CancelOptions, cancelRun, type NothingToCancel } from './cancel.ts';
 export type { Command, CommandRecord } from './command/index.ts';
+export type {
+  DatabaseAddress,
+  DatabaseDifference,
+  DatabaseItem,
+  SequenceChange,
+  TableChange,
+} from './database/index.ts';
+export { databaseTarget, databaseTitle } from './database/index.ts';
 export {
   type DoctorOptions,
   type DoctorSeams,
@@ -29,23 +37,18 @@ export { type CommandPlace, type Hooks, runFailureHooks } from './hooks.ts';
 export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';
 export {
-  type DatabaseDifference,
   databaseMark,
   diffDatabases,
   type EntryChange,
   exactText,
-  groupOf,
   HomeDifference,
   type Listed,
   listPath,
-  nameOfItem,
   nameOfRoot,
   printable,
   printableText,
   type RefChange,
   readPath,
-  type SequenceChange,
-  type TableChange,
 } from './look/index.ts';
 export { nearest } from './nearest.ts';
 export { writeOutputFile } from './output-file.ts';

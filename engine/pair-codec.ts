@@ -11,6 +11,7 @@ import {
   storeError,
 } from '../store/index.ts';
 import type { CommandMoment, CommandRecord } from './command/index.ts';
+import { findKind, kindOf, unknownMarks } from './database/index.ts';
 import type { FenceRecord } from './latch/index.ts';
 import type { Degraded, Loss, Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 
@@ -66,14 +67,7 @@ const numbers = {
     segments: 6,
     changedSegments: 7,
     bytes: 8,
-    serverVersion: 9,
-    systemIdentifier: 10,
-    timeline: 11,
-    exportedSnapshot: 12,
-    lsn: 13,
-    xmin: 14,
-    xmax: 15,
-    publishable: 16,
+    serverVersion: 9, // 10 to 17 are marks of one kind alone: engine/database/marks.ts
   },
 } as const;
 
@@ -114,7 +108,7 @@ export function encodePair(pair: Pair): { roots: ChunkRef[]; body: CborValue } {
         ),
         unreadable: [...home.unreadable],
       }),
-    database: database && numbered(numbers.database, { ...database, listing: listing(database.listing) }),
+    database: database && encodeDatabase(database, listing(database.listing)),
     commands: pair.commands.length === 0 ? null : pair.commands.map(encodeCommand),
     degraded: pair.degraded ? encodeDegraded(pair.degraded) : null,
   });
@@ -218,16 +212,6 @@ function texts(fields: Fields, number: number): string[] {
   });
 }
 
-/** A 64-bit number, as transaction ids are. */
-function wide(fields: Fields, number: number): bigint {
-  const value = fields.value(number);
-  if (typeof value === 'bigint' || typeof value === 'number') return BigInt(value);
-  throw storeError(
-    'STORE_DAMAGED',
-    `Cannot read a manifest: field ${number} holds something that is no number`,
-  );
-}
-
 function decodeFence(fence: Fields, what: string): FenceRecord {
   const n = numbers.fence;
   const kind = fence.text(n.kind);
@@ -297,10 +281,21 @@ function decodeHome(
   };
 }
 
+function encodeDatabase(database: PairedDatabase, listing: CborValue): CborValue {
+  const isUnknown = database.type === 'unknown';
+  const { name, tables, rows, segments, changedSegments, bytes, serverVersion } = database;
+  const common = numbered(numbers.database, {
+    ...{ type: isUnknown ? database.kind : database.type, listing, name },
+    ...{ tables, rows, segments, changedSegments, bytes, serverVersion },
+  });
+  const marks = isUnknown ? unknownMarks.encode(database) : kindOf(database).marks.encode(database);
+  return new Map([...(common as ReadonlyMap<number, CborValue>), ...marks]);
+}
+
 function decodeDatabase(database: Fields, listing: (fields: Fields) => ListingRoot): PairedDatabase {
   const n = numbers.database;
+  const type = database.text(n.type);
   return {
-    type: database.text(n.type),
     listing: listing(database.fields(n.listing)),
     name: database.text(n.name),
     tables: database.integer(n.tables),
@@ -309,12 +304,6 @@ function decodeDatabase(database: Fields, listing: (fields: Fields) => ListingRo
     changedSegments: database.integer(n.changedSegments),
     bytes: database.integer(n.bytes),
     serverVersion: database.text(n.serverVersion),
-    systemIdentifier: database.text(n.systemIdentifier),
-    timeline: database.integer(n.timeline),
-    exportedSnapshot: database.text(n.exportedSnapshot),
-    lsn: database.text(n.lsn),
-    xmin: wide(database, n.xmin),
-    xmax: wide(database, n.xmax),
-    publishable: database.boolean(n.publishable),
+    ...(findKind(type)?.marks.decode(database) ?? unknownMarks.decode(database, type)),
   };
 }

@@ -1,5 +1,6 @@
 import type { ListingRoot, SnapshotId } from '../store/index.ts';
 import type { CommandRecord } from './command/index.ts';
+import type { StoredDatabase } from './database/index.ts';
 import type { FenceRecord, Forecast } from './latch/index.ts';
 
 /** One folder tree of the home as it was stored. */
@@ -22,26 +23,7 @@ export interface PairedHome {
 }
 
 /** The database's half of a pair. */
-export interface PairedDatabase {
-  readonly type: string;
-  readonly listing: ListingRoot;
-  readonly name: string;
-  readonly tables: number;
-  readonly rows: number;
-  readonly segments: number;
-  readonly changedSegments: number;
-  readonly bytes: number;
-  readonly serverVersion: string;
-  readonly systemIdentifier: string;
-  readonly timeline: number;
-  readonly exportedSnapshot: string;
-  readonly lsn: string;
-  /** The pinned view's: transactions before xmin had ended, those from xmax on had not begun. */
-  readonly xmin: bigint;
-  readonly xmax: bigint;
-  /** Everything up to the pin was on the server's disk: a later backup may build on this one. */
-  readonly publishable: boolean;
-}
+export type PairedDatabase = StoredDatabase;
 
 /** Something that a snapshot had and lacks now: a file, bytes of one, rows of a table. */
 export interface Loss {

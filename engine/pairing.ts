@@ -1,7 +1,7 @@
 import { type ChunkRef, type ChunkSource, hex, readListing } from '../store/index.ts';
-import { countDatabase } from './database/index.ts';
+import { kindOf, knownDatabase } from './database/index.ts';
 import { type BytePath, decodeHomeEntry, shown } from './home/index.ts';
-import type { PairedDatabase, PairedHome, PairedRoot, Snapshot } from './pair.ts';
+import type { PairedHome, PairedRoot, Snapshot } from './pair.ts';
 
 /** Raised when more is compared: what an earlier version found well is then compared again. */
 export const pairingVersion = 1;
@@ -21,7 +21,7 @@ export async function checkPairing(
     checkFence(snapshot) ??
     (options.roots && checkRoots(snapshot, options.roots)) ??
     (home ? await checkHome(source, home) : undefined) ??
-    (database ? await checkDatabase(source, database) : undefined)
+    (database ? await kindOf(database).check(source, knownDatabase(database)) : undefined)
   );
 }
 
@@ -107,18 +107,4 @@ async function checkTree(
   return entries === listing.entries
     ? undefined
     : `A home has ${entries} entries, its manifest says ${listing.entries}`;
-}
-
-async function checkDatabase(source: ChunkSource, database: PairedDatabase): Promise<string | undefined> {
-  const found = await countDatabase(source, database.listing);
-  for (const name of ['tables', 'rows', 'segments'] as const) {
-    if (found[name] !== database[name])
-      return `The database has ${found[name]} ${name}, its manifest says ${database[name]}`;
-  }
-  if (found.problem) return found.problem;
-  if (!found.database) return 'The database has no facts';
-  const { name, systemIdentifier } = found.database;
-  if (name !== database.name || systemIdentifier !== database.systemIdentifier)
-    return `The rows are of database ${name} on server ${systemIdentifier}, the manifest is of ${database.name} on ${database.systemIdentifier}`;
-  return undefined;
 }

@@ -1,6 +1,6 @@
 import type { BackupSession, ChunkClass, ChunkId, ChunkSource, Store } from '../store/index.ts';
 import type { Cache } from './cache.ts';
-import type { DatabaseBase } from './database/index.ts';
+import { type DatabaseAddress, type DatabaseBase, kindOf } from './database/index.ts';
 import type { HomeBase } from './home/index.ts';
 import { recallSnapshots } from './own-snapshots.ts';
 import type { Snapshot } from './pair.ts';
@@ -62,8 +62,12 @@ export function homeBaseOf(parent: Snapshot | null, access: ParentAccess): HomeB
   return { ...access, roots: parent.home.roots, timeMs: parent.timeMs };
 }
 
-export function databaseBaseOf(parent: Snapshot | null, access: ParentAccess): DatabaseBase | null {
-  if (parent?.database?.type !== 'postgresql') return null;
-  const { listing, xmin, xmax, lsn, publishable } = parent.database;
-  return { ...access, root: listing, xmin, xmax, lsn, publishable };
+/** Of a database of that type; null: there is none, or nothing can build on it. */
+export function databaseBaseOf(
+  parent: Snapshot | null,
+  { type, ...access }: ParentAccess & { readonly type: DatabaseAddress['type'] },
+): DatabaseBase | null {
+  // What another kind of database left says nothing of this one.
+  if (!parent?.database || parent.database.type !== type) return null;
+  return kindOf(parent.database).baseOf(parent.database, access);
 }

@@ -1,12 +1,12 @@
 import { entryCells, entryJson, inColumns, pathText } from '../../cli/render/entries.ts';
 import { createOutput } from '../../cli/render/output.ts';
-import { describeDatabaseEntry } from '../../engine/database/index.ts';
 import { countDatabase } from '../../engine/database/postgres/counts.ts';
-import { decodeEntry } from '../../engine/database/postgres/entry.ts';
+import { diffDatabases } from '../../engine/database/postgres/diff.ts';
+import { decodeEntry, describeDatabaseEntry } from '../../engine/database/postgres/entry.ts';
 import { readOutline } from '../../engine/database/postgres/outline.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
 import { restoreHome, spaceOf } from '../../engine/home/index.ts';
-import { diffDatabases, HomeDifference, listPath, readPath } from '../../engine/look/index.ts';
+import { HomeDifference, listPath, readPath } from '../../engine/look/index.ts';
 import type { Snapshot } from '../../engine/pair.ts';
 import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -25,7 +25,7 @@ export function snapshotWith(halves: { home?: ListingRoot; database?: ListingRoo
     id: 'ab'.repeat(32),
     instance: 'x',
     home: home ? { roots: [{ path: Buffer.from('/srv/home'), listing: home }] } : null,
-    database: database ? { listing: database } : null,
+    database: database ? { type: 'postgresql', listing: database } : null,
   } as unknown as Snapshot;
 }
 

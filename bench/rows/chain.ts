@@ -1,10 +1,10 @@
+import type { TableCache } from '../../engine/database/database.ts';
 import {
-  connectDatabase,
-  type DatabaseBase,
-  type DatabasePin,
-  type DatabaseResult,
-  type TableCache,
-} from '../../engine/database/index.ts';
+  connectPostgres,
+  type PostgresBase,
+  type PostgresPin,
+  type PostgresResult,
+} from '../../engine/database/postgres/index.ts';
 import {
   createStore,
   encodeCbor,
@@ -57,7 +57,7 @@ export class Chain {
   readonly #readerUrl: string;
   readonly #store: Store;
   readonly #variant: Variant;
-  #bases: DatabaseResult[] = [];
+  #bases: PostgresResult[] = [];
   #cache = new Map<string, Uint8Array>();
 
   constructor(options: {
@@ -83,7 +83,7 @@ export class Chain {
     await using session = await store.beginBackup({ host: hostName });
     let step = 'connect';
     try {
-      await using source = await connectDatabase({
+      await using source = await connectPostgres({
         type: 'postgresql',
         url: this.#readerUrl,
         clock: systemClock,
@@ -103,14 +103,14 @@ export class Chain {
         hooks.betweenPrepareAndPin,
       ]);
       step = 'pin';
-      const pin: DatabasePin = await source.pin();
+      const pin: PostgresPin = await source.pin();
       const truth = await readTruth(this.#url, pin.exportedSnapshot);
       if (round.isAbandoned) {
         await hooks.afterPin();
         return { kind: 'abandoned', wrong: null, ...nothing };
       }
       step = 'finish';
-      let result: DatabaseResult | undefined;
+      let result: PostgresResult | undefined;
       await both(beside.finish, [
         hooks.afterPin,
         async () => {
@@ -138,14 +138,14 @@ export class Chain {
     }
   }
 
-  #chooseBase(round: Round): DatabaseResult | undefined {
+  #chooseBase(round: Round): PostgresResult | undefined {
     if (round.base === 'none') return undefined;
     return this.#bases[round.base === 'older' ? round.number % Math.max(this.#bases.length, 1) : 0];
   }
 
-  #baseOf(result: DatabaseResult, session: Pick<DatabaseBase, 'has'> & DatabaseBase['source']): DatabaseBase {
+  #baseOf(result: PostgresResult, session: Pick<PostgresBase, 'has'> & PostgresBase['source']): PostgresBase {
     const { root, xmin, xmax, lsn, publishable } = result;
-    const has: DatabaseBase['has'] = (id, chunkClass) => session.has(id, chunkClass);
+    const has: PostgresBase['has'] = (id, chunkClass) => session.has(id, chunkClass);
     return { source: session, root, xmin, xmax, lsn, publishable, has };
   }
 

@@ -37,6 +37,8 @@ export const diff: Command<DiffOptions> = async (context, options) => {
     if ((before[half] === null) !== (after[half] === null))
       context.output.notice(`Only one of the snapshots holds a ${half}`);
   }
+  if (before.database && after.database && before.database.type !== after.database.type)
+    context.output.notice('The snapshots hold databases of two kinds, which are not compared');
   const comparison = new Comparison(store, { before, after, signal: context.signal });
   await pour(context, context.output.json ? comparison.document() : comparison.lines());
   return 0;
@@ -115,8 +117,8 @@ class Comparison {
       this.#database =
         before.database && after.database
           ? await diffDatabases(this.#store, {
-              before: before.database.listing,
-              after: after.database.listing,
+              before: before.database,
+              after: after.database,
               key: this.#store.rowDigestKey,
               signal,
             })
@@ -135,7 +137,7 @@ class Comparison {
       sequences: sequences.length,
       definitions: definitions.length,
       comparedHome: before.home !== null && after.home !== null,
-      comparedDatabase: before.database !== null && after.database !== null,
+      comparedDatabase: before.database !== null && before.database.type === after.database?.type,
     };
   }
 

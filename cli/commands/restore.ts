@@ -1,6 +1,12 @@
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { engineError, type OwnerRule, restore as restorePair } from '../../engine/index.ts';
+import {
+  databaseTarget,
+  engineError,
+  type OwnerRule,
+  restore as restorePair,
+  type Snapshot,
+} from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
@@ -38,6 +44,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     host: hostname(),
     snapshot,
     ...targets,
+    database: targets.database === undefined ? undefined : addressIn(snapshot, targets.database),
     hooks: commandsOf(config?.values.hooks.restore ?? []),
     hooksFolder: config && dirname(config.file),
     signal: context.signal,
@@ -76,6 +83,14 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   return result.lost.length > 0 ? exitCodes.incomplete : exitCodes.done;
 };
 
+/** What a target may be called depends on the kind of the database. USAGE. */
+function addressIn({ id, database }: Snapshot, text: string) {
+  if (database) return databaseTarget(database, text);
+  throw engineError('USAGE', `Cannot restore the database: snapshot ${id.slice(0, 8)} holds none`, {
+    remedy: 'Restore the other half with --only.',
+  });
+}
+
 function checkTargets(options: RestoreOptions, cwd: string) {
   const { home, database, only } = options;
   const isPart = options.path.length + options.repository.length > 0;
@@ -83,16 +98,6 @@ function checkTargets(options: RestoreOptions, cwd: string) {
   const wantsDatabase = only !== 'home' && !isPart;
   if (database) {
     refusePasswordInArgument(database, '--database');
-    if (!/^postgres(ql)?:\/\//.test(database)) {
-      throw engineError('USAGE', 'Cannot restore: --database is no postgresql:// URL', {
-        remedy: 'Give it as postgresql://user@host:5432/name.',
-      });
-    }
-    if (URL.canParse(database) && new URL(database).pathname.replaceAll('/', '') === '') {
-      throw engineError('USAGE', 'Cannot restore: --database names no database', {
-        remedy: 'Give it as postgresql://user@host:5432/name; one that does not exist yet is made.',
-      });
-    }
   }
   if (isPart && (database || only === 'database')) {
     throw engineError('USAGE', 'Cannot restore: --path and --repository are parts of the home', {
@@ -114,7 +119,7 @@ function checkTargets(options: RestoreOptions, cwd: string) {
   return {
     setJdbc: options.setJdbc,
     home: wantsHome && home ? resolve(cwd, home) : undefined,
-    database: wantsDatabase && database ? { url: database } : undefined,
+    database: wantsDatabase && database ? database : undefined,
     owner: ownerRule(options.owner),
     part: {
       paths: options.path,

@@ -1,4 +1,4 @@
-import { printableText, type Snapshot } from '../../engine/index.ts';
+import { type PairedDatabase, printableText, type Snapshot } from '../../engine/index.ts';
 import { readHolds } from '../../store/index.ts';
 import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
@@ -47,12 +47,17 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
       ...home,
       roots: home.roots.map(root => ({ path: pathText(root.path), entries: root.listing.entries })),
     },
-    database: database && { ...database, listing: undefined },
+    database: database && databaseJson(database),
     warnings: snapshot.warnings,
     commands: snapshot.commands,
     degraded: snapshot.degraded ?? null,
     configuration,
   };
+}
+
+function databaseJson(database: PairedDatabase): Record<string, unknown> {
+  const { listing: _listing, ...told } = database;
+  return told.type === 'unknown' ? { ...told, type: told.kind, kind: undefined, value: undefined } : told;
 }
 
 export function toText(snapshot: Snapshot): string {

@@ -1,9 +1,8 @@
 import {
+  type DatabaseItem,
   databaseMark,
   exactText,
-  groupOf,
   type Listed,
-  nameOfItem,
   nameOfRoot,
   printable,
   printableText,
@@ -63,17 +62,14 @@ export function entryJson(listed: Listed, owners: OwnerNames): Record<string, un
 function databaseJson(listed: Extract<Listed, { in: 'database' }>): Record<string, unknown> {
   const { item } = listed;
   if (!item) return { path: `${databaseMark}${listed.group ?? ''}`, type: 'folder' };
-  const path = `${databaseMark}${groupOf(item)}/${nameOfItem(item)}`;
-  switch (item.entry) {
-    case 'definitions':
-      return { path, type: 'definitions', size: item.sql.length };
-    case 'sequence':
-      return { path, type: 'sequence', lastValue: String(item.lastValue), isCalled: item.isCalled };
-    case 'relation':
-      return { path, type: item.kind, rows: item.digest.rows };
-    default:
-      return item satisfies never;
-  }
+  const { type, size: bytes, rows, sequence } = item;
+  return {
+    path: `${databaseMark}${item.path}`,
+    type,
+    ...(bytes === undefined ? {} : { size: bytes }),
+    ...(sequence && { lastValue: String(sequence.lastValue), isCalled: sequence.isCalled }),
+    ...(rows === undefined ? {} : { rows }),
+  };
 }
 
 /** Mode, owner, size, time, name: as many cells for every line. */
@@ -102,23 +98,13 @@ const nameOr = (number: number, names: ReadonlyMap<number, string>): string =>
 function databaseCells(listed: Extract<Listed, { in: 'database' }>): string[] {
   const { item } = listed;
   if (!item) return ['folder', '', '', '', `${databaseMark}${listed.group ? `${listed.group}/` : ''}`];
-  const name = printableText(`${databaseMark}${groupOf(item)}/${nameOfItem(item)}`);
-  switch (item.entry) {
-    case 'definitions':
-      return ['definitions', '', size(item.sql.length), '', name];
-    case 'sequence':
-      return ['sequence', '', `at ${item.lastValue}`, '', name];
-    case 'relation':
-      return [
-        item.kind,
-        '',
-        item.kind === 'table' || item.kind === 'large-objects' ? `${count(item.digest.rows)} rows` : '',
-        '',
-        name,
-      ];
-    default:
-      return item satisfies never;
-  }
+  return [item.type, '', amountOf(item), '', printableText(`${databaseMark}${item.path}`)];
+}
+
+function amountOf({ type, size: bytes, rows, sequence }: DatabaseItem): string {
+  if (bytes !== undefined) return size(bytes);
+  if (sequence) return `at ${sequence.lastValue}`;
+  return rows !== undefined && (type === 'table' || type === 'large-objects') ? `${count(rows)} rows` : '';
 }
 
 const kindLetters = {

@@ -1,6 +1,7 @@
 import {
   type CommandRecord,
   type Degraded,
+  databaseTitle,
   type FenceRecord,
   type Forecast,
   type PairedDatabase,
@@ -17,7 +18,7 @@ export function describeHalves(pair: { home: PairedHome | null; database: Paired
       ? `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${count(home.changedInLatch)} taken again inside the window`
       : 'home       not part of it',
     database
-      ? `database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (PostgreSQL ${printableText(database.serverVersion)})`
+      ? `database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (${printableText(databaseTitle(database))})`
       : 'database   not part of it',
   ];
 }

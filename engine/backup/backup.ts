@@ -1,7 +1,7 @@
 import type { Clock } from '../../store/index.ts';
 import { doubtsAbout, isLockable, isStopped } from '../app/index.ts';
 import { openCache, rememberedIn, throughCache } from '../cache.ts';
-import { connectDatabase, type DatabaseResult } from '../database/index.ts';
+import { connectDatabase, type DatabaseResult, urlOf } from '../database/index.ts';
 import { openHome } from '../home/index.ts';
 import { commandRuns } from '../hooks.ts';
 import {
@@ -88,8 +88,10 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     [
       s => prescan(home, { ...options, signal: s }),
       async s => {
-        await database?.prepare({ base: databaseBaseOf(parent, access), signal: s });
-        return database ? precopy(database, copy, { ...options, signal: s }) : 0;
+        if (!database || !options.database) return 0;
+        const { type } = options.database;
+        await database.prepare({ base: databaseBaseOf(parent, { ...access, type }), signal: s });
+        return precopy(database, copy, { ...options, signal: s });
       },
     ],
     { signal },
@@ -185,10 +187,12 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
 
 /** Whether what was backed up is what was meant: nothing else would tell of a wrong path. */
 function doubts({ app, home, database }: BackupOptions, copied: DatabaseResult | null): string[] {
-  const places = { home: home?.root ?? null, databaseUrl: database?.url ?? null };
+  const places = { home: home?.root ?? null, databaseUrl: urlOf(database) };
   return [
     ...(app.type === 'bitbucket' ? doubtsAbout(places) : []),
-    ...(copied?.tables === 0 ? [`Database ${copied.database} holds no tables: check its name`] : []),
+    ...(copied?.type === 'postgresql' && copied.tables === 0
+      ? [`Database ${copied.database} holds no tables: check its name`]
+      : []),
   ];
 }
 

@@ -51,8 +51,9 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
     [
       async s => home && (await home.estimate({ signal: s })),
       async s => {
-        if (!database) return null;
-        await database.prepare({ base: databaseBaseOf(parent, access), signal: s });
+        if (!database || !options.database) return null;
+        const { type } = options.database;
+        await database.prepare({ base: databaseBaseOf(parent, { ...access, type }), signal: s });
         return database.estimate({ source: store, signal: s });
       },
     ],

@@ -60,7 +60,7 @@ export function pairHome(result: HomeResult): PairedHome {
 }
 
 export function pairDatabase(result: DatabaseResult): PairedDatabase {
-  return { ...result, type: 'postgresql', name: result.database, listing: result.root };
+  return { ...result, name: result.database, listing: result.root };
 }
 
 export function entriesOf({ home }: Snapshot): number {

@@ -1,3 +1,4 @@
+import { urlOf } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import type { HomeOptions } from '../home/index.ts';
 import type { CommandPlace, CommandRuns } from '../hooks.ts';
@@ -21,7 +22,7 @@ export function placeOf({
   database,
   folder,
 }: Pick<BackupOptions, 'instance' | 'home' | 'database' | 'folder'>): CommandPlace {
-  return { instance, home: home?.root ?? null, databaseUrl: database?.url ?? null, folder };
+  return { instance, home: home?.root ?? null, databaseUrl: urlOf(database), folder };
 }
 
 export async function openFrozen(

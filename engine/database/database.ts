@@ -8,40 +8,28 @@ import type {
   ListingRoot,
   SnapshotId,
 } from '../../store/index.ts';
+import type { KnownMarks } from './marks.ts';
+import type { PostgresAddress } from './postgres/types.ts';
 
-/** Where a database is. `password` wins over the URL's; without either, PGPASSWORD and PGPASSFILE count. */
-export interface DatabaseAddress {
-  readonly type: 'postgresql';
-  /** `postgresql://user@host:5432/name`; may hold a password, which no message ever shows. */
-  readonly url: string;
-  readonly password?: string | undefined;
-}
+/** Where a database is, and what it is. A union over the kinds, told apart by its type. */
+export type DatabaseAddress = PostgresAddress;
 
-export interface ConnectOptions extends DatabaseAddress {
+export interface ConnectOptions {
   readonly clock: Clock;
-  /** Connections that read rows beside the one that pins. */
-  readonly readers?: number | undefined;
-  /** The `pg_dump` to use; default: the best one found. `null`: never, read the catalogs instead. */
-  readonly pgDump?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** For tests that must be able to fail: another transaction id than the base's xmin, from which on rows count as new. */
-  readonly weakenedThreshold?:
-    | ((base: { readonly xmin: bigint; readonly xmax: bigint }) => bigint)
-    | undefined;
 }
 
-/** An earlier snapshot's database, and what its manifest says about the view that it was read from. */
-export interface DatabaseBase {
+/** What every kind needs of an earlier snapshot to build on its database. */
+export interface BaseAccess {
   readonly source: ChunkSource;
-  readonly root: ListingRoot;
-  readonly xmin: bigint;
-  readonly xmax: bigint;
-  readonly lsn: string;
-  /** False: nothing of it is used. */
-  readonly publishable: boolean;
   /** Whether a new snapshot may depend on a chunk. */
   has(id: ChunkId, chunkClass: ChunkClass): boolean;
 }
+
+/** An earlier snapshot's database, and what its manifest says about the view that it was read from. */
+export type DatabaseBase<Marks extends KnownMarks = KnownMarks> = BaseAccess & {
+  readonly root: ListingRoot;
+} & Marks;
 
 /** Keeps what was learnt of stored rows: a row's id is a hash of what it describes, so none can be out of date. */
 export interface TableCache {
@@ -53,37 +41,13 @@ export interface TableCache {
   keep?(kind: 'table', id: Uint8Array): void;
 }
 
-/** What is known before the lock. Sizes in bytes. */
+/** What is known before the lock. */
 export interface DatabaseFacts {
   readonly database: string;
   readonly serverVersion: string;
-  /** `150020` and the like. */
-  readonly serverVersionNumber: number;
-  readonly systemIdentifier: string;
-  readonly timeline: number;
-  readonly encoding: string;
   readonly tables: number;
-  readonly sequences: number;
-  /** Heap, TOAST and large objects: what a first backup will read. */
+  /** What a first backup will read. */
   readonly bytes: number;
-  /** `pg_dump 15.20` or `catalog`. */
-  readonly ddlSource: string;
-}
-
-/** The view that later writes do not change. */
-export interface DatabasePin {
-  /** PostgreSQL's own name of it; valid while the pin holds. */
-  readonly exportedSnapshot: string;
-  readonly backendPid: number;
-  /** `0/1A2B3C4D`. */
-  readonly lsn: string;
-  readonly xmin: bigint;
-  readonly xmax: bigint;
-  readonly tables: number;
-  readonly sequences: number;
-  /** False: something was defined between prepare and pin, so the definitions are read again after the unlock. */
-  readonly definitionsReused: boolean;
-  readonly pinMs: number;
 }
 
 export interface DatabaseProgress {
@@ -96,33 +60,25 @@ export interface DatabaseProgress {
   readonly bytesTotal: number;
 }
 
-/** What a finished copy is, for the manifest and the summary. */
-export interface DatabaseResult {
-  readonly root: ListingRoot;
-  readonly database: string;
+/** What a manifest counts of a database of any kind. What a kind has not is 0. */
+export interface DatabaseCounts {
   readonly tables: number;
   readonly rows: number;
   readonly segments: number;
-  /** Segments that are not the base's own: rows of them were read from the server, before the lock or after it. */
+  /** Segments that are not the base's own: they were read, before the lock or after it. */
   readonly changedSegments: number;
-  /** Bytes of COPY text that the segments refer to. */
+  /** Bytes that the segments refer to. */
   readonly bytes: number;
-  /** Bytes of COPY text that came from the server, the pre-copy's included. */
-  readonly readBytes: number;
-  readonly largeObjects: number;
-  readonly serverVersion: string;
-  readonly systemIdentifier: string;
-  readonly timeline: number;
-  readonly exportedSnapshot: string;
-  readonly lsn: string;
-  readonly xmin: bigint;
-  readonly xmax: bigint;
-  readonly catalogFingerprint: string;
-  readonly ddlSource: string;
-  /** True once everything up to the pin is on the server's disk: a later backup may build on this one. */
-  readonly publishable: boolean;
-  readonly warnings: readonly string[];
 }
+
+/** What a finished copy is, for the manifest and the summary. */
+export type DatabaseResult<Marks extends KnownMarks = KnownMarks> = DatabaseCounts & {
+  readonly root: ListingRoot;
+  readonly database: string;
+  /** Of the server or of the tool; empty where nobody says. */
+  readonly serverVersion: string;
+  readonly warnings: readonly string[];
+} & Marks;
 
 export interface FinishOptions {
   readonly sink: ChunkSink;
@@ -173,10 +129,10 @@ export interface OtherSession {
  * One database, backed up once: connect → prepare → [precopy] → (lock) pin → holds → (unlock) finish → dispose.
  * Errors: DATABASE_UNREACHABLE, DATABASE_UNSUPPORTED, DATABASE_RIGHTS, DATABASE_FAILED; the store's pass through.
  */
-export interface DatabaseSource extends AsyncDisposable {
+export interface DatabaseSource<Marks extends KnownMarks = KnownMarks> extends AsyncDisposable {
   /** Before the lock: rights, version, list of tables, definitions; what of the base can be used. */
   prepare(options?: {
-    readonly base?: DatabaseBase | null | undefined;
+    readonly base?: DatabaseBase<Marks> | null | undefined;
     readonly signal?: AbortSignal | undefined;
   }): Promise<DatabaseFacts>;
   /** Before the lock, live: reads and stores rows from a view of its own; finish then reads what changed since. */
@@ -188,23 +144,26 @@ export interface DatabaseSource extends AsyncDisposable {
     readonly signal?: AbortSignal | undefined;
   }): Promise<DatabaseEstimate>;
   /** In the window, milliseconds: holds the view that finish reads. */
-  pin(options?: { readonly signal?: AbortSignal | undefined }): Promise<DatabasePin>;
+  pin(options?: { readonly signal?: AbortSignal | undefined }): Promise<{ readonly pinMs: number }>;
   /** The fence: true if the very backends that pinned still hold that view. Never throws. */
   holds(): Promise<boolean>;
   /** Who else is connected now: nobody is while the application is stopped. At any time. */
   otherSessions(): Promise<readonly OtherSession[]>;
   /** After the unlock: definitions, rows, sequences, large objects into one listing. */
-  finish(options: FinishOptions): Promise<DatabaseResult>;
+  finish(options: FinishOptions): Promise<DatabaseResult<Marks>>;
 }
 
-/** Where to restore, and what: the same snapshot again clears what a killed restore of it left. */
-export interface DatabaseTarget extends DatabaseAddress {
+/** What is restored, beside where: the same snapshot again clears what a killed restore of it left. */
+export interface RestoreTarget {
   readonly snapshot: SnapshotId;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RestoreDatabaseOptions extends DatabaseTarget {
+export type DatabaseTarget = DatabaseAddress & RestoreTarget;
+
+/** How a stored database is restored, whatever its kind. */
+export interface RestoreFrom {
   readonly source: ChunkSource;
   readonly root: ListingRoot;
   readonly digestKey: Uint8Array;
@@ -216,6 +175,8 @@ export interface RestoreDatabaseOptions extends DatabaseTarget {
   readonly onFilled?: (() => Promise<void>) | undefined;
   readonly onProgress?: ((progress: DatabaseProgress) => void) | undefined;
 }
+
+export type RestoreDatabaseOptions = DatabaseTarget & RestoreFrom;
 
 export interface RestoredDatabase {
   readonly database: string;

@@ -1,25 +1,33 @@
 export type {
+  BaseAccess,
   ConnectOptions,
   DatabaseAddress,
   DatabaseBase,
   DatabaseEstimate,
-  DatabaseFacts,
-  DatabasePin,
-  DatabasePrecopied,
-  DatabaseProgress,
   DatabaseResult,
   DatabaseSource,
-  DatabaseTarget,
   FinishOptions,
   OtherSession,
-  PrecopyOptions,
-  RestoreDatabaseOptions,
-  RestoredDatabase,
-  TableCache,
 } from './database.ts';
-export { countDatabase } from './postgres/counts.ts';
-export { type DumpTool, findDumpTool } from './postgres/ddl.ts';
-export { describeDatabaseEntry, describeDatabaseKey } from './postgres/entry.ts';
-export { restoreDatabase } from './postgres/restore.ts';
-export { connectDatabase } from './postgres/source.ts';
-export { checkDatabaseTarget } from './postgres/target.ts';
+export type {
+  DatabaseDifference,
+  DatabaseItem,
+  DatabaseThing,
+  SequenceChange,
+  StoredDatabase,
+  TableChange,
+} from './kind.ts';
+export {
+  checkDatabaseTarget,
+  connectDatabase,
+  databaseTarget,
+  databaseTitle,
+  findKind,
+  kindOf,
+  knownDatabase,
+  nameOfDatabase,
+  restoreDatabase,
+  urlOf,
+} from './kinds.ts';
+export { unknownMarks } from './marks.ts';
+export type { PostgresAddress } from './postgres/index.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../store/index.ts';
-import type { DatabaseAddress } from '../database/index.ts';
+import type { PostgresAddress } from '../database/index.ts';
 import { openConnection } from '../database/postgres/connection.ts';
 import type { Check } from './check.ts';
 import { bad, type Finding, good, warn } from './finding.ts';
@@ -15,7 +15,7 @@ export interface ClockOptions {
   readonly clock: Clock;
   /** The base URL of the application, where it has one. */
   readonly applicationUrl: string | null;
-  readonly database: DatabaseAddress | null;
+  readonly database: PostgresAddress | null;
 }
 
 /** This clock goes forward, and agrees with those of the application and the database server. */
@@ -90,7 +90,7 @@ function askApplication(url: string, { clock, signal }: Ask): Promise<Reading | 
   });
 }
 
-async function askDatabase(address: DatabaseAddress, { clock, signal }: Ask): Promise<Reading | undefined> {
+async function askDatabase(address: PostgresAddress, { clock, signal }: Ask): Promise<Reading | undefined> {
   try {
     await using connection = await openConnection({ ...address, purpose: 'doctor', signal });
     const sql = 'SELECT (EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000)::float8 AS ms';

@@ -1,15 +1,11 @@
 import type { Clock, Randomness, Store } from '../../store/index.ts';
 import type { Application } from '../app/index.ts';
-import type { DatabaseAddress } from '../database/index.ts';
+import { type DatabaseAddress, urlOf } from '../database/index.ts';
 import type { FileSystemProbe, HomeSettings } from '../home/index.ts';
 import { checkApplication } from './application.ts';
 import { type Check, runChecks } from './check.ts';
 import { checkClocks } from './clocks.ts';
-import { checkDumpTool } from './database/dump-tool.ts';
-import { checkHeadRoom } from './database/head-room.ts';
-import { checkReading } from './database/reading.ts';
-import { checkServerSettings } from './database/settings.ts';
-import { checkTransactions } from './database/transactions.ts';
+import { checksOfDatabase } from './database/index.ts';
 import { checkExcluded } from './excluded.ts';
 import type { Finding } from './finding.ts';
 import { checkCacheFolder, checkStateFolder } from './folders.ts';
@@ -80,25 +76,20 @@ function checksFor(options: DoctorOptions): Check[] {
     ...(options.witness
       ? [checkWitnessPlace({ file: options.witness, place: options.store?.place ?? null })]
       : []),
-    ...(options.isBitbucket
-      ? [checkPlaces({ home: home?.root ?? null, databaseUrl: database?.url ?? null })]
-      : []),
+    ...(options.isBitbucket ? [checkPlaces({ home: home?.root ?? null, databaseUrl: urlOf(database) })] : []),
     ...(home ? [checkHome({ home, fileSystemSeam: seams?.fileSystem }), checkExcluded(home)] : []),
-    checkDumpTool(database),
-    ...(database
-      ? [
-          checkReading(database, { clock }),
-          checkServerSettings(database),
-          checkHeadRoom(database),
-          checkTransactions(database),
-        ]
-      : []),
+    ...checksOfDatabase(database, { clock }),
     checkLeftovers({ stateDir, instance, openApp, clock, isMending }), // what it mends the application need not tell
     ...(openApp ? [checkApplication({ open: openApp, stateDir, instance: instance ?? '' })] : []),
-    checkClocks({ clock, applicationUrl: options.applicationUrl, database }),
+    checkClocks({ clock, applicationUrl: options.applicationUrl, database: serverWithClock(database) }),
     checkSentinel({ stateDir, clock }),
     checkUnits({ stateDir, folders: seams?.unitFolders }),
   ];
+}
+
+/** The server that can be asked the time. */
+function serverWithClock(database: DatabaseAddress | null) {
+  return database?.type === 'postgresql' ? database : null;
 }
 
 function checksOfStore({ store, home, instance, clock, randomness, seams }: DoctorOptions): Check[] {

@@ -50,3 +50,15 @@ export async function contentBytes(
   }
   return whole;
 }
+
+const zeros = new Uint8Array(256 * 1024);
+
+/** The bytes of a content, holes as zeros. Each part is valid until the next pull. */
+export async function* contentParts(source: ChunkSource, content: Content): AsyncGenerator<Uint8Array> {
+  for await (const part of readContent(source, content)) {
+    if (part.kind === 'bytes') yield part.bytes;
+    else
+      for (let left = part.length; left > 0; left -= zeros.length)
+        yield zeros.subarray(0, Math.min(left, zeros.length));
+  }
+}

@@ -1,11 +1,11 @@
 import { type ChunkSource, findEntry } from '../../store/index.ts';
+import { type DatabaseThing, kindOf } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import { decodeHomeEntry, type HomeEntry, keyOf } from '../home/entry.ts';
 import type { BytePath } from '../home/paths.ts';
 import { nearestFew } from '../nearest.ts';
 import type { Snapshot } from '../pair.ts';
 import { type Address, addressesMeant, type StoredRoot } from './address.ts';
-import { type DatabaseThing, findInDatabase } from './database-things.ts';
 import { folderEntries } from './folder.ts';
 import { printable } from './names.ts';
 
@@ -26,7 +26,8 @@ export async function findPath(
     if (address.in === 'snapshot') return address;
     if (address.in === 'database') {
       if (!snapshot.database) throw holdsNoDatabase(snapshot);
-      const thing = await findInDatabase(source, { listing: snapshot.database.listing, path: address.path });
+      const { listing } = snapshot.database;
+      const thing = await kindOf(snapshot.database).look.find(source, { listing, path: address.path });
       return { in: 'database', thing };
     }
     const entry = await findBelow(source, address);

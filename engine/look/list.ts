@@ -1,15 +1,9 @@
 import type { ChunkSource } from '../../store/index.ts';
+import { type DatabaseItem, type DatabaseThing, kindOf } from '../database/index.ts';
 import type { HomeEntry, OwnerNames } from '../home/entry.ts';
 import type { BytePath } from '../home/paths.ts';
 import type { Snapshot } from '../pair.ts';
 import { rootsOf, type StoredRoot } from './address.ts';
-import {
-  type DatabaseGroup,
-  type DatabaseItem,
-  type DatabaseThing,
-  databaseGroups,
-  databaseItems,
-} from './database-things.ts';
 import { findBelow, findPath } from './find.ts';
 import { folderEntries } from './folder.ts';
 
@@ -17,7 +11,7 @@ import { folderEntries } from './folder.ts';
 export type Listed =
   | { readonly in: 'root'; readonly root: StoredRoot; readonly entry: HomeEntry }
   | { readonly in: 'database'; readonly item: DatabaseItem }
-  | { readonly in: 'database'; readonly item?: never; readonly group: DatabaseGroup | undefined };
+  | { readonly in: 'database'; readonly item?: never; readonly group: string | undefined };
 
 export interface ListedPath {
   /** Names of owners when the snapshot was made, by number. */
@@ -89,10 +83,11 @@ async function* databaseEntries(
     return;
   }
   const { listing } = snapshot.database!;
-  for (const group of thing.group ? [thing.group] : databaseGroups) {
+  const { look } = kindOf(snapshot.database!);
+  for (const group of thing.group ? [thing.group] : look.groups) {
     if (!thing.group) yield { in: 'database', group };
     if (!thing.group && !isDeep) continue;
-    for await (const item of databaseItems(source, { listing, group, schema: thing.schema }))
+    for await (const item of look.items(source, { listing, group, schema: thing.schema }))
       yield { in: 'database', item };
   }
 }

@@ -5,10 +5,10 @@ import {
   type SnapshotId,
   type Store,
 } from '../../store/index.ts';
+import { kindOf, knownDatabase } from '../database/index.ts';
 import { bytePath, shown } from '../home/paths.ts';
 import type { Degraded, PairedDatabase, PairedHome, PairedRoot, Snapshot } from '../pair.ts';
 import { encodePair } from '../pair-codec.ts';
-import { salvageDatabase } from './database.ts';
 import { emptyRoot, type HomeSalvage, type SalvagedEntry, wholeHomeEntries } from './home.ts';
 import { Losses, type Salvage } from './losses.ts';
 
@@ -17,7 +17,10 @@ export async function findLosses(snapshot: Snapshot, salvage: Salvage): Promise<
   const losses = new Losses();
   for (const [i, root] of (snapshot.home?.roots ?? []).entries())
     for await (const _entry of wholeHomeEntries(root, homeSalvage(root, i, { ...salvage, losses })));
-  if (snapshot.database) await salvageDatabase(snapshot.database, { ...salvage, losses });
+  if (snapshot.database) {
+    const database = knownDatabase(snapshot.database);
+    await kindOf(database).salvage(database, { ...salvage, losses });
+  }
   return losses;
 }
 
@@ -102,13 +105,16 @@ async function* counted(
 }
 
 async function degradedDatabase(
-  { database }: Snapshot,
+  { database: stored }: Snapshot,
   salvage: Salvage & { readonly losses: Losses },
   build: Build,
 ): Promise<PairedDatabase | null> {
-  if (database === null) return null;
-  const { isRestorable, tables, rows, segments, entries } = await salvageDatabase(database, salvage);
+  if (stored === null) return null;
+  const database = knownDatabase(stored);
+  const kind = kindOf(database);
+  const { isRestorable, tables, rows, segments, entries } = await kind.salvage(database, salvage);
   if (!isRestorable) return null;
   // No later backup builds on what lacks rows.
-  return { ...database, tables, rows, segments, publishable: false, listing: await build(entries()) };
+  const listing = await build(entries());
+  return kind.withoutBase({ ...database, tables, rows, segments, listing });
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../store/index.ts';
 import type { Command, CommandRecord } from '../command/index.ts';
+import { type DatabaseAddress, urlOf } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import { commandRuns } from '../hooks.ts';
 import type { Snapshot } from '../pair.ts';
@@ -10,7 +11,7 @@ export interface RestoreHooksOptions {
   /** Where the home was restored to, if it was. */
   readonly home?: string | undefined;
   /** What the database was restored into, if it was. */
-  readonly database?: { readonly url: string } | undefined;
+  readonly database?: DatabaseAddress | undefined;
   readonly hooksFolder?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -36,7 +37,7 @@ export async function runRestoreHooks(
   const place = {
     instance: snapshot.instance,
     home: home ?? null,
-    databaseUrl: database?.url ?? null,
+    databaseUrl: urlOf(database),
     folder: hooksFolder,
   };
   const env = {

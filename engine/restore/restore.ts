@@ -1,7 +1,12 @@
 import { type Clock, StillpointError, type Store } from '../../store/index.ts';
-import { databaseOf } from '../app/jdbc.ts';
 import type { Command, CommandRecord } from '../command/index.ts';
-import { checkDatabaseTarget, restoreDatabase } from '../database/index.ts';
+import {
+  checkDatabaseTarget,
+  type DatabaseAddress,
+  nameOfDatabase,
+  restoreDatabase,
+  urlOf,
+} from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import type { OwnerRule } from '../home/index.ts';
 import { inSnapshot } from '../naming.ts';
@@ -31,7 +36,7 @@ export interface RestoreOptions {
   /** Points the application's jdbc.url to the database that is restored with the home. */
   readonly setJdbc?: boolean | undefined;
   /** The database to restore into; absent: it is not restored. */
-  readonly database?: { readonly url: string; readonly password?: string | undefined } | undefined;
+  readonly database?: DatabaseAddress | undefined;
   /** Run in turn once the restore is whole; not where only a part of the home was asked for. */
   readonly hooks?: readonly Command[] | undefined;
   /** Where they run; else where this process does. */
@@ -97,8 +102,8 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
       async s => {
         if (!checked) return null;
         const onFilled = () => {
-          if (options.setJdbc && target !== null && options.database)
-            jdbc.push(...setJdbc(target, options.database.url));
+          const url = urlOf(options.database);
+          if (options.setJdbc && target !== null && url !== null) jdbc.push(...setJdbc(target, url));
           homeFilled.resolve();
           return Promise.race([databaseWhole.promise, abortOf(s)]);
         };
@@ -136,7 +141,11 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
     afterwards: [
       ...(isPart
         ? []
-        : afterwards(snapshot, { home: options.home, databaseUrl: options.database?.url, jdbc })),
+        : afterwards(snapshot, {
+            home: options.home,
+            databaseUrl: urlOf(options.database) ?? undefined,
+            jdbc,
+          })),
       ...(home?.notes ?? []),
       ...(isPart ? [] : aboutHooks(snapshot, options.hooks ?? [])),
     ],
@@ -151,7 +160,7 @@ function wishOf({ owner = 'keep', setJdbc, database, part }: RestoreOptions): Re
   return {
     '--owner': typeof owner === 'string' ? owner : `${owner.uid}:${owner.gid}`,
     ...(setJdbc && { '--set-jdbc': 'given' }),
-    ...(database && { '--database': databaseOf(database.url) ?? '' }),
+    ...(database && { '--database': nameOfDatabase(database) }),
     ...(part?.map?.length && { '--map': [...part.map].sort().join(' ') }),
   };
 }
@@ -178,9 +187,9 @@ function halvesOf(options: RestoreOptions) {
     database:
       options.database && snapshot.database
         ? {
-            address: { type: 'postgresql' as const, ...options.database },
+            address: options.database,
             /** For people and for the marker: without user and password. */
-            name: databaseOf(options.database.url) ?? '',
+            name: nameOfDatabase(options.database),
             root: snapshot.database.listing,
           }
         : null,

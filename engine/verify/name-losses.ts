@@ -6,7 +6,7 @@ import {
   StillpointError,
   type VerifyResult,
 } from '../../store/index.ts';
-import { describeDatabaseEntry } from '../database/index.ts';
+import { kindOf } from '../database/index.ts';
 import { decodeHomeEntry, shown } from '../home/index.ts';
 import { rootsOf } from '../look/index.ts';
 import type { Snapshot } from '../pair.ts';
@@ -37,8 +37,10 @@ export async function nameLosses(
     await nameListing(root.listing, { checked, add, what: 'home', describe });
   }
   const { database } = snapshot;
-  const describe = async (entry: Entry): Promise<Described> => ({ name: describeDatabaseEntry(entry) });
-  if (database) await nameListing(database.listing, { checked, add, what: 'database', describe });
+  if (!database || database.type === 'unknown') return;
+  const kind = kindOf(database);
+  const describe = async (entry: Entry): Promise<Described> => ({ name: kind.describeEntry(entry) });
+  await nameListing(database.listing, { checked, add, what: 'database', describe });
 }
 
 interface ListingSearch {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { databaseTarget, type StoredDatabase } from '../../engine/database/index.ts';
+import type { PostgresMarks } from '../../engine/database/marks.ts';
 import type { HomeEntry } from '../../engine/home/entry.ts';
 import { decodeHomeEntry, encodeHomeEntry } from '../../engine/home/entry.ts';
 import { bytePathOfText } from '../../engine/home/paths.ts';
 import { decodePair, encodePair } from '../../engine/pair-codec.ts';
+import { checkPairing } from '../../engine/pairing.ts';
 import {
   decodeCbor,
   encodeCbor,
@@ -86,6 +89,21 @@ test('the body of a home entry is what it was in every version', () => {
   const back = decodeHomeEntry({ key, contents, body: golden('home-entry.bin', body) });
   assert.equal(back.mtimeNs, homeEntry.mtimeNs);
   assert.equal(back.path, homeEntry.path);
+});
+
+test('a database of a kind that only a later version knows is kept as it is, and newer', async () => {
+  const { type: _type, ...common } = pair.database as StoredDatabase<PostgresMarks>;
+  const { listing, name, tables, rows, segments, changedSegments, bytes, serverVersion } = common;
+  const counts = { listing, name, tables, rows, segments, changedSegments, bytes, serverVersion };
+  const value = new Map([[1, 'whatever it says']]);
+  const database = { ...counts, type: 'unknown' as const, kind: 'graph', value };
+  const { roots, body } = encodePair({ ...pair, home: null, database });
+  const back = decodePair(manifestOf({ roots, body }));
+  assert.deepEqual(back.database, database);
+  assert.deepEqual(encodeCbor(encodePair(back).body), encodeCbor(body));
+  const isNewer = { code: 'STORE_NEWER' };
+  await assert.rejects(checkPairing({ get: () => assert.fail('nothing is read') }, back), isNewer);
+  assert.throws(() => databaseTarget(database, 'postgresql://127.0.0.1/x'), isNewer);
 });
 
 test('unknown numbers are passed over', () => {

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import type { CommandMoment, CommandRecord } from '../../engine/command/index.ts';
 import { encodeDefinitions, encodeRecordOfDatabase } from '../../engine/database/postgres/entry.ts';
 import { encodeRelation } from '../../engine/database/postgres/relation-entry.ts';
+import { salvageDatabase } from '../../engine/database/postgres/salvage.ts';
 import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
 import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entry.ts';
 import type { BytePath } from '../../engine/home/paths.ts';
 import type { Snapshot } from '../../engine/pair.ts';
 import { checkPairing } from '../../engine/pairing.ts';
-import { salvageDatabase } from '../../engine/repair/database.ts';
 import { Losses } from '../../engine/repair/losses.ts';
 import {
   type ChunkRef,

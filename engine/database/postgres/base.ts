@@ -6,7 +6,6 @@ import {
   hex,
   readListing,
 } from '../../../store/index.ts';
-import type { DatabaseBase } from '../database.ts';
 import { decodeEntry } from './entry.ts';
 import { keyPrefix, type RelationName } from './entry-parts.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
@@ -14,10 +13,11 @@ import type { RelationEntry } from './relation-entry.ts';
 import { orDamaged, type StoredSegment } from './segment-memory.ts';
 import type { ServerFacts } from './server.ts';
 import { rowSettings } from './settings.ts';
+import type { PostgresBase } from './types.ts';
 
 /** An earlier snapshot's listing without its segments, of a server that is provably the same. */
 export interface LoadedBase {
-  readonly base: DatabaseBase;
+  readonly base: PostgresBase;
   readonly record: DatabaseRecord;
   /** By oid. */
   readonly relations: ReadonlyMap<number, RelationEntry>;
@@ -35,7 +35,7 @@ interface NodeSource extends ChunkSource {
   readonly mayRefer: () => boolean;
 }
 
-function nodeSource(base: DatabaseBase): NodeSource {
+function nodeSource(base: PostgresBase): NodeSource {
   let isWhole = true;
   return {
     mayRefer: () => isWhole,
@@ -58,7 +58,7 @@ export interface Position {
  * another server or another life of it, or of a later time than now (the server was set back), or it is damaged.
  */
 export async function loadBase(
-  base: DatabaseBase,
+  base: PostgresBase,
   now: { readonly facts: ServerFacts; readonly position: Position },
 ): Promise<LoadedBase | undefined> {
   if (!base.publishable || !isBefore(base, now.position)) return undefined;
@@ -66,7 +66,7 @@ export async function loadBase(
   return loaded && isSameServer(loaded.record, now.facts) ? loaded : undefined;
 }
 
-async function readBase(base: DatabaseBase): Promise<LoadedBase | undefined> {
+async function readBase(base: PostgresBase): Promise<LoadedBase | undefined> {
   const relations = new Map<number, RelationEntry>();
   const definitions = new Map<string, Content>();
   const entries = new Map<string, Entry>();
@@ -164,7 +164,7 @@ function hasPrefix(bytes: Uint8Array, prefix: Uint8Array): boolean {
 }
 
 /** Whether a new snapshot may refer to everything that makes up some contents, the nodes of long lists included. */
-export async function mayDepend(base: DatabaseBase, contents: readonly Content[]): Promise<boolean> {
+export async function mayDepend(base: PostgresBase, contents: readonly Content[]): Promise<boolean> {
   const nodes = nodeSource(base);
   const walked = await orDamaged(async () => {
     for (const content of contents)

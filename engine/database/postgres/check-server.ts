@@ -1,8 +1,8 @@
 import { engineError } from '../../errors.ts';
-import type { DatabaseTarget } from '../database.ts';
 import { maintenanceConnection } from './create-database.ts';
 import { isCreateRole } from './foreign-sql.ts';
 import { identifier } from './sql.ts';
+import type { PostgresTarget } from './types.ts';
 
 export interface ServerNeeds {
   readonly serverVersionNumber: number;
@@ -12,7 +12,7 @@ export interface ServerNeeds {
 }
 
 /** Before anything is written: a server that is old enough to misread definitions, or lacks the roles that they name. */
-export async function checkServer(target: DatabaseTarget, needs: ServerNeeds): Promise<void> {
+export async function checkServer(target: PostgresTarget, needs: ServerNeeds): Promise<void> {
   await using connection = await maintenanceConnection(target);
   const place = `${connection.client.host}:${connection.client.port}`;
   const neededMajor = Math.floor(needs.serverVersionNumber / 10_000);

@@ -1,18 +1,18 @@
 import type { Client } from 'pg';
 import { engineError } from '../../errors.ts';
-import type { DatabaseAddress } from '../database.ts';
 import { connectError } from './connect-failure.ts';
 import { databaseError } from './failure.ts';
 import { passwordFromFile } from './password.ts';
 import { sessionSettings } from './settings.ts';
 import { makeSocket } from './socket.ts';
+import type { PostgresAddress } from './types.ts';
 
 /** 14 is the first with TID range scans and bit_xor, on which segments and the catalog fingerprint rest. */
 const oldestServer = 140_000;
 const connectTimeoutMs = 20_000;
 const keepAliveMs = 30_000;
 
-export interface ConnectionOptions extends DatabaseAddress {
+export interface ConnectionOptions extends PostgresAddress {
   /** Another database of the same server than the URL names. */
   readonly database?: string | undefined;
   /** Shown in pg_stat_activity. */
@@ -129,7 +129,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 }
 
 /** The database that the address names, by pg's rules. */
-export async function databaseNameOf(address: DatabaseAddress): Promise<string> {
+export async function databaseNameOf(address: PostgresAddress): Promise<string> {
   const { database } = await makeClient({ ...address, purpose: 'name' });
   if (database) return database;
   throw engineError('CONFIG_INVALID', 'Cannot tell the database: the URL names none', {

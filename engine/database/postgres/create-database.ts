@@ -1,12 +1,12 @@
 import { StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
-import type { DatabaseTarget } from '../database.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import { identifier, literal } from './sql.ts';
+import type { PostgresTarget } from './types.ts';
 
 /** Connects to a database that every server has. */
-export async function maintenanceConnection(target: DatabaseTarget): Promise<Connection> {
+export async function maintenanceConnection(target: PostgresTarget): Promise<Connection> {
   try {
     return await openConnection({ ...target, database: 'postgres', purpose: 'restore' });
   } catch (error) {
@@ -17,7 +17,7 @@ export async function maintenanceConnection(target: DatabaseTarget): Promise<Con
 
 /** Makes it as the source was: encoding, collation. TARGET_FAILED, DATABASE_RIGHTS. */
 export async function createDatabase(
-  target: DatabaseTarget,
+  target: PostgresTarget,
   job: { readonly name: string; readonly record: DatabaseRecord; readonly dropFirst: boolean },
 ): Promise<void> {
   const { name, record } = job;

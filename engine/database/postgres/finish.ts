@@ -1,6 +1,6 @@
 import { type Clock, type Content, type Entry, hex } from '../../../store/index.ts';
 import { contentWriter } from '../../ingest/index.ts';
-import type { DatabaseResult, FinishOptions } from '../database.ts';
+import type { FinishOptions } from '../database.ts';
 import { advanceTables } from './advance.ts';
 import type { LoadedBase } from './base.ts';
 import { readLargeObjectDdl } from './catalog-ddl/index.ts';
@@ -19,6 +19,7 @@ import { rowSettings } from './settings.ts';
 import { storeListing } from './store-listing.ts';
 import type { TableState, ViewedTable } from './table-state.ts';
 import type { Relation } from './tables.ts';
+import type { PostgresResult } from './types.ts';
 import { tablesOfOtherTypes, typesChanged, viewTables } from './view.ts';
 import { waitUntilFlushed } from './wal.ts';
 
@@ -45,7 +46,7 @@ interface TableRows {
 }
 
 /** Brings everything up to the pinned view, into one listing; the base's own where nothing changed. */
-export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
+export async function finishCopy(job: FinishJob): Promise<PostgresResult> {
   const { pinned, facts, ddl, readers } = job;
   const flushed = waitUntilFlushed(job.watch, pinned.lsn, job);
   flushed.catch(() => {}); // awaited below, unless something else fails first
@@ -108,6 +109,7 @@ export async function finishCopy(job: FinishJob): Promise<DatabaseResult> {
   ]);
   const kept = relations.filter(one => one.kind === 'table');
   return {
+    type: 'postgresql',
     root,
     database: facts.database,
     tables: kept.length,

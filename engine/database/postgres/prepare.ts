@@ -1,6 +1,5 @@
 import type { Content } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
-import type { DatabaseBase } from '../database.ts';
 import { type LoadedBase, loadBase, mayDepend } from './base.ts';
 import type { Connection } from './connection.ts';
 import { type DumpTool, ddlSourceOf, findDumpTool, inspect, type ReadDdlOptions, readDdl } from './ddl.ts';
@@ -8,6 +7,7 @@ import { fingerprintOf, fingerprintSql } from './fingerprint.ts';
 import { type Pinned, type PinPlan, positionFrom, positionSql, warmView } from './pin.ts';
 import { readServerFacts, type ServerFacts } from './server.ts';
 import { listRelations } from './tables.ts';
+import type { PostgresBase } from './types.ts';
 
 /** The connections of one backup. */
 export interface Connections {
@@ -38,9 +38,9 @@ export interface Prepared {
 }
 
 export interface PrepareOptions {
-  /** As in ConnectOptions. */
+  /** As in PostgresOptions. */
   readonly pgDump?: string | null | undefined;
-  readonly base?: DatabaseBase | null | undefined;
+  readonly base?: PostgresBase | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

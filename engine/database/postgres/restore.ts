@@ -1,4 +1,4 @@
-import type { RestoreDatabaseOptions, RestoredDatabase } from '../database.ts';
+import type { RestoredDatabase } from '../database.ts';
 import { checkServer } from './check-server.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { readDigest } from './copy.ts';
@@ -13,6 +13,7 @@ import type { SequenceValue } from './sequences.ts';
 import { literal, qualified } from './sql.ts';
 import { groupsOf, splitStatements } from './statements.ts';
 import { openTarget } from './target.ts';
+import type { RestorePostgresOptions } from './types.ts';
 import { mismatch, verifyRows } from './verify-rows.ts';
 import { allOrCut } from './workers.ts';
 
@@ -21,7 +22,7 @@ import { allOrCut } from './workers.ts';
  * TARGET_FAILED, RESTORE_MISMATCH, DATABASE_…, the store's. A restore that did not end leaves a mark in the database's
  * comment; the same one begun again clears what is there.
  */
-export async function restoreDatabase(options: RestoreDatabaseOptions): Promise<RestoredDatabase> {
+export async function restorePostgres(options: RestorePostgresOptions): Promise<RestoredDatabase> {
   const outline = await readOutline(options);
   const { record } = outline;
   await checkServer(options, { ...record, globals: outline.definitions.get('globals') ?? '' });
@@ -54,7 +55,7 @@ export async function restoreDatabase(options: RestoreDatabaseOptions): Promise<
   }
 }
 
-interface FillJob extends RestoreDatabaseOptions {
+interface FillJob extends RestorePostgresOptions {
   readonly outline: Outline;
   /** The first runs what is done once, the others load. */
   readonly connections: readonly Connection[];

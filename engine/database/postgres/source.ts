@@ -1,19 +1,15 @@
 import { type ChunkSource, StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type {
-  ConnectOptions,
-  DatabaseBase,
   DatabaseEstimate,
-  DatabaseFacts,
-  DatabasePin,
   DatabasePrecopied,
-  DatabaseResult,
   DatabaseSource,
   FinishOptions,
   OtherSession,
   PrecopyOptions,
   TableCache,
 } from '../database.ts';
+import type { PostgresMarks } from '../marks.ts';
 import { BaseSegments } from './base.ts';
 import { listBlockers } from './blockers.ts';
 import { type Connection, checkBackends, openConnection } from './connection.ts';
@@ -25,6 +21,7 @@ import { isToPrecopy, type Precopied, precopiedState, precopyTables } from './pr
 import { type Connections, type Prepared, prepareBackup, readPinnedDefinitions } from './prepare.ts';
 import { listOtherSessions } from './sessions.ts';
 import { stateFromBase, type TableState, type ViewedTable } from './table-state.ts';
+import type { PostgresBase, PostgresFacts, PostgresOptions, PostgresPin, PostgresResult } from './types.ts';
 import { viewTables } from './view.ts';
 
 const readersDefault = 2;
@@ -32,7 +29,7 @@ const noView = { xmax: 0n };
 const nothingCopied: DatabasePrecopied = { segments: 0, rows: 0, bytes: 0 };
 
 /** Connects, checks that the server is one this program can back up, and opens every connection that the run needs. */
-export async function connectDatabase(options: ConnectOptions): Promise<DatabaseSource> {
+export async function connectPostgres(options: PostgresOptions): Promise<PostgresSource> {
   const opened: Connection[] = [];
   try {
     const readers = new Array<string>(options.readers ?? readersDefault).fill('read');
@@ -47,24 +44,25 @@ export async function connectDatabase(options: ConnectOptions): Promise<Database
   return new PostgresSource(options, { pin: pin!, watch: watch!, readers });
 }
 
-class PostgresSource implements DatabaseSource {
-  readonly #options: ConnectOptions;
+/** A source of PostgreSQL, which tells more than others. */
+export class PostgresSource implements DatabaseSource<PostgresMarks> {
+  readonly #options: PostgresOptions;
   readonly #connections: Connections;
   #prepared: Prepared | undefined;
   #pinned: Pinned | undefined;
   #precopied: Precopied = new Map();
 
-  constructor(options: ConnectOptions, connections: Connections) {
+  constructor(options: PostgresOptions, connections: Connections) {
     this.#options = options;
     this.#connections = connections;
   }
 
   async prepare(
     options: {
-      readonly base?: DatabaseBase | null | undefined;
+      readonly base?: PostgresBase | null | undefined;
       readonly signal?: AbortSignal | undefined;
     } = {},
-  ): Promise<DatabaseFacts> {
+  ): Promise<PostgresFacts> {
     return this.#guarded(options.signal, async () => {
       const { pgDump } = this.#options;
       const prepared = await prepareBackup(this.#connections, { ...options, pgDump }).catch(
@@ -127,7 +125,7 @@ class PostgresSource implements DatabaseSource {
     );
   }
 
-  async pin(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<DatabasePin> {
+  async pin(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<PostgresPin> {
     const prepared = this.#prepared;
     if (!prepared) throw new TypeError('Cannot pin: not prepared');
     const { clock } = this.#options;
@@ -164,7 +162,7 @@ class PostgresSource implements DatabaseSource {
     return listOtherSessions(this.#connections.watch, this.#all);
   }
 
-  async finish(options: FinishOptions): Promise<DatabaseResult> {
+  async finish(options: FinishOptions): Promise<PostgresResult> {
     const prepared = this.#prepared;
     const pinned = this.#pinned;
     if (!prepared || !pinned) throw new TypeError('Cannot finish: not pinned');

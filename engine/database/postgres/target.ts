@@ -1,6 +1,5 @@
 import { type ChunkSource, type ListingRoot, StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
-import type { DatabaseTarget } from '../database.ts';
 import { checkServer } from './check-server.ts';
 import { clearDatabase } from './clear.ts';
 import { type Connection, databaseNameOf, openConnection } from './connection.ts';
@@ -10,6 +9,7 @@ import { type Marker, readMarker, writeMarker } from './marker.ts';
 import { readOutline } from './outline.ts';
 import { listed } from './rights.ts';
 import { identifier, literal } from './sql.ts';
+import type { PostgresTarget } from './types.ts';
 import { userObjectsSql } from './user-objects.ts';
 
 /** What a restore finds where it is to go. */
@@ -22,8 +22,8 @@ type TargetState =
  * Refuses a database that holds something: TARGET_NOT_EMPTY. Told what is to be restored, it refuses a server that cannot
  * take it, too: DATABASE_UNSUPPORTED, TARGET_FAILED. Writes nothing.
  */
-export async function checkDatabaseTarget(
-  target: DatabaseTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
+export async function checkPostgresTarget(
+  target: PostgresTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
 ): Promise<void> {
   const { source, root } = target;
   if (source && root) {
@@ -43,7 +43,7 @@ export interface OpenTarget {
 }
 
 /** Makes the database where it is absent, clears what a killed restore of the same snapshot left, and marks it. */
-export async function openTarget(target: DatabaseTarget, record: DatabaseRecord): Promise<OpenTarget> {
+export async function openTarget(target: PostgresTarget, record: DatabaseRecord): Promise<OpenTarget> {
   let isOurs = false;
   let comment: string | null = null;
   const name = await (async () => {
@@ -88,7 +88,7 @@ export async function openTarget(target: DatabaseTarget, record: DatabaseRecord)
   };
 }
 
-async function connectIfThere(target: DatabaseTarget): Promise<Connection | undefined> {
+async function connectIfThere(target: PostgresTarget): Promise<Connection | undefined> {
   try {
     return await openConnection({ ...target, purpose: 'restore' });
   } catch (error) {
@@ -97,7 +97,7 @@ async function connectIfThere(target: DatabaseTarget): Promise<Connection | unde
   }
 }
 
-async function lookAt(connection: Connection | undefined, target: DatabaseTarget): Promise<TargetState> {
+async function lookAt(connection: Connection | undefined, target: PostgresTarget): Promise<TargetState> {
   if (!connection) return { kind: 'absent' };
   const [row] = await connection.rows<{ comment: string | null; isTemplate: boolean; objects: string[] }>(
     'look at the target',

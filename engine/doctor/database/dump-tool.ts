@@ -1,5 +1,5 @@
-import { type DatabaseAddress, findDumpTool } from '../../database/index.ts';
 import type { Connection } from '../../database/postgres/connection.ts';
+import { findDumpTool, type PostgresAddress } from '../../database/postgres/index.ts';
 import type { Check } from '../check.ts';
 import { type Finding, good, warn } from '../finding.ts';
 import { askServer } from './session.ts';
@@ -7,7 +7,7 @@ import { askServer } from './session.ts';
 const name = 'pg_dump';
 
 /** The vendor's own tool for definitions, of the server's version or newer. */
-export function checkDumpTool(address: DatabaseAddress | null): Check {
+export function checkDumpTool(address: PostgresAddress | null): Check {
   if (address) {
     return askServer(address, {
       name,

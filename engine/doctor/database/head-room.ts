@@ -1,4 +1,4 @@
-import type { DatabaseAddress } from '../../database/index.ts';
+import type { PostgresAddress } from '../../database/index.ts';
 import type { Connection } from '../../database/postgres/connection.ts';
 import type { Check } from '../check.ts';
 import { bad, type Finding, good, warn } from '../finding.ts';
@@ -25,7 +25,7 @@ interface Row {
 }
 
 /** The server has room for the connections and the locks of a run beside those of the application. */
-export function checkHeadRoom(address: DatabaseAddress): Check {
+export function checkHeadRoom(address: PostgresAddress): Check {
   return askServer(address, { name, ask });
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, StillpointError } from '../../../store/index.ts';
-import { connectDatabase, type DatabaseAddress } from '../../database/index.ts';
+import { connectPostgres, type PostgresAddress } from '../../database/postgres/index.ts';
 import type { Check } from '../check.ts';
 import { type Finding, failed, good, warn } from '../finding.ts';
 
@@ -7,13 +7,13 @@ import { type Finding, failed, good, warn } from '../finding.ts';
  * All that a backup does before the lock, and nothing else: it connects (no pooler, a version that is known, no standby),
  * looks whether every table can be read in full, and reads the definitions.
  */
-export function checkReading(address: DatabaseAddress, { clock }: { readonly clock: Clock }): Check {
+export function checkReading(address: PostgresAddress, { clock }: { readonly clock: Clock }): Check {
   const name = 'database';
   return {
     name,
     async run(signal) {
       try {
-        await using database = await connectDatabase({ ...address, clock, signal });
+        await using database = await connectPostgres({ ...address, clock, signal });
         const facts = await database.prepare({ signal });
         const { encoding, ddlSource } = facts;
         const findings: Finding[] = [

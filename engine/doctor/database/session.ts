@@ -1,12 +1,12 @@
 import { StillpointError } from '../../../store/index.ts';
-import type { DatabaseAddress } from '../../database/index.ts';
+import type { PostgresAddress } from '../../database/index.ts';
 import { type Connection, openConnection } from '../../database/postgres/connection.ts';
 import type { Check } from '../check.ts';
 import type { Finding } from '../finding.ts';
 
 /** A check that asks the server something on a connection of its own. Where none is to be had, reading it said why. */
 export function askServer(
-  address: DatabaseAddress,
+  address: PostgresAddress,
   {
     name,
     ask,

@@ -1,4 +1,4 @@
-import type { DatabaseAddress } from '../../database/index.ts';
+import type { PostgresAddress } from '../../database/index.ts';
 import type { Connection } from '../../database/postgres/connection.ts';
 import type { Check } from '../check.ts';
 import { bad, type Finding, good, warn } from '../finding.ts';
@@ -7,7 +7,7 @@ import { askServer } from './session.ts';
 const name = 'server settings';
 
 /** What the server's configuration does to a backup, or to the data that it is of. */
-export function checkServerSettings(address: DatabaseAddress): Check {
+export function checkServerSettings(address: PostgresAddress): Check {
   return askServer(address, { name, ask });
 }
 

@@ -1,4 +1,4 @@
-import type { DatabaseAddress } from '../../database/index.ts';
+import type { PostgresAddress } from '../../database/index.ts';
 import type { Connection } from '../../database/postgres/connection.ts';
 import type { Check } from '../check.ts';
 import { type Finding, good, warn } from '../finding.ts';
@@ -13,7 +13,7 @@ interface Row {
 }
 
 /** Transactions that have been open for long: they hold back the server's clean-up, and some would block a backup. */
-export function checkTransactions(address: DatabaseAddress): Check {
+export function checkTransactions(address: PostgresAddress): Check {
   return askServer(address, { name, ask });
 }
 

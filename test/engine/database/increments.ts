@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import type {
-  ConnectOptions,
-  DatabaseBase,
-  DatabasePin,
-  DatabasePrecopied,
-  DatabaseResult,
-  TableCache,
-} from '../../../engine/database/index.ts';
+import type { DatabasePrecopied, TableCache } from '../../../engine/database/database.ts';
 import { decodeEntry } from '../../../engine/database/postgres/entry.ts';
+import type {
+  PostgresBase,
+  PostgresOptions,
+  PostgresPin,
+  PostgresResult,
+} from '../../../engine/database/postgres/index.ts';
 import type { SegmentEntry } from '../../../engine/database/postgres/segment-entry.ts';
 import { readListing } from '../../../store/index.ts';
 import type { MemoryChunks } from '../../helpers/memory-chunks.ts';
@@ -15,17 +14,17 @@ import { assertRowsEqual } from '../../helpers/rows-equal.ts';
 import { connect, digestKey } from './on-servers.ts';
 
 export interface Increment {
-  readonly result: DatabaseResult;
-  readonly pin: DatabasePin;
+  readonly result: PostgresResult;
+  readonly pin: PostgresPin;
   readonly precopied: DatabasePrecopied | undefined;
   readonly rows: number;
 }
 
-export interface IncrementOptions extends Partial<ConnectOptions> {
-  readonly base?: Partial<DatabaseBase>;
+export interface IncrementOptions extends Partial<PostgresOptions> {
+  readonly base?: Partial<PostgresBase>;
   readonly cache?: TableCache | undefined;
   readonly precopy?: 'new' | 'all';
-  readonly source?: DatabaseBase['source'];
+  readonly source?: PostgresBase['source'];
   readonly beforePrecopy?: () => Promise<unknown>;
   readonly beforePin?: () => Promise<unknown>;
   readonly afterPin?: () => Promise<unknown>;
@@ -63,7 +62,7 @@ export async function increment(
   return { result, pin, precopied, rows };
 }
 
-export function baseOf(chunks: MemoryChunks, { result }: Increment): DatabaseBase {
+export function baseOf(chunks: MemoryChunks, { result }: Increment): PostgresBase {
   const { root, xmin, xmax, lsn, publishable } = result;
   return { source: chunks, has: () => true, root, xmin, xmax, lsn, publishable };
 }

@@ -2,13 +2,13 @@ import { after, before, describe } from 'node:test';
 import pg from 'pg';
 import { availableServers, type PostgresServer, startServer } from '../../../bench/servers/index.ts';
 import {
-  type ConnectOptions,
-  connectDatabase,
-  type DatabaseResult,
-  type DatabaseSource,
-  type RestoreDatabaseOptions,
-  restoreDatabase,
-} from '../../../engine/database/index.ts';
+  connectPostgres,
+  type PostgresOptions,
+  type PostgresResult,
+  type PostgresSource,
+  type RestorePostgresOptions,
+  restorePostgres,
+} from '../../../engine/database/postgres/index.ts';
 import { type SnapshotId, systemClock } from '../../../store/index.ts';
 import type { MemoryChunks } from '../../helpers/memory-chunks.ts';
 
@@ -60,8 +60,8 @@ export async function openSession(url: string): Promise<pg.Client> {
   return client;
 }
 
-export function connect(url: string, options: Partial<ConnectOptions> = {}): Promise<DatabaseSource> {
-  return connectDatabase({ type: 'postgresql', url, clock: systemClock, ...options });
+export function connect(url: string, options: Partial<PostgresOptions> = {}): Promise<PostgresSource> {
+  return connectPostgres({ type: 'postgresql', url, clock: systemClock, ...options });
 }
 
 export const targetOf = (url: string) =>
@@ -71,11 +71,11 @@ export const targetOf = (url: string) =>
 export async function backUp(
   url: string,
   chunks: MemoryChunks,
-  options: Partial<ConnectOptions> & {
+  options: Partial<PostgresOptions> & {
     readonly beforePin?: () => Promise<unknown>;
     readonly afterPin?: () => Promise<unknown>;
   } = {},
-): Promise<DatabaseResult> {
+): Promise<PostgresResult> {
   await using source = await connect(url, options);
   await source.prepare();
   await options.beforePin?.();
@@ -86,10 +86,10 @@ export async function backUp(
 
 export function restore(
   url: string,
-  from: { readonly chunks: Pick<MemoryChunks, 'get'>; readonly result: Pick<DatabaseResult, 'root'> },
-  options: Partial<RestoreDatabaseOptions> = {},
+  from: { readonly chunks: Pick<MemoryChunks, 'get'>; readonly result: Pick<PostgresResult, 'root'> },
+  options: Partial<RestorePostgresOptions> = {},
 ) {
-  return restoreDatabase({
+  return restorePostgres({
     ...targetOf(url),
     source: from.chunks,
     root: from.result.root,

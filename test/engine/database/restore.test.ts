@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { rawChunks } from '../../../bench/hostile/chunks.ts';
 import { databaseListing, tableEntries } from '../../../bench/hostile/database.ts';
 import { randomFrom } from '../../../bench/hostile/random.ts';
-import { checkDatabaseTarget } from '../../../engine/database/index.ts';
+import { checkPostgresTarget } from '../../../engine/database/postgres/index.ts';
 import { type ChunkId, hex } from '../../../store/index.ts';
 import { assertDatabasesEqual } from '../../helpers/database-equal.ts';
 import { type MemoryChunks, memoryChunks } from '../../helpers/memory-chunks.ts';
@@ -65,16 +65,16 @@ onServers(
       ].entries()) {
         const target = await server().createDatabase(`occupied_${i}`);
         await sql(target, text);
-        await assert.rejects(checkDatabaseTarget(targetOf(target)), { code: 'TARGET_NOT_EMPTY' }, text);
+        await assert.rejects(checkPostgresTarget(targetOf(target)), { code: 'TARGET_NOT_EMPTY' }, text);
         await assert.rejects(restore(target, backup), { code: 'TARGET_NOT_EMPTY' }, text);
         assert.equal(await commentOf(`occupied_${i}`), null);
       }
-      await assert.rejects(checkDatabaseTarget(targetOf(backup.url)), { code: 'TARGET_NOT_EMPTY' });
+      await assert.rejects(checkPostgresTarget(targetOf(backup.url)), { code: 'TARGET_NOT_EMPTY' });
     });
 
     test('an empty or absent database is fine', async () => {
-      await checkDatabaseTarget(targetOf(server().url('not_there_yet')));
-      await checkDatabaseTarget(targetOf(await server().createDatabase('empty')));
+      await checkPostgresTarget(targetOf(server().url('not_there_yet')));
+      await checkPostgresTarget(targetOf(await server().createDatabase('empty')));
     });
 
     test('a database that was there keeps its comment, settings and encoding', async () => {
@@ -105,15 +105,15 @@ onServers(
           assert.match((await commentOf(name)) ?? '', /^stillpoint: restore unfinished aaaa/);
         }
         await assert.rejects(restore(target, backup, { snapshot: snapshotB }), { code: 'TARGET_NOT_EMPTY' });
-        await assert.rejects(checkDatabaseTarget({ ...targetOf(target), snapshot: snapshotB }), {
+        await assert.rejects(checkPostgresTarget({ ...targetOf(target), snapshot: snapshotB }), {
           code: 'TARGET_NOT_EMPTY',
         });
-        await checkDatabaseTarget(targetOf(target));
+        await checkPostgresTarget(targetOf(target));
         await restore(target, backup);
         assert.equal(await commentOf(name), kind === 'given' ? 'mine' : 'the source');
         if (kind === 'given') await sql(target, `COMMENT ON DATABASE ${name} IS 'the source'`);
         await assertDatabasesEqual(backup.url, target);
-        await assert.rejects(checkDatabaseTarget(targetOf(target)), { code: 'TARGET_NOT_EMPTY' });
+        await assert.rejects(checkPostgresTarget(targetOf(target)), { code: 'TARGET_NOT_EMPTY' });
       });
 
     test('an abort ends a restore, and leaves the mark', async () => {
@@ -208,7 +208,7 @@ onServers(
       await session.end();
       const target = server().url('owned_again');
       const told = { ...targetOf(target), source: chunks, root: result.root };
-      await assert.rejects(checkDatabaseTarget(told), { code: 'TARGET_FAILED' });
+      await assert.rejects(checkPostgresTarget(told), { code: 'TARGET_FAILED' });
       await assert.rejects(restore(target, { chunks, result }), {
         code: 'TARGET_FAILED',
         remedy: 'As a superuser: CREATE ROLE "also gone"; CREATE ROLE "gone" CREATEDB LOGIN;',

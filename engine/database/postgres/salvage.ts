@@ -1,26 +1,10 @@
-import { type Entry, hex, type ListingGap, salvageListing } from '../../store/index.ts';
-import { describeDatabaseKey } from '../database/index.ts';
-import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../database/postgres/digest.ts';
-import { type DatabaseEntry, decodeEntry } from '../database/postgres/entry.ts';
-import { entryKinds, type RelationName } from '../database/postgres/entry-parts.ts';
-import { encodeRelation, type RelationEntry } from '../database/postgres/relation-entry.ts';
-import type { PairedDatabase } from '../pair.ts';
-import { type Losses, lostRanges, type Salvage } from './losses.ts';
-
-export interface DatabaseSalvage extends Salvage {
-  readonly losses: Losses;
-}
-
-/** What can be restored of a database, and how its listing says so. */
-export interface SalvagedDatabase {
-  /** False: without what is lost no table can be made. */
-  readonly isRestorable: boolean;
-  readonly tables: number;
-  readonly rows: number;
-  readonly segments: number;
-  /** The entries of the new listing, in order. */
-  entries(): AsyncGenerator<Entry>;
-}
+import { type Entry, hex, type ListingGap, salvageListing } from '../../../store/index.ts';
+import { type Losses, lostRanges } from '../../repair/losses.ts';
+import type { DatabaseSalvage, SalvagedDatabase, StoredDatabase } from '../kind.ts';
+import { addDigests, emptyDigest, equalDigests, type RowDigest } from './digest.ts';
+import { type DatabaseEntry, decodeEntry, describeDatabaseKey } from './entry.ts';
+import { entryKinds, type RelationName } from './entry-parts.ts';
+import { encodeRelation, type RelationEntry } from './relation-entry.ts';
 
 type Segment = Extract<DatabaseEntry, { entry: 'segment' }>;
 
@@ -44,7 +28,7 @@ const largeObjectsKey = keyOf({ schema: 'pg_catalog', name: 'pg_largeobject' });
 
 /** Looks at a database's listing and says what is lost; a table without some of its segments lacks their rows. */
 export async function salvageDatabase(
-  database: PairedDatabase,
+  database: StoredDatabase,
   salvage: DatabaseSalvage,
 ): Promise<SalvagedDatabase> {
   const survey = await look(database, salvage);
@@ -87,7 +71,7 @@ export async function salvageDatabase(
   };
 }
 
-async function look({ listing }: PairedDatabase, salvage: DatabaseSalvage): Promise<Survey> {
+async function look({ listing }: StoredDatabase, salvage: DatabaseSalvage): Promise<Survey> {
   const survey: Survey = {
     relations: new Map(),
     kept: new Map(),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { RowDifference } from '../../../engine/database/postgres/row-diff.ts';
 import type { SegmentEntry } from '../../../engine/database/postgres/segment-entry.ts';
 import { rowsWriter } from '../../../engine/ingest/index.ts';
-import { RowDifference } from '../../../engine/look/row-diff.ts';
 import type { ChunkSource } from '../../../store/index.ts';
 import { type CountedChunks, countedChunks } from '../../helpers/chunks.ts';
 import { makeSegment, steps } from '../../helpers/segments.ts';

@@ -1,4 +1,4 @@
-import { type SipHash, sipHash24 } from '../../chunker/index.ts';
+import { type SipHash, sipHash24 } from '../../../chunker/index.ts';
 import {
   type ChunkId,
   type ChunkSource,
@@ -6,11 +6,11 @@ import {
   extentsOf,
   hex,
   sameContent,
-} from '../../store/index.ts';
-import { type Layer, liveOffsets, readLayers } from '../database/postgres/layers.ts';
-import { layeredRows, segmentRows } from '../database/postgres/reconstruct.ts';
-import { type RowSink, RowSplitter } from '../database/postgres/rows.ts';
-import type { SegmentEntry } from '../database/postgres/segment-entry.ts';
+} from '../../../store/index.ts';
+import { type Layer, liveOffsets, readLayers } from './layers.ts';
+import { layeredRows, segmentRows } from './reconstruct.ts';
+import { type RowSink, RowSplitter } from './rows.ts';
+import type { SegmentEntry } from './segment-entry.ts';
 
 /** Rows that only one of two states has, counted as they are written: a row that was changed is one of each. */
 export interface RowCounts {

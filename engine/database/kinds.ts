@@ -1,0 +1,77 @@
+import { type ChunkSource, type ListingRoot, storeError } from '../../store/index.ts';
+import { printableText } from '../look/names.ts';
+import type {
+  ConnectOptions,
+  DatabaseAddress,
+  DatabaseSource,
+  DatabaseTarget,
+  RestoreDatabaseOptions,
+  RestoredDatabase,
+} from './database.ts';
+import type { DatabaseKind, StoredDatabase } from './kind.ts';
+import type { DatabaseMarks, KnownMarks, UnknownMarks } from './marks.ts';
+import { postgresKind } from './postgres/index.ts';
+
+/** Every kind of database that this version knows. Each is given only what bears its own type. */
+const kinds: Readonly<Record<DatabaseAddress['type'], DatabaseKind>> = {
+  postgresql: postgresKind,
+};
+
+/** The kind by the name that a configuration or a manifest has for it; undefined: this version does not know it. */
+export function findKind(name: string): DatabaseKind | undefined {
+  return Object.hasOwn(kinds, name) ? kinds[name as DatabaseAddress['type']] : undefined;
+}
+
+/** The kind of an address, or of a stored database. STORE_NEWER for one that only a later version knows. */
+export function kindOf(of: { readonly type: DatabaseAddress['type'] } | UnknownMarks): DatabaseKind {
+  if (of.type !== 'unknown') return kinds[of.type];
+  throw newer(of);
+}
+
+/** A stored database of a kind that this version knows. STORE_NEWER. */
+export function knownDatabase(stored: StoredDatabase): StoredDatabase<KnownMarks> {
+  if (stored.type !== 'unknown') return stored;
+  throw newer(stored);
+}
+
+const newer = ({ kind }: UnknownMarks): Error =>
+  storeError('STORE_NEWER', `Cannot read the database: it is of the kind ${printableText(kind)}`, {
+    remedy: 'Use a newer version of this program; the home can be read with this one.',
+  });
+
+/** As people call a stored database: `PostgreSQL 15.20`. */
+export function databaseTitle(stored: StoredDatabase): string {
+  const title = stored.type === 'unknown' ? stored.kind : kinds[stored.type].title;
+  return stored.serverVersion === '' ? title : `${title} ${stored.serverVersion}`;
+}
+
+/** Its URL, which may hold a password; null for what has none. */
+export function urlOf(address: DatabaseAddress | null | undefined): string | null {
+  return address ? address.url : null;
+}
+
+/** Where `restore --database TEXT` restores a stored database to. USAGE. */
+export function databaseTarget(stored: DatabaseMarks, text: string): DatabaseAddress {
+  return kindOf(stored).targetOf(text);
+}
+
+/** For people, markers and hooks; empty where it has no address that can be told. */
+export function nameOfDatabase(address: DatabaseAddress): string {
+  return kindOf(address).nameOf(address) ?? '';
+}
+
+/** Connects, and checks that the database is one that this program can back up. */
+export function connectDatabase(options: DatabaseAddress & ConnectOptions): Promise<DatabaseSource> {
+  return kindOf(options).connect(options);
+}
+
+/** Refuses what holds something, and what cannot take the database. Writes nothing. */
+export function checkDatabaseTarget(
+  target: DatabaseTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
+): Promise<void> {
+  return kindOf(target).checkTarget(target);
+}
+
+export function restoreDatabase(options: RestoreDatabaseOptions): Promise<RestoredDatabase> {
+  return kindOf(options).restore(options);
+}

@@ -1,0 +1,62 @@
+import type { ChunkSource } from '../../../store/index.ts';
+import { databaseOf } from '../../app/jdbc.ts';
+import { engineError } from '../../errors.ts';
+import type { DatabaseKind, StoredDatabase } from '../kind.ts';
+import { type PostgresMarks, postgresMarks } from '../marks.ts';
+import { countDatabase } from './counts.ts';
+import { diffDatabases } from './diff.ts';
+import { describeDatabaseEntry } from './entry.ts';
+import { restorePostgres } from './restore.ts';
+import { salvageDatabase } from './salvage.ts';
+import { connectPostgres } from './source.ts';
+import { checkPostgresTarget } from './target.ts';
+import { databaseGroups, databaseItems, findInDatabase } from './things.ts';
+import type { PostgresAddress } from './types.ts';
+
+export const postgresKind: DatabaseKind<PostgresMarks, PostgresAddress> = {
+  type: 'postgresql',
+  title: 'PostgreSQL',
+  marks: postgresMarks,
+  nameOf: ({ url }) => databaseOf(url),
+  connect: connectPostgres,
+  baseOf: ({ listing, ...marks }, access) => ({ ...access, ...marks, root: listing }),
+  withoutBase: stored => ({ ...stored, publishable: false }),
+  targetOf,
+  checkTarget: checkPostgresTarget,
+  restore: restorePostgres,
+  check,
+  describeEntry: describeDatabaseEntry,
+  look: { groups: databaseGroups, find: findInDatabase, items: databaseItems, diff: diffDatabases },
+  salvage: salvageDatabase,
+};
+
+function targetOf(text: string): PostgresAddress {
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw engineError('USAGE', 'Cannot restore: --database is no postgresql:// URL', {
+      remedy: 'Give it as postgresql://user@host:5432/name.',
+    });
+  }
+  if (URL.canParse(text) && new URL(text).pathname.replaceAll('/', '') === '') {
+    throw engineError('USAGE', 'Cannot restore: --database names no database', {
+      remedy: 'Give it as postgresql://user@host:5432/name; one that does not exist yet is made.',
+    });
+  }
+  return { type: 'postgresql', url: text };
+}
+
+async function check(
+  source: ChunkSource,
+  database: StoredDatabase<PostgresMarks>,
+): Promise<string | undefined> {
+  const found = await countDatabase(source, database.listing);
+  for (const name of ['tables', 'rows', 'segments'] as const) {
+    if (found[name] !== database[name])
+      return `The database has ${found[name]} ${name}, its manifest says ${database[name]}`;
+  }
+  if (found.problem) return found.problem;
+  if (!found.database) return 'The database has no facts';
+  const { name, systemIdentifier } = found.database;
+  if (name !== database.name || systemIdentifier !== database.systemIdentifier)
+    return `The rows are of database ${name} on server ${systemIdentifier}, the manifest is of ${database.name} on ${database.systemIdentifier}`;
+  return undefined;
+}
