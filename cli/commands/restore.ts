@@ -7,12 +7,14 @@ import {
   restore as restorePair,
   type Snapshot,
 } from '../../engine/index.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
 import { commandsOf } from '../settings/backup.ts';
+import { commandDatabase } from '../settings/command-database.ts';
 import { refuseTargetInside } from '../settings/places.ts';
 import { refusePasswordInArgument } from '../settings/secrets.ts';
 import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
@@ -44,7 +46,8 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     host: hostname(),
     snapshot,
     ...targets,
-    database: targets.database === undefined ? undefined : addressIn(snapshot, targets.database),
+    database:
+      targets.database === undefined ? undefined : addressIn(snapshot, { text: targets.database, config }),
     hooks: commandsOf(config?.values.hooks.restore ?? []),
     hooksFolder: config && dirname(config.file),
     signal: context.signal,
@@ -71,9 +74,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     [
       `Restored snapshot ${snapshot.id.slice(0, 8)} in ${duration(result.durationMs)}; every byte was checked.`,
       ...(home ? [`home       ${counted(home.files, 'file')}, ${size(home.bytes)}`] : []),
-      ...(database
-        ? [`database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}`]
-        : []),
+      ...(database ? [`database   ${restoredText(snapshot, database)}`] : []),
       ...describeCommands(result.commands),
       ...(result.afterwards.length > 0 ? ['', 'Before you start the application:'] : []),
       ...result.afterwards.map(note => `- ${note}`),
@@ -84,11 +85,23 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
 };
 
 /** What a target may be called depends on the kind of the database. USAGE. */
-function addressIn({ id, database }: Snapshot, text: string) {
-  if (database) return databaseTarget(database, text);
+function addressIn(
+  { id, database, instance }: Snapshot,
+  { text, config }: { readonly text: string; readonly config: LoadedConfig | undefined },
+) {
+  const configured = config ? commandDatabase(config.values, { file: config.file, instance }) : null;
+  if (database) return databaseTarget(database, { text, configured });
   throw engineError('USAGE', `Cannot restore the database: snapshot ${id.slice(0, 8)} holds none`, {
     remedy: 'Restore the other half with --only.',
   });
+}
+
+function restoredText(
+  { database }: Snapshot,
+  { tables, rows }: { readonly tables: number; readonly rows: number },
+): string {
+  if (database?.type === 'command') return `${size(database.bytes)}, by the command of database.restore`;
+  return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
 }
 
 function checkTargets(options: RestoreOptions, cwd: string) {

@@ -17,10 +17,16 @@ export function describeHalves(pair: { home: PairedHome | null; database: Paired
     home
       ? `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${count(home.changedInLatch)} taken again inside the window`
       : 'home       not part of it',
-    database
-      ? `database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (${printableText(databaseTitle(database))})`
-      : 'database   not part of it',
+    database ? `database   ${databaseText(database)}` : 'database   not part of it',
   ];
+}
+
+function databaseText(database: PairedDatabase): string {
+  const title = printableText(databaseTitle(database));
+  if (database.type !== 'command')
+    return `${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (${title})`;
+  const id = database.id === null ? '' : `, id ${printableText(database.id)}`;
+  return `${database.output === 'id' ? 'kept elsewhere' : `a dump of ${size(database.bytes)}`}${id} (${title})`;
 }
 
 /** How long the application was held, phase by phase. */

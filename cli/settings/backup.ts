@@ -11,6 +11,7 @@ import type { ConfigFile } from '../config/schema.ts';
 import { refuseUnbuilt } from '../config/unbuilt.ts';
 import type { Context } from '../context.ts';
 import { applicationSettings } from './application.ts';
+import { checkDumpable, commandDatabase, refuseUnusedOfDatabase } from './command-database.ts';
 import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */
@@ -44,7 +45,7 @@ export function backupSettings(context: Context): BackupSettings {
           freeze: freezeSettings(values.home, file),
         }
       : null,
-    database: databaseSettings(values, file),
+    database: databaseSettings(values, { file, instance }),
     configuration: withoutSecrets(values),
     hooks: hookSettings(values),
     folder: dirname(file),
@@ -90,9 +91,18 @@ function databaseType(values: ConfigFile): string {
   return values.database?.type ?? 'none';
 }
 
-function databaseSettings(values: ConfigFile, file: string): BackupOptions['database'] {
+function databaseSettings(
+  values: ConfigFile,
+  { file, instance }: { readonly file: string; readonly instance: string },
+): BackupOptions['database'] {
   const { database } = values;
+  refuseUnusedOfDatabase(values, file);
   if (!database || database.type === 'none') return null;
+  const command = commandDatabase(values, { file, instance });
+  if (command) {
+    checkDumpable(command, file);
+    return command;
+  }
   if (!database.url) {
     throw engineError('CONFIG_INVALID', `Cannot back up the database: ${file} has no database.url`, {
       remedy: 'Write database.url: postgresql://user@host:5432/name',

@@ -73,7 +73,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await using frozen = await openFrozen(options, { reading, runs });
   await using live = frozen || !options.home ? null : await openHome({ ...options.home, ...reading });
   const home = frozen ?? live;
-  await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));
+  await using database =
+    options.database && (await connectDatabase({ ...options.database, clock, signal, onCommand: runs.note }));
   const unseen = isStopped(app) ? await app.checkStopped({ database, signal }) : [];
   const copy: CopyOptions = {
     sink: chunks,
@@ -131,7 +132,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
       await together(
         [
           async s => home?.capture({ signal: s, budgetBytes: captureBudgetBytes }),
-          async s => database?.pin({ signal: s }),
+          async s => database?.pin({ ...copy, signal: s }),
         ],
         { signal: window.signal },
       );

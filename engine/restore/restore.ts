@@ -228,6 +228,7 @@ function restoreOneDatabase(
     root,
     snapshot: snapshot.id,
     digestKey: store.rowDigestKey,
+    stored: snapshot.database ?? undefined,
     clock,
     signal,
     lacksRows: snapshot.degraded !== undefined,

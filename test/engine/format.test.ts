@@ -103,7 +103,7 @@ test('a database of a kind that only a later version knows is kept as it is, and
   assert.deepEqual(encodeCbor(encodePair(back).body), encodeCbor(body));
   const isNewer = { code: 'STORE_NEWER' };
   await assert.rejects(checkPairing({ get: () => assert.fail('nothing is read') }, back), isNewer);
-  assert.throws(() => databaseTarget(database, 'postgresql://127.0.0.1/x'), isNewer);
+  assert.throws(() => databaseTarget(database, { text: 'postgresql://127.0.0.1/x' }), isNewer);
 });
 
 test('unknown numbers are passed over', () => {
