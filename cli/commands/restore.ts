@@ -32,13 +32,16 @@ interface RestoreOptions extends SnapshotWish {
 
 /** Restores the pair, one half with --only, or a part of the home with --path and --repository. */
 export const restore: Command<RestoreOptions> = async (context, options) => {
-  const targets = checkTargets(options, context.cwd);
+  const asked = checkTargets(options, context.cwd);
   const liveHome = context.config()?.values.home?.path;
-  if (targets.home !== undefined) {
-    refuseTargetInside(targets.home, { store: storePlace(context), home: liveHome });
+  if (asked.home !== undefined) {
+    refuseTargetInside(asked.home, { store: storePlace(context), home: liveHome });
   }
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
+  const { lacksDatabase, ...targets } = asked;
+  // One that lies in the home comes with it.
+  if (lacksDatabase && !snapshot.internal) throw notGiven('--database');
   const config = context.config();
   const result = await restorePair({
     store,
@@ -86,15 +89,22 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
 
 /** What a target may be called depends on the kind of the database. USAGE. */
 function addressIn(
-  { id, database, instance }: Snapshot,
+  { id, database, instance, internal }: Snapshot,
   { text, config }: { readonly text: string; readonly config: LoadedConfig | undefined },
 ) {
   const configured = config ? commandDatabase(config.values, { file: config.file, instance }) : null;
   if (database) return databaseTarget(database, { text, configured });
   throw engineError('USAGE', `Cannot restore the database: snapshot ${id.slice(0, 8)} holds none`, {
-    remedy: 'Restore the other half with --only.',
+    remedy: internal
+      ? 'Its database lies in the home: leave --database out.'
+      : 'Restore the other half with --only.',
   });
 }
+
+const notGiven = (option: string): Error =>
+  engineError('USAGE', `Cannot restore: ${option} was not given`, {
+    remedy: 'Give --home FOLDER and --database URL, or restore one half with --only home or --only database.',
+  });
 
 function restoredText(
   { database }: Snapshot,
@@ -117,19 +127,15 @@ function checkTargets(options: RestoreOptions, cwd: string) {
       remedy: 'Leave --database out; restore the database on its own, with --only database.',
     });
   }
-  if ((wantsHome && !home) || (wantsDatabase && !database)) {
-    const missing = wantsHome && !home ? '--home' : '--database';
-    throw engineError('USAGE', `Cannot restore: ${missing} was not given`, {
-      remedy:
-        'Give --home FOLDER and --database URL, or restore one half with --only home or --only database.',
-    });
-  }
-  if (options.setJdbc && !(wantsHome && wantsDatabase)) {
+  if (wantsHome && !home) throw notGiven('--home');
+  if (only === 'database' && !database) throw notGiven('--database');
+  if (options.setJdbc && !(wantsHome && wantsDatabase && database)) {
     throw engineError('USAGE', 'Cannot restore: --set-jdbc needs the home and the database', {
       remedy: 'Leave --set-jdbc out, or restore both.',
     });
   }
   return {
+    lacksDatabase: wantsDatabase && !database,
     setJdbc: options.setJdbc,
     home: wantsHome && home ? resolve(cwd, home) : undefined,
     database: wantsDatabase && database ? database : undefined,

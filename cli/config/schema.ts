@@ -135,7 +135,7 @@ const database = z.strictObject({
     .enum(['postgresql', 'mysql', 'internal', 'command', 'none'])
     .default('postgresql')
     .describe(
-      'What kind of database. This version has postgresql, command (by the commands below) and none.',
+      'What kind of database. This version has postgresql, internal (files of the home, as H2, HSQL and SQLite have them), command (by the commands below) and none.',
     ),
   url: ofKind('secret', databaseUrl)
     .optional()
@@ -145,6 +145,14 @@ const database = z.strictObject({
     .optional()
     .describe('A file whose first line is the password.')
     .meta({ examples: ['/etc/stillpoint/database-password'] }),
+  files: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe(
+      'For internal: which files of the home it is, as rules of .gitignore; a leading / is the home. Default: data/db.* and shared/data/db.*, as a Bitbucket has them.',
+    )
+    .meta({ examples: [['/data/forge.sqlite3*']] }),
   dump: command('5m')
     .optional()
     .describe(

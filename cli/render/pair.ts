@@ -5,19 +5,23 @@ import {
   type FenceRecord,
   type Forecast,
   type PairedDatabase,
-  type PairedHome,
   printableText,
+  type Snapshot,
 } from '../../engine/index.ts';
 import { count, counted, duration, size } from './quantities.ts';
 
 /** The two halves of a pair, a line each. */
-export function describeHalves(pair: { home: PairedHome | null; database: PairedDatabase | null }): string[] {
-  const { home, database } = pair;
+export function describeHalves(pair: Pick<Snapshot, 'home' | 'database' | 'internal'>): string[] {
+  const { home, database, internal } = pair;
   return [
     home
       ? `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${count(home.changedInLatch)} taken again inside the window`
       : 'home       not part of it',
-    database ? `database   ${databaseText(database)}` : 'database   not part of it',
+    database
+      ? `database   ${databaseText(database)}`
+      : internal
+        ? `database   in the home: ${counted(internal.length, 'file')}, ${size(internal.reduce((sum, { bytes }) => sum + bytes, 0))}`
+        : 'database   not part of it',
   ];
 }
 

@@ -2,7 +2,6 @@ import { basename, dirname } from 'node:path';
 import {
   type Application,
   type BackupOptions,
-  bitbucketExcludes,
   type Command,
   engineError,
   type Hooks,
@@ -12,6 +11,7 @@ import { refuseUnbuilt } from '../config/unbuilt.ts';
 import type { Context } from '../context.ts';
 import { applicationSettings } from './application.ts';
 import { checkDumpable, commandDatabase, refuseUnusedOfDatabase } from './command-database.ts';
+import { internalDatabase, refuseInternalWithoutHome } from './internal-database.ts';
 import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */
@@ -31,6 +31,7 @@ export function backupSettings(context: Context): BackupSettings {
     });
   }
   const instance = instanceOf(values);
+  refuseInternalWithoutHome(values, file);
   return {
     instance,
     home: values.home
@@ -41,7 +42,7 @@ export function backupSettings(context: Context): BackupSettings {
           excludeRepositories: values.home.excludeRepositories.map(String),
           networkHome: values.home.networkHome,
           fileSystem: values.home.fileSystem,
-          appExcludes: values.app?.type === 'bitbucket' ? bitbucketExcludes : [],
+          ...internalDatabase(values, file),
           freeze: freezeSettings(values.home, file),
         }
       : null,
@@ -97,7 +98,7 @@ function databaseSettings(
 ): BackupOptions['database'] {
   const { database } = values;
   refuseUnusedOfDatabase(values, file);
-  if (!database || database.type === 'none') return null;
+  if (!database || database.type === 'none' || database.type === 'internal') return null;
   const command = commandDatabase(values, { file, instance });
   if (command) {
     checkDumpable(command, file);

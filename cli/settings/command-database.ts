@@ -55,23 +55,21 @@ const commandKeys = ['dump', 'pin', 'unpin', 'check', 'restore'] as const;
 /** Keys of the database that its type has no use for: a mistake that would go unnoticed. CONFIG_INVALID. */
 export function refuseUnusedOfDatabase({ database }: ConfigFile, file: string): void {
   if (!database) return;
-  const isCommand = database.type === 'command';
-  const unused = isCommand
-    ? (['url', 'passwordFile'] as const).filter(key => database[key] !== undefined)
-    : [
-        ...commandKeys.filter(key => database[key] !== undefined),
-        ...(database.output === 'dump' ? [] : ['output']),
-      ];
+  const { type } = database;
+  const isCommand = type === 'command';
+  const useless = [
+    ...(type === 'internal' ? [] : (['files'] as const)),
+    ...(isCommand ? [] : commandKeys),
+    ...(isCommand || type === 'internal' ? (['url', 'passwordFile'] as const) : []),
+  ];
+  const unused = [
+    ...useless.filter(key => database[key] !== undefined),
+    ...(isCommand || database.output === 'dump' ? [] : ['output']),
+  ];
   if (unused.length === 0) return;
   const names = unused.map(key => `database.${key}`).join(', ');
   const it = unused.length > 1 ? 'them' : 'it';
-  throw engineError(
-    'CONFIG_INVALID',
-    `Cannot use ${file}: database.type ${database.type} has no use for ${names}`,
-    {
-      remedy: isCommand
-        ? `Take ${it} out; the commands know where the database is.`
-        : `Take ${it} out, or write database.type: command.`,
-    },
-  );
+  throw engineError('CONFIG_INVALID', `Cannot use ${file}: database.type ${type} has no use for ${names}`, {
+    remedy: `Take ${it} out, or write the database.type that it belongs to.`,
+  });
 }

@@ -23,6 +23,7 @@ import {
   type CopyOptions,
   entriesOf,
   finishDatabase,
+  internalFiles,
   pairDatabase,
   pairHome,
   precopy,
@@ -154,6 +155,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   failures.push(...(await stillLeft(earlierViews)));
 
   await enter('commit');
+  const internal = internalFiles(options, homeResult);
   const found = {
     timeMs: Math.round(fence.capturedAtMs ?? clock.nowMs()),
     fence,
@@ -161,6 +163,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
+    ...(internal && { internal }),
     warnings: [
       ...unseen,
       ...doubts(options, databaseResult),
