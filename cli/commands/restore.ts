@@ -43,14 +43,16 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   // One that lies in the home comes with it.
   if (lacksDatabase && !snapshot.internal) throw notGiven('--database');
   const config = context.config();
+  const database =
+    asked.database === undefined ? undefined : addressIn(snapshot, { text: asked.database, config });
+  if (database?.type === 'command' && asked.setJdbc) throw noJdbcOfCommands();
   const result = await restorePair({
     store,
     clock: context.seams.clock,
     host: hostname(),
     snapshot,
     ...targets,
-    database:
-      targets.database === undefined ? undefined : addressIn(snapshot, { text: targets.database, config }),
+    database,
     hooks: commandsOf(config?.values.hooks.restore ?? []),
     hooksFolder: config && dirname(config.file),
     signal: context.signal,
@@ -60,13 +62,13 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   for (const name of snapshot.home?.unreadable ?? []) context.output.warning(`Not in the snapshot: ${name}`);
   for (const warning of result.warnings) context.output.warning(warning);
   for (const loss of result.lost) context.output.warning(`Lost, and not restored: ${loss}`);
-  const { home, database } = result;
+  const { home, database: restored } = result;
   context.output.result(
     {
       messageType: 'summary',
       snapshot: snapshot.id,
       home,
-      database,
+      database: restored,
       notRestored: result.notRestored,
       lost: result.lost,
       verified: true,
@@ -77,7 +79,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     [
       `Restored snapshot ${snapshot.id.slice(0, 8)} in ${duration(result.durationMs)}; every byte was checked.`,
       ...(home ? [`home       ${counted(home.files, 'file')}, ${size(home.bytes)}`] : []),
-      ...(database ? [`database   ${restoredText(snapshot, database)}`] : []),
+      ...(restored ? [`database   ${restoredText(snapshot, restored)}`] : []),
       ...describeCommands(result.commands),
       ...(result.afterwards.length > 0 ? ['', 'Before you start the application:'] : []),
       ...result.afterwards.map(note => `- ${note}`),
@@ -100,6 +102,16 @@ function addressIn(
       : 'Restore the other half with --only.',
   });
 }
+
+const noJdbcOfCommands = (): Error =>
+  engineError(
+    'USAGE',
+    'Cannot restore: --set-jdbc needs the URL of the database, which only a command knows',
+    {
+      remedy:
+        'Leave it out, and set jdbc.url in bitbucket.properties by hand before you start the application.',
+    },
+  );
 
 const notGiven = (option: string): Error =>
   engineError('USAGE', `Cannot restore: ${option} was not given`, {

@@ -31,7 +31,7 @@ export function backupSettings(context: Context): BackupSettings {
     });
   }
   const instance = instanceOf(values);
-  refuseInternalWithoutHome(values, file);
+  refuseWrongDatabase(values, file);
   return {
     instance,
     home: values.home
@@ -92,12 +92,18 @@ function databaseType(values: ConfigFile): string {
   return values.database?.type ?? 'none';
 }
 
+/** Keys of the database that contradict each other, or the rest. A machine that only restores has no dump. CONFIG_INVALID. */
+export function refuseWrongDatabase(values: ConfigFile, file: string): void {
+  refuseUnusedOfDatabase(values, file);
+  refuseInternalWithoutHome(values, file);
+  internalDatabase(values, file);
+}
+
 function databaseSettings(
   values: ConfigFile,
   { file, instance }: { readonly file: string; readonly instance: string },
 ): BackupOptions['database'] {
   const { database } = values;
-  refuseUnusedOfDatabase(values, file);
   if (!database || database.type === 'none' || database.type === 'internal') return null;
   const command = commandDatabase(values, { file, instance });
   if (command) {

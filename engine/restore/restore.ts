@@ -143,7 +143,7 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
         ? []
         : afterwards(snapshot, {
             home: options.home,
-            databaseUrl: urlOf(options.database) ?? undefined,
+            databaseUrl: options.database && (urlOf(options.database) ?? nameOfDatabase(options.database)),
             jdbc,
           })),
       ...(home?.notes ?? []),

@@ -122,6 +122,7 @@ describe('database.type: command', { skip: process.platform === 'win32' }, () =>
       },
     );
     assert.equal(existsSync(at('other')), false, 'nothing was written');
+    assert.deepEqual(failureOf(await here([...target, '--set-jdbc'])), { exit: 2, code: 'USAGE' });
   });
 
   for (const [dump, code] of [
@@ -168,6 +169,14 @@ describe('database.type: command', { skip: process.platform === 'win32' }, () =>
     const dump = 'echo dump >> log; cat "$STILLPOINT_OUTPUT"; echo position-9 >&3';
     const unpin = 'echo unpin >> log; rm -f view';
     configure({ pin, dump, unpin });
+    const planned = succeed(await here(['backup', '--dry-run'])) as unknown as {
+      commands: { moment: string }[];
+    };
+    assert.deepEqual(
+      planned.commands.map(({ moment }) => moment),
+      ['pin', 'dump', 'unpin'],
+    );
+    assert.deepEqual(said(), [], 'a dry run runs none');
     succeed(await here(['backup']));
     assert.deepEqual(said(), ['lock', 'unlock', 'dump', 'unpin']);
     const { database } = (await here(['show', 'latest'])).json.at(-1) as { database: { id: string } };

@@ -144,7 +144,8 @@ describe('database.type: internal', { skip: canPython ? false : 'python3 with sq
       { database: { type: 'internal', url: 'postgresql://h/d' } },
     ]) {
       configure(wrong);
-      assert.deepEqual(failureOf(await here(['backup'])), { exit: 2, code: 'CONFIG_INVALID' });
+      for (const command of [['backup'], ['config', '--check']])
+        assert.deepEqual(failureOf(await here(command)), { exit: 2, code: 'CONFIG_INVALID' });
     }
     configure({ database: { type: 'internal', files: ['/data/nothing.*'] } });
     assert.deepEqual(failureOf(await here(['backup'])), { exit: 1, code: 'DATABASE_FAILED' });
