@@ -18,6 +18,8 @@ export interface CommandPlace {
   /** Null: there is none. */
   readonly home: string | null;
   readonly databaseUrl: string | null;
+  /** What `restore --database` said, where it is no URL. */
+  readonly databaseName?: string | undefined;
   /** Where they run; else where this process does. */
   readonly folder?: string | undefined;
 }
@@ -28,12 +30,17 @@ const names = ['ERROR', 'ERROR_CODE', 'MOUNT', 'OUTPUT', 'RECORDS', 'SNAPSHOT'] 
 export type CommandEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** The environment of a command: where it is, without a password. Empty where there is none. */
-function environmentOf({ instance, home, databaseUrl }: CommandPlace): CommandEnvironment {
+export function environmentOf({
+  instance,
+  home,
+  databaseUrl,
+  databaseName = '',
+}: CommandPlace): CommandEnvironment {
   return {
     ...Object.fromEntries(names.map(name => [`STILLPOINT_${name}`, undefined])),
     STILLPOINT_INSTANCE: instance,
     STILLPOINT_HOME: home ?? '',
-    STILLPOINT_DATABASE: databaseUrl === null ? '' : (databaseOf(databaseUrl) ?? ''),
+    STILLPOINT_DATABASE: databaseUrl === null ? databaseName : (databaseOf(databaseUrl) ?? ''),
   };
 }
 

@@ -13,7 +13,7 @@ import {
 import type { CommandMoment, CommandRecord } from './command/index.ts';
 import { findKind, kindOf, unknownMarks } from './database/index.ts';
 import type { FenceRecord } from './latch/index.ts';
-import type { Degraded, Loss, Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
+import type { Degraded, InternalFile, Loss, Pair, PairedDatabase, PairedHome, Snapshot } from './pair.ts';
 
 /**
  * Each field of a record has its number for good; a reader passes over numbers that it does not know, so a later
@@ -35,6 +35,7 @@ const numbers = {
     commands: 12,
     degraded: 13,
     forecast: 14,
+    internal: 15,
   },
   fence: {
     kind: 1,
@@ -111,6 +112,7 @@ export function encodePair(pair: Pair): { roots: ChunkRef[]; body: CborValue } {
     database: database && encodeDatabase(database, listing(database.listing)),
     commands: pair.commands.length === 0 ? null : pair.commands.map(encodeCommand),
     degraded: pair.degraded ? encodeDegraded(pair.degraded) : null,
+    internal: pair.internal?.map(({ path, bytes }) => [path, bytes]) ?? null,
   });
   return { roots, body };
 }
@@ -137,6 +139,12 @@ function decodeDegraded(degraded: Fields, what: string): Degraded {
     }),
     more: degraded.has(n.more) ? degraded.integer(n.more) : 0,
   };
+}
+
+function decodeFile(value: CborValue, what: string): InternalFile {
+  const [path, bytes] = Array.isArray(value) ? (value as readonly CborValue[]) : [];
+  if (path instanceof Uint8Array && typeof bytes === 'number' && bytes >= 0) return { path, bytes };
+  throw storeError('STORE_DAMAGED', `Cannot read ${what}: a file of its database is malformed`);
 }
 
 const us = (ms: number) => Math.round(ms * 1000);
@@ -198,6 +206,7 @@ export function decodePair(
     commands: pair.has(n.commands)
       ? pair.list(n.commands).map(item => decodeCommand(fieldsOf(item, `${what}, command`)))
       : [],
+    ...(pair.has(n.internal) && { internal: pair.list(n.internal).map(item => decodeFile(item, what)) }),
     ...(pair.has(n.degraded) && { degraded: decodeDegraded(pair.fields(n.degraded), what) }),
   };
 }

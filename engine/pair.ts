@@ -25,6 +25,13 @@ export interface PairedHome {
 /** The database's half of a pair. */
 export type PairedDatabase = StoredDatabase;
 
+/** A file of a database that lies in the home. */
+export interface InternalFile {
+  /** Below the home, as bytes, without a leading slash. */
+  readonly path: Uint8Array;
+  readonly bytes: number;
+}
+
 /** Something that a snapshot had and lacks now: a file, bytes of one, rows of a table. */
 export interface Loss {
   readonly half: 'home' | 'database';
@@ -53,6 +60,8 @@ export interface Pair {
   readonly forecast: Forecast;
   readonly home: PairedHome | null;
   readonly database: PairedDatabase | null;
+  /** Files of the home that hold a database, all of them read inside the window; absent: there are none. */
+  readonly internal?: readonly InternalFile[];
   /** The configuration that made it, as JSON, without secrets. */
   readonly configuration: string;
   readonly warnings: readonly string[];

@@ -1,6 +1,7 @@
 import { type ChunkRef, type ChunkSource, hex, readListing } from '../store/index.ts';
 import { kindOf, knownDatabase } from './database/index.ts';
-import { type BytePath, decodeHomeEntry, shown } from './home/index.ts';
+import { type BytePath, bytePath, decodeHomeEntry, shown } from './home/index.ts';
+import { findBelow, rootsOf } from './look/index.ts';
 import type { PairedHome, PairedRoot, Snapshot } from './pair.ts';
 
 /** Raised when more is compared: what an earlier version found well is then compared again. */
@@ -21,6 +22,7 @@ export async function checkPairing(
     checkFence(snapshot) ??
     (options.roots && checkRoots(snapshot, options.roots)) ??
     (home ? await checkHome(source, home) : undefined) ??
+    (await checkInternal(source, snapshot)) ??
     (database ? await kindOf(database).check(source, knownDatabase(database)) : undefined)
   );
 }
@@ -107,4 +109,21 @@ async function checkTree(
   return entries === listing.entries
     ? undefined
     : `A home has ${entries} entries, its manifest says ${listing.entries}`;
+}
+
+/** The files of a database in the home are among those of the home, as large as they were in the window. */
+async function checkInternal(
+  source: ChunkSource,
+  { home, internal = [], degraded }: Snapshot,
+): Promise<string | undefined> {
+  if (degraded) return undefined; // what it lacks is listed
+  for (const { path, bytes } of internal) {
+    const root = rootsOf({ home })[0];
+    const entry = root && (await findBelow(source, { root, path: bytePath(path) }));
+    if (entry?.kind !== 'file') return `The home lacks ${shown(bytePath(path))}, which is of its database`;
+    const found = entry.content?.length ?? 0;
+    if (found !== bytes)
+      return `${shown(bytePath(path))} of the database has ${found} bytes, its manifest says ${bytes}`;
+  }
+  return undefined;
 }

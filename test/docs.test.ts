@@ -18,6 +18,9 @@ const documents = [
   'engine/FORMAT.md',
   'docs/reference.md',
   'docs/applications.md',
+  'docs/dump-commands.md',
+  'docs/hooks.md',
+  'docs/internal-databases.md',
   'docs/retention.md',
   'docs/systemd/README.md',
 ];

@@ -156,6 +156,8 @@ function toJson(summary: BackupSummary, instance: string): Record<string, unknow
       unreadable: home?.unreadable ?? [],
     },
     database: {
+      type: database?.type ?? (summary.internal ? 'internal' : null),
+      ...(database?.type === 'command' && { id: database.id }),
       tables: database?.tables ?? 0,
       rows: database?.rows ?? 0,
       segments: database?.segments ?? 0,

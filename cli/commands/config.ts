@@ -7,7 +7,7 @@ import { refuseUnbuilt } from '../config/unbuilt.ts';
 import type { Command, Context } from '../context.ts';
 import { storePlace } from '../open-store.ts';
 import { configurationText } from '../render/configuration.ts';
-import { instanceOf, withoutSecrets } from '../settings/backup.ts';
+import { instanceOf, refuseWrongDatabase, withoutSecrets } from '../settings/backup.ts';
 
 interface ConfigOptions {
   readonly write?: string;
@@ -38,6 +38,7 @@ export const config: Command<ConfigOptions> = async (context, options) => {
 function check(context: Context): number {
   const { file, values } = context.requireConfig();
   refuseUnbuilt(values, file);
+  refuseWrongDatabase(values, file);
   const own = JSON.parse(withoutSecrets(values)) as Record<string, unknown>;
   const isOverridden = context.storeOption !== undefined || context.env['STILLPOINT_STORE'];
   const configuration = isOverridden ? { ...own, store: storePlace(context) } : own;

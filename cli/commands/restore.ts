@@ -7,12 +7,14 @@ import {
   restore as restorePair,
   type Snapshot,
 } from '../../engine/index.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
 import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
 import { commandsOf } from '../settings/backup.ts';
+import { commandDatabase } from '../settings/command-database.ts';
 import { refuseTargetInside } from '../settings/places.ts';
 import { refusePasswordInArgument } from '../settings/secrets.ts';
 import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
@@ -30,21 +32,27 @@ interface RestoreOptions extends SnapshotWish {
 
 /** Restores the pair, one half with --only, or a part of the home with --path and --repository. */
 export const restore: Command<RestoreOptions> = async (context, options) => {
-  const targets = checkTargets(options, context.cwd);
+  const asked = checkTargets(options, context.cwd);
   const liveHome = context.config()?.values.home?.path;
-  if (targets.home !== undefined) {
-    refuseTargetInside(targets.home, { store: storePlace(context), home: liveHome });
+  if (asked.home !== undefined) {
+    refuseTargetInside(asked.home, { store: storePlace(context), home: liveHome });
   }
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
+  const { lacksDatabase, ...targets } = asked;
+  // One that lies in the home comes with it.
+  if (lacksDatabase && !snapshot.internal) throw notGiven('--database');
   const config = context.config();
+  const database =
+    asked.database === undefined ? undefined : addressIn(snapshot, { text: asked.database, config });
+  if (database?.type === 'command' && asked.setJdbc) throw noJdbcOfCommands();
   const result = await restorePair({
     store,
     clock: context.seams.clock,
     host: hostname(),
     snapshot,
     ...targets,
-    database: targets.database === undefined ? undefined : addressIn(snapshot, targets.database),
+    database,
     hooks: commandsOf(config?.values.hooks.restore ?? []),
     hooksFolder: config && dirname(config.file),
     signal: context.signal,
@@ -54,13 +62,13 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   for (const name of snapshot.home?.unreadable ?? []) context.output.warning(`Not in the snapshot: ${name}`);
   for (const warning of result.warnings) context.output.warning(warning);
   for (const loss of result.lost) context.output.warning(`Lost, and not restored: ${loss}`);
-  const { home, database } = result;
+  const { home, database: restored } = result;
   context.output.result(
     {
       messageType: 'summary',
       snapshot: snapshot.id,
       home,
-      database,
+      database: restored,
       notRestored: result.notRestored,
       lost: result.lost,
       verified: true,
@@ -71,9 +79,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     [
       `Restored snapshot ${snapshot.id.slice(0, 8)} in ${duration(result.durationMs)}; every byte was checked.`,
       ...(home ? [`home       ${counted(home.files, 'file')}, ${size(home.bytes)}`] : []),
-      ...(database
-        ? [`database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}`]
-        : []),
+      ...(restored ? [`database   ${restoredText(snapshot, restored)}`] : []),
       ...describeCommands(result.commands),
       ...(result.afterwards.length > 0 ? ['', 'Before you start the application:'] : []),
       ...result.afterwards.map(note => `- ${note}`),
@@ -84,11 +90,40 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
 };
 
 /** What a target may be called depends on the kind of the database. USAGE. */
-function addressIn({ id, database }: Snapshot, text: string) {
-  if (database) return databaseTarget(database, text);
+function addressIn(
+  { id, database, instance, internal }: Snapshot,
+  { text, config }: { readonly text: string; readonly config: LoadedConfig | undefined },
+) {
+  const configured = config ? commandDatabase(config.values, { file: config.file, instance }) : null;
+  if (database) return databaseTarget(database, { text, configured });
   throw engineError('USAGE', `Cannot restore the database: snapshot ${id.slice(0, 8)} holds none`, {
-    remedy: 'Restore the other half with --only.',
+    remedy: internal
+      ? 'Its database lies in the home: leave --database out.'
+      : 'Restore the other half with --only.',
   });
+}
+
+const noJdbcOfCommands = (): Error =>
+  engineError(
+    'USAGE',
+    'Cannot restore: --set-jdbc needs the URL of the database, which only a command knows',
+    {
+      remedy:
+        'Leave it out, and set jdbc.url in bitbucket.properties by hand before you start the application.',
+    },
+  );
+
+const notGiven = (option: string): Error =>
+  engineError('USAGE', `Cannot restore: ${option} was not given`, {
+    remedy: 'Give --home FOLDER and --database URL, or restore one half with --only home or --only database.',
+  });
+
+function restoredText(
+  { database }: Snapshot,
+  { tables, rows }: { readonly tables: number; readonly rows: number },
+): string {
+  if (database?.type === 'command') return `${size(database.bytes)}, by the command of database.restore`;
+  return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
 }
 
 function checkTargets(options: RestoreOptions, cwd: string) {
@@ -104,19 +139,15 @@ function checkTargets(options: RestoreOptions, cwd: string) {
       remedy: 'Leave --database out; restore the database on its own, with --only database.',
     });
   }
-  if ((wantsHome && !home) || (wantsDatabase && !database)) {
-    const missing = wantsHome && !home ? '--home' : '--database';
-    throw engineError('USAGE', `Cannot restore: ${missing} was not given`, {
-      remedy:
-        'Give --home FOLDER and --database URL, or restore one half with --only home or --only database.',
-    });
-  }
-  if (options.setJdbc && !(wantsHome && wantsDatabase)) {
+  if (wantsHome && !home) throw notGiven('--home');
+  if (only === 'database' && !database) throw notGiven('--database');
+  if (options.setJdbc && !(wantsHome && wantsDatabase && database)) {
     throw engineError('USAGE', 'Cannot restore: --set-jdbc needs the home and the database', {
       remedy: 'Leave --set-jdbc out, or restore both.',
     });
   }
   return {
+    lacksDatabase: wantsDatabase && !database,
     setJdbc: options.setJdbc,
     home: wantsHome && home ? resolve(cwd, home) : undefined,
     database: wantsDatabase && database ? database : undefined,

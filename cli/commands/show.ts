@@ -48,6 +48,9 @@ function toJson(snapshot: Snapshot, configuration: unknown): Record<string, unkn
       roots: home.roots.map(root => ({ path: pathText(root.path), entries: root.listing.entries })),
     },
     database: database && databaseJson(database),
+    ...(snapshot.internal && {
+      internal: snapshot.internal.map(({ path, bytes }) => ({ path: pathText(path), bytes })),
+    }),
     warnings: snapshot.warnings,
     commands: snapshot.commands,
     degraded: snapshot.degraded ?? null,

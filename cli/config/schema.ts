@@ -134,7 +134,9 @@ const database = z.strictObject({
   type: z
     .enum(['postgresql', 'mysql', 'internal', 'command', 'none'])
     .default('postgresql')
-    .describe('What kind of database. This version has postgresql and none.'),
+    .describe(
+      'What kind of database. This version has postgresql, internal (files of the home, as H2, HSQL and SQLite have them), command (by the commands below) and none.',
+    ),
   url: ofKind('secret', databaseUrl)
     .optional()
     .describe('Where it is. The password comes from here, from passwordFile, PGPASSWORD or PGPASSFILE.')
@@ -143,6 +145,48 @@ const database = z.strictObject({
     .optional()
     .describe('A file whose first line is the password.')
     .meta({ examples: ['/etc/stillpoint/database-password'] }),
+  files: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe(
+      'For internal: which files of the home it is, as rules of .gitignore; a leading / is the home. Default: data/db.* and shared/data/db.*, as a Bitbucket has them.',
+    )
+    .meta({ examples: [['/data/forge.sqlite3*']] }),
+  dump: command('5m')
+    .optional()
+    .describe(
+      'For command: what prints the dump, inside the window. Printing nothing is a failure, as is any end but 0.',
+    )
+    .meta({ examples: ['mysqldump --single-transaction --skip-dump-date bitbucket'] }),
+  output: z
+    .enum(['dump', 'id'])
+    .default('dump')
+    .describe(
+      'For command: whether what it prints is stored, or its last line is the id of a snapshot that somebody else keeps.',
+    ),
+  pin: command('60s')
+    .optional()
+    .describe(
+      'For command: what makes a view inside the window that later writes do not change, and prints its name. The dump then runs after the unlock, for $STILLPOINT_OUTPUT.',
+    )
+    .meta({ examples: ['/usr/local/bin/database-view take'] }),
+  unpin: command('5m')
+    .optional()
+    .describe('For command: what removes that view, on every path out. May be run twice.')
+    .meta({ examples: ['/usr/local/bin/database-view drop'] }),
+  check: command('60s')
+    .optional()
+    .describe('For command: what ends with 0 when a restore may write into $STILLPOINT_DATABASE.')
+    .meta({ examples: ['! mysql -e "USE $STILLPOINT_DATABASE"'] }),
+  restore: command('24h')
+    .optional()
+    .describe(
+      'For command: what reads the dump on stdin and restores it into $STILLPOINT_DATABASE, which is what --database said.',
+    )
+    .meta({
+      examples: ['mysqladmin create "$STILLPOINT_DATABASE" && mysql "$STILLPOINT_DATABASE"'],
+    }),
 });
 
 const app = z.strictObject({

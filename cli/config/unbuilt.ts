@@ -5,9 +5,9 @@ import type { ConfigFile } from './schema.ts';
 export function refuseUnbuilt(values: ConfigFile, file: string): void {
   const { database, store } = values;
   const type = database?.type ?? 'none';
-  if (type !== 'postgresql' && type !== 'none') {
+  if (type === 'mysql') {
     throw engineError('CONFIG_INVALID', `Cannot use configuration ${file}: database.type is ${type}`, {
-      remedy: `This version does not have ${type} yet: it backs up postgresql, or with none no database.`,
+      remedy: `This version does not have ${type} yet: it backs up postgresql, internal, what a command dumps, or with none no database.`,
     });
   }
   if (store?.includes('://')) {

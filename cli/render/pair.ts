@@ -5,22 +5,32 @@ import {
   type FenceRecord,
   type Forecast,
   type PairedDatabase,
-  type PairedHome,
   printableText,
+  type Snapshot,
 } from '../../engine/index.ts';
 import { count, counted, duration, size } from './quantities.ts';
 
 /** The two halves of a pair, a line each. */
-export function describeHalves(pair: { home: PairedHome | null; database: PairedDatabase | null }): string[] {
-  const { home, database } = pair;
+export function describeHalves(pair: Pick<Snapshot, 'home' | 'database' | 'internal'>): string[] {
+  const { home, database, internal } = pair;
   return [
     home
       ? `home       ${counted(home.files, 'file')}, ${size(home.bytes)}; ${count(home.changedInLatch)} taken again inside the window`
       : 'home       not part of it',
     database
-      ? `database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (${printableText(databaseTitle(database))})`
-      : 'database   not part of it',
+      ? `database   ${databaseText(database)}`
+      : internal
+        ? `database   in the home: ${counted(internal.length, 'file')}, ${size(internal.reduce((sum, { bytes }) => sum + bytes, 0))}`
+        : 'database   not part of it',
   ];
+}
+
+function databaseText(database: PairedDatabase): string {
+  const title = printableText(databaseTitle(database));
+  if (database.type !== 'command')
+    return `${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}, ${size(database.bytes)} (${title})`;
+  const id = database.id === null ? '' : `, id ${printableText(database.id)}`;
+  return `${database.output === 'id' ? 'kept elsewhere' : `a dump of ${size(database.bytes)}`}${id} (${title})`;
 }
 
 /** How long the application was held, phase by phase. */

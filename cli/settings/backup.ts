@@ -2,7 +2,6 @@ import { basename, dirname } from 'node:path';
 import {
   type Application,
   type BackupOptions,
-  bitbucketExcludes,
   type Command,
   engineError,
   type Hooks,
@@ -11,6 +10,8 @@ import type { ConfigFile } from '../config/schema.ts';
 import { refuseUnbuilt } from '../config/unbuilt.ts';
 import type { Context } from '../context.ts';
 import { applicationSettings } from './application.ts';
+import { checkDumpable, commandDatabase, refuseUnusedOfDatabase } from './command-database.ts';
+import { internalDatabase, refuseInternalWithoutHome } from './internal-database.ts';
 import { readSecretFile } from './secrets.ts';
 
 /** What a backup takes from the configuration, secrets read. */
@@ -30,6 +31,7 @@ export function backupSettings(context: Context): BackupSettings {
     });
   }
   const instance = instanceOf(values);
+  refuseWrongDatabase(values, file);
   return {
     instance,
     home: values.home
@@ -40,11 +42,11 @@ export function backupSettings(context: Context): BackupSettings {
           excludeRepositories: values.home.excludeRepositories.map(String),
           networkHome: values.home.networkHome,
           fileSystem: values.home.fileSystem,
-          appExcludes: values.app?.type === 'bitbucket' ? bitbucketExcludes : [],
+          ...internalDatabase(values, file),
           freeze: freezeSettings(values.home, file),
         }
       : null,
-    database: databaseSettings(values, file),
+    database: databaseSettings(values, { file, instance }),
     configuration: withoutSecrets(values),
     hooks: hookSettings(values),
     folder: dirname(file),
@@ -90,9 +92,24 @@ function databaseType(values: ConfigFile): string {
   return values.database?.type ?? 'none';
 }
 
-function databaseSettings(values: ConfigFile, file: string): BackupOptions['database'] {
+/** Keys of the database that contradict each other, or the rest. A machine that only restores has no dump. CONFIG_INVALID. */
+export function refuseWrongDatabase(values: ConfigFile, file: string): void {
+  refuseUnusedOfDatabase(values, file);
+  refuseInternalWithoutHome(values, file);
+  internalDatabase(values, file);
+}
+
+function databaseSettings(
+  values: ConfigFile,
+  { file, instance }: { readonly file: string; readonly instance: string },
+): BackupOptions['database'] {
   const { database } = values;
-  if (!database || database.type === 'none') return null;
+  if (!database || database.type === 'none' || database.type === 'internal') return null;
+  const command = commandDatabase(values, { file, instance });
+  if (command) {
+    checkDumpable(command, file);
+    return command;
+  }
   if (!database.url) {
     throw engineError('CONFIG_INVALID', `Cannot back up the database: ${file} has no database.url`, {
       remedy: 'Write database.url: postgresql://user@host:5432/name',

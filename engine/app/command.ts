@@ -3,12 +3,12 @@ import {
   type Command,
   type CommandMoment,
   type CommandRecord,
+  checkCommand,
   endLeftovers,
   runCommand,
 } from '../command/index.ts';
 import { engineError } from '../errors.ts';
 import type { CallOptions, CommandAccess, CommandApplication, LockIntent } from './app.ts';
-import { checkCommand } from './command-check.ts';
 
 /** EX_TEMPFAIL of sysexits.h: what a lock command ends with when somebody else holds the lock. */
 const occupiedExit = 75;
@@ -53,7 +53,7 @@ export function commandApplication(access: CommandAccess, { clock, randomness }:
     async checkAccess({ signal } = {}) {
       const { lock, wait, check, unlock, env } = access;
       for (const [key, command] of Object.entries({ lock, wait, check, unlock }))
-        if (command) await checkCommand(command, { key, folder, env, signal });
+        if (command) await checkCommand(command, { key: `app.${key}`, folder, env, signal });
     },
     newToken: async () => Buffer.from(randomness.bytes(tokenBytes)).toString('hex'),
     async lock(intent) {

@@ -23,6 +23,7 @@ import {
   type CopyOptions,
   entriesOf,
   finishDatabase,
+  internalFiles,
   pairDatabase,
   pairHome,
   precopy,
@@ -73,7 +74,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await using frozen = await openFrozen(options, { reading, runs });
   await using live = frozen || !options.home ? null : await openHome({ ...options.home, ...reading });
   const home = frozen ?? live;
-  await using database = options.database && (await connectDatabase({ ...options.database, clock, signal }));
+  await using database =
+    options.database && (await connectDatabase({ ...options.database, clock, signal, onCommand: runs.note }));
   const unseen = isStopped(app) ? await app.checkStopped({ database, signal }) : [];
   const copy: CopyOptions = {
     sink: chunks,
@@ -131,7 +133,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
       await together(
         [
           async s => home?.capture({ signal: s, budgetBytes: captureBudgetBytes }),
-          async s => database?.pin({ signal: s }),
+          async s => database?.pin({ ...copy, signal: s }),
         ],
         { signal: window.signal },
       );
@@ -153,6 +155,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   failures.push(...(await stillLeft(earlierViews)));
 
   await enter('commit');
+  const internal = internalFiles(options, homeResult);
   const found = {
     timeMs: Math.round(fence.capturedAtMs ?? clock.nowMs()),
     fence,
@@ -160,6 +163,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
     database: databaseResult && pairDatabase(databaseResult),
+    ...(internal && { internal }),
     warnings: [
       ...unseen,
       ...doubts(options, databaseResult),

@@ -54,6 +54,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
         if (!database || !options.database) return null;
         const { type } = options.database;
         await database.prepare({ base: databaseBaseOf(parent, { ...access, type }), signal: s });
+        if (type === 'command') return null; // what it would dump only it knows: it is among the commands
         return database.estimate({ source: store, signal: s });
       },
     ],
@@ -68,18 +69,26 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
   };
 }
 
-function plannedCommands({ hooks, home }: DryRunOptions): PlannedCommand[] {
+function plannedCommands({ hooks, home, database }: DryRunOptions): PlannedCommand[] {
   const { beforeLock, inWindow, afterUnlock } = hooks;
   const at = (moment: CommandMoment, commands: readonly Command[] = []) =>
     commands.map(command => ({ ...command, moment }));
+  const { dump, pin, unpin } = database?.type === 'command' ? database : noCommands;
+  const listOf = (command: Command | null) => (command ? [command] : []);
   return [
     ...at('before-lock', beforeLock),
     ...at('in-window', inWindow),
     ...at('freeze-take', home?.freeze?.take),
+    ...(pin ? [] : at('dump', listOf(dump))),
+    ...at('pin', listOf(pin)),
     ...at('after-unlock', afterUnlock),
+    ...(pin ? at('dump', listOf(dump)) : []),
+    ...at('unpin', listOf(unpin)),
     ...at('freeze-drop', home?.freeze?.drop),
   ];
 }
+
+const noCommands = { dump: null, pin: null, unpin: null };
 
 const nowhere: ChunkSink = {
   put: () => Promise.reject(new TypeError('Cannot store a chunk: nothing is written in a dry run')),

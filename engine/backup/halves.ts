@@ -1,6 +1,7 @@
 import type { DatabaseResult, DatabaseSource, FinishOptions } from '../database/index.ts';
-import type { Home, HomeResult } from '../home/index.ts';
-import type { PairedDatabase, PairedHome, Snapshot } from '../pair.ts';
+import { engineError } from '../errors.ts';
+import { bytesOf, type Home, type HomeResult } from '../home/index.ts';
+import type { InternalFile, PairedDatabase, PairedHome, Snapshot } from '../pair.ts';
 import type { BackupOptions } from './options.ts';
 
 /** What the window will look at again, and how long a look takes. */
@@ -57,6 +58,24 @@ export function pairHome(result: HomeResult): PairedHome {
   const { files, folders, bytes, changed, changedInLatch, unreadable } = result;
   const roots = result.roots.map(({ path, listing }) => ({ path, listing }));
   return { roots, files, folders, bytes, changed, changedInLatch, unreadable };
+}
+
+/** Null where no database lies in the home. DATABASE_FAILED where it should and does not. */
+export function internalFiles(
+  { home }: BackupOptions,
+  result: HomeResult | null,
+): readonly InternalFile[] | undefined {
+  const rules = home?.readInWindow ?? [];
+  if (rules.length === 0 || !result) return undefined;
+  if (result.inWindow.length > 0)
+    return result.inWindow.map(({ path, bytes }) => ({ path: bytesOf(path), bytes }));
+  throw engineError(
+    'DATABASE_FAILED',
+    `Cannot back up the database: the home has no file like ${rules.join(' or ')}`,
+    {
+      remedy: 'Write which files it is as database.files, as rules of .gitignore, and check home.exclude.',
+    },
+  );
 }
 
 export function pairDatabase(result: DatabaseResult): PairedDatabase {

@@ -5,7 +5,7 @@ import type { DatabaseAddress } from '../database/index.ts';
 import type { HomeOptions, HomeSettings } from '../home/index.ts';
 import type { Hooks } from '../hooks.ts';
 import type { FenceRecord, Forecast, LatchToken, Patience } from '../latch/index.ts';
-import type { PairedDatabase, PairedHome } from '../pair.ts';
+import type { InternalFile, PairedDatabase, PairedHome } from '../pair.ts';
 import type { OnPhase, OnProgress } from '../progress.ts';
 import type { Freeze } from '../view/index.ts';
 
@@ -67,6 +67,7 @@ export interface BackupSummary {
   readonly forecast: Forecast;
   readonly home: PairedHome | null;
   readonly database: PairedDatabase | null;
+  readonly internal?: readonly InternalFile[];
   readonly stored: BackupSession['written'];
   readonly warnings: readonly string[];
   readonly commands: readonly CommandRecord[];

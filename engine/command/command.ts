@@ -6,10 +6,15 @@ export type CommandMoment =
   | 'check'
   | 'in-window'
   | 'freeze-take'
+  | 'pin'
+  | 'dump'
+  | 'unpin'
   | 'unlock'
   | 'after-unlock'
   | 'freeze-drop'
   | 'on-failure'
+  | 'restore-check'
+  | 'restore-database'
   | 'restore';
 
 /** A command of the administrator, for /bin/sh. */

@@ -8,15 +8,19 @@ import type {
   ListingRoot,
   SnapshotId,
 } from '../../store/index.ts';
-import type { KnownMarks } from './marks.ts';
+import type { CommandRecord } from '../command/index.ts';
+import type { CommandAddress } from './command/types.ts';
+import type { DatabaseMarks, KnownMarks } from './marks.ts';
 import type { PostgresAddress } from './postgres/types.ts';
 
 /** Where a database is, and what it is. A union over the kinds, told apart by its type. */
-export type DatabaseAddress = PostgresAddress;
+export type DatabaseAddress = PostgresAddress | CommandAddress;
 
 export interface ConnectOptions {
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
+  /** Told of each command of the administrator that ran to a good end. */
+  readonly onCommand?: ((record: CommandRecord) => void) | undefined;
 }
 
 /** What every kind needs of an earlier snapshot to build on its database. */
@@ -97,6 +101,13 @@ export interface PrecopyOptions extends FinishOptions {
   readonly mode: 'new' | 'all';
 }
 
+/** Where what has to be read inside the window goes; most kinds read nothing there. */
+export interface PinOptions {
+  readonly sink?: ChunkSink | undefined;
+  readonly cuts?: Cuts | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What was read and stored before the lock. */
 export interface DatabasePrecopied {
   readonly segments: number;
@@ -144,7 +155,7 @@ export interface DatabaseSource<Marks extends KnownMarks = KnownMarks> extends A
     readonly signal?: AbortSignal | undefined;
   }): Promise<DatabaseEstimate>;
   /** In the window, milliseconds: holds the view that finish reads. */
-  pin(options?: { readonly signal?: AbortSignal | undefined }): Promise<{ readonly pinMs: number }>;
+  pin(options?: PinOptions): Promise<{ readonly pinMs: number }>;
   /** The fence: true if the very backends that pinned still hold that view. Never throws. */
   holds(): Promise<boolean>;
   /** Who else is connected now: nobody is while the application is stopped. At any time. */
@@ -167,6 +178,8 @@ export interface RestoreFrom {
   readonly source: ChunkSource;
   readonly root: ListingRoot;
   readonly digestKey: Uint8Array;
+  /** What the manifest says of it. */
+  readonly stored?: DatabaseMarks | undefined;
   /** True: rows are missing, so keys that refer to them cannot be made. */
   readonly lacksRows?: boolean | undefined;
   /** Connections that load tables; default 2. */

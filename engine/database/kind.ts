@@ -131,8 +131,8 @@ export interface DatabaseKind<
   /** The same with the marks of a snapshot of which a repair lost rows: no later backup builds on it. */
   withoutBase(marks: StoredDatabase<Marks>): StoredDatabase<Marks>;
 
-  /** Where `restore --database TEXT` restores to. USAGE. */
-  targetOf(text: string): Address;
+  /** Where `restore --database TEXT` restores to, on a machine that is configured so. USAGE. */
+  targetOf(text: string, configured?: DatabaseAddress | null): Address;
   /** Refuses a target that holds something, and one that cannot take it. Writes nothing. TARGET_NOT_EMPTY, … */
   checkTarget(
     target: Address & DatabaseTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },

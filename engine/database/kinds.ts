@@ -1,5 +1,6 @@
 import { type ChunkSource, type ListingRoot, storeError } from '../../store/index.ts';
 import { printableText } from '../look/names.ts';
+import { commandKind } from './command/kind.ts';
 import type {
   ConnectOptions,
   DatabaseAddress,
@@ -14,6 +15,7 @@ import { postgresKind } from './postgres/index.ts';
 
 /** Every kind of database that this version knows. Each is given only what bears its own type. */
 const kinds: Readonly<Record<DatabaseAddress['type'], DatabaseKind>> = {
+  command: commandKind,
   postgresql: postgresKind,
 };
 
@@ -47,12 +49,15 @@ export function databaseTitle(stored: StoredDatabase): string {
 
 /** Its URL, which may hold a password; null for what has none. */
 export function urlOf(address: DatabaseAddress | null | undefined): string | null {
-  return address ? address.url : null;
+  return address && 'url' in address ? address.url : null;
 }
 
-/** Where `restore --database TEXT` restores a stored database to. USAGE. */
-export function databaseTarget(stored: DatabaseMarks, text: string): DatabaseAddress {
-  return kindOf(stored).targetOf(text);
+/** Where `restore --database TEXT` restores a stored database to, by commands that this machine is configured with. USAGE. */
+export function databaseTarget(
+  stored: DatabaseMarks,
+  { text, configured = null }: { readonly text: string; readonly configured?: DatabaseAddress | null },
+): DatabaseAddress {
+  return kindOf(stored).targetOf(text, configured);
 }
 
 /** For people, markers and hooks; empty where it has no address that can be told. */

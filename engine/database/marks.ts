@@ -14,6 +14,17 @@ export interface PostgresMarks {
   readonly publishable: boolean;
 }
 
+/** Of what a command of the administrator printed. */
+export interface CommandMarks {
+  readonly type: 'command';
+  /** `dump`: what it printed is stored. `id`: what it printed last names what somebody else keeps. */
+  readonly output: 'dump' | 'id';
+  /** For the restore command; null: there is none. */
+  readonly id: string | null;
+  /** Whether it ran while the application was held, or after it on what was pinned in the window. */
+  readonly when: 'in-window' | 'pinned';
+}
+
 /** Of a kind that only a later version of this program knows. */
 export interface UnknownMarks {
   readonly type: 'unknown';
@@ -24,7 +35,7 @@ export interface UnknownMarks {
 
 /** What a manifest says of one kind of database alone: of the view that was read, mostly. Told apart by its type. */
 export type DatabaseMarks = KnownMarks | UnknownMarks;
-export type KnownMarks = PostgresMarks;
+export type KnownMarks = PostgresMarks | CommandMarks;
 
 /** How the marks of one kind stand in a manifest: the numbers of their fields in the map of the database. */
 export interface MarksCodec<Marks extends DatabaseMarks> {
@@ -60,6 +71,29 @@ export const postgresMarks: MarksCodec<PostgresMarks> = {
     xmax: wide(fields, postgres.xmax),
     publishable: fields.boolean(postgres.publishable),
   }),
+};
+
+const command = { output: 1, id: 2, when: 3 } as const;
+
+export const commandMarks: MarksCodec<CommandMarks> = {
+  encode: ({ output, id, when }) =>
+    new Map([
+      [
+        marksField,
+        new Map<number, CborValue>([
+          [command.output, output],
+          ...(id === null ? [] : [[command.id, id] as const]),
+          [command.when, when],
+        ]),
+      ],
+    ]),
+  decode(database) {
+    const fields = database.fields(marksField);
+    const [output, when] = [fields.text(command.output), fields.text(command.when)];
+    if ((output !== 'dump' && output !== 'id') || (when !== 'in-window' && when !== 'pinned'))
+      throw storeError('STORE_DAMAGED', 'Cannot read a manifest: the marks of its dump are malformed');
+    return { type: 'command', output, when, id: fields.has(command.id) ? fields.text(command.id) : null };
+  },
 };
 
 /** Marks that this version does not know are kept as they are. */

@@ -2,7 +2,7 @@ import { type Content, inlineBytesMax } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import { LinkedNames } from './links.ts';
 import { type ClockWatch, lookAt } from './look.ts';
-import { shown } from './paths.ts';
+import { type BytePath, shown } from './paths.ts';
 import type { Pins } from './pinned.ts';
 import type { LookContext } from './prescan.ts';
 import { codeOf, type Receiver, takeFile } from './read.ts';
@@ -12,7 +12,15 @@ import { isFile, isFolder, type Stats } from './stat.ts';
 import { isSettled, type Look } from './states.ts';
 import { storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
-import { inlineContent, isMissingSubvolume, type KeptPart, rowOf, type Tree } from './tree.ts';
+import {
+  belowRoot,
+  inlineContent,
+  isLate,
+  isMissingSubvolume,
+  type KeptPart,
+  rowOf,
+  type Tree,
+} from './tree.ts';
 import { steadyRows, trustIn } from './trust.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
 
@@ -58,6 +66,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         checkMount(tree, entry);
         const row = rowOf(entry, { tree, tools, onNote: note => report.notes.add(note) });
         if (row.broken) {
+          refuseLate(tree, entry);
           report.unreadable.push(sentence(entry.path, 'vanished inside the window'));
           if (!isFolder(row.stats)) break;
         }
@@ -69,6 +78,10 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
           if (isRead && !(entry.first !== undefined && scanned.isRead(entry.first))) counts.read++;
         }
         settle(again, at, { tree, watch, startedMs });
+        if (isFile(row.stats) && isLate(tree, entry)) {
+          again.setUnsettled(at); // no later run may trust it either
+          tree.late.push({ path: belowRoot(tree.root, entry.path), bytes: again.state(at).size });
+        }
         if (isMissingSubvolume(entry, { tree, tools })) {
           again.setUnsettled(at); // so that the next run looks, and says it, again
           report.unreadable.push(
@@ -85,6 +98,7 @@ export async function captureTree(tree: Tree, context: CaptureContext): Promise<
         break;
       case 'vanished':
         if (event.path === tree.root) throw rootVanished(tree.root);
+        refuseLate(tree, event);
         report.unreadable.push(sentence(event.path, 'vanished inside the window'));
         break;
       case 'unreadable':
@@ -155,6 +169,7 @@ async function takeInWindow(
     receive: stats => keepingOrStoring(stats, context),
   });
   if (taken.kind !== 'taken') {
+    refuseLate(tree, found);
     order.dropLast();
     const what =
       taken.kind === 'gone' ? 'vanished inside the window' : `cannot be read (${codeOf(taken.error)})`;
@@ -171,10 +186,23 @@ async function takeInWindow(
   }
   context.onTaken(taken.stats.size);
   if (!taken.steady) {
+    if (isLate(tree, found))
+      throw notAtRest(found.path, 'it was written to while it was read inside the window');
     again.setUnsettled(at);
     report.notes.add(sentence(found.path, 'kept changing while it was read'));
   }
   return true;
+}
+
+/** A database that lacks a file is none. */
+function refuseLate(tree: Tree, { path }: Pick<Found, 'path'>): void {
+  if (isLate(tree, { path })) throw notAtRest(path, 'it cannot be read inside the window');
+}
+
+function notAtRest(path: BytePath, state: string): Error {
+  return engineError('HOME_CHANGED', `Cannot back up the database in the home: ${shown(path)}: ${state}`, {
+    remedy: 'Find out who writes to it while the application is at rest, or stop it: app.type: stopped.',
+  });
 }
 
 /** What taking a file in the window gave: its place in the store, or its bytes. */

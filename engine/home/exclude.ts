@@ -63,8 +63,14 @@ const appliedRules = ({ rules, isHome }: Pick<ExcludeRules, 'rules' | 'isHome'>)
 const leftOutVersion = 1;
 
 /** Differs whenever two sets of rules could leave out different things. 16 bytes. */
-export function fingerprintOf({ rules, repositories, isHome }: ExcludeRules): Uint8Array {
+export function fingerprintOf({
+  rules,
+  repositories,
+  isHome,
+  late = [],
+}: ExcludeRules & { readonly late?: readonly string[] }): Uint8Array {
   const said = [leftOutVersion, appliedRules({ rules, isHome }), repositories.map(String), isHome];
+  if (late.length > 0) said.push([...late]);
   return new Uint8Array(createHash('sha256').update(JSON.stringify(said)).digest().subarray(0, 16));
 }
 

@@ -58,7 +58,13 @@ export async function openHome(options: HomeOptions): Promise<Home> {
       repositories: options.excludeRepositories ?? [],
       isHome: place === 0,
     };
-    plans.push({ root, name, isExcluded: await compileExcludes(rules), rules: fingerprintOf(rules) });
+    const late = place === 0 ? (options.readInWindow ?? []) : [];
+    plans.push({
+      ...{ root, name, isExcluded: await compileExcludes(rules), rules: fingerprintOf({ ...rules, late }) },
+      ...(late.length > 0 && {
+        isLate: await compileExcludes({ rules: late, repositories: [], isHome: true }),
+      }),
+    });
   }
   const report = makeReport();
   if (!loaded.libc)
@@ -204,6 +210,7 @@ class OpenHome implements Home {
       changed: this.#read,
       changedInLatch: this.#changedInLatch,
       skipped: { excluded, sockets: sockets.size, gitLeftOvers: gitLeftOvers.size },
+      inWindow: this.#trees.flatMap(tree => tree.late),
       unreadable: unreadable.map(text => this.#named(text)),
       notes: [
         ...this.#trees.flatMap(tree => [...tree.fileSystems.notes]),
@@ -241,7 +248,9 @@ class OpenHome implements Home {
     const trees: Tree[] = [];
     for (const plan of this.#plans) {
       const loaded = base && (await loadBase(base, plan, { clock, pace, onNote }));
-      trees.push(makeTree(plan, { tools: this.#tools, base: loaded }));
+      // An earlier look that had no such rule may have trusted a file that none may.
+      const isUsable = !plan.isLate || (loaded?.rules && Buffer.compare(loaded.rules, plan.rules) === 0);
+      trees.push(makeTree(plan, { tools: this.#tools, base: isUsable ? loaded : undefined }));
     }
     this.#trees = trees;
   }

@@ -4,7 +4,7 @@ export { bitbucketExcludes, compileExcludes } from './exclude.ts';
 export type { FileSystemFacts, FileSystemProbe } from './filesystem.ts';
 export { openHome } from './home.ts';
 export type { OwnerRule } from './metadata.ts';
-export { type BytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
+export { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
 export type { ReadSeam } from './read.ts';
 export { expandDataStores } from './roots.ts';
 export type { Selected } from './select.ts';

@@ -13,7 +13,7 @@ import { isFile, isFolder } from './stat.ts';
 import type { IsSame } from './states.ts';
 import { storeSmall, storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
-import { isMissingSubvolume, rowOf, type Tree } from './tree.ts';
+import { isLate, isMissingSubvolume, rowOf, type Tree } from './tree.ts';
 import { steadyRows, trustInBase } from './trust.ts';
 import type { HomeEstimate } from './types.ts';
 import { type Found, type WalkOptions, walk } from './walk.ts';
@@ -103,6 +103,7 @@ export async function prescanTree(tree: Tree, context: LookContext): Promise<voi
         else if (isFile(row.stats)) {
           const taking = takeLive({ found: event.entry, at, names, table: first, packs }, context);
           if (taking) await taking;
+          if (isLate(tree, event.entry)) first.setUntaken(at); // what is stored now spares the window some time
         }
         break;
       }

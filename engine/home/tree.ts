@@ -8,6 +8,7 @@ import type { PinnedFile } from './pinned.ts';
 import { RowSequence } from './sequence.ts';
 import { isFile, kindMask, kinds, timeNsMax } from './stat.ts';
 import { EntryTable, type Row } from './table.ts';
+import type { HomeFile } from './types.ts';
 import type { Found } from './walk.ts';
 import { readXattrs, type Xattr } from './xattrs.ts';
 
@@ -20,6 +21,8 @@ export interface RootPlan {
   /** The path by which it is listed: `root`, or where the home is of which `root` is a view. */
   readonly name: BytePath;
   readonly isExcluded: IsExcluded;
+  /** Files that only the window's look tells anything about; absent: there are none. */
+  readonly isLate?: IsExcluded | undefined;
   /** Fingerprint of the rules that `isExcluded` follows. */
   readonly rules: Uint8Array;
 }
@@ -39,7 +42,17 @@ export interface Tree extends RootPlan {
   readonly order: RowSequence;
   /** Files of `again` whose bytes are in memory until `finish`. */
   readonly kept: Map<number, readonly KeptPart[]>;
+  /** Files that had to be read in the window. */
+  readonly late: HomeFile[];
 }
+
+/** Whether a file's times and size say nothing: a database may write to it through memory. */
+export function isLate({ root, isLate: rule }: RootPlan, { path }: Pick<Found, 'path'>): boolean {
+  return rule?.(belowRoot(root, path), false) ?? false;
+}
+
+export const belowRoot = (root: BytePath, path: BytePath): BytePath =>
+  (root === '/' ? path.slice(1) : path.slice(root.length + 1)) as BytePath;
 
 export function makeTree(
   plan: RootPlan,
@@ -56,6 +69,7 @@ export function makeTree(
     scanned: new RowSequence(tables),
     order: new RowSequence(tables),
     kept: new Map(),
+    late: [],
   };
 }
 

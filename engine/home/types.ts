@@ -2,6 +2,7 @@ import type { Cuts } from '../../chunker/index.ts';
 import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
 import type { FileSystemProbe } from './filesystem.ts';
 import type { LibcLoad } from './libc.ts';
+import type { BytePath } from './paths.ts';
 import type { ReadSeam } from './read.ts';
 import type { StatSeam } from './stat.ts';
 import type { IsSame } from './states.ts';
@@ -17,6 +18,8 @@ export interface HomeSettings {
   readonly excludeRepositories?: readonly (string | number)[] | undefined;
   /** The application's own excludes, applied before `exclude`; none unless given. See `bitbucketExcludes`. */
   readonly appExcludes?: readonly string[] | undefined;
+  /** .gitignore rules of files of the home that are read inside the window, whatever their times say: a database's own. */
+  readonly readInWindow?: readonly string[] | undefined;
   /**
    * A home on a network file system shows attributes that may be seconds old: refused unless it is mounted with noac,
    * or with 'reread', which opens every file and reads every ref again inside the window.
@@ -113,6 +116,13 @@ export interface HomeRoot {
   readonly listing: ListingRoot;
 }
 
+/** A file of the home that is no different from others but by who writes to it. */
+export interface HomeFile {
+  /** Below the home, without a leading slash. */
+  readonly path: BytePath;
+  readonly bytes: number;
+}
+
 /** What was left out on purpose, by kind; met in folders that were listed, which unchanged ones are not. */
 export interface HomeSkipped {
   readonly excluded: number;
@@ -131,6 +141,8 @@ export interface HomeResult {
   readonly changed: number;
   readonly changedInLatch: number;
   readonly skipped: HomeSkipped;
+  /** Files that `readInWindow` names. */
+  readonly inWindow: readonly HomeFile[];
   /** Paths that vanished or could not be read inside the window: the snapshot lacks them (exit 3). */
   readonly unreadable: readonly string[];
   /** Sentences about what a person may want to know; not failures. */

@@ -84,6 +84,9 @@ async function* databaseEntries(
   }
   const { listing } = snapshot.database!;
   const { look } = kindOf(snapshot.database!);
+  // A kind without folders shows what it holds at once.
+  if (look.groups.length === 0)
+    for await (const item of look.items(source, { listing, group: '' })) yield { in: 'database', item };
   for (const group of thing.group ? [thing.group] : look.groups) {
     if (!thing.group) yield { in: 'database', group };
     if (!thing.group && !isDeep) continue;

@@ -6,7 +6,7 @@ import type { Snapshot } from '../pair.ts';
 export interface AfterwardsOptions {
   /** Where the home was restored to, if it was. */
   readonly home: string | undefined;
-  /** What the database was restored into, without a password, if it was. */
+  /** What the database was restored into, if it was: its URL without a password, or what commands were told. */
   readonly databaseUrl: string | undefined;
   /** What was done about jdbc.url, if anything. */
   readonly jdbc: readonly string[];
@@ -17,7 +17,7 @@ export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): stri
   const { displayName, version, identity } = snapshot.fence.application;
   const isBitbucket = snapshot.fence.application.type === 'bitbucket';
   return [
-    ...aboutDatabase(options),
+    ...(snapshot.internal ? [] : aboutDatabase(options)), // one that lies in the home came with it
     ...options.jdbc,
     ...aboutLogin(options),
     ...(version

@@ -1,6 +1,6 @@
 import type { Clock } from '../../store/index.ts';
 import type { Command, CommandRecord } from '../command/index.ts';
-import { type DatabaseAddress, urlOf } from '../database/index.ts';
+import { type DatabaseAddress, nameOfDatabase, urlOf } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import { commandRuns } from '../hooks.ts';
 import type { Snapshot } from '../pair.ts';
@@ -38,6 +38,7 @@ export async function runRestoreHooks(
     instance: snapshot.instance,
     home: home ?? null,
     databaseUrl: urlOf(database),
+    databaseName: database && nameOfDatabase(database),
     folder: hooksFolder,
   };
   const env = {

@@ -143,7 +143,7 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
         ? []
         : afterwards(snapshot, {
             home: options.home,
-            databaseUrl: urlOf(options.database) ?? undefined,
+            databaseUrl: options.database && (urlOf(options.database) ?? nameOfDatabase(options.database)),
             jdbc,
           })),
       ...(home?.notes ?? []),
@@ -228,6 +228,7 @@ function restoreOneDatabase(
     root,
     snapshot: snapshot.id,
     digestKey: store.rowDigestKey,
+    stored: snapshot.database ?? undefined,
     clock,
     signal,
     lacksRows: snapshot.degraded !== undefined,

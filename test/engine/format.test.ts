@@ -16,7 +16,7 @@ import {
   type SnapshotId,
   StillpointError,
 } from '../../store/index.ts';
-import { goldenPair as pair } from '../helpers/pairs.ts';
+import { goldenPair as pair, pairOfCommand, pairOfFiles } from '../helpers/pairs.ts';
 import { projectRoot } from '../helpers/project.ts';
 
 const homeEntry: HomeEntry = {
@@ -59,6 +59,23 @@ test('the body of a manifest is what it was in every version', () => {
   const { body } = encodePair(pair);
   assert.deepEqual(new Uint8Array(encodeCbor(body)), golden('pair.bin', encodeCbor(body)));
 });
+
+for (const [name, other] of [
+  ['pair-command.bin', pairOfCommand],
+  ['pair-internal.bin', pairOfFiles],
+] as const)
+  test(`the body of ${name} is what it was in every version, and comes back`, () => {
+    const { roots, body } = encodePair(other);
+    const bytes = golden(name, encodeCbor(body));
+    assert.deepEqual(new Uint8Array(encodeCbor(body)), bytes);
+    const {
+      id: _id,
+      host: _host,
+      sequence: _sequence,
+      ...back
+    } = decodePair(manifestOf({ roots, body: decodeCbor(bytes) }));
+    assert.deepEqual(back, other);
+  });
 
 test('a pair comes back from its manifest as it was', () => {
   const { id: _id, host: _host, sequence: _sequence, ...back } = decodePair(manifestOf(encodePair(pair)));
@@ -103,7 +120,7 @@ test('a database of a kind that only a later version knows is kept as it is, and
   assert.deepEqual(encodeCbor(encodePair(back).body), encodeCbor(body));
   const isNewer = { code: 'STORE_NEWER' };
   await assert.rejects(checkPairing({ get: () => assert.fail('nothing is read') }, back), isNewer);
-  assert.throws(() => databaseTarget(database, 'postgresql://127.0.0.1/x'), isNewer);
+  assert.throws(() => databaseTarget(database, { text: 'postgresql://127.0.0.1/x' }), isNewer);
 });
 
 test('unknown numbers are passed over', () => {

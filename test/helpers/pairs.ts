@@ -64,5 +64,22 @@ export const goldenPair: Pair = {
   commands: [],
 };
 
+/** A pair whose database a command dumped. */
+export const pairOfCommand: Pair = {
+  ...goldenPair,
+  database: {
+    ...{ type: 'command', output: 'dump', id: 'position-9', when: 'in-window' },
+    ...{ listing: { id: id(2), level: 0, entries: 1 }, name: '', serverVersion: '' },
+    ...{ tables: 0, rows: 0, segments: 1, changedSegments: 1, bytes: 1_234 },
+  },
+};
+
+/** A pair whose database lies in the home. */
+export const pairOfFiles: Pair = {
+  ...goldenPair,
+  database: null,
+  internal: [{ path: new TextEncoder().encode('shared/data/db.h2.mv.db'), bytes: 4_096 }],
+};
+
 /** A pair without halves: for tests of what stands around it. */
 export const somePair: Pair = { ...goldenPair, home: null, database: null, tags: [] };

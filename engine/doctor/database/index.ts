@@ -1,6 +1,7 @@
 import type { Clock } from '../../../store/index.ts';
 import type { DatabaseAddress } from '../../database/index.ts';
 import type { Check } from '../check.ts';
+import { checkDumpCommands } from './dump-commands.ts';
 import { checkDumpTool } from './dump-tool.ts';
 import { checkHeadRoom } from './head-room.ts';
 import { checkReading } from './reading.ts';
@@ -22,7 +23,9 @@ export function checksOfDatabase(
         checkHeadRoom(address),
         checkTransactions(address),
       ];
+    case 'command':
+      return [checkDumpCommands(address)];
     default:
-      return address.type satisfies never;
+      return address satisfies never;
   }
 }

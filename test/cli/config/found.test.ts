@@ -94,8 +94,6 @@ describe('the configuration that is used', () => {
     using folder = scratchFolder();
     for (const [text, name] of [
       ['database: { type: mysql, url: mysql://h/d }', 'mysql'],
-      ['database: { type: internal }', 'internal'],
-      ['database: { type: command }', 'command'],
       ['database: { url: postgresql://h/d }\nstore: s3://key:hunter2@host/bucket?secret=hunter2', 's3:'],
     ] as const) {
       writeFileSync(join(folder.path, 'stillpoint.yaml'), `${text}\n`);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import type { Command } from '../command/index.ts';
 import { engineError } from '../errors.ts';
+import type { Command } from './command.ts';
 
 /** Reads the command without running it, and looks for the program that it begins with. */
 const script = `
@@ -19,13 +19,14 @@ const timeoutMs = 10_000;
 export async function checkCommand(
   { run }: Command,
   options: {
+    /** As the configuration calls it: `app.unlock`. */
     readonly key: string;
-    readonly folder: string;
-    readonly env: Readonly<Record<string, string>>;
+    readonly folder?: string | undefined;
+    readonly env?: Readonly<Record<string, string>> | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<void> {
-  const { key, folder, env, signal } = options;
+  const { key, folder = process.cwd(), env, signal } = options;
   const program = /^\s*([\w./+-]+)(?=\s|$)/.exec(run)?.[1] ?? '';
   const said = await new Promise<string | undefined>(resolve => {
     execFile(
@@ -37,7 +38,7 @@ export async function checkCommand(
   });
   signal?.throwIfAborted();
   if (said === undefined) return;
-  throw engineError('CONFIG_INVALID', `Cannot use app.${key} (${run}): ${said}`, {
+  throw engineError('CONFIG_INVALID', `Cannot use ${key} (${run}): ${said}`, {
     remedy: `Mend it; commands run by /bin/sh in ${folder}. Nothing was locked.`,
   });
 }
