@@ -64,6 +64,12 @@ export function wordsOf(statement: string): string[] {
     .map(({ text }) => text.toLowerCase());
 }
 
+/** A backslash outside of strings, quoted names and comments: psql takes what follows for a command of its own. */
+export function hasBackslash(sql: string): boolean {
+  for (const { kind, text } of tokensOf(sql)) if (kind === 'other' && text === '\\') return true;
+  return false;
+}
+
 function* tokensOf(
   sql: string,
 ): Generator<{ readonly kind: 'space' | 'word' | 'other'; readonly text: string }> {
