@@ -36,6 +36,7 @@ export {
   type ExportResult,
   type ExportTarget,
   exportSnapshot,
+  isArchiveName,
 } from './export/export.ts';
 export type { OwnerRule } from './home/index.ts';
 export { bitbucketExcludes } from './home/index.ts';

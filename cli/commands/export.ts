@@ -1,6 +1,6 @@
 import { hostname, tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { archiveKindOf, type ExportTarget, engineError, exportSnapshot } from '../../engine/index.ts';
+import { archiveKindOf, type ExportTarget, engineError, exportSnapshot, isArchiveName } from '../../engine/index.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';
@@ -13,13 +13,14 @@ import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-na
 interface ExportOptions extends SnapshotWish {
   readonly output?: string;
   readonly force?: true;
+  readonly portable?: true;
 }
 
 const toStdout = '-';
 
-/** Writes a snapshot as an archive that tar and psql alone bring back. */
+/** Writes a snapshot as an archive that tar and psql alone bring back, or its tables for any other database. */
 export const exportCommand: Command<ExportOptions> = async (context, options) => {
-  const to = targetOf(context, options);
+  const target = targetOf(context, options);
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
   const summary = `${toJsonText(snapshotJson(snapshot))}\n`;
@@ -30,7 +31,8 @@ export const exportCommand: Command<ExportOptions> = async (context, options) =>
     host: hostname(),
     snapshot,
     summary,
-    to,
+    form: options.portable ? 'portable' : 'whole',
+    target,
     scratchFolder: tmpdir(),
     signal: context.signal,
     onProgress: context.progress.onProgress,
@@ -39,12 +41,12 @@ export const exportCommand: Command<ExportOptions> = async (context, options) =>
   for (const name of snapshot.home?.unreadable ?? []) context.output.warning(`Not in the snapshot: ${name}`);
   for (const loss of result.lost) context.output.warning(`Lost, and not exported: ${loss}`);
   const { home, database, bytes, lost, durationMs } = result;
-  if (to.file !== undefined)
+  if (target.to !== 'sink')
     context.output.result(
       {
         messageType: 'summary',
         snapshot: snapshot.id,
-        file: to.file,
+        output: target.path,
         bytes,
         home,
         database,
@@ -52,7 +54,7 @@ export const exportCommand: Command<ExportOptions> = async (context, options) =>
         durationMs,
       },
       [
-        `Exported snapshot ${snapshot.id.slice(0, 8)} in ${duration(durationMs)}: ${to.file}, ${size(bytes)}.`,
+        `Exported snapshot ${snapshot.id.slice(0, 8)} in ${duration(durationMs)}: ${target.path}, ${size(bytes)}.`,
         ...(home ? [`home       ${counted(home.files, 'file')}, ${size(home.bytes)}`] : []),
         ...(database
           ? [`database   ${counted(database.tables, 'table')}, ${counted(database.rows, 'row')}`]
@@ -63,17 +65,24 @@ export const exportCommand: Command<ExportOptions> = async (context, options) =>
   return lost.length > 0 ? exitCodes.incomplete : exitCodes.done;
 };
 
-function targetOf(context: Context, { output, force }: ExportOptions): ExportTarget {
+function targetOf(context: Context, { output, force, portable }: ExportOptions): ExportTarget {
   if (!output)
     throw engineError('USAGE', 'Cannot export: -o was not given', {
       remedy: 'Name the archive, as in -o FILE.tar.zst, or - for standard output.',
     });
-  if (output === toStdout) return { sink: stdoutOf(context, force) };
-  const file = resolve(context.cwd, output);
-  archiveKindOf(file);
+  if (output === toStdout) return { to: 'sink', sink: stdoutOf(context, force) };
+  const path = resolve(context.cwd, output);
   const home = context.config()?.values.home?.path;
-  refuseTargetInside(file, { store: storePlace(context), home });
-  return { file, force: force ?? false };
+  refuseTargetInside(path, { store: storePlace(context), home });
+  if (!portable || isArchiveName(path)) {
+    archiveKindOf(path);
+    return { to: 'file', path, force: force ?? false };
+  }
+  if (force)
+    throw engineError('USAGE', `Cannot export to ${path}: --force replaces a file, and never a folder`, {
+      remedy: 'Leave --force out, and name a folder that is empty or not there yet.',
+    });
+  return { to: 'folder', path };
 }
 
 function stdoutOf({ output }: Context, force: true | undefined) {

@@ -4,12 +4,14 @@ import { engineError } from '../errors.ts';
 import { inSnapshot } from '../naming.ts';
 import type { Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
-import { type ByteSink, tarArchive, textFile } from './archive.ts';
+import { type ByteSink, type FileTarget, type TarArchive, tarArchive, textFile } from './archive.ts';
 import { type Compression, compressing } from './compress.ts';
 import { exportTree } from './home.ts';
 import { folderOfRoot, topFolder } from './layout.ts';
 import { openOutputFile } from './output.ts';
-import { exportForPsql, type PsqlFolder } from './psql.ts';
+import { openOutputFolder } from './output-folder.ts';
+import { exportPortable } from './portable/portable.ts';
+import { exportForPsql } from './psql.ts';
 import { archiveReadme } from './readme.ts';
 import { openSpool } from './spool.ts';
 
@@ -22,17 +24,20 @@ export interface ExportOptions {
   readonly snapshot: Snapshot;
   /** What the manifest says, as JSON. */
   readonly summary: string;
-  readonly to: ExportTarget;
+  /** `whole`: home and database, to be restored; `portable`: the rows, for any other database. */
+  readonly form: 'whole' | 'portable';
+  readonly target: ExportTarget;
   /** Keeps sums until the end where the archive has no folder. */
   readonly scratchFolder: string;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** A file, or whoever takes the bytes as they come. */
+/** A file, a folder (of the portable form only), or whoever takes the bytes of an archive as they come. */
 export type ExportTarget =
-  | { readonly file: string; readonly force: boolean }
-  | { readonly file?: never; readonly sink: ByteSink };
+  | { readonly to: 'file'; readonly path: string; readonly force: boolean }
+  | { readonly to: 'folder'; readonly path: string }
+  | { readonly to: 'sink'; readonly sink: ByteSink };
 
 export interface ExportResult {
   readonly home: { readonly files: number; readonly bytes: number } | null;
@@ -44,109 +49,137 @@ export interface ExportResult {
   readonly durationMs: number;
 }
 
+const kindsByName: readonly (readonly [RegExp, Compression])[] = [
+  [/\.(tar\.zst|tzst)$/i, 'zstd'],
+  [/\.(tar\.gz|tgz)$/i, 'gzip'],
+  [/\.tar$/i, 'none'],
+];
+
+/** Whether a path names an archive; else it is a folder's. */
+export const isArchiveName = (path: string): boolean => kindsByName.some(([name]) => name.test(path));
+
 /** How an archive is compressed, by its name. USAGE. */
-export function archiveKindOf(file: string): Compression {
-  if (/\.(tar\.zst|tzst)$/i.test(file)) return 'zstd';
-  if (/\.(tar\.gz|tgz)$/i.test(file)) return 'gzip';
-  if (/\.tar$/i.test(file)) return 'none';
-  throw engineError('USAGE', `Cannot export to ${file}: its name does not say what it is`, {
+export function archiveKindOf(path: string): Compression {
+  const found = kindsByName.find(([name]) => name.test(path));
+  if (found) return found[1];
+  throw engineError('USAGE', `Cannot export to ${path}: its name does not say what it is`, {
     remedy: 'Give it a name that ends in .tar.zst, .tar.gz or .tar.',
   });
 }
 
 /**
- * Writes a snapshot as one archive from which tar and psql alone bring it back. A file is there when it is whole; what
- * ends the export early leaves nothing. TARGET_NOT_EMPTY, TARGET_FAILED, DATABASE_UNSUPPORTED, the store's.
+ * Writes a snapshot as an archive from which tar and psql alone bring it back, or its rows for any other database. A file
+ * or folder is there when it is whole; what ends the export early leaves nothing. TARGET_NOT_EMPTY, TARGET_FAILED, USAGE,
+ * DATABASE_UNSUPPORTED, the store's.
  */
 export async function exportSnapshot(options: ExportOptions): Promise<ExportResult> {
-  const { store, snapshot, host, clock, signal, to } = options;
+  const { store, snapshot, host, clock, signal } = options;
   const startedMs = clock.monotonicMs();
-  refuseUnknownDatabase(snapshot);
+  refuseUnknownDatabase(options);
   try {
     await using _reading = await store.beginReading({ host, snapshots: [snapshot.id], signal });
-    const written =
-      to.file === undefined
-        ? await writeArchive(options, { sink: to.sink, compression: 'zstd' })
-        : await writeFile({ ...options, to });
-    return { ...written, lost: lostOf(snapshot), durationMs: Math.round(clock.monotonicMs() - startedMs) };
+    const written = await writeTo(options);
+    return { ...written, lost: lostOf(options), durationMs: Math.round(clock.monotonicMs() - startedMs) };
   } catch (error) {
     throw inSnapshot(error, snapshot.id);
   }
 }
 
-type Written = Pick<ExportResult, 'home' | 'database' | 'bytes'>;
+type Halves = Pick<ExportResult, 'home' | 'database'>;
+type Written = Halves & Pick<ExportResult, 'bytes'>;
 
-async function writeFile(
-  options: ExportOptions & { readonly to: { readonly file: string; readonly force: boolean } },
+async function writeTo(options: ExportOptions): Promise<Written> {
+  const { target, randomness, signal } = options;
+  switch (target.to) {
+    case 'sink':
+      return writeArchive(options, { sink: target.sink, compression: 'zstd', sumsFolder: options.scratchFolder });
+    case 'file': {
+      const compression = archiveKindOf(target.path);
+      await using output = await openOutputFile(target.path, { force: target.force, randomness });
+      const sumsFolder = dirname(target.path);
+      const written = await writeArchive(options, { sink: output, compression, sumsFolder });
+      await output.commit();
+      return written;
+    }
+    case 'folder': {
+      await using output = await openOutputFolder(target.path, { randomness, signal });
+      const database = await writePortable(output, options);
+      const bytes = await output.commit();
+      return { home: null, database, bytes };
+    }
+    default:
+      return target satisfies never;
+  }
+}
+
+async function writeArchive(
+  options: ExportOptions,
+  output: { readonly sink: ByteSink; readonly compression: Compression; readonly sumsFolder: string },
 ): Promise<Written> {
-  const { to, randomness } = options;
-  const compression = archiveKindOf(to.file);
-  await using output = await openOutputFile(to.file, { force: to.force, randomness });
-  const written = await writeArchive(options, { sink: output, compression });
-  await output.commit();
-  return written;
+  const { snapshot, signal, form } = options;
+  let bytes = 0;
+  const counting: ByteSink = {
+    async write(piece) {
+      signal?.throwIfAborted();
+      await output.sink.write(piece);
+      bytes += piece.length;
+    },
+  };
+  const compressed = await compressing(counting, output.compression);
+  await using sums = await openSpool(output.sumsFolder, options.randomness);
+  const mtimeNs = BigInt(snapshot.timeMs) * 1_000_000n;
+  const archive = tarArchive(compressed, { top: topFolder(snapshot), mtimeNs, sums, signal });
+  const written =
+    form === 'portable'
+      ? { home: null, database: await writePortable(archive, options) }
+      : await writeWhole(archive, options);
+  await archive.finish();
+  await compressed.end();
+  return { ...written, bytes };
 }
 
 /** What comes first is what a person reads first; the home is last, since it is what takes long. */
-async function writeArchive(
-  options: ExportOptions,
-  { sink, compression }: { readonly sink: ByteSink; readonly compression: Compression },
-): Promise<Written> {
-  const { store, snapshot, signal, to } = options;
-  let bytes = 0;
-  const compressed = await compressing(
-    {
-      async write(piece) {
-        signal?.throwIfAborted();
-        await sink.write(piece);
-        bytes += piece.length;
-      },
-    },
-    compression,
-  );
-  const sumsFolder = to.file === undefined ? options.scratchFolder : dirname(to.file);
-  await using sums = await openSpool(sumsFolder, options.randomness);
-  const top = topFolder(snapshot);
-  const mtimeNs = BigInt(snapshot.timeMs) * 1_000_000n;
-  const archive = tarArchive(compressed, { top, mtimeNs, sums, signal });
-  const done = { files: 0, bytes: 0, rows: 0, rowBytes: 0 };
-  const onTable = (rows: number, rowBytes: number): void => {
-    done.rows += rows;
-    done.rowBytes += rowBytes;
-    options.onProgress?.({ phase: 'export-database', rows: done.rows, bytes: done.rowBytes });
-  };
-  const onEntry = (files: number, size: number): void => {
-    done.files += files;
-    done.bytes += size;
-    options.onProgress?.({ phase: 'export-home', files: done.files, bytes: done.bytes });
-  };
-  await archive.put('README.md', textFile(archiveReadme(snapshot, { top })));
+async function writeWhole(archive: TarArchive, options: ExportOptions): Promise<Halves> {
+  const { store, snapshot, signal } = options;
+  await archive.put('README.md', textFile(archiveReadme(snapshot, { top: topFolder(snapshot) })));
   await archive.put('snapshot.json', textFile(options.summary));
-  let database: PsqlFolder | undefined;
+  let database: Halves['database'] = null;
   if (snapshot.database) {
-    const root = snapshot.database.listing;
+    const onTable = progressOfRows(options);
     const lacksRows = snapshot.degraded !== undefined;
-    database = await exportForPsql(archive, {
-      source: store,
-      root,
-      folder: 'database',
-      lacksRows,
-      signal,
-      onTable,
-    });
+    const root = snapshot.database.listing;
+    database = await exportForPsql(archive, { source: store, root, folder: 'database', lacksRows, signal, onTable });
   }
+  const done = { files: 0, bytes: 0 };
+  const onEntry = (files: number, bytes: number): void => {
+    done.files += files;
+    done.bytes += bytes;
+    options.onProgress?.({ phase: 'export-home', ...done });
+  };
   for (const [i, { listing }] of (snapshot.home?.roots ?? []).entries())
     await exportTree(archive, { source: store, listing, folder: folderOfRoot(i), signal, onEntry });
-  await archive.finish();
-  await compressed.end();
-  return {
-    home: snapshot.home && { files: done.files, bytes: done.bytes },
-    database: database ? { tables: database.tables, rows: database.rows } : null,
-    bytes,
+  return { home: snapshot.home && done, database };
+}
+
+async function writePortable(target: FileTarget, options: ExportOptions): Promise<Halves['database']> {
+  const { store, snapshot, signal } = options;
+  if (!snapshot.database)
+    throw engineError('USAGE', `Cannot export tables: snapshot ${snapshot.id.slice(0, 8)} holds no database`, {
+      remedy: 'Leave --portable out: a home is files, whoever reads it.',
+    });
+  return exportPortable(target, { source: store, snapshot, signal, onTable: progressOfRows(options) });
+}
+
+function progressOfRows({ onProgress }: ExportOptions): (rows: number, bytes: number) => void {
+  const done = { rows: 0, bytes: 0 };
+  return (rows, bytes) => {
+    done.rows += rows;
+    done.bytes += bytes;
+    onProgress?.({ phase: 'export-database', ...done });
   };
 }
 
-function refuseUnknownDatabase({ database, id }: Snapshot): void {
+function refuseUnknownDatabase({ snapshot: { database, id } }: ExportOptions): void {
   if (!database || database.type === 'postgresql') return;
   throw engineError(
     'DATABASE_UNSUPPORTED',
@@ -155,8 +188,10 @@ function refuseUnknownDatabase({ database, id }: Snapshot): void {
   );
 }
 
-function lostOf({ degraded }: Snapshot): string[] {
+function lostOf({ snapshot: { degraded }, form }: ExportOptions): string[] {
   if (degraded === undefined) return [];
-  const lost = degraded.losses.map(({ half, text }) => `${half}: ${text}`);
+  const lost = degraded.losses
+    .filter(({ half }) => form === 'whole' || half === 'database')
+    .map(({ half, text }) => `${half}: ${text}`);
   return degraded.more > 0 ? [...lost, `and ${degraded.more} more`] : lost;
 }

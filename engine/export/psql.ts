@@ -26,11 +26,10 @@ export interface PsqlFolderOptions {
   readonly onTable?: ((rows: number, bytes: number) => void) | undefined;
 }
 
-/** What of a database went into the folder, and what its instructions need. */
+/** What of a database went into the folder. */
 export interface PsqlFolder {
   readonly tables: number;
   readonly rows: number;
-  readonly record: Outline['record'];
 }
 
 /**
@@ -73,7 +72,7 @@ export async function exportForPsql(target: FileTarget, options: PsqlFolderOptio
   const objects = relations.find(one => one.kind === 'large-objects');
   const objectsFile = largeObjectsFile(source, { root, relation: objects, outline });
   await target.put(`${folder}/steps/large-objects.sql`, objectsFile);
-  return { tables: tables.length, rows: tables.reduce((sum, one) => sum + one.digest.rows, 0), record };
+  return { tables: tables.length, rows: tables.reduce((sum, one) => sum + one.digest.rows, 0) };
 }
 
 /** No definition has such a thing, and psql would run it with the rights of whoever loads. STORE_DAMAGED. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,10 +8,15 @@ import { type Rig, runHere } from '../../bench/rig/index.ts';
 import { availableServers } from '../../bench/servers/index.ts';
 import { assertDatabasesEqual } from '../helpers/database-equal.ts';
 import { assertEqualsOriginal } from '../helpers/original.ts';
+import { type LoadedTable, readTables, rowsByServer, sortedRows } from '../helpers/portable-tables.ts';
+import { projectRoot } from '../helpers/project.ts';
 import { failureOf, smallRig } from '../helpers/small-rig.ts';
 
 const debian = (await availableServers()).find(({ clientDir }) => clientDir !== null);
 const skip = debian ? false : 'there is no psql here: install the client of PostgreSQL';
+
+const loadSqlite = join(projectRoot, 'test', 'helpers', 'load-sqlite.py');
+const noPython = spawnSync('python3', ['-c', 'import sqlite3']).status === 0 ? false : 'there is no python3 here';
 
 describe('an export', { skip }, () => {
   let rig: Rig;
@@ -85,6 +90,22 @@ describe('an export', { skip }, () => {
     assert.deepEqual(
       readdirSync(archives).filter(name => name.includes('part')),
       [],
+    );
+  });
+
+  test('of the tables is loaded into SQLite by its description, row for row', { skip: noPython }, async () => {
+    const { code, stderr } = await bare('export', 'latest', '--portable', '-o', 'tables');
+    assert.deepEqual([code, stderr], [0, '']);
+    const folder = join(archives, 'tables');
+    execFileSync('sha256sum', ['--quiet', '--strict', '-c', 'SHA256SUMS'], { cwd: folder, stdio: 'pipe' });
+    const described = readTables(folder);
+    const lines = execFileSync('python3', [loadSqlite, folder], { encoding: 'utf8', stdio: 'pipe', maxBuffer: 1e9 });
+    const expected = await rowsByServer(rig.server.url('bitbucket'), described);
+    assert.ok(expected.size > 20);
+    const loaded = lines.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as LoadedTable);
+    assert.deepEqual(
+      new Map(loaded.map(one => [`${one.schema}.${one.name}`, sortedRows(one.rows, one, described)])),
+      expected,
     );
   });
 });

@@ -132,8 +132,15 @@ export const restoring: readonly CommandDescription[] = [
     ],
     options: [
       ...narrowing,
-      { flags: '-o, --output <file>', text: 'the archive; - for standard output' },
+      {
+        flags: '-o, --output <file>',
+        text: 'the archive; - for standard output; with --portable also a folder',
+      },
       { flags: '--force', text: 'replace a file that is there' },
+      {
+        flags: '--portable',
+        text: 'the tables of the database only: CSV files that any other database takes, with their columns, types, keys and references as JSON',
+      },
     ],
     exitCodes: [...ofStores, 'incomplete'],
     examples: [
@@ -142,6 +149,7 @@ export const restoring: readonly CommandDescription[] = [
         line: 'stillpoint export 5d41 -o - | ssh other "zstd -d | tar -x"',
         text: 'unpacked elsewhere, without a file between',
       },
+      { line: 'stillpoint export latest --portable -o tables', text: 'rows for MariaDB, SQLite or a report' },
     ],
     load: async () => (await import('../../commands/export.ts')).exportCommand,
   },

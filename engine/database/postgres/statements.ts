@@ -70,9 +70,13 @@ export function hasBackslash(sql: string): boolean {
   return false;
 }
 
-function* tokensOf(
-  sql: string,
-): Generator<{ readonly kind: 'space' | 'word' | 'other'; readonly text: string }> {
+export interface SqlToken {
+  readonly kind: 'space' | 'word' | 'other';
+  readonly text: string;
+}
+
+/** SQL in its smallest parts, each a word, white space or a comment, or a string, a quoted name, a number or one character. */
+export function* tokensOf(sql: string): Generator<SqlToken> {
   const token = new RegExp(tokens.source, tokens.flags);
   while (token.lastIndex < sql.length) {
     const at = token.lastIndex;
