@@ -45,6 +45,7 @@ export {
 } from './keys.ts';
 export { appendLedger, type Ledger, type NewLedgerAct, readLedger } from './ledger.ts';
 export {
+  type ContentSpace,
   contentSpace,
   type Difference,
   diffListings,

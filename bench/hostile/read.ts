@@ -5,6 +5,10 @@ import { diffDatabases } from '../../engine/database/postgres/diff.ts';
 import { decodeEntry, describeDatabaseEntry } from '../../engine/database/postgres/entry.ts';
 import { readOutline } from '../../engine/database/postgres/outline.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
+import { tarArchive } from '../../engine/export/archive.ts';
+import { exportTree } from '../../engine/export/home.ts';
+import { exportPortable } from '../../engine/export/portable/portable.ts';
+import { exportForPsql } from '../../engine/export/psql.ts';
 import { restoreHome, spaceOf } from '../../engine/home/index.ts';
 import { HomeDifference, listPath, readPath } from '../../engine/look/index.ts';
 import type { Snapshot } from '../../engine/pair.ts';
@@ -41,6 +45,13 @@ export function homeSteps(
       async () => {
         if ((await spaceOf(source, { listing: home })) > restoredBytesMax) return;
         await restoreHome({ source, root: { listing: home }, target: sandbox.target });
+      },
+    ],
+    [
+      'export',
+      async () => {
+        const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
+        await unlessEnough(exportTree(archive, { source, listing: home, folder: 'home' }));
       },
     ],
     ['ls', () => listed(source, { snapshot, path: '/srv/home' })],
@@ -83,6 +94,21 @@ export function databaseSteps(
           const decoded = decodeEntry(entry);
           if (decoded.entry === 'segment') await upTo(segmentRows(source, decoded));
         }
+      },
+    ],
+    [
+      'export',
+      async () => {
+        const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
+        await unlessEnough(exportForPsql(archive, { source, root: one, folder: 'database', lacksRows: false }));
+      },
+    ],
+    [
+      'portable',
+      async () => {
+        const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
+        const known = { ...snapshot, timeMs: 0, database: { ...snapshot.database!, name: 'x', serverVersion: '' } };
+        await unlessEnough(exportPortable(archive, { source, snapshot: known }));
       },
     ],
     ['ls', () => listed(source, { snapshot, path: 'database:' })],
@@ -153,6 +179,32 @@ async function upTo(parts: AsyncIterable<Uint8Array>): Promise<void> {
     bytes += part.length;
     if (bytes > readBytesMax) return;
   }
+}
+
+class Enough extends Error {}
+
+/** Takes no more of an archive than of a file. */
+function someBytes() {
+  let bytes = 0;
+  return {
+    async write(piece: Uint8Array): Promise<void> {
+      bytes += piece.length;
+      if (bytes > readBytesMax) throw new Enough();
+    },
+  };
+}
+
+const noSums = {
+  add: async () => undefined,
+  end: async () => 0,
+  async *parts() {},
+  [Symbol.asyncDispose]: async () => undefined,
+};
+
+async function unlessEnough(work: Promise<unknown>): Promise<void> {
+  await work.catch(error => {
+    if (!(error instanceof Enough)) throw error;
+  });
 }
 
 const unlessUnknown = (error: unknown): void => {

@@ -1,6 +1,12 @@
 import { hostname, tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { archiveKindOf, type ExportTarget, engineError, exportSnapshot, isArchiveName } from '../../engine/index.ts';
+import {
+  archiveKindOf,
+  type ExportTarget,
+  engineError,
+  exportSnapshot,
+  isArchiveName,
+} from '../../engine/index.ts';
 import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore, storePlace } from '../open-store.ts';

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type BytePath, bytePathOfText, join } from '../home/paths.ts';
+import { storeError } from '../../store/index.ts';
+import { type BytePath, bytePathOfText, join, shown } from '../home/paths.ts';
 import type { Spool } from './spool.ts';
 import { type DataRun, endOfArchive, mapLine, padding, type TarHeader, tarHeader } from './tar.ts';
 
@@ -45,12 +46,18 @@ export interface Body {
 export interface TarArchive extends FileTarget {
   /** A member without bytes. Its path is below the archive's top folder. */
   add(header: Omit<TarHeader, 'size'>): Promise<void>;
-  /** A file with its bytes; the SHA-256 of them, holes as zeros. */
-  addFile(header: Omit<TarHeader, 'size' | 'kind' | 'sparse'>, body: Body): Promise<string>;
+  /** A file with its bytes; their SHA-256, holes as zeros; undefined where there are too many of those. */
+  addFile(
+    header: Omit<TarHeader, 'size' | 'kind' | 'sparse'>,
+    body: Body,
+  ): Promise<string | undefined>;
   /** A further name of a file that is there, whose bytes have this sum. */
-  addName(header: Omit<TarHeader, 'size' | 'kind'>, sha256: string): Promise<void>;
+  addName(header: Omit<TarHeader, 'size' | 'kind'>, sha256: string | undefined): Promise<void>;
   finish(): Promise<void>;
 }
+
+/** Who checks the sum of a file reads its holes, too: a hole of a terabyte takes an hour. */
+const summedHolesMax = 1024 ** 3;
 
 /**
  * A tar archive that is written as it comes, everything below one folder, and at the end the sums of all files, in a form
@@ -82,7 +89,9 @@ export function tarArchive(
       }),
     );
 
-  const note = (path: BytePath, sha256: string): Promise<void> => sums.add(sumLine(path, sha256));
+  const note = async (path: BytePath, sha256: string | undefined): Promise<void> => {
+    if (sha256 !== undefined) await sums.add(sumLine(path, sha256));
+  };
 
   /** Those of our own files; a home's are members of it. */
   async function foldersAbove(path: BytePath): Promise<void> {
@@ -94,31 +103,35 @@ export function tarArchive(
     }
   }
 
-  async function addFile(one: Omit<TarHeader, 'size' | 'kind' | 'sparse'>, body: Body): Promise<string> {
+  async function addFile(
+    one: Omit<TarHeader, 'size' | 'kind' | 'sparse'>,
+    body: Body,
+  ): Promise<string | undefined> {
     const { sparse, length } = body;
-    const size = sparse ? sparse.mapBytes + sparse.dataBytes : length;
+    const dataBytes = sparse?.dataBytes ?? length;
+    const size = dataBytes + (sparse?.mapBytes ?? 0);
     await header({ ...one, kind: 'file', size, ...(sparse && { sparse: { realSize: length } }) });
     if (sparse) await writeMap(sink, body);
-    const hash = createHash('sha256');
+    const hash = length - dataBytes > summedHolesMax ? undefined : createHash('sha256');
     let written = 0;
-    let total = 0;
     for await (const part of body.parts()) {
       signal?.throwIfAborted();
       if (part.kind === 'hole') {
-        hashZeros(hash, part.length, signal);
-        total += part.length;
-        if (!sparse) throw new RangeError('Cannot export a file: a hole where there is none');
+        if (hash) hashZeros(hash, part.length);
+        if (!sparse) written += await writeZeros(sink, part.length);
         continue;
       }
-      hash.update(part.bytes);
+      hash?.update(part.bytes);
       written += part.bytes.length;
-      total += part.bytes.length;
       await sink.write(part.bytes);
     }
-    if (total !== length || written !== (sparse?.dataBytes ?? length))
-      throw new RangeError(`Cannot export a file: it has ${total} bytes, and ${length} were announced`);
+    if (written !== dataBytes)
+      throw storeError(
+        'STORE_DAMAGED',
+        `Cannot export ${shown(one.path)}: ${written} bytes came, and ${dataBytes} were announced`,
+      );
     await sink.write(padding(size));
-    const sha256 = hash.digest('hex');
+    const sha256 = hash?.digest('hex');
     await note(one.path, sha256);
     return sha256;
   }
@@ -137,7 +150,7 @@ export function tarArchive(
       await foldersAbove(name);
       const bytes = await file.size();
       const sha256 = await addFile({ ...ours, path: name }, wholeBody(file, bytes));
-      return { bytes, sha256 };
+      return { bytes, sha256: sha256! };
     },
     async finish() {
       const size = await sums.end();
@@ -186,11 +199,15 @@ function wholeBody(file: MadeFile, length: number): Body {
 
 const zeros = new Uint8Array(1024 * 1024);
 
-function hashZeros(hash: Hash, length: number, signal: AbortSignal | undefined): void {
-  for (let left = length; left > 0; left -= zeros.length) {
-    signal?.throwIfAborted();
+function hashZeros(hash: Hash, length: number): void {
+  for (let left = length; left > 0; left -= zeros.length)
     hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
-  }
+}
+
+async function writeZeros(sink: ByteSink, length: number): Promise<number> {
+  for (let left = length; left > 0; left -= zeros.length)
+    await sink.write(left < zeros.length ? zeros.subarray(0, left) : zeros);
+  return length;
 }
 
 /** A text as a file. */

@@ -92,7 +92,11 @@ async function writeTo(options: ExportOptions): Promise<Written> {
   const { target, randomness, signal } = options;
   switch (target.to) {
     case 'sink':
-      return writeArchive(options, { sink: target.sink, compression: 'zstd', sumsFolder: options.scratchFolder });
+      return writeArchive(options, {
+        sink: target.sink,
+        compression: 'zstd',
+        sumsFolder: options.scratchFolder,
+      });
     case 'file': {
       const compression = archiveKindOf(target.path);
       await using output = await openOutputFile(target.path, { force: target.force, randomness });
@@ -148,7 +152,14 @@ async function writeWhole(archive: TarArchive, options: ExportOptions): Promise<
     const onTable = progressOfRows(options);
     const lacksRows = snapshot.degraded !== undefined;
     const root = snapshot.database.listing;
-    database = await exportForPsql(archive, { source: store, root, folder: 'database', lacksRows, signal, onTable });
+    database = await exportForPsql(archive, {
+      source: store,
+      root,
+      folder: 'database',
+      lacksRows,
+      signal,
+      onTable,
+    });
   }
   const done = { files: 0, bytes: 0 };
   const onEntry = (files: number, bytes: number): void => {
@@ -164,9 +175,13 @@ async function writeWhole(archive: TarArchive, options: ExportOptions): Promise<
 async function writePortable(target: FileTarget, options: ExportOptions): Promise<Halves['database']> {
   const { store, snapshot, signal } = options;
   if (!snapshot.database)
-    throw engineError('USAGE', `Cannot export tables: snapshot ${snapshot.id.slice(0, 8)} holds no database`, {
-      remedy: 'Leave --portable out: a home is files, whoever reads it.',
-    });
+    throw engineError(
+      'USAGE',
+      `Cannot export tables: snapshot ${snapshot.id.slice(0, 8)} holds no database`,
+      {
+        remedy: 'Leave --portable out: a home is files, whoever reads it.',
+      },
+    );
   return exportPortable(target, { source: store, snapshot, signal, onTable: progressOfRows(options) });
 }
 

@@ -16,7 +16,8 @@ const debian = (await availableServers()).find(({ clientDir }) => clientDir !== 
 const skip = debian ? false : 'there is no psql here: install the client of PostgreSQL';
 
 const loadSqlite = join(projectRoot, 'test', 'helpers', 'load-sqlite.py');
-const noPython = spawnSync('python3', ['-c', 'import sqlite3']).status === 0 ? false : 'there is no python3 here';
+const noPython =
+  spawnSync('python3', ['-c', 'import sqlite3']).status === 0 ? false : 'there is no python3 here';
 
 describe('an export', { skip }, () => {
   let rig: Rig;
@@ -93,16 +94,25 @@ describe('an export', { skip }, () => {
     );
   });
 
-  test('of the tables is loaded into SQLite by its description, row for row', { skip: noPython }, async () => {
+  test('of the tables is loaded into SQLite by its description, row for row', {
+    skip: noPython,
+  }, async () => {
     const { code, stderr } = await bare('export', 'latest', '--portable', '-o', 'tables');
     assert.deepEqual([code, stderr], [0, '']);
     const folder = join(archives, 'tables');
     execFileSync('sha256sum', ['--quiet', '--strict', '-c', 'SHA256SUMS'], { cwd: folder, stdio: 'pipe' });
     const described = readTables(folder);
-    const lines = execFileSync('python3', [loadSqlite, folder], { encoding: 'utf8', stdio: 'pipe', maxBuffer: 1e9 });
+    const lines = execFileSync('python3', [loadSqlite, folder], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+      maxBuffer: 1e9,
+    });
     const expected = await rowsByServer(rig.server.url('bitbucket'), described);
     assert.ok(expected.size > 20);
-    const loaded = lines.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as LoadedTable);
+    const loaded = lines
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => JSON.parse(line) as LoadedTable);
     assert.deepEqual(
       new Map(loaded.map(one => [`${one.schema}.${one.name}`, sortedRows(one.rows, one, described)])),
       expected,

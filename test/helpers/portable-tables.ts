@@ -40,7 +40,9 @@ export async function rowsByServer(
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query("SET timezone = 'UTC'; SET extra_float_digits = 3; SET search_path = ''; SET lc_monetary = 'C'");
+    await client.query(
+      "SET timezone = 'UTC'; SET extra_float_digits = 3; SET search_path = ''; SET lc_monetary = 'C'",
+    );
     const found = new Map<string, readonly string[]>();
     for (const table of tables) {
       const columns = table.columns.map(({ name, type }) => written(client.escapeIdentifier(name), type));
@@ -77,7 +79,9 @@ export function sortedRows(
   return rows
     .map(row =>
       JSON.stringify(
-        row.map((value, i) => (columns[i]!.type === 'float' && value !== null ? String(Number(value)) : value)),
+        row.map((value, i) =>
+          columns[i]!.type === 'float' && value !== null ? String(Number(value)) : value,
+        ),
       ),
     )
     .sort();

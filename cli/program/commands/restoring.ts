@@ -146,8 +146,8 @@ export const restoring: readonly CommandDescription[] = [
     examples: [
       { line: 'stillpoint export latest -o /mnt/usb/bitbucket.tar.zst', text: 'everything, in one file' },
       {
-        line: 'stillpoint export 5d41 -o - | ssh other "zstd -d | tar -x"',
-        text: 'unpacked elsewhere, without a file between',
+        line: 'stillpoint export 5d41 -o - | ssh other "cat > bitbucket.tar.zst"',
+        text: 'straight to another machine',
       },
       { line: 'stillpoint export latest --portable -o tables', text: 'rows for MariaDB, SQLite or a report' },
     ],

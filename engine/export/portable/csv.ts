@@ -187,4 +187,6 @@ class CsvWriter {
   }
 }
 
-const controls = new Map([...'bfnrtv'].map((letter, i) => [letter.charCodeAt(0), [8, 12, 10, 13, 9, 11][i]!]));
+const controls = new Map(
+  [...'bfnrtv'].map((letter, i) => [letter.charCodeAt(0), [8, 12, 10, 13, 9, 11][i]!]),
+);

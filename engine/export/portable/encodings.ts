@@ -30,10 +30,7 @@ const labels: Readonly<Record<string, { readonly label: string; readonly isLatin
 };
 
 /** Rows in UTF-8. DATABASE_UNSUPPORTED for an encoding that nothing here knows, and for bytes that are none of it. */
-export async function* inUtf8(
-  rows: AsyncIterable<Uint8Array>,
-  encoding: string,
-): AsyncGenerator<Uint8Array> {
+export async function* inUtf8(rows: AsyncIterable<Uint8Array>, encoding: string): AsyncGenerator<Uint8Array> {
   const known = labels[encoding];
   if (encoding === 'UTF8') {
     yield* rows;
@@ -77,6 +74,10 @@ function latinDecoder(label: string): Decode {
 }
 
 const unknown = (encoding: string): Error =>
-  engineError('DATABASE_UNSUPPORTED', `Cannot write rows as UTF-8: the database has the encoding ${encoding}`, {
-    remedy: 'Export without --portable: that keeps every byte as it is.',
-  });
+  engineError(
+    'DATABASE_UNSUPPORTED',
+    `Cannot write rows as UTF-8: the database has the encoding ${encoding}`,
+    {
+      remedy: 'Export without --portable: that keeps every byte as it is.',
+    },
+  );

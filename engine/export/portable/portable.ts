@@ -107,7 +107,10 @@ function csvFile({
     const rows = inUtf8(tableRows(source, { root, relation }), encoding);
     last = yield* csvOf(rows, { columns: writers, table });
     if (last.rows !== relation.digest.rows)
-      throw storeError('STORE_DAMAGED', `Cannot export ${table}: ${last.rows} rows, and ${relation.digest.rows} are listed`);
+      throw storeError(
+        'STORE_DAMAGED',
+        `Cannot export ${table}: ${last.rows} rows, and ${relation.digest.rows} are listed`,
+      );
   }
   const made: MadeFile = {
     async size() {

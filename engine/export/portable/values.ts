@@ -19,7 +19,8 @@ export function valueWriter({ type }: NeutralType): WriteValue | undefined {
   }
 }
 
-const written = /^(\d{4,})-(\d\d-\d\d)(?: (\d\d:\d\d:\d\d(?:\.\d+)?)(?:([+-]\d\d)(:\d\d(?::\d\d)?)?)?)?( BC)?$/;
+const written =
+  /^(\d{4,})-(\d\d-\d\d)(?: (\d\d:\d\d:\d\d(?:\.\d+)?)(?:([+-]\d\d)(:\d\d(?::\d\d)?)?)?)?( BC)?$/;
 
 /** ISO 8601, also for years before the first and of more than four digits; `infinity` and `-infinity` stay. */
 function isoTime(text: string): string {

@@ -58,7 +58,9 @@ export class SqlCursor {
     if (!isEscaped && !text.startsWith("'")) return undefined;
     this.#at += 1;
     if (!isEscaped) return text.slice(1, -1).replaceAll("''", "'");
-    return text.slice(2, -1).replace(/''|\\([\s\S])/g, (all, c: string | undefined) => escapes[c ?? ''] ?? c ?? all[0]!);
+    return text
+      .slice(2, -1)
+      .replace(/''|\\([\s\S])/g, (all, c: string | undefined) => escapes[c ?? ''] ?? c ?? all[0]!);
   }
 
   /** What stands between parentheses, at commas; undefined where none open here. */

@@ -225,12 +225,15 @@ function readType(cursor: SqlCursor, { types }: Found): void {
     for (const item of cursor.list() ?? []) {
       if (!item.take('multirange_type_name', '=')) continue;
       const multirange = item.name();
-      if (multirange) types.set(nameKey({ ...multirange, schema: multirange.schema || name.schema }), { kind: 'range' });
+      if (multirange)
+        types.set(nameKey({ ...multirange, schema: multirange.schema || name.schema }), { kind: 'range' });
     }
   } else {
     const attributes = (cursor.list() ?? []).flatMap(item => {
       const attribute = item.identifier();
-      return attribute === undefined ? [] : [{ name: attribute, type: item.textUntil(word => word === 'collate') }];
+      return attribute === undefined
+        ? []
+        : [{ name: attribute, type: item.textUntil(word => word === 'collate') }];
     });
     types.set(nameKey(name), { kind: 'composite', attributes });
   }
