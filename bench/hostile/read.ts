@@ -50,6 +50,7 @@ export function homeSteps(
     [
       'export',
       async () => {
+        if ((await spaceOf(source, { listing: home })) > restoredBytesMax) return;
         const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
         await unlessEnough(exportTree(archive, { source, listing: home, folder: 'home' }));
       },
@@ -100,14 +101,20 @@ export function databaseSteps(
       'export',
       async () => {
         const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
-        await unlessEnough(exportForPsql(archive, { source, root: one, folder: 'database', lacksRows: false }));
+        await unlessEnough(
+          exportForPsql(archive, { source, root: one, folder: 'database', lacksRows: false }),
+        );
       },
     ],
     [
       'portable',
       async () => {
         const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
-        const known = { ...snapshot, timeMs: 0, database: { ...snapshot.database!, name: 'x', serverVersion: '' } };
+        const known = {
+          ...snapshot,
+          timeMs: 0,
+          database: { ...snapshot.database!, name: 'x', serverVersion: '' },
+        };
         await unlessEnough(exportPortable(archive, { source, snapshot: known }));
       },
     ],

@@ -47,10 +47,7 @@ export interface TarArchive extends FileTarget {
   /** A member without bytes. Its path is below the archive's top folder. */
   add(header: Omit<TarHeader, 'size'>): Promise<void>;
   /** A file with its bytes; their SHA-256, holes as zeros; undefined where there are too many of those. */
-  addFile(
-    header: Omit<TarHeader, 'size' | 'kind' | 'sparse'>,
-    body: Body,
-  ): Promise<string | undefined>;
+  addFile(header: Omit<TarHeader, 'size' | 'kind' | 'sparse'>, body: Body): Promise<string | undefined>;
   /** A further name of a file that is there, whose bytes have this sum. */
   addName(header: Omit<TarHeader, 'size' | 'kind'>, sha256: string | undefined): Promise<void>;
   finish(): Promise<void>;

@@ -53,7 +53,10 @@ export async function exportTree(archive: TarArchive, options: ExportTreeOptions
     const entry = read(stored);
     order.check(entry);
     const path = entry.path === '' ? top : join(top, entry.path);
-    const group = entry.linked && entry.kind !== 'folder' ? `${entry.fileSystem}:${entry.inode}:${entry.kind}` : undefined;
+    const group =
+      entry.linked && entry.kind !== 'folder'
+        ? `${entry.fileSystem}:${entry.inode}:${entry.kind}`
+        : undefined;
     const earlier = group === undefined ? undefined : made.get(group);
     if (earlier) {
       const again = { ...headerOf(entry, path), target: earlier.path };
@@ -152,7 +155,8 @@ async function* runsOf(
   let start = 0;
   let endsInHole = false;
   for await (const extent of extentsOf(source, content)) {
-    if (seen && (seen.extents += 1) > extentsMax) return;
+    if (seen) seen.extents += 1;
+    if (seen && seen.extents > extentsMax) return;
     endsInHole = extent.kind === 'hole';
     if (extent.kind === 'hole') {
       if (offset > start) yield { offset: start, length: offset - start };
@@ -172,7 +176,11 @@ const extentsMax = 4_000_000;
 
 async function sparseOf(
   source: ChunkSource,
-  { content, pace, dataBytes }: { readonly content: Content; readonly pace: Pace; readonly dataBytes: number },
+  {
+    content,
+    pace,
+    dataBytes,
+  }: { readonly content: Content; readonly pace: Pace; readonly dataBytes: number },
 ): Promise<Body['sparse']> {
   const seen: Seen = { extents: 0 };
   let count = 0;

@@ -45,7 +45,13 @@ const typeOf = (name: string, column: string) =>
 test('columns, keys and comments are read out of definitions', () => {
   const odd = table('Odd "t"');
   assert.deepEqual(
-    odd.columns.map(({ name, type, isRequired, isGenerated, isIdentity }) => [name, type, isRequired, isGenerated, isIdentity]),
+    odd.columns.map(({ name, type, isRequired, isGenerated, isIdentity }) => [
+      name,
+      type,
+      isRequired,
+      isGenerated,
+      isIdentity,
+    ]),
     [
       ['id', 'bigint', true, false, true],
       ['a,b', 'numeric(10,3)', false, false, false],
@@ -75,7 +81,9 @@ test('columns, keys and comments are read out of definitions', () => {
 
 test('what a table has from its parents or its type is among its columns', () => {
   assert.deepEqual(
-    table('child').columns.map(({ name }) => name).sort(),
+    table('child')
+      .columns.map(({ name }) => name)
+      .sort(),
     ['a,b', 'at', 'code', 'during', 'extra', 'id', 'state', 'twice', 'who'],
   );
   assert.deepEqual(
@@ -91,7 +99,10 @@ test('types have names that are no vendor’s', () => {
   assert.deepEqual(typeOf('Odd "t"', 'a,b'), { type: 'decimal', precision: 10, scale: 3 });
   assert.deepEqual(typeOf('Odd "t"', 'at'), { type: 'timestamp with time zone', precision: 3 });
   assert.deepEqual(typeOf('Odd "t"', 'code'), { type: 'text', maxLength: 12 });
-  assert.deepEqual(typeOf('Odd "t"', 'state'), { type: 'array', of: { type: 'text', values: ['NEW', "it's", 'a\nb'] } });
+  assert.deepEqual(typeOf('Odd "t"', 'state'), {
+    type: 'array',
+    of: { type: 'text', values: ['NEW', "it's", 'a\nb'] },
+  });
   assert.deepEqual(typeOf('Odd "t"', 'who'), { type: 'composite' });
   assert.deepEqual(typeOf('Odd "t"', 'during'), { type: 'range' });
   assert.deepEqual(neutralType('public.unheard_of', declared.types), { type: 'other' });

@@ -60,11 +60,15 @@ test('values are what any reader of RFC 4180 takes them for', async () => {
   const value = fc.option(fc.string({ unit: fc.constantFrom(...'a"\\,\r\n\t\bN.x\x7f') }), { nil: null });
   const seed = Number(process.hrtime.bigint() % 1_000_000n);
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(value, value), { maxLength: 8 }), fc.integer({ min: 1, max: 9 }), async (rows, length) => {
-      const copy = rows.map(row => `${row.map(copyText).join('\t')}\n`).join('');
-      const { text } = await csv(copy, ['text', 'text'], length);
-      assert.deepEqual(parsed(text).slice(1), rows);
-    }),
+    fc.asyncProperty(
+      fc.array(fc.tuple(value, value), { maxLength: 8 }),
+      fc.integer({ min: 1, max: 9 }),
+      async (rows, length) => {
+        const copy = rows.map(row => `${row.map(copyText).join('\t')}\n`).join('');
+        const { text } = await csv(copy, ['text', 'text'], length);
+        assert.deepEqual(parsed(text).slice(1), rows);
+      },
+    ),
     { seed, numRuns: 200 },
   );
 });

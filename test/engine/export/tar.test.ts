@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, ftruncateSync, lstatSync, mkdirSync, openSync, readdirSync, readlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -85,11 +95,19 @@ test('a device has its numbers, and a folder its slash', () => {
     join(scratch.path, 'a.tar'),
     Buffer.concat([
       tarHeader({ ...about, path: 'd' as BytePath, kind: 'folder' }),
-      tarHeader({ ...about, path: 'd/b' as BytePath, kind: 'blockDevice', device: { major: 259, minor: 1_048_575 } }),
+      tarHeader({
+        ...about,
+        path: 'd/b' as BytePath,
+        kind: 'blockDevice',
+        device: { major: 259, minor: 1_048_575 },
+      }),
       tarHeader({ ...about, path: 'd/p' as BytePath, kind: 'fifo' }),
       endOfArchive,
     ]),
   );
-  const said = execFileSync('tar', ['-tvf', 'a.tar', '--numeric-owner'], { cwd: scratch.path, encoding: 'utf8' });
+  const said = execFileSync('tar', ['-tvf', 'a.tar', '--numeric-owner'], {
+    cwd: scratch.path,
+    encoding: 'utf8',
+  });
   assert.match(said, /^d.* d\/\nb.* 259,1048575 .* d\/b\np.* d\/p\n$/);
 });
