@@ -1,5 +1,7 @@
 import { entryCells, entryJson, inColumns, pathText } from '../../cli/render/entries.ts';
 import { createOutput } from '../../cli/render/output.ts';
+import type { StoredDatabase } from '../../engine/database/kind.ts';
+import type { KnownMarks } from '../../engine/database/marks.ts';
 import { countDatabase } from '../../engine/database/postgres/counts.ts';
 import { diffDatabases } from '../../engine/database/postgres/diff.ts';
 import { decodeEntry, describeDatabaseEntry } from '../../engine/database/postgres/entry.ts';
@@ -84,6 +86,8 @@ export function databaseSteps(
   [one, other]: readonly [ListingRoot, ListingRoot],
 ): Step[] {
   const snapshot = snapshotWith({ database: one });
+  const stored = { ...snapshot.database, name: 'x', listing: one } as StoredDatabase<KnownMarks>;
+  const exported = { source, snapshot: { ...snapshot, timeMs: 0 }, stored };
   return [
     ['outline', async () => void (await readOutline({ source, root: one }))],
     ['counts', async () => void (await countDatabase(source, one))],
@@ -101,21 +105,14 @@ export function databaseSteps(
       'export',
       async () => {
         const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
-        await unlessEnough(
-          exportForPsql(archive, { source, root: one, folder: 'database', lacksRows: false }),
-        );
+        await unlessEnough(exportForPsql(archive, exported));
       },
     ],
     [
       'portable',
       async () => {
         const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
-        const known = {
-          ...snapshot,
-          timeMs: 0,
-          database: { ...snapshot.database!, name: 'x', serverVersion: '' },
-        };
-        await unlessEnough(exportPortable(archive, { source, snapshot: known }));
+        await unlessEnough(exportPortable(archive, exported));
       },
     ],
     ['ls', () => listed(source, { snapshot, path: 'database:' })],

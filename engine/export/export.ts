@@ -1,5 +1,7 @@
 import { dirname } from 'node:path';
 import type { Clock, Randomness, Store } from '../../store/index.ts';
+import { kindOf, knownDatabase } from '../database/index.ts';
+import type { DatabaseExport, ExportDatabaseOptions } from '../database/kind.ts';
 import { engineError } from '../errors.ts';
 import { inSnapshot } from '../naming.ts';
 import type { Snapshot } from '../pair.ts';
@@ -10,8 +12,6 @@ import { exportTree } from './home.ts';
 import { folderOfRoot, topFolder } from './layout.ts';
 import { openOutputFile } from './output.ts';
 import { openOutputFolder } from './output-folder.ts';
-import { exportPortable } from './portable/portable.ts';
-import { exportForPsql } from './psql.ts';
 import { archiveReadme } from './readme.ts';
 import { openSpool } from './spool.ts';
 
@@ -75,7 +75,7 @@ export function archiveKindOf(path: string): Compression {
 export async function exportSnapshot(options: ExportOptions): Promise<ExportResult> {
   const { store, snapshot, host, clock, signal } = options;
   const startedMs = clock.monotonicMs();
-  refuseUnknownDatabase(options);
+  databaseOf(snapshot);
   try {
     await using _reading = await store.beginReading({ host, snapshots: [snapshot.id], signal });
     const written = await writeTo(options);
@@ -145,22 +145,15 @@ async function writeArchive(
 /** What comes first is what a person reads first; the home is last, since it is what takes long. */
 async function writeWhole(archive: TarArchive, options: ExportOptions): Promise<Halves> {
   const { store, snapshot, signal } = options;
-  await archive.put('README.md', textFile(archiveReadme(snapshot, { top: topFolder(snapshot) })));
+  const held = databaseOf(snapshot);
+  const part = held && {
+    title: kindOf(held.stored).title,
+    instructions: held.exporting.instructions(held.stored),
+  };
+  const readme = archiveReadme(snapshot, { top: topFolder(snapshot), database: part });
+  await archive.put('README.md', textFile(readme));
   await archive.put('snapshot.json', textFile(options.summary));
-  let database: Halves['database'] = null;
-  if (snapshot.database) {
-    const onTable = progressOfRows(options);
-    const lacksRows = snapshot.degraded !== undefined;
-    const root = snapshot.database.listing;
-    database = await exportForPsql(archive, {
-      source: store,
-      root,
-      folder: 'database',
-      lacksRows,
-      signal,
-      onTable,
-    });
-  }
+  const database = held && (await held.exporting.whole(archive, databaseOptions(held, options)));
   const done = { files: 0, bytes: 0 };
   const onEntry = (files: number, bytes: number): void => {
     done.files += files;
@@ -173,8 +166,9 @@ async function writeWhole(archive: TarArchive, options: ExportOptions): Promise<
 }
 
 async function writePortable(target: FileTarget, options: ExportOptions): Promise<Halves['database']> {
-  const { store, snapshot, signal } = options;
-  if (!snapshot.database)
+  const { snapshot } = options;
+  const held = databaseOf(snapshot);
+  if (!held)
     throw engineError(
       'USAGE',
       `Cannot export tables: snapshot ${snapshot.id.slice(0, 8)} holds no database`,
@@ -182,8 +176,16 @@ async function writePortable(target: FileTarget, options: ExportOptions): Promis
         remedy: 'Leave --portable out: a home is files, whoever reads it.',
       },
     );
-  return exportPortable(target, { source: store, snapshot, signal, onTable: progressOfRows(options) });
+  return held.exporting.portable(target, databaseOptions(held, options));
 }
+
+const databaseOptions = ({ stored }: ExportedDatabase, options: ExportOptions): ExportDatabaseOptions => ({
+  source: options.store,
+  snapshot: options.snapshot,
+  stored,
+  signal: options.signal,
+  onTable: progressOfRows(options),
+});
 
 function progressOfRows({ onProgress }: ExportOptions): (rows: number, bytes: number) => void {
   const done = { rows: 0, bytes: 0 };
@@ -194,12 +196,20 @@ function progressOfRows({ onProgress }: ExportOptions): (rows: number, bytes: nu
   };
 }
 
-function refuseUnknownDatabase({ snapshot: { database, id } }: ExportOptions): void {
-  if (!database || database.type === 'postgresql') return;
+interface ExportedDatabase extends Pick<ExportDatabaseOptions, 'stored'> {
+  readonly exporting: DatabaseExport;
+}
+
+/** null: the snapshot holds none. DATABASE_UNSUPPORTED, STORE_NEWER. */
+function databaseOf({ database, id }: Snapshot): ExportedDatabase | null {
+  if (!database) return null;
+  const stored = knownDatabase(database);
+  const { exporting, title } = kindOf(stored);
+  if (exporting) return { exporting, stored };
   throw engineError(
     'DATABASE_UNSUPPORTED',
-    `Cannot export the database of snapshot ${id.slice(0, 8)}: it is ${database.type}`,
-    { remedy: 'Restore it instead; only PostgreSQL is exported.' },
+    `Cannot export the database of snapshot ${id.slice(0, 8)}: it is ${title}`,
+    { remedy: 'Restore it, and export it with the tools of its server.' },
   );
 }
 

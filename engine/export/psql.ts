@@ -1,4 +1,5 @@
 import { type ChunkSource, type ListingRoot, storeError } from '../../store/index.ts';
+import type { ExportDatabaseOptions, StoredDatabase } from '../database/kind.ts';
 import { createDatabaseSql } from '../database/postgres/create-database.ts';
 import { lengthenSql, pagesTable, pageTablesSql, takePagesSql } from '../database/postgres/large-objects.ts';
 import { type Outline, readOutline } from '../database/postgres/outline.ts';
@@ -11,34 +12,23 @@ import { copyFromSql, refreshOrder, setvalSql, splitPostData } from '../database
 import { groupsOf, hasBackslash } from '../database/postgres/statements.ts';
 import { segmentRowBytes, tableRows, tableSegments } from '../database/postgres/table-rows.ts';
 import { userObjectsSql } from '../database/postgres/user-objects.ts';
+import { printableText } from '../look/names.ts';
 import { type FileTarget, type MadeFile, textFile } from './archive.ts';
 import { fileNames } from './file-names.ts';
 import { plainRows } from './plain-rows.ts';
-
-export interface PsqlFolderOptions {
-  readonly source: ChunkSource;
-  readonly root: ListingRoot;
-  /** Where it is put, such as `database`. */
-  readonly folder: string;
-  /** Rows are missing, so that some keys cannot be made. */
-  readonly lacksRows: boolean;
-  readonly signal?: AbortSignal | undefined;
-  readonly onTable?: ((rows: number, bytes: number) => void) | undefined;
-}
-
-/** What of a database went into the folder. */
-export interface PsqlFolder {
-  readonly tables: number;
-  readonly rows: number;
-}
 
 /**
  * A database as a folder that psql alone loads: `load.sql` includes everything else in order. Rows are COPY text in the
  * encoding that they had; definitions are UTF-8.
  */
-export async function exportForPsql(target: FileTarget, options: PsqlFolderOptions): Promise<PsqlFolder> {
-  const { source, root, folder } = options;
-  const outline = await readOutline(options);
+export async function exportForPsql(
+  target: FileTarget,
+  options: ExportDatabaseOptions,
+): Promise<{ readonly tables: number; readonly rows: number }> {
+  const { source, signal } = options;
+  const root = options.stored.listing;
+  const outline = await readOutline({ source, root, signal });
+  const lacksRows = options.snapshot.degraded !== undefined;
   const { record, relations, definitions } = outline;
   const tables = relations.filter(one => one.kind === 'table');
   const filled = tables.filter(one => one.digest.rows > 0);
@@ -49,7 +39,7 @@ export async function exportForPsql(target: FileTarget, options: PsqlFolderOptio
   const texts: readonly (readonly [string, string])[] = [
     ['create-database.sql', createText(outline)],
     ['roles.sql', `${definitions.get('globals') ?? ''}\n`],
-    ['load.sql', loadText(outline, { ...options, files: [...named.values()] })],
+    ['load.sql', loadText(outline, { lacksRows, files: [...named.values()] })],
     ['steps/check-target.sql', targetText(outline)],
     ['steps/pre-data.sql', `${definitions.get('pre-data') ?? ''}\n`],
     ['steps/sequences.sql', lines(outline.sequences.map(setvalSql))],
@@ -62,16 +52,16 @@ export async function exportForPsql(target: FileTarget, options: PsqlFolderOptio
     ['steps/event-triggers.sql', last.join('')],
     ['database-settings.sql', settingsText(outline)],
   ];
-  for (const [name, text] of texts) await target.put(`${folder}/${name}`, textFile(text));
+  for (const [name, text] of texts) await target.put(`database/${name}`, textFile(text));
   for (const [relation, name] of named) {
     options.signal?.throwIfAborted();
     const file = tableFile(source, { root, relation, encoding: record.encoding });
-    const { bytes } = await target.put(`${folder}/tables/${name}`, file);
+    const { bytes } = await target.put(`database/tables/${name}`, file);
     options.onTable?.(relation.digest.rows, bytes);
   }
   const objects = relations.find(one => one.kind === 'large-objects');
   const objectsFile = largeObjectsFile(source, { root, relation: objects, outline });
-  await target.put(`${folder}/steps/large-objects.sql`, objectsFile);
+  await target.put(`database/steps/large-objects.sql`, objectsFile);
   return { tables: tables.length, rows: tables.reduce((sum, one) => sum + one.digest.rows, 0) };
 }
 
@@ -284,5 +274,31 @@ DECLARE
 BEGIN
 ${checks.join('')}END
 $rows$;
+`;
+}
+
+/** What a person does with the folder: a part of the archive's README. */
+export function psqlInstructions({ name, serverVersion, tables, rows }: StoredDatabase): string {
+  return `## The database
+
+It was \`${printableText(name)}\` on PostgreSQL ${printableText(serverVersion)}: ${tables} tables, ${rows} rows. Install a server of that version or a newer one,
+with the extensions that \`database/steps/pre-data.sql\` names and the locales that \`database/create-database.sql\` names, and psql of 14 or newer.
+
+1. As a superuser, make the roles that are not there yet. \`database/roles.sql\` has all of them, without passwords; look before you run it:
+
+        psql -X -d postgres -f database/roles.sql
+
+2. Make the database, with its encoding and locale (another name: \`-v name=OTHER\`):
+
+        psql -X -d postgres -f database/create-database.sql
+
+3. Load it, as a superuser. It stops at the first error; it refuses a database that holds something, has another encoding, or lacks a role:
+
+        psql -X -d NAME -f database/load.sql && psql -X -d NAME -f database/database-settings.sql
+
+   \`loaded, and every table has its rows\` is its last line: each table was counted. After an error drop the database and begin again at 2.
+4. Give the application's role its password again: \`ALTER ROLE … PASSWORD …\`.
+
+Rows are in \`database/tables/\`, a file a table, as \`COPY\` text in the encoding of the database.
 `;
 }

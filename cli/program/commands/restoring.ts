@@ -146,8 +146,8 @@ export const restoring: readonly CommandDescription[] = [
     examples: [
       { line: 'stillpoint export latest -o /mnt/usb/bitbucket.tar.zst', text: 'everything, in one file' },
       {
-        line: 'stillpoint export 5d41 -o - | ssh other "cat > bitbucket.tar.zst"',
-        text: 'straight to another machine',
+        line: 'stillpoint export 5d41 -o -',
+        text: 'for a pipe: straight to another machine, or into `zstd -d | tar -t`',
       },
       { line: 'stillpoint export latest --portable -o tables', text: 'rows for MariaDB, SQLite or a report' },
     ],

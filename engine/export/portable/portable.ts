@@ -1,9 +1,9 @@
 import { type ChunkSource, storeError } from '../../../store/index.ts';
+import type { ExportDatabaseOptions } from '../../database/kind.ts';
 import { readDeclared } from '../../database/postgres/declared/declared.ts';
 import { readOutline } from '../../database/postgres/outline.ts';
 import type { RelationEntry } from '../../database/postgres/relation-entry.ts';
 import { tableRows } from '../../database/postgres/table-rows.ts';
-import type { Snapshot } from '../../pair.ts';
 import { type FileTarget, type MadeFile, textFile } from '../archive.ts';
 import { fileNames } from '../file-names.ts';
 import { type ColumnWriter, type CsvCounts, csvOf } from './csv.ts';
@@ -11,13 +11,6 @@ import { type DescribedColumn, describeColumns, describeTable } from './describe
 import { inUtf8 } from './encodings.ts';
 import { portableReadme } from './readme.ts';
 import { valueWriter } from './values.ts';
-
-export interface PortableOptions {
-  readonly source: ChunkSource;
-  readonly snapshot: Snapshot;
-  readonly signal?: AbortSignal | undefined;
-  readonly onTable?: ((rows: number, bytes: number) => void) | undefined;
-}
 
 /** How the files are written, for who reads them by program. */
 const csvForm = {
@@ -37,15 +30,15 @@ const csvForm = {
 /** Writes the database as a CSV file a table, and what is known of them as JSON. */
 export async function exportPortable(
   target: FileTarget,
-  options: PortableOptions,
+  options: ExportDatabaseOptions,
 ): Promise<{ readonly tables: number; readonly rows: number }> {
-  const { source, snapshot, signal } = options;
-  const root = snapshot.database!.listing;
+  const { source, snapshot, stored, signal } = options;
+  const root = stored.listing;
   const { record, relations, sequences, definitions } = await readOutline({ source, root, signal });
   const declared = readDeclared(definitions.get('pre-data') ?? '', definitions.get('post-data') ?? '');
   const withRows = relations.filter(({ kind }) => kind === 'table' || kind === 'large-objects');
   const files = fileNames(withRows, 'csv');
-  await target.put('README.md', textFile(portableReadme(snapshot)));
+  await target.put('README.md', textFile(portableReadme(stored, snapshot.id)));
   const tables: unknown[] = [];
   let rows = 0;
   for (const relation of relations) {

@@ -1,12 +1,13 @@
+import type { SnapshotId } from '../../../store/index.ts';
+import type { StoredDatabase } from '../../database/kind.ts';
 import { printableText } from '../../look/names.ts';
-import type { Snapshot } from '../../pair.ts';
 
 /** What a person reads who wants the rows in another database than PostgreSQL. */
-export function portableReadme(snapshot: Snapshot): string {
-  const { name, serverVersion, tables, rows } = snapshot.database!;
+export function portableReadme(stored: StoredDatabase, snapshot: SnapshotId): string {
+  const { name, tables, rows } = stored;
   return `# Tables of ${printableText(name)}
 
-These are the rows of the database \`${printableText(name)}\` (PostgreSQL ${printableText(serverVersion)}) in snapshot \`${snapshot.id}\`, for any other
+These are the rows of the database \`${printableText(name)}\` in snapshot \`${snapshot}\`, for any other
 database or program: ${tables} tables, ${rows} rows. Views, functions and triggers are not here, since no other database
 would take them; nor are the files of the home.
 
