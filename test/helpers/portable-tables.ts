@@ -16,6 +16,12 @@ export interface DescribedTable {
     readonly required: boolean;
   }[];
   readonly primaryKey: readonly string[] | null;
+  readonly unique: readonly (readonly string[])[];
+  readonly references: readonly {
+    readonly columns: readonly string[];
+    readonly table: { readonly schema: string; readonly name: string };
+    readonly tableColumns: readonly string[];
+  }[];
 }
 
 export interface LoadedTable {
