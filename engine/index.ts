@@ -31,6 +31,13 @@ export {
 } from './doctor/index.ts';
 export type { EngineErrorCode } from './errors.ts';
 export { engineError } from './errors.ts';
+export {
+  archiveKindOf,
+  type ExportResult,
+  type ExportTarget,
+  exportSnapshot,
+  isArchiveName,
+} from './export/export.ts';
 export type { OwnerRule } from './home/index.ts';
 export { bitbucketExcludes } from './home/index.ts';
 export { type CommandPlace, type Hooks, runFailureHooks } from './hooks.ts';

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { isStoreError, writeDurably } from '../store/index.ts';
+import { isStoreError, StillpointError, writeDurably } from '../store/index.ts';
 import { engineError } from './errors.ts';
 
 /** Writes a file that a person named, which is no part of a store. TARGET_FAILED, with what helps for that file. */
@@ -11,14 +11,22 @@ export async function writeOutputFile(
   try {
     return await writeDurably(file, bytes, options);
   } catch (error) {
-    if (!isStoreError(error)) throw error;
-    const code = String(error.context['errno'] ?? '');
-    throw engineError('TARGET_FAILED', error.message, {
-      remedy: remedyOf(code, dirname(file)),
-      context: { path: file, code },
-      cause: error,
-    });
+    throw outputFailure(error, file);
   }
+}
+
+/** What the file system, or a durable write, said of such a file; any other error as it is. */
+export function outputFailure(error: unknown, file: string): unknown {
+  const isDurable = isStoreError(error);
+  const errno = isDurable ? error.context['errno'] : (error as NodeJS.ErrnoException | undefined)?.code;
+  if (!isDurable && (error instanceof StillpointError || !/^E[A-Z0-9]+$/.test(String(errno)))) return error;
+  const code = String(errno ?? '');
+  const message = isDurable ? error.message : `Cannot write ${file}: ${(error as Error).message}`;
+  return engineError('TARGET_FAILED', message, {
+    remedy: remedyOf(code, dirname(file)),
+    context: { path: file, code },
+    cause: error,
+  });
 }
 
 function remedyOf(errno: string, folder: string): string {

@@ -20,6 +20,8 @@ export interface Progress {
     | Phase
     | 'restore-home'
     | 'restore-database'
+    | 'export-home'
+    | 'export-database'
     | 'repair'
     | 'verify-objects'
     | 'verify-packs'

@@ -4,6 +4,7 @@ export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 export { type Fields, fieldsOf } from './cbor-fields.ts';
 export type { ChunkPlace, FramePlace } from './chunk-index/chunk-index.ts';
 export type { StoreProblem } from './chunk-index/masks.ts';
+export { loadZstd } from './compress.ts';
 export type {
   ChunkClass,
   ChunkRef,
@@ -44,6 +45,7 @@ export {
 } from './keys.ts';
 export { appendLedger, type Ledger, type NewLedgerAct, readLedger } from './ledger.ts';
 export {
+  type ContentSpace,
   contentSpace,
   type Difference,
   diffListings,

@@ -21,6 +21,7 @@ const documents = [
   'docs/dump-commands.md',
   'docs/hooks.md',
   'docs/internal-databases.md',
+  'docs/export.md',
   'docs/retention.md',
   'docs/systemd/README.md',
 ];

@@ -1,10 +1,16 @@
 import { entryCells, entryJson, inColumns, pathText } from '../../cli/render/entries.ts';
 import { createOutput } from '../../cli/render/output.ts';
+import type { StoredDatabase } from '../../engine/database/kind.ts';
+import type { KnownMarks } from '../../engine/database/marks.ts';
 import { countDatabase } from '../../engine/database/postgres/counts.ts';
 import { diffDatabases } from '../../engine/database/postgres/diff.ts';
 import { decodeEntry, describeDatabaseEntry } from '../../engine/database/postgres/entry.ts';
 import { readOutline } from '../../engine/database/postgres/outline.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
+import { tarArchive } from '../../engine/export/archive.ts';
+import { exportTree } from '../../engine/export/home.ts';
+import { exportPortable } from '../../engine/export/portable/portable.ts';
+import { exportForPsql } from '../../engine/export/psql.ts';
 import { restoreHome, spaceOf } from '../../engine/home/index.ts';
 import { HomeDifference, listPath, readPath } from '../../engine/look/index.ts';
 import type { Snapshot } from '../../engine/pair.ts';
@@ -43,6 +49,14 @@ export function homeSteps(
         await restoreHome({ source, root: { listing: home }, target: sandbox.target });
       },
     ],
+    [
+      'export',
+      async () => {
+        if ((await spaceOf(source, { listing: home })) > restoredBytesMax) return;
+        const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
+        await unlessEnough(exportTree(archive, { source, listing: home, folder: 'home' }));
+      },
+    ],
     ['ls', () => listed(source, { snapshot, path: '/srv/home' })],
     [
       'cat',
@@ -72,6 +86,8 @@ export function databaseSteps(
   [one, other]: readonly [ListingRoot, ListingRoot],
 ): Step[] {
   const snapshot = snapshotWith({ database: one });
+  const stored = { ...snapshot.database, name: 'x', listing: one } as StoredDatabase<KnownMarks>;
+  const exported = { source, snapshot: { ...snapshot, timeMs: 0 }, stored };
   return [
     ['outline', async () => void (await readOutline({ source, root: one }))],
     ['counts', async () => void (await countDatabase(source, one))],
@@ -83,6 +99,20 @@ export function databaseSteps(
           const decoded = decodeEntry(entry);
           if (decoded.entry === 'segment') await upTo(segmentRows(source, decoded));
         }
+      },
+    ],
+    [
+      'export',
+      async () => {
+        const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
+        await unlessEnough(exportForPsql(archive, exported));
+      },
+    ],
+    [
+      'portable',
+      async () => {
+        const archive = tarArchive(someBytes(), { top: 'x', mtimeNs: 0n, sums: noSums });
+        await unlessEnough(exportPortable(archive, exported));
       },
     ],
     ['ls', () => listed(source, { snapshot, path: 'database:' })],
@@ -153,6 +183,32 @@ async function upTo(parts: AsyncIterable<Uint8Array>): Promise<void> {
     bytes += part.length;
     if (bytes > readBytesMax) return;
   }
+}
+
+class Enough extends Error {}
+
+/** Takes no more of an archive than of a file. */
+function someBytes() {
+  let bytes = 0;
+  return {
+    async write(piece: Uint8Array): Promise<void> {
+      bytes += piece.length;
+      if (bytes > readBytesMax) throw new Enough();
+    },
+  };
+}
+
+const noSums = {
+  add: async () => undefined,
+  end: async () => 0,
+  async *parts() {},
+  [Symbol.asyncDispose]: async () => undefined,
+};
+
+async function unlessEnough(work: Promise<unknown>): Promise<void> {
+  await work.catch(error => {
+    if (!(error instanceof Enough)) throw error;
+  });
 }
 
 const unlessUnknown = (error: unknown): void => {

@@ -1,4 +1,6 @@
 import type { ChunkSource, Entry, ListingRoot } from '../../store/index.ts';
+import type { FileTarget } from '../export/archive.ts';
+import type { Snapshot } from '../pair.ts';
 import type { Losses, Salvage } from '../repair/losses.ts';
 import type {
   BaseAccess,
@@ -111,6 +113,30 @@ export interface SalvagedDatabase {
   entries(): AsyncGenerator<Entry>;
 }
 
+export interface ExportDatabaseOptions {
+  readonly source: ChunkSource;
+  readonly snapshot: Pick<Snapshot, 'id' | 'instance' | 'timeMs' | 'degraded'>;
+  readonly stored: StoredDatabase<KnownMarks>;
+  readonly signal?: AbortSignal | undefined;
+  readonly onTable?: ((rows: number, bytes: number) => void) | undefined;
+}
+
+/** How a stored database is written for who has nothing of this program. */
+export interface DatabaseExport {
+  /** Below `database/`, for the client of its own server. */
+  whole(
+    target: FileTarget,
+    options: ExportDatabaseOptions,
+  ): Promise<{ readonly tables: number; readonly rows: number }>;
+  /** What a person does with it: a part of a README. */
+  instructions(stored: StoredDatabase<KnownMarks>): string;
+  /** As CSV files with a description, for any other database. */
+  portable(
+    target: FileTarget,
+    options: ExportDatabaseOptions,
+  ): Promise<{ readonly tables: number; readonly rows: number }>;
+}
+
 /**
  * One kind of database: all that is special to it. A new kind is an entry in kinds.ts, its address in `DatabaseAddress` and
  * its marks in `DatabaseMarks`.
@@ -144,5 +170,7 @@ export interface DatabaseKind<
   /** What an entry of the listing is, for a person. */
   describeEntry(entry: Entry): string;
   readonly look: DatabaseLook;
+  /** Absent: it cannot be exported. */
+  readonly exporting?: DatabaseExport;
   salvage(stored: StoredDatabase<Marks>, salvage: DatabaseSalvage): Promise<SalvagedDatabase>;
 }

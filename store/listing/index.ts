@@ -15,4 +15,4 @@ export {
   readListingNodes,
   readListingShape,
 } from './read.ts';
-export { contentSpace } from './space.ts';
+export { type ContentSpace, contentSpace } from './space.ts';

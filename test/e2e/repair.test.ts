@@ -74,6 +74,8 @@ describe('a damaged store', () => {
     const target = rig.target('left');
     const restored = await run(restoreArguments(target, made!.snapshot), 3, store);
     assert.deepEqual(restored['lost'], loss!.affects);
+    const exported = await run(['export', made!.snapshot, '-o', `${target.home}.tar`], 3, store);
+    assert.deepEqual(exported['lost'], loss!.affects);
     await assertEqualsOriginal(rig.instance, target.home, { rootTimes: false });
     assert.deepEqual(
       await query(

@@ -122,4 +122,35 @@ export const restoring: readonly CommandDescription[] = [
     ],
     load: async () => (await import('../../commands/restore.ts')).restore,
   },
+  {
+    name: 'export',
+    arguments: [theSnapshot],
+    summary: 'write a snapshot as a plain archive that restores without this program',
+    text: [
+      'The archive holds the home as it was, the database as SQL that `psql` alone loads, what the snapshot says about itself, a sum of every file, and a README.md that tells how it is all brought back. It is not encrypted. A file is there when it is whole: what ends the export early leaves nothing.',
+      'The name says how it is compressed: .tar.zst, .tar.gz or .tar; standard output gets the first. Ends with 3 where the snapshot is one that a repair made of what was left.',
+    ],
+    options: [
+      ...narrowing,
+      {
+        flags: '-o, --output <file>',
+        text: 'the archive; - for standard output; with --portable also a folder',
+      },
+      { flags: '--force', text: 'replace a file that is there' },
+      {
+        flags: '--portable',
+        text: 'the tables of the database only: CSV files that any other database takes, with their columns, types, keys and references as JSON',
+      },
+    ],
+    exitCodes: [...ofStores, 'incomplete'],
+    examples: [
+      { line: 'stillpoint export latest -o /mnt/usb/bitbucket.tar.zst', text: 'everything, in one file' },
+      {
+        line: 'stillpoint export 5d41 -o -',
+        text: 'for a pipe: straight to another machine, or into `zstd -d | tar -t`',
+      },
+      { line: 'stillpoint export latest --portable -o tables', text: 'rows for MariaDB, SQLite or a report' },
+    ],
+    load: async () => (await import('../../commands/export.ts')).exportCommand,
+  },
 ];

@@ -26,7 +26,8 @@ export async function createDatabase(
     await connection.script(`drop the unfinished database ${name}`, [
       `DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`,
     ]);
-  const sql = createSql(name, { record, serverVersionNumber: connection.serverVersionNumber });
+  const { serverVersionNumber } = connection;
+  const sql = createDatabaseSql(identifier(name), { record, serverVersionNumber });
   try {
     await connection.script(`create the database ${name}`, [sql]);
   } catch (error) {
@@ -42,7 +43,8 @@ export async function createDatabase(
   }
 }
 
-function createSql(
+/** Makes a database as the source was, on a server of a version. The name is quoted already. */
+export function createDatabaseSql(
   name: string,
   made: { readonly record: DatabaseRecord; readonly serverVersionNumber: number },
 ): string {
@@ -67,5 +69,5 @@ function createSql(
       ? [`BUILTIN_LOCALE ${literal(collation.locale)}`]
       : []),
   ];
-  return `CREATE DATABASE ${identifier(name)} ${options.join(' ')}`;
+  return `CREATE DATABASE ${name} ${options.join(' ')}`;
 }

@@ -1,6 +1,8 @@
 import type { ChunkSource } from '../../../store/index.ts';
 import { databaseOf } from '../../app/jdbc.ts';
 import { engineError } from '../../errors.ts';
+import { exportPortable } from '../../export/portable/portable.ts';
+import { exportForPsql, psqlInstructions } from '../../export/psql.ts';
 import type { DatabaseKind, StoredDatabase } from '../kind.ts';
 import { type PostgresMarks, postgresMarks } from '../marks.ts';
 import { countDatabase } from './counts.ts';
@@ -27,6 +29,7 @@ export const postgresKind: DatabaseKind<PostgresMarks, PostgresAddress> = {
   check,
   describeEntry: describeDatabaseEntry,
   look: { groups: databaseGroups, find: findInDatabase, items: databaseItems, diff: diffDatabases },
+  exporting: { whole: exportForPsql, instructions: psqlInstructions, portable: exportPortable },
   salvage: salvageDatabase,
 };
 

@@ -1,18 +1,10 @@
-import {
-  type ChunkSource,
-  type ListingRoot,
-  readListing,
-  StillpointError,
-  storeError,
-} from '../../../store/index.ts';
-import { namingAll } from '../../naming.ts';
+import { type ChunkSource, type ListingRoot, StillpointError } from '../../../store/index.ts';
 import type { Connection } from './connection.ts';
 import { copyInto } from './copy-stream.ts';
-import { decodeEntry } from './entry.ts';
-import { keyPrefix } from './entry-parts.ts';
-import { segmentRows } from './reconstruct.ts';
 import type { RelationEntry } from './relation-entry.ts';
-import { identifier, literal, qualified } from './sql.ts';
+import { qualified } from './sql.ts';
+import { copyFromSql } from './sql-script.ts';
+import { tableRows } from './table-rows.ts';
 
 export interface LoadTask {
   readonly relation: RelationEntry;
@@ -51,12 +43,10 @@ async function copyIn(
   job: LoadTask & { readonly action: string; readonly freeze: boolean },
 ): Promise<void> {
   const { relation } = job;
-  const columns = relation.columns.map(identifier).join(', ');
   await copyInto(connection, {
     action: job.action,
-    sql: `COPY ${qualified(relation.loadThrough ?? relation)}${columns === '' ? '' : ` (${columns})`} FROM STDIN
-      (FORMAT text, ENCODING ${literal(job.encoding)}${job.freeze ? ', FREEZE' : ''})`,
-    rows: rowsOf(job),
+    sql: copyFromSql(relation, job),
+    rows: counted(oneAhead(tableRows(job.source, { root: job.root, relation })), job.onBytes),
   });
 }
 
@@ -76,17 +66,12 @@ async function* oneAhead<T>(values: AsyncGenerator<T>): AsyncGenerator<T> {
   }
 }
 
-/** The rows of a table as COPY text, segment by segment. Each buffer is the receiver's own. */
-async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
-  const { source, root, relation } = task;
-  for await (const entry of readListing(source, root, { prefix: keyPrefix('segment', relation) })) {
-    const segment = decodeEntry(entry);
-    if (segment.entry !== 'segment')
-      throw storeError('STORE_DAMAGED', 'Cannot read rows: no segment under its key');
-    const what = `table ${relation.schema}.${relation.name}`;
-    for await (const bytes of oneAhead(namingAll(what, segmentRows(source, segment)))) {
-      task.onBytes(bytes.length);
-      yield bytes;
-    }
+async function* counted(
+  rows: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const bytes of rows) {
+    onBytes(bytes.length);
+    yield bytes;
   }
 }

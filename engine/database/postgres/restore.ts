@@ -10,8 +10,9 @@ import { type Outline, readOutline } from './outline.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions, runWhatHolds } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
-import { literal, qualified } from './sql.ts';
-import { groupsOf, splitStatements } from './statements.ts';
+import { qualified } from './sql.ts';
+import { refreshOrder, setvalSql, splitPostData } from './sql-script.ts';
+import { groupsOf } from './statements.ts';
 import { openTarget } from './target.ts';
 import type { RestorePostgresOptions } from './types.ts';
 import { mismatch, verifyRows } from './verify-rows.ts';
@@ -61,9 +62,6 @@ interface FillJob extends RestorePostgresOptions {
   readonly connections: readonly Connection[];
 }
 
-/** `CREATE EVENT TRIGGER` and what is said of one, after comments. */
-const eventTrigger = /^(\s*--[^\n]*\n|\s+)*(CREATE|ALTER|COMMENT\s+ON)\s+EVENT\s+TRIGGER\b/i;
-
 async function fill(job: FillJob): Promise<{ tables: number; rows: number; warnings: string[] }> {
   const { outline } = job;
   const [main, ...writers] = job.connections;
@@ -72,31 +70,25 @@ async function fill(job: FillJob): Promise<{ tables: number; rows: number; warni
   await loadAll(job, writers);
   await restoreLargeObjects(job, main!);
   await setSequences(main!, outline.sequences);
-  // Event triggers would see what is still to be done; they come last, as they do from pg_dump.
-  const after = [...splitStatements(outline.definitions.get('post-data') ?? '')];
-  const found = after.findIndex(statement => eventTrigger.test(statement));
-  const watched = found < 0 ? after.length : found;
+  const { after, last } = splitPostData(outline.definitions.get('post-data') ?? '');
   const making = 'make keys, indexes and triggers';
   const warnings: string[] = [];
   const tables = outline.relations.filter(one => one.kind === 'table');
-  const { early, others } = takeMakings(after.slice(0, watched), tables);
+  const { early, others } = takeMakings(after, tables);
   await makeEarly(writers, making, early);
   if (job.lacksRows) warnings.push(...(await runWhatHolds(main!, making, others)));
   else await runDefinitions(main!, making, others);
   warnings.push(...(await refreshViews(main!, outline.relations)));
   await verifyRows(writers, job);
   await main!.script('gather statistics', ['ANALYZE']);
-  await runDefinitions(main!, 'make event triggers', after.slice(watched));
+  await runDefinitions(main!, 'make event triggers', last);
   return { tables: tables.length, rows: tables.reduce((sum, one) => sum + one.digest.rows, 0), warnings };
 }
 
 /** Each after those that it reads. One that cannot be filled (it asks another server, say) costs no row: a warning. */
 async function refreshViews(connection: Connection, relations: readonly RelationEntry[]): Promise<string[]> {
   const warnings: string[] = [];
-  const views = relations
-    .filter(one => one.refreshOrder !== null)
-    .sort((a, b) => a.refreshOrder! - b.refreshOrder!);
-  for (const view of views) {
+  for (const view of refreshOrder(relations)) {
     const action = `fill the materialized view ${view.schema}.${view.name}`;
     try {
       await connection.script(action, [`REFRESH MATERIALIZED VIEW ${qualified(view)}`]);
@@ -173,15 +165,7 @@ async function restoreLargeObjects(job: FillJob, connection: Connection): Promis
 async function setSequences(connection: Connection, sequences: readonly SequenceValue[]): Promise<void> {
   const perStatement = 500;
   for (let from = 0; from < sequences.length; from += perStatement) {
-    const calls = sequences
-      .slice(from, from + perStatement)
-      .map(
-        one =>
-          `pg_catalog.setval(${literal(qualified(one))}::pg_catalog.regclass, ${one.lastValue}, ${one.isCalled})`,
-      );
-    await connection.script(
-      'set the sequences',
-      calls.map(call => `SELECT ${call}`),
-    );
+    const statements = sequences.slice(from, from + perStatement).map(setvalSql);
+    await connection.script('set the sequences', statements);
   }
 }

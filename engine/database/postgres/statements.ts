@@ -64,9 +64,19 @@ export function wordsOf(statement: string): string[] {
     .map(({ text }) => text.toLowerCase());
 }
 
-function* tokensOf(
-  sql: string,
-): Generator<{ readonly kind: 'space' | 'word' | 'other'; readonly text: string }> {
+/** A backslash outside of strings, quoted names and comments: psql takes what follows for a command of its own. */
+export function hasBackslash(sql: string): boolean {
+  for (const { kind, text } of tokensOf(sql)) if (kind === 'other' && text === '\\') return true;
+  return false;
+}
+
+export interface SqlToken {
+  readonly kind: 'space' | 'word' | 'other';
+  readonly text: string;
+}
+
+/** SQL in its smallest parts, each a word, white space or a comment, or a string, a quoted name, a number or one character. */
+export function* tokensOf(sql: string): Generator<SqlToken> {
   const token = new RegExp(tokens.source, tokens.flags);
   while (token.lastIndex < sql.length) {
     const at = token.lastIndex;

@@ -6,7 +6,7 @@ import { nearestFew } from '../../nearest.ts';
 import type { DatabaseItem, DatabaseThing } from '../kind.ts';
 import { type DatabaseEntry, decodeEntry } from './entry.ts';
 import { keyPrefix, type RelationName } from './entry-parts.ts';
-import { segmentRows } from './reconstruct.ts';
+import { tableRows } from './table-rows.ts';
 
 /** A database is shown as three folders. */
 export const databaseGroups = ['definitions', 'sequences', 'tables'] as const;
@@ -105,7 +105,7 @@ function itemOf(
       return { path: `sequences/${name}`, type: 'sequence', sequence: { lastValue, isCalled }, read };
     }
     case 'relation': {
-      const read = () => tableRows(source, { listing, relation: one });
+      const read = () => tableRows(source, { root: listing, relation: one });
       return { path: `tables/${name}`, type: one.kind, rows: one.digest.rows, read };
     }
     default:
@@ -115,15 +115,4 @@ function itemOf(
 
 async function* said(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
-}
-
-/** Rows of all segments, in the order of the heap. */
-async function* tableRows(
-  source: ChunkSource,
-  { listing, relation }: { readonly listing: ListingRoot; readonly relation: RelationName },
-): AsyncGenerator<Uint8Array> {
-  for await (const entry of readListing(source, listing, { prefix: keyPrefix('segment', relation) })) {
-    const segment = decodeEntry(entry);
-    if (segment.entry === 'segment') yield* segmentRows(source, segment);
-  }
 }
