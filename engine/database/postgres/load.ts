@@ -76,7 +76,7 @@ async function* oneAhead<T>(values: AsyncGenerator<T>): AsyncGenerator<T> {
   }
 }
 
-/** The rows of a table as COPY text, segment by segment. Each buffer is the receiver's own. */
+/** The rows of a table as COPY text, segment by segment. Nobody writes into a buffer later. */
 async function* rowsOf(task: LoadTask): AsyncGenerator<Uint8Array> {
   const { source, root, relation } = task;
   for await (const entry of readListing(source, root, { prefix: keyPrefix('segment', relation) })) {
