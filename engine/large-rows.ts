@@ -95,11 +95,11 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
 }
 
-/** In a buffer of its own, which begins at 0. */
+/** In memory of its own, which begins at 0 and which threads can share. */
 async function readWhole(path: string): Promise<Buffer> {
   await using file = await open(path, 'r');
   const { size } = await file.stat();
-  const bytes = Buffer.allocUnsafeSlow(size);
+  const bytes = Buffer.from(new SharedArrayBuffer(size));
   for (let at = 0; at < size; ) {
     const { bytesRead } = await file.read(bytes, at, size - at, at);
     if (bytesRead === 0) throw new RangeError('Cannot read row: it was cut short');

@@ -54,6 +54,9 @@ export interface ChunkSink {
 
 /** Gives chunks back. */
 export interface ChunkSource {
-  /** The chunk's bytes, checked against all 32 bytes of the id. STORE_DAMAGED, STORE_OBJECT_MISSING. */
+  /**
+   * The chunk's bytes, checked against all 32 bytes of the id. They never change, so they may be kept; do not write into
+   * them, since others may have them, too. STORE_DAMAGED, STORE_OBJECT_MISSING.
+   */
   get(id: ChunkId, chunkClass: ChunkClass): Promise<Uint8Array>;
 }

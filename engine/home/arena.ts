@@ -7,7 +7,10 @@ export const arenaBlockBytes = 1 << arenaBlockShift;
 /** The last position stays free: a table uses it for nothing. */
 const positionsMax = 0xffffffff;
 
-/** Byte strings one after the other, each behind its length (u16), in blocks that never move. At most 4 GiB. */
+/**
+ * Byte strings one after the other, each behind its length (u16), in blocks that never move and that threads share. At most
+ * 4 GiB.
+ */
 export class ByteArena {
   #blocks: Buffer[] = [];
   #used = arenaBlockBytes;
@@ -20,10 +23,16 @@ export class ByteArena {
     return arena;
   }
 
+  static ofBlocks(blocks: readonly Uint8Array[]): ByteArena {
+    const arena = new ByteArena();
+    arena.#blocks = blocks.map(({ buffer, byteOffset, length }) => Buffer.from(buffer, byteOffset, length));
+    return arena;
+  }
+
   /** Room for so many bytes in one block: its position. */
   reserve(bytes: number): number {
     if (this.#used + bytes > arenaBlockBytes) {
-      this.#blocks.push(Buffer.allocUnsafeSlow(arenaBlockBytes));
+      this.#blocks.push(Buffer.from(new SharedArrayBuffer(arenaBlockBytes)));
       this.#used = 0;
     }
     const at = (this.#blocks.length - 1) * arenaBlockBytes + this.#used;

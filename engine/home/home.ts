@@ -18,7 +18,9 @@ import { expandDataStores } from './roots.ts';
 import { checkShrunk } from './shrunk.ts';
 import { statCalls } from './stat.ts';
 import { isSame } from './states.ts';
+import { type Askers, startAskers } from './steady-job.ts';
 import { makeTree, type RootPlan, type Tree } from './tree.ts';
+import { steadyRows } from './trust.ts';
 import type {
   Home,
   HomeBase,
@@ -32,6 +34,8 @@ import type {
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */
 const readBytesMax = 1 << 20;
+/** So many that every thread gets some and knows the way. */
+const rowsToWarmUp = 8_192;
 /** Live there is time; in the window the database's answers wait for us. */
 const sliceMs = { live: 10, window: 2 };
 
@@ -99,6 +103,7 @@ class OpenHome implements Home {
   #tools: Tools;
   readonly #pins: Pins;
   #report: Report;
+  #askers: Askers | undefined;
   #watch: ClockWatch | undefined;
   #stage: 'open' | 'scanned' | 'captured' | 'finished' = 'open';
   #buffer: Buffer | undefined = Buffer.allocUnsafeSlow(readBytesMax);
@@ -153,6 +158,7 @@ class OpenHome implements Home {
       if (shrunk !== undefined) this.#report.notes.add(shrunk);
       for (const { table, from, to } of tree.scanned.runs()) addTo(sums, table.sums(from, to));
     }
+    await this.#readyToCapture(context);
     onProgress?.({ ...read });
     this.#read = read.files;
     return { ...sums, read, walkMs: Math.max(0, clock.monotonicMs() - startedMs - readMs) };
@@ -223,6 +229,7 @@ class OpenHome implements Home {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stage = 'finished';
     this.#pins[Symbol.dispose]();
+    await this.#askers?.[Symbol.asyncDispose]();
     this.#trees = [];
     this.#buffer = undefined;
   }
@@ -246,6 +253,7 @@ class OpenHome implements Home {
     const { clock } = this.#tools;
     const onNote = (note: string) => this.#report.notes.add(note);
     const trees: Tree[] = [];
+    this.#startAskers(base?.roots.reduce((sum, { listing }) => sum + listing.entries, 0) ?? 0);
     for (const plan of this.#plans) {
       const loaded = base && (await loadBase(base, plan, { clock, pace, onNote }));
       // An earlier look that had no such rule may have trusted a file that none may.
@@ -253,6 +261,23 @@ class OpenHome implements Home {
       trees.push(makeTree(plan, { tools: this.#tools, base: isUsable ? loaded : undefined }));
     }
     this.#trees = trees;
+  }
+
+  /** Early: when they are needed they must be there. */
+  #startAskers(rows: number): void {
+    const { stat, takenMs } = this.#tools;
+    if (stat.statx && takenMs === undefined) this.#askers ??= startAskers(rows, this.#options.askers);
+  }
+
+  /** What is done in the window for the first time would be slow there. */
+  async #readyToCapture(context: LookContext): Promise<void> {
+    if (this.#askers) return; // they were at work already
+    this.#startAskers(this.#trees.reduce((sum, { scanned }) => sum + scanned.count, 0));
+    if (!this.#askers) return;
+    for (const { scanned, ...tree } of this.#trees) {
+      const some = scanned.firstRows(rowsToWarmUp);
+      await steadyRows({ scanned: some }, { ...tree, scanned: some }, { ...context, askers: this.#askers });
+    }
   }
 
   #pace(options: { signal?: AbortSignal | undefined; sliceMs: number }) {
@@ -283,6 +308,7 @@ class OpenHome implements Home {
       cuts,
       pace,
       watch: this.#watch,
+      askers: this.#askers,
       isSame: this.#options.isSame ?? isSame,
       report: this.#report,
       onTaken,

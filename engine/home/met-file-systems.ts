@@ -61,6 +61,11 @@ export class FileSystems {
     return this.#notes;
   }
 
+  /** Up to the highest that was met. */
+  get ordinals(): number[] {
+    return [...this.#all.keys()];
+  }
+
   /** Undefined: one of the base's that was not met. */
   get(ordinal: number): FileSystem | undefined {
     return this.#all[ordinal];

@@ -11,6 +11,7 @@ import { noteLeftOut, type Report, rootUnreadable, rootVanished } from './report
 import { origins } from './sequence.ts';
 import { isFile, isFolder } from './stat.ts';
 import type { IsSame } from './states.ts';
+import type { Askers } from './steady-job.ts';
 import { storeSmall, storing } from './storing.ts';
 import type { EntryTable } from './table.ts';
 import { isLate, isMissingSubvolume, rowOf, type Tree } from './tree.ts';
@@ -28,6 +29,8 @@ export interface LookContext {
   readonly watch: ClockWatch;
   readonly isSame: IsSame;
   readonly report: Report;
+  /** Threads that ask beside this one. */
+  readonly askers: Askers | undefined;
   readonly onTaken: (bytes: number) => void;
   /** Hears how long reading and storing took. */
   readonly onRead?: ((ms: number) => void) | undefined;

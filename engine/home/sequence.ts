@@ -73,6 +73,14 @@ export class RowSequence implements KnownRows {
     if (this.#to[last] === this.#from[last]) this.#runs--;
   }
 
+  /** The first rows alone. */
+  firstRows(count: number): RowSequence {
+    const some = new RowSequence(this.#tables);
+    for (const { origin, from, to } of this.runs(0, Math.min(count, this.#count)))
+      some.push(origin, from, to);
+    return some;
+  }
+
   /** The runs between two positions, cut to them. */
   *runs(from = 0, to = this.#count): Generator<RowRun> {
     if (from >= to) return;

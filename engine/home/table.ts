@@ -64,9 +64,12 @@ export const noDetail = 0xffffffff;
 export const flags = { untaken: 1, unsettled: 2, placeShift: 2, placeMask: 0b1100, read: 16 };
 export const places: readonly GitPlace[] = ['none', 'repository', 'refs', 'objects'];
 
+const sharedMemory = (bytes: number): ArrayBufferLike => new SharedArrayBuffer(bytes);
+
 function newColumns(rows: number, before?: Columns): Columns {
   const columns = columnNames.map(name => {
-    const column = new columnKinds[name](rows);
+    const kind = columnKinds[name];
+    const column = new kind(sharedMemory(rows * kind.BYTES_PER_ELEMENT) as ArrayBuffer, 0, rows);
     if (before) (column as { set(from: unknown): void }).set(before[name]);
     return [name, column];
   });

@@ -7,10 +7,12 @@ import type { Pace } from './pace.ts';
 import { join } from './paths.ts';
 import { halvesOf } from './raw-times.ts';
 import { openForReading } from './read.ts';
-import type { KnownRows, RowSequence } from './sequence.ts';
+import { type KnownRows, origins, RowSequence } from './sequence.ts';
 import { isFile, isFolder, type Stats } from './stat.ts';
 import { type IsSame, isEqual, isSame as isProvablySame } from './states.ts';
 import { findSteady, type SteadyRows } from './steady.ts';
+import type { Askers } from './steady-job.ts';
+import type { Judge } from './steady-pass.ts';
 import type { Tree } from './tree.ts';
 import type { WalkOptions, Where } from './walk.ts';
 
@@ -20,6 +22,8 @@ export interface TrustContext {
   readonly isSame: IsSame;
   /** True where the rows are of a look at the very same view. */
   readonly isView?: boolean | undefined;
+  /** Threads that ask beside this one. */
+  readonly askers?: Askers | undefined;
 }
 
 type StillHolds = NonNullable<WalkOptions['isSame']>;
@@ -85,29 +89,22 @@ export async function steadyRows(
   if (!statx || context.isSame !== isProvablySame || context.isView || watch.wentBack) return undefined;
   const { fileSystems, root, rules } = tree;
   const base = 'base' in looked ? looked.base : undefined;
-  const runs =
-    'base' in looked
-      ? [{ table: looked.base.table, from: 0, to: looked.base.table.count }]
-      : looked.scanned.runs();
+  const known = 'base' in looked ? rowsOf(looked.base) : looked.scanned;
   if (base) {
     const stats = tools.stat.path(root);
     if (!stats) return undefined;
     fileSystems.ordinalOf(root, stats); // others are the walk's to meet, in its order
   }
-  return findSteady(runs, base ? base.table.count : tree.scanned.count, {
-    root,
-    statx,
-    judgeOf(ordinal) {
-      const fileSystem = fileSystems.get(ordinal);
-      const device = fileSystems.deviceOf(ordinal);
-      if (!fileSystem?.trusted || fileSystem.cached || device === undefined) return undefined;
-      if (base && !fileSystem.isBases) return undefined;
-      const { startedNs, marginNs } = fileSystem.look;
-      return { ...device, ...halvesOf(startedNs - marginNs) };
+  return findSteady(known, {
+    rules: {
+      root,
+      judges: judgesOf(fileSystems, { isBases: base !== undefined }),
+      comparesLinks: base !== undefined,
+      doubtsFolders: base !== undefined && !isSameRules(base, rules),
+      trustsObjects: base === undefined,
     },
-    comparesLinks: base !== undefined,
-    doubtsFolders: base !== undefined && !isSameRules(base, rules),
-    trustsObjects: base === undefined,
+    statx,
+    askers: context.askers,
     rest: () => {
       const resting = pace.rest();
       if (!resting) return !watch.wentBack;
@@ -116,6 +113,27 @@ export async function steadyRows(
         return !watch.wentBack;
       });
     },
+  });
+}
+
+function rowsOf({ table }: TreeBase): RowSequence {
+  const rows = new RowSequence([table]);
+  if (table.count > 0) rows.push(origins.base, 0, table.count);
+  return rows;
+}
+
+/** By file system; `isBases`: only those that the base has, too. */
+function judgesOf(
+  fileSystems: Tree['fileSystems'],
+  { isBases }: { isBases: boolean },
+): (Judge | undefined)[] {
+  return fileSystems.ordinals.map(ordinal => {
+    const fileSystem = fileSystems.get(ordinal);
+    const device = fileSystems.deviceOf(ordinal);
+    if (!fileSystem?.trusted || fileSystem.cached || device === undefined) return undefined;
+    if (isBases && !fileSystem.isBases) return undefined;
+    const { startedNs, marginNs } = fileSystem.look;
+    return { ...device, ...halvesOf(startedNs - marginNs) };
   });
 }
 

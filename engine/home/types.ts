@@ -72,6 +72,8 @@ export interface HomeOptions extends HomeSettings {
   readonly fileSystemSeam?: FileSystemProbe | undefined;
   readonly readSeam?: ReadSeam | undefined;
   readonly isSame?: IsSame | undefined;
+  /** How many threads ask about files beside this one; as many as pay unless given. */
+  readonly askers?: number | undefined;
   /** Loaded unless a test gives it. */
   readonly libc?: LibcLoad | undefined;
 }

@@ -7,7 +7,7 @@ import {
   storeError,
 } from '../../store/index.ts';
 
-/** A piece of content in order. The bytes are valid until the next pull. */
+/** A piece of content in order. The bytes may be kept, but not written into: others may have them, too. */
 export type ContentPart =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'hole'; readonly length: number };

@@ -3,7 +3,7 @@ import { advanceSegment, copyAgain, type KnownSegment } from './advance-segment.
 import type { Connection } from './connection.ts';
 import type { ReadRows, SegmentRange } from './copy.ts';
 import { SegmentMemory } from './segment-memory.ts';
-import { readSignature, type Signature } from './signature.ts';
+import { type Question, readSignatures, type Signature } from './signature.ts';
 import type { TableState, ViewedTable } from './table-state.ts';
 import { allOrCut, InOrder } from './workers.ts';
 
@@ -32,11 +32,22 @@ export interface Advanced {
   readonly segments: number;
 }
 
-/** Blocks that one question is about: some 10 ms of the server's time. */
-const blocksPerQuestion = 2048;
+/** Blocks that one message asks about: some 10 ms of the server's time. */
+const blocksPerMessage = 2048;
+/** Small tables go together: half the server's time, and a tenth of ours. More of them at once take off no more. */
+const tablesPerMessage = 32;
+/** All of one reader's tables may have to be read, while the other one has nothing to do. */
+const blocksTogetherMax = 256;
 
+/** What a reader takes at once. */
 interface Task {
   readonly number: number;
+  /** More than one: the server is asked about all of them first. */
+  readonly parts: readonly Part[];
+}
+
+/** Some of a table. */
+interface Part {
   readonly table: ViewedTable;
   readonly state: TableState | undefined;
   /** Neighbours; those without a state come one by one. */
@@ -58,18 +69,25 @@ export async function shareOut<T>(
   readers: readonly Connection[],
   tables: readonly TableToAdvance[],
   step: {
-    readonly work: (reader: Connection, task: Task) => Promise<T>;
-    readonly take: (task: Task, result: T) => void;
+    /** With the signature of the part's blocks, where there is a state that it can be compared with. */
+    readonly work: (reader: Connection, part: Part, signature: Signature | undefined) => Promise<T>;
+    readonly take: (part: Part, result: T) => void;
   },
 ): Promise<void> {
-  const inOrder = new InOrder<{ task: Task; result: T }>(async ({ task, result }) => step.take(task, result));
+  const inOrder = new InOrder<readonly { readonly part: Part; readonly result: T }[]>(async results => {
+    for (const { part, result } of results) step.take(part, result);
+  });
   const tasks = tasksOf(tables);
   const work = async (reader: Connection): Promise<void> => {
     for (;;) {
       const { value: task, done } = await tasks.next();
       if (done) return;
       await inOrder.room(task.number);
-      await inOrder.put(task.number, { task, result: await step.work(reader, task) });
+      const signatures = await signaturesOf(reader, task.parts);
+      const results: { part: Part; result: T }[] = [];
+      for (const part of task.parts)
+        results.push({ part, result: await step.work(reader, part, signatures.get(part)) });
+      await inOrder.put(task.number, results);
     }
   };
   await allOrCut(readers, work, error => inOrder.fail(error));
@@ -86,8 +104,8 @@ export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdv
     seen.bytes += bytes;
   };
   await shareOut(job.readers, tables, {
-    work: (reader, task) => advancePieces(reader, { ...job, memory, onBytes, task }),
-    take: (task, results) => {
+    work: (reader, part, signature) => advancePieces(reader, { ...job, memory, onBytes, part, signature }),
+    take: (part, results) => {
       for (const { segment, isUnchanged } of results) {
         const { rows } = segment.segment.digest;
         seen.rows += rows;
@@ -96,9 +114,9 @@ export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdv
           total.segments += 1;
           total.rows += rows;
         }
-        if (rows > 0) job.onSegment(task.table, segment);
+        if (rows > 0) job.onSegment(part.table, segment);
       }
-      if (task.isLast) seen.tables += 1;
+      if (part.isLast) seen.tables += 1;
       job.onProgress?.({
         tablesDone: seen.tables,
         tablesTotal: tables.length,
@@ -111,26 +129,47 @@ export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdv
   return total;
 }
 
+/** Neighbours that are asked about go together, up to a size; what is read unasked is a task of its own. */
 async function* tasksOf(tables: readonly TableToAdvance[]): AsyncGenerator<Task, undefined> {
   let number = 0;
+  let parts: Part[] = [];
+  let blocks = 0;
+  for await (const part of partsOf(tables)) {
+    const asked = isAsked(part) ? blocksOf(part.pieces) : Number.POSITIVE_INFINITY;
+    if (parts.length === tablesPerMessage || (parts.length > 0 && blocks + asked > blocksTogetherMax)) {
+      yield { number: number++, parts };
+      parts = [];
+      blocks = 0;
+    }
+    parts.push(part);
+    blocks += asked;
+  }
+  if (parts.length > 0) yield { number: number++, parts };
+  return undefined;
+}
+
+async function* partsOf(tables: readonly TableToAdvance[]): AsyncGenerator<Part> {
   for (const { table, state } of tables) {
-    const make = (pieces: Task['pieces'], isLast: boolean): Task => ({
-      ...{ number: number++, table, state, pieces, isLast },
-    });
     let pieces: Piece[] = [];
     for await (const piece of piecesOf(table, state)) {
-      const gathered = pieces.reduce((sum, one) => sum + one.range.blocks, piece.range.blocks);
-      const isApart = !piece.known || !pieces[0]?.known || gathered > blocksPerQuestion;
+      const isApart =
+        !piece.known || !pieces[0]?.known || blocksOf(pieces) + piece.range.blocks > blocksPerMessage;
       if (isApart && pieces.length > 0) {
-        yield make(pieces, false);
+        yield { table, state, pieces, isLast: false };
         pieces = [];
       }
       pieces.push(piece);
     }
-    yield make(pieces, true);
+    yield { table, state, pieces, isLast: true };
   }
-  return undefined;
 }
+
+const blocksOf = (pieces: readonly Piece[]): number =>
+  pieces.reduce((sum, { range }) => sum + range.blocks, 0);
+
+/** Rows without places have no signature by block. */
+const isAsked = ({ table, state, pieces }: Part): boolean =>
+  table.sql === undefined && state !== undefined && pieces[0]?.known !== undefined;
 
 async function* piecesOf(table: ViewedTable, state: TableState | undefined): AsyncGenerator<Piece> {
   const step = state?.segmentBlocks ?? table.segmentBlocks;
@@ -162,10 +201,15 @@ interface Result {
 
 async function advancePieces(
   reader: Connection,
-  job: AdvanceJob & { memory: SegmentMemory; task: Task; onBytes: (bytes: number) => void },
+  job: AdvanceJob & {
+    readonly memory: SegmentMemory;
+    readonly part: Part;
+    readonly signature: Signature | undefined;
+    readonly onBytes: (bytes: number) => void;
+  },
 ): Promise<Result[]> {
-  const { task, memory, xmax } = job;
-  const { table, state, pieces } = task;
+  const { part, memory, xmax, signature } = job;
+  const { table, state, pieces } = part;
   const read = {
     relation: table.relation,
     encoding: job.encoding,
@@ -175,7 +219,7 @@ async function advancePieces(
   };
   const results: Result[] = [];
   if (table.signatureSql !== undefined) return [await advanceWhole(reader, { ...job, ...read })];
-  if (!state || !pieces[0]?.known) {
+  if (!state || !signature) {
     for (const { range } of pieces)
       results.push({
         segment: await copyAgain(reader, { ...read, range, sql: table.sql }),
@@ -184,7 +228,6 @@ async function advancePieces(
     return results;
   }
   const { threshold } = state;
-  const signature = await signatureOf(reader, { table, state, pieces });
   for (const { range, known } of pieces) {
     const isUsable = known && (await state.isDependable(known));
     const segment = isUsable
@@ -201,11 +244,11 @@ async function advancePieces(
 /** Rows without places: all of them, unless the server says that they are what they were. */
 async function advanceWhole(
   reader: Connection,
-  job: ReadRows & { readonly memory: SegmentMemory; readonly task: Task },
+  job: ReadRows & { readonly memory: SegmentMemory; readonly part: Part },
 ): Promise<Result> {
-  const { memory, task } = job;
-  const { table, state } = task;
-  const { range, known } = task.pieces[0]!;
+  const { memory, part } = job;
+  const { table, state } = part;
+  const { range, known } = part.pieces[0]!;
   const signature = memory.isKept ? await wholeSignature(reader, table) : undefined;
   if (
     signature &&
@@ -226,14 +269,17 @@ export async function wholeSignature(reader: Connection, table: ViewedTable): Pr
   return row!.signature;
 }
 
-/** One question about all of the pieces, which are neighbours. */
-export function signatureOf(
+async function signaturesOf(
   reader: Connection,
-  task: { readonly table: ViewedTable; readonly state: TableState; readonly pieces: readonly Piece[] },
-): Promise<Signature> {
-  const { first } = task.pieces[0]!.range;
-  const last = task.pieces.at(-1)!.range;
-  const { threshold } = task.state;
-  const blocks = last.first + last.blocks - first;
-  return readSignature(reader, { relation: task.table.relation, first, blocks, threshold });
+  parts: readonly Part[],
+): Promise<ReadonlyMap<Part, Signature>> {
+  const asked = parts.filter(isAsked);
+  const signatures = await readSignatures(reader, asked.map(questionOf));
+  return new Map(asked.map((part, i) => [part, signatures[i]!]));
+}
+
+/** One question about all of the pieces, which are neighbours. */
+function questionOf({ table, state, pieces }: Part): Question {
+  const { first } = pieces[0]!.range;
+  return { relation: table.relation, first, blocks: blocksOf(pieces), threshold: state!.threshold };
 }

@@ -71,7 +71,7 @@ async function takeMessages(
 }
 
 /**
- * Runs a COPY … FROM STDIN. The rows' buffers must be the receiver's own: the socket may hold them for longer than it
+ * Runs a COPY … FROM STDIN. Nobody may write into the rows' buffers later: the socket may hold them for longer than it
  * says. A failure of the rows' source ends the COPY without a row.
  */
 export async function copyInto(

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { engineError } from '../../errors.ts';
 import { readCatalogDdl } from './catalog-ddl/index.ts';
 import type { Connection } from './connection.ts';
+import { locksRemedy } from './failure.ts';
 import { libpqEnvironment } from './libpq.ts';
 
 /** The definitions as SQL: what must exist before the rows, and what is made after them. */
@@ -152,13 +153,18 @@ async function dumpSection(
       'DATABASE_FAILED',
       `Cannot read definitions with ${tool.path}: ${said || 'it failed'}`,
       {
-        remedy: /LOCK TABLE|lock timeout|statement timeout/.test(said)
-          ? 'Run it again when no other session holds that table for itself (VACUUM FULL, CLUSTER, ALTER TABLE).'
-          : `Try it by hand: ${tool.path} --schema-only.`,
+        remedy: remedyOf(said) ?? `Try it by hand: ${tool.path} --schema-only.`,
       },
     );
   }
   return { sql: withoutRestrict(textOf(output.stdout)), warnings: linesOf(output.stderr.toString()) };
+}
+
+function remedyOf(said: string): string | undefined {
+  if (said.includes('max_locks_per_transaction')) return locksRemedy;
+  return /LOCK TABLE|lock timeout|statement timeout/.test(said)
+    ? 'Run it again when no other session holds that table for itself (VACUUM FULL, CLUSTER, ALTER TABLE).'
+    : undefined;
 }
 
 function textOf(bytes: Buffer): string {

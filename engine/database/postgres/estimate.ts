@@ -1,6 +1,6 @@
 import type { ChunkSource } from '../../../store/index.ts';
 import type { DatabaseEstimate, TableCache } from '../database.ts';
-import { type Piece, shareOut, signatureOf, wholeSignature } from './advance.ts';
+import { type Piece, shareOut, wholeSignature } from './advance.ts';
 import { changedBlocks } from './advance-segment.ts';
 import type { Connection } from './connection.ts';
 import { SegmentMemory } from './segment-memory.ts';
@@ -32,10 +32,9 @@ export async function estimateCopy(job: EstimateJob): Promise<DatabaseEstimate> 
     job.readers,
     job.tables.map(table => ({ table, state: job.stateOf(table) })),
     {
-      async work(reader, { table, state, pieces }) {
+      async work(reader, { table, pieces }, signature) {
         if (table.sql !== undefined) return [(await isUnchanged(reader, { table, pieces, memory })) ? 0 : 1];
-        if (!state || !pieces[0]?.known) return pieces.map(({ range }) => range.blocks);
-        const signature = await signatureOf(reader, { table, state, pieces });
+        if (!signature) return pieces.map(({ range }) => range.blocks);
         const changed: number[] = [];
         for (const { range, known } of pieces) {
           const counts = known && (await memory.counts(known));

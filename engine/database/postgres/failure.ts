@@ -28,9 +28,11 @@ export function failureOf(error: unknown): ServerFailure {
   };
 }
 
+/** What a server without room for so many locks needs. */
+export const locksRemedy = 'Raise max_locks_per_transaction of the server and restart it.';
+
 const remedies: Readonly<Record<string, string>> = {
   '53100': 'Make room on the disk of the database server.',
-  '53200': 'Raise max_locks_per_transaction of the server and restart it.',
   '53300': 'Raise max_connections of the server: a run needs four.',
   '57P02': 'Run it again once the server is back; its log says why it crashed.',
   '57P03': 'Wait until the server has started; then run it again.',
@@ -47,12 +49,30 @@ export function databaseError(action: string, error: unknown): StillpointError {
   if (error instanceof StillpointError) return error;
   const { message, sqlState, hint } = failureOf(error);
   const code: EngineErrorCode = sqlState === '42501' ? 'DATABASE_RIGHTS' : 'DATABASE_FAILED';
-  const remedy = (sqlState && remedies[sqlState]) ?? hint ?? rightsRemedy(message, sqlState) ?? anyRemedy;
+  const remedy = remedyOf(message, sqlState) ?? hint ?? rightsRemedy(message, sqlState) ?? anyRemedy;
   return engineError(code, `Cannot ${action}: ${message}`, {
     remedy,
     context: sqlState === undefined ? {} : { sqlState },
     cause: error,
   });
+}
+
+function remedyOf(message: string, sqlState: string | undefined): string | undefined {
+  if (sqlState === '53200')
+    return isAboutLocks(message)
+      ? locksRemedy
+      : 'Give the database server more memory, or its sessions less.';
+  return sqlState && remedies[sqlState];
+}
+
+/** Locks have their place in the memory that all backends share; the other kind of memory is a backend's own. */
+const isAboutLocks = (message: string): boolean => message.includes('shared memory');
+
+/** True where the server has no room for the locks of a run: nobody will make room by ending what he does. */
+export function isOutOfLocks(error: unknown): boolean {
+  return (
+    error instanceof StillpointError && error.context['sqlState'] === '53200' && isAboutLocks(error.message)
+  );
 }
 
 function rightsRemedy(message: string, sqlState: string | undefined): string | undefined {

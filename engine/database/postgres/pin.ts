@@ -2,6 +2,7 @@ import { StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type { Position } from './base.ts';
 import type { Connection } from './connection.ts';
+import { isOutOfLocks } from './failure.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { type SequenceValue, sequenceStatements, sequenceValues } from './sequences.ts';
 import { qualified } from './sql.ts';
@@ -137,7 +138,7 @@ export async function warmView(
     await Promise.all(readers.map(reader => joinView(reader, pinned)));
   } catch (error) {
     // Somebody else holds a lock now; what counts is the pin, where it would be an error.
-    if ([connection, ...readers].some(one => one.isLost)) throw error;
+    if (isOutOfLocks(error) || [connection, ...readers].some(one => one.isLost)) throw error;
   }
   for (const one of [connection, ...readers]) await one.script('prepare the pin', ['ROLLBACK']);
   return warm;

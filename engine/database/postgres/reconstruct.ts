@@ -5,11 +5,12 @@ import type { SegmentEntry } from './segment-entry.ts';
 
 /**
  * The rows that a segment stands for, as COPY text, in heap order: for every live place the newest delta's row, else the
- * base's. Buffers are the receiver's own and split anywhere. STORE_DAMAGED where the parts do not fit together.
+ * base's. Split anywhere; nobody writes into a buffer later, so it may be kept. STORE_DAMAGED where the parts do not fit
+ * together.
  */
 export async function* segmentRows(source: ChunkSource, segment: SegmentEntry): AsyncGenerator<Uint8Array> {
   if (segment.deltas.length === 0) {
-    for await (const bytes of contentParts(source, segment.rows)) yield Buffer.from(bytes);
+    yield* contentParts(source, segment.rows);
     return;
   }
   yield* layeredRows(source, segment, await readLayers(source, segment));
@@ -35,7 +36,7 @@ export async function* layeredRows(
   for (const [i, cursor] of cursors.entries()) await cursor.end(layers[i]!.count);
 }
 
-/** Row bytes of a content in order. Valid until the next pull. */
+/** Row bytes of a content in order. */
 async function* contentParts(source: ChunkSource, content: Content): AsyncGenerator<Uint8Array> {
   for await (const part of readContent(source, content)) {
     if (part.kind === 'hole') throw damagedSegment('there is a hole in them');

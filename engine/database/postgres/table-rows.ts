@@ -10,7 +10,7 @@ export interface StoredTable {
   readonly relation: RelationName;
 }
 
-/** The rows of a table as COPY text, segment by segment, in the order of the heap. Each buffer is the receiver's own. */
+/** The rows of a table as COPY text, segment by segment, in the order of the heap. Nobody writes into a buffer later. */
 export async function* tableRows(source: ChunkSource, table: StoredTable): AsyncGenerator<Uint8Array> {
   for await (const segment of tableSegments(source, table)) yield* namedRows(source, segment);
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { availableServers, startServer } from '../../../bench/servers/index.ts';
+import { StillpointError } from '../../../store/index.ts';
 import { assertDescriptionsEqual, describeDatabase } from '../../helpers/database-equal.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
 import { backUp, connect, digestKey, onServers, openSession, restore, sql } from './on-servers.ts';
@@ -149,3 +151,20 @@ onServers(
   },
   { only: 'first' },
 );
+
+test('a server without room for the locks of a run is met before the pin, and the setting is named', async () => {
+  const [found] = await availableServers();
+  const settings = { max_locks_per_transaction: 10, max_connections: 20 };
+  await using server = await startServer({ kind: found!.kind, major: found!.major, settings });
+  const url = await server.createDatabase('locks');
+  for (let of = 0; of < 40; of += 1)
+    await sql(url, Array.from({ length: 25 }, (_, i) => `CREATE TABLE public.t${of}_${i} ()`).join(';'));
+  for (const pgDump of [null, undefined]) {
+    await using source = await connect(url, { pgDump });
+    await assert.rejects(source.prepare(), (error: unknown) => {
+      assert.ok(error instanceof StillpointError);
+      assert.match(error.remedy ?? '', /max_locks_per_transaction/);
+      return error.code === 'DATABASE_FAILED';
+    });
+  }
+});
