@@ -37,6 +37,7 @@ const maintenanceKinds = {
   checkpoint: 2,
   'use up ids': 2,
   'large object': 4,
+  'next values': 3,
 } as const;
 
 /** What TRUNCATE and ALTER do also after the pin: they then wait for the backup's locks. */
@@ -47,14 +48,32 @@ const definitionKinds = {
   'drop column': 2,
   'change type': 1,
   'change type, no rewrite': 1,
+  'replace column': 2,
+  'set logged': 1,
+  'detach or attach': 2,
   'rename table': 1,
   'create table': 1,
   'drop table': 1,
 } as const;
 
 /** Definitions that no table lock protects: after the pin they may make finish refuse. */
-const typeKinds = { 'rename label': 1, 'add attribute': 1, 'rename function': 1 } as const;
-const serverKinds = { restart: 1, crash: 1, 'commits asynchronous': 3 } as const;
+const typeKinds = {
+  'rename label': 1,
+  'add attribute': 1,
+  'rename function': 1,
+  'rename role': 1,
+  'change settings': 1,
+} as const;
+
+/** The server goes, so no backup may be under way. */
+const endingKinds = {
+  restart: 1,
+  crash: 1,
+  'stop at once': 1,
+  'kill a backend': 2,
+  'keep the data': 1,
+  'set the data back': 1,
+} as const;
 
 const weights = {
   ...rowKinds,
@@ -62,7 +81,8 @@ const weights = {
   ...maintenanceKinds,
   ...definitionKinds,
   ...typeKinds,
-  ...serverKinds,
+  ...endingKinds,
+  'commits asynchronous': 3,
 };
 export type EventKind = keyof typeof weights;
 export const eventKinds = Object.keys(weights) as readonly EventKind[];
@@ -110,6 +130,8 @@ export interface Round {
 export const openSessions = 2;
 /** Their blocks have room for a row's next version: as many rows are then live as before. */
 const roomyTables = ['hot', 'sparse', 'parts'];
+/** After these a server has lost what it had promised without having written it. */
+const losses = ['kill a backend', 'kill a backend', 'crash', 'stop at once'] as const;
 const acrossEnds = ['commit', 'commit', 'commit', 'roll back all', 'prepare transaction'] as const;
 
 /** The rounds that a seed stands for. */
@@ -143,19 +165,38 @@ export function planRounds(dice: Dice, count: number): Round[] {
       : undefined;
     return [...(before ? [before] : []), ...(across ? [across] : [])];
   };
-  return Array.from({ length: count }, (_, number) => ({
-    number,
-    events: {
-      before: [...several('before', dice.chance(0.1) ? 0 : 7), ...openAcross()],
-      between: dice.chance(0.5) ? several('between', 5) : [],
-      after: dice.chance(0.6) ? several('after', 4) : [],
-    },
-    precopy: dice.pick(['none', 'new', 'new', 'all'] as const),
-    base: number === 0 || dice.chance(0.02) ? 'none' : dice.chance(0.1) ? 'older' : 'newest',
-    cache: dice.pick(['kept', 'kept', 'kept', 'lost', 'in part', 'none'] as const),
-    beside: { precopy: dice.chance(0.5), finish: dice.chance(0.5) },
-    isAbandoned: dice.chance(0.04),
-  }));
+  /** What was committed without being written before a pin is lost after it, and its ids are used for something else. */
+  let lost: FuzzEvent | undefined;
+  const losing = (): { readonly first: FuzzEvent[]; readonly last: FuzzEvent[] } => {
+    const first = lost
+      ? [
+          { ...draw('before'), kind: dice.pick(losses) },
+          { ...lost, id: id++ },
+        ]
+      : [];
+    lost = dice.chance(0.1)
+      ? { ...draw('before'), kind: 'update', table: dice.pick(roomyTables), session: 0 }
+      : undefined;
+    const later: FuzzEvent = { ...draw('before'), kind: 'commits asynchronous', b: 1 };
+    return { first, last: lost ? [later, lost] : [] };
+  };
+  return Array.from({ length: count }, (_, number) => {
+    const { first, last } = losing();
+    const [between, after] = [dice.chance(0.5), dice.chance(0.6)];
+    return {
+      number,
+      events: {
+        before: [...first, ...several('before', dice.chance(0.1) ? 0 : 7), ...openAcross(), ...last],
+        between: between && last.length === 0 ? several('between', 5) : [],
+        after: after && last.length === 0 ? several('after', 4) : [],
+      },
+      precopy: dice.pick(['none', 'new', 'new', 'all'] as const),
+      base: number === 0 || dice.chance(0.02) ? 'none' : dice.chance(0.1) ? 'older' : 'newest',
+      cache: dice.pick(['kept', 'kept', 'kept', 'lost', 'in part', 'none'] as const),
+      beside: { precopy: dice.chance(0.5), finish: dice.chance(0.5) },
+      isAbandoned: dice.chance(0.04),
+    };
+  });
 }
 
 const manyOfEach = eventKinds.flatMap(kind => new Array<EventKind>(weights[kind]).fill(kind));
@@ -164,7 +205,7 @@ function drawKind(dice: Dice, phase: Phase): EventKind {
   for (;;) {
     const kind = dice.pick(manyOfEach);
     // The server may go only where no backup is under way.
-    if (phase !== 'before' && (kind === 'restart' || kind === 'crash')) continue;
+    if (phase !== 'before' && kind in endingKinds) continue;
     if (phase === 'before' || !isDefinitionKind(kind) || dice.chance(0.8)) return kind;
   }
 }

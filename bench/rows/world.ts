@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import type { PostgresServer } from '../servers/index.ts';
@@ -25,7 +27,10 @@ const refusals = new Set([
   '55006',
   '23514',
   '22003',
+  '42804',
+  '42P16',
 ]);
+const run = promisify(execFile);
 const lockTimeoutMs = 30;
 
 interface OpenTransaction {
@@ -41,7 +46,9 @@ export class World implements AsyncDisposable {
   readonly #url: string;
   #main!: pg.Client;
   #open: OpenTransaction[] = [];
-  readonly #prepared = new Map<string, ReadonlySet<string>>();
+  #prepared = new Map<string, ReadonlySet<string>>();
+  /** Transactions that were prepared when the data were kept; undefined: they were not. */
+  #kept: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   #late: Promise<unknown>[] = [];
 
   constructor(server: PostgresServer, url: string) {
@@ -93,11 +100,21 @@ export class World implements AsyncDisposable {
         return this.#endPrepared(event, kind === 'commit prepared' ? 'COMMIT' : 'ROLLBACK');
       case 'restart':
       case 'crash':
-        await this.#disconnect();
-        if (kind === 'crash') await this.#server.crash();
-        await this.#server.restart();
-        await this.#connect();
-        return 'done';
+      case 'stop at once':
+        return this.#endServer(async () => {
+          if (kind === 'crash') await this.#server.crash();
+          if (kind === 'stop at once') await this.#server.stopAtOnce();
+        });
+      case 'kill a backend':
+        return this.#killBackend();
+      case 'keep the data':
+        return this.#endServer(async () => {
+          await this.#server.stopAtOnce();
+          await this.#copyData(this.#server.dataDir, this.#keptDir);
+          this.#kept = new Map(this.#prepared);
+        });
+      case 'set the data back':
+        return this.#setBack();
       case 'commits asynchronous':
         for (const client of [this.#main, ...this.#open.map(one => one.client)])
           await client.query(`SET synchronous_commit = ${event.b % 3 === 0 ? 'on' : 'off'}`).catch(() => {}); // its transaction failed: stays as it is
@@ -109,6 +126,69 @@ export class World implements AsyncDisposable {
         }
         return this.#queue(event);
     }
+  }
+
+  async #endServer(end: () => Promise<void>): Promise<Outcome> {
+    await this.#disconnect();
+    await end();
+    await this.#server.restart();
+    await this.#connect();
+    return 'done';
+  }
+
+  /** The others are ended, too, and what was not written is lost; the server goes on, and is as old as it was. */
+  async #killBackend(): Promise<Outcome> {
+    const victim = await this.#client();
+    const { rows } = await victim.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    process.kill(rows[0]!.pid, 'SIGKILL');
+    await victim.end().catch(() => {}); // it is gone
+    await this.#disconnect();
+    for (let tries = 0; ; tries += 1) {
+      try {
+        await this.#connect();
+        return 'done';
+      } catch (error) {
+        await this.#disconnect();
+        if (tries === 200) throw error;
+        await sleep(20);
+      }
+    }
+  }
+
+  get #keptDir(): string {
+    return `${this.#server.dataDir}-kept`;
+  }
+
+  async #copyData(from: string, to: string): Promise<void> {
+    await run('rm', ['-rf', to]);
+    await run('cp', ['-a', from, to]);
+  }
+
+  /** The data are what they were; then the server goes on, past where it had been. */
+  async #setBack(): Promise<Outcome> {
+    const kept = this.#kept;
+    if (!kept) return 'nothing to do';
+    const positionSql = `SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS id, pg_current_wal_insert_lsn()::text AS lsn`;
+    const { rows } = await this.#main.query<{ id: string; lsn: string }>(positionSql);
+    const { id, lsn } = rows[0]!;
+    await this.#endServer(async () => {
+      await this.#server.stopAtOnce();
+      await this.#copyData(this.#keptDir, this.#server.dataDir);
+      this.#prepared = new Map(kept);
+    });
+    await this.#main.query(`DO $$ BEGIN
+      FOR n IN 1..100000 LOOP
+        EXIT WHEN pg_snapshot_xmax(pg_current_snapshot())::text::int8 > ${id};
+        UPDATE hot SET k = 'gone on ' || n WHERE ctid = ANY (ARRAY(
+          SELECT ctid FROM hot WHERE id = n * 7 % 1200 LIMIT 1 FOR UPDATE SKIP LOCKED));
+        PERFORM pg_current_xact_id();
+        COMMIT;
+      END LOOP;
+      FOR n IN 1..10000 LOOP
+        EXIT WHEN pg_current_wal_insert_lsn() > '${lsn}';
+        PERFORM pg_logical_emit_message(false, '', repeat('x', 100000));
+      END LOOP; END $$`);
+    return 'done';
   }
 
   async #changeRows(event: FuzzEvent): Promise<Outcome> {
@@ -179,7 +259,7 @@ export class World implements AsyncDisposable {
   /** Waits in a session of its own for the backup's locks; only where nobody holds a transaction open on the table. */
   async #queue(event: FuzzEvent): Promise<Outcome> {
     const family = fuzzTables.find(one => one.heaps.includes(event.table));
-    const names = ['plain', 'typed', event.table, ...(family ? [family.name] : [])];
+    const names = ['plain', 'typed', 'loose', 'parts', event.table, ...(family ? [family.name] : [])];
     const held = [...this.#open.map(one => one.touched), ...this.#prepared.values()];
     if (held.some(touched => names.some(name => touched.has(name)))) return 'nothing to do';
     const client = await this.#client();
@@ -225,7 +305,8 @@ export class World implements AsyncDisposable {
   }
 
   async #disconnect(): Promise<void> {
-    for (const client of [this.#main, ...this.#open.map(one => one.client)]) await client.end();
+    for (const client of [this.#main, ...this.#open.map(one => one.client)])
+      await client.end().catch(() => {}); // its backend was killed
   }
 }
 

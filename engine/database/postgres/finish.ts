@@ -82,7 +82,7 @@ export async function finishCopy(job: FinishJob): Promise<PostgresResult> {
     },
     states,
   );
-  const changed = await tablesOfOtherTypes({ watch: job.watch, reader }, job);
+  const changed = await tablesOfOtherTypes({ watch: job.watch, reader }, { ...job, tables });
   if (changed.length > 0) throw typesChanged(changed);
 
   const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader.client);

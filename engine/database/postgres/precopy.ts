@@ -57,7 +57,8 @@ export async function precopyTables(
       ];
     }),
   );
-  for (const { oid } of await tablesOfOtherTypes({ watch, reader }, job)) precopied.delete(oid);
+  for (const { oid } of await tablesOfOtherTypes({ watch, reader }, { ...job, tables }))
+    precopied.delete(oid);
   return { precopied, result };
 }
 
