@@ -31,6 +31,20 @@ export async function runWithMutant(mutant: string, file: string, test?: string)
   return { isCaught: code !== 0, ran: Number(/^# pass (\d+)/m.exec(tap)?.[1] ?? 0), says: firstFailure(tap) };
 }
 
+/** Runs a program under dist/ with a mutant; its exit code. What it prints goes where this process prints errors. */
+export async function runProgramWithMutant(
+  mutant: string,
+  [file, ...args]: readonly string[],
+): Promise<number | null> {
+  const path = join(projectRoot, 'dist', file ?? '');
+  const child = spawn(process.execPath, ['--import', register, path, ...args], {
+    env: { ...process.env, STILLPOINT_MUTANT: mutant },
+    stdio: ['ignore', 2, 2],
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code;
+}
+
 const saysMax = 160;
 
 /** The error of the first test that failed, in one line. Of a comparison: what was there and should not be. */
