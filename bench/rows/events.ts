@@ -132,6 +132,14 @@ export const openSessions = 2;
 const roomyTables = ['hot', 'sparse', 'parts'];
 /** After these a server has lost what it had promised without having written it. */
 const losses = ['kill a backend', 'kill a backend', 'crash', 'stop at once'] as const;
+/** What a copy that trusts what it knows takes for nothing. */
+const traps = [
+  ...['cluster', 'cluster', 'replace column', 'change type, no rewrite', 'vacuum full'],
+  ...['rename label', 'add attribute', 'rename function', 'rename role', 'change settings'],
+  ...['next values', 'delete the tail', 'large object'],
+] as readonly EventKind[];
+/** Likewise, just after a pin. */
+const lateTraps = ['truncate', 'change type', 'next values', 'rename role', 'rename label'] as const;
 const acrossEnds = ['commit', 'commit', 'commit', 'roll back all', 'prepare transaction'] as const;
 
 /** The rounds that a seed stands for. */
@@ -180,15 +188,38 @@ export function planRounds(dice: Dice, count: number): Round[] {
     const later: FuzzEvent = { ...draw('before'), kind: 'commits asynchronous', b: 1 };
     return { first, last: lost ? [later, lost] : [] };
   };
+  const trap = (kinds: readonly EventKind[], share: number): FuzzEvent[] => {
+    if (!dice.chance(share)) return [];
+    const kind = dice.pick(kinds);
+    const { table, ...event } = draw('before');
+    const of = fuzzTables.find(one => one.name === table || one.heaps.includes(table))!;
+    return [{ ...event, kind, table: isRowKind(kind) ? of.name : table }];
+  };
+  /** Data that are kept before one backup are put back before the next. */
+  let isKept = false;
+  const setBack = (): FuzzEvent[] => {
+    const kind = isKept ? 'set the data back' : 'keep the data';
+    if (!isKept && !dice.chance(0.08)) return [];
+    isKept = !isKept;
+    return [{ ...draw('before'), kind }];
+  };
   return Array.from({ length: count }, (_, number) => {
     const { first, last } = losing();
     const [between, after] = [dice.chance(0.5), dice.chance(0.6)];
+    const before = [...setBack(), ...trap(traps, 0.5)];
+    const late = trap(lateTraps, 0.25);
     return {
       number,
       events: {
-        before: [...first, ...several('before', dice.chance(0.1) ? 0 : 7), ...openAcross(), ...last],
-        between: between && last.length === 0 ? several('between', 5) : [],
-        after: after && last.length === 0 ? several('after', 4) : [],
+        before: [
+          ...first,
+          ...several('before', dice.chance(0.1) ? 0 : 5),
+          ...before,
+          ...openAcross(),
+          ...last,
+        ],
+        between: between && last.length === 0 ? several('between', 4) : [],
+        after: last.length > 0 ? [] : [...late, ...(after ? several('after', 3) : [])],
       },
       precopy: dice.pick(['none', 'new', 'new', 'all'] as const),
       base: number === 0 || dice.chance(0.02) ? 'none' : dice.chance(0.1) ? 'older' : 'newest',

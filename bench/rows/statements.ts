@@ -83,7 +83,8 @@ export function otherSql(event: FuzzEvent): EventSql {
     case 'vacuum full':
       return one(`VACUUM FULL ${pages}`);
     case 'cluster':
-      return one(table.index ? `CLUSTER ${table.name} USING ${table.index}` : 'CLUSTER plain USING plain_id');
+      if (table.index && table.name !== 'even') return one(`CLUSTER ${table.name} USING ${table.index}`);
+      return one(`CLUSTER even USING even_${b % 2 ? 'up' : 'down'}`);
     case 'analyze':
       return one(`ANALYZE ${heap}`);
     case 'checkpoint':

@@ -107,6 +107,19 @@ export const fuzzTables: readonly FuzzTable[] = [
     values: () => 'SELECT',
     set: () => '',
   }),
+  // All of a size: written anew in another order it has as many in each block.
+  fuzzTable({
+    name: 'even',
+    create: [
+      'CREATE TABLE even (id int, k char(120))',
+      'CREATE INDEX even_up ON even (id)',
+      'CREATE INDEX even_down ON even (id DESC)',
+    ],
+    rows: 500,
+    values: tag => `(id, k) SELECT i, '${tag}'`,
+    set: tag => `k = '${tag}'`,
+    index: 'even_up',
+  }),
   fuzzTable({ name: 'tail', create: ['CREATE TABLE tail (id int, k text)'], rows: 2500 }),
   fuzzTable({
     name: 'elder',

@@ -177,14 +177,14 @@ export class World implements AsyncDisposable {
       this.#prepared = new Map(kept);
     });
     await this.#main.query(`DO $$ BEGIN
-      FOR n IN 1..100000 LOOP
+      FOR i IN 1..100000 LOOP
         EXIT WHEN pg_snapshot_xmax(pg_current_snapshot())::text::int8 > ${id};
-        UPDATE hot SET k = 'gone on ' || n WHERE ctid = ANY (ARRAY(
-          SELECT ctid FROM hot WHERE id = n * 7 % 1200 LIMIT 1 FOR UPDATE SKIP LOCKED));
+        UPDATE hot SET k = 'gone on ' || i WHERE ctid = ANY (ARRAY(
+          SELECT ctid FROM hot WHERE id = i * 7 % 1200 LIMIT 1 FOR UPDATE SKIP LOCKED));
         PERFORM pg_current_xact_id();
         COMMIT;
       END LOOP;
-      FOR n IN 1..10000 LOOP
+      FOR i IN 1..10000 LOOP
         EXIT WHEN pg_current_wal_insert_lsn() > '${lsn}';
         PERFORM pg_logical_emit_message(false, '', repeat('x', 100000));
       END LOOP; END $$`);
@@ -259,7 +259,7 @@ export class World implements AsyncDisposable {
   /** Waits in a session of its own for the backup's locks; only where nobody holds a transaction open on the table. */
   async #queue(event: FuzzEvent): Promise<Outcome> {
     const family = fuzzTables.find(one => one.heaps.includes(event.table));
-    const names = ['plain', 'typed', 'loose', 'parts', event.table, ...(family ? [family.name] : [])];
+    const names = ['plain', 'even', 'typed', 'loose', 'parts', event.table, ...(family ? [family.name] : [])];
     const held = [...this.#open.map(one => one.touched), ...this.#prepared.values()];
     if (held.some(touched => names.some(name => touched.has(name)))) return 'nothing to do';
     const client = await this.#client();

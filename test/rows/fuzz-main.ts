@@ -52,7 +52,7 @@ const say = (text: string): void => console.log(text);
 /** So many show by far that xmax in place of xmin is seen. */
 const weakRuns = 500;
 /** Fewer are not worth keeping. */
-const recordedRuns = 300;
+const recordedRuns = 100;
 
 /** What the first wrong backup of a run was. */
 interface First {

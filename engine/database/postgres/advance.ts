@@ -1,7 +1,9 @@
-import type { FinishOptions } from '../database.ts';
+import type { AuditDifference, FinishOptions } from '../database.ts';
 import { advanceSegment, copyAgain, type KnownSegment } from './advance-segment.ts';
+import { auditSegment, differenceOf } from './audit.ts';
 import type { Connection } from './connection.ts';
 import type { ReadRows, SegmentRange } from './copy.ts';
+import { equalDigests } from './digest.ts';
 import { SegmentMemory } from './segment-memory.ts';
 import { readSignature, type Signature } from './signature.ts';
 import type { TableState, ViewedTable } from './table-state.ts';
@@ -30,6 +32,9 @@ export interface Advanced {
   readonly bytes: number;
   /** Segments that were read. */
   readonly segments: number;
+  /** Rows that an audit compared. */
+  readonly audited: number;
+  readonly differences: readonly AuditDifference[];
 }
 
 /** Blocks that one question is about: some 10 ms of the server's time. */
@@ -78,7 +83,7 @@ export async function shareOut<T>(
 /** Brings tables up to a view. */
 export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdvance[]): Promise<Advanced> {
   const memory = new SegmentMemory(job);
-  const total = { segments: 0, bytes: 0, rows: 0 };
+  const total = { segments: 0, bytes: 0, rows: 0, audited: 0, differences: [] as AuditDifference[] };
   const seen = { tables: 0, rows: 0, bytes: 0 };
   const bytesTotal = tables.reduce((sum, { table }) => sum + table.bytes, 0);
   const onBytes = (bytes: number): void => {
@@ -88,8 +93,10 @@ export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdv
   await shareOut(job.readers, tables, {
     work: (reader, task) => advancePieces(reader, { ...job, memory, onBytes, task }),
     take: (task, results) => {
-      for (const { segment, isUnchanged } of results) {
+      for (const { segment, isUnchanged, audited = 0, difference } of results) {
         const { rows } = segment.segment.digest;
+        total.audited += audited;
+        if (difference) total.differences.push(difference);
         seen.rows += rows;
         if (isUnchanged) seen.bytes += segment.segment.rows.length;
         else {
@@ -158,6 +165,9 @@ async function* knownSegments(state: TableState | undefined): AsyncGenerator<Kno
 interface Result {
   readonly segment: KnownSegment;
   readonly isUnchanged: boolean;
+  /** Rows that were compared. */
+  readonly audited?: number;
+  readonly difference?: AuditDifference | undefined;
 }
 
 async function advancePieces(
@@ -193,31 +203,59 @@ async function advancePieces(
           ...{ source: job.source, xmax, threshold, state: known, range, signature },
         })
       : await copyAgain(reader, { ...read, range });
-    results.push({ segment, isUnchanged: segment.entry === known?.entry });
+    const isBuiltUpon = segment.entry === known?.entry || segment.segment.deltas.length > 0;
+    if (job.audits && isBuiltUpon)
+      results.push(await auditedResult(reader, { ...read, known, segment, range }));
+    else results.push({ segment, isUnchanged: segment.entry === known?.entry });
   }
   return results;
+}
+
+/** Where the rows are not what the store has of them, those of the server are what is stored. */
+async function auditedResult(
+  reader: Connection,
+  task: ReadRows & {
+    readonly memory: SegmentMemory;
+    readonly known: KnownSegment | undefined;
+    readonly segment: KnownSegment;
+    readonly range: SegmentRange;
+  },
+): Promise<Result> {
+  const { segment, known } = task;
+  const difference = await auditSegment(reader, task);
+  const audited = segment.segment.digest.rows;
+  if (!difference) return { segment, isUnchanged: segment.entry === known?.entry, audited };
+  return { segment: await copyAgain(reader, task), isUnchanged: false, audited, difference };
 }
 
 /** Rows without places: all of them, unless the server says that they are what they were. */
 async function advanceWhole(
   reader: Connection,
-  job: ReadRows & { readonly memory: SegmentMemory; readonly task: Task },
+  job: ReadRows & {
+    readonly memory: SegmentMemory;
+    readonly task: Task;
+    readonly audits?: boolean | undefined;
+  },
 ): Promise<Result> {
   const { memory, task } = job;
   const { table, state } = task;
   const { range, known } = task.pieces[0]!;
   const signature = memory.isKept ? await wholeSignature(reader, table) : undefined;
-  if (
+  const isKnown =
     signature &&
     state &&
     known &&
     (await memory.signature(known)) === signature &&
-    (await state.isDependable(known))
-  )
-    return { segment: known, isUnchanged: true };
+    (await state.isDependable(known));
+  if (isKnown && !job.audits) return { segment: known, isUnchanged: true };
   const segment = await copyAgain(reader, { ...job, range, sql: table.sql });
   if (signature) memory.rememberSignature(segment.entry, signature);
-  return { segment, isUnchanged: false };
+  if (!isKnown) return { segment, isUnchanged: false };
+  const { digest } = segment.segment;
+  if (equalDigests(known.segment.digest, digest))
+    return { segment: known, isUnchanged: true, audited: digest.rows };
+  const difference = differenceOf(table.relation, { rows: digest.rows, places: [] });
+  return { segment, isUnchanged: false, audited: digest.rows, difference };
 }
 
 export async function wholeSignature(reader: Connection, table: ViewedTable): Promise<string> {

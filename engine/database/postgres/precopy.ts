@@ -39,6 +39,7 @@ export async function precopyTables(
   const result = await advanceTables(
     {
       ...job,
+      audits: false, // the rows of the pin are what counts
       xmax: pinned.xmax,
       onSegment: ({ relation }, segment) => segments.get(relation.oid)!.push(segment),
     },

@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { runHere } from '../../../bench/rig/index.ts';
 import { fuzzSettings } from '../../../bench/rows/episode.ts';
 import { availableServers, type PostgresServer, startServer } from '../../../bench/servers/index.ts';
-import type { DatabaseBase } from '../../../engine/database/index.ts';
+import type { DatabaseAudit, DatabaseBase } from '../../../engine/database/index.ts';
 import { isInReach } from '../../../engine/database/postgres/advance-segment.ts';
 import { loadBase } from '../../../engine/database/postgres/base.ts';
 import { decodeEntry, encodeRecordOfDatabase } from '../../../engine/database/postgres/entry.ts';
 import type { DatabaseRecord } from '../../../engine/database/postgres/facts-entry.ts';
+import type { BackupSeams } from '../../../engine/index.ts';
 import { type Entry, ListingBuilder, type ListingRoot, readListing } from '../../../store/index.ts';
 import { type MemoryChunks, memoryChunks } from '../../helpers/memory-chunks.ts';
-import { baseOf, type Increment, increment, segmentsOf } from './increments.ts';
+import { cheapKdf } from '../../helpers/stores.ts';
+import { assertUnchanged, baseOf, type Increment, increment, memoryCache, segmentsOf } from './increments.ts';
 import { openSession, sql } from './on-servers.ts';
 
 // What gives silent wrong rows in a copy that trusts what it knows, one event a test. Each fails without its guard, which
@@ -142,6 +148,83 @@ describe(`PostgreSQL ${found?.version} (${found?.kind})`, () => {
       assert.equal(await isUsed({}, { [name]: value }), false, name);
     const settings = [['timezone', 'Asia/Tokyo']] as const;
     assert.equal(await isUsed({ root: await withFacts(chunks, first, { settings }) }), false, 'settings');
+  });
+
+  /** A transaction that is open across one backup and committed before the next, which does not see it. */
+  const openAcross = async (url: string, backUp: () => Promise<void>): Promise<void> => {
+    const session = await openSession(url);
+    await session.query("BEGIN; UPDATE t SET k = lpad('open', 700, 'y') WHERE id = 5");
+    await sql(url, "UPDATE t SET k = lpad('closed', 700, 'y') WHERE id = 95");
+    await backUp();
+    await session.query('COMMIT');
+    await session.end();
+    await backUp();
+  };
+  const weakenedThreshold = (base: { readonly xmax: bigint }) => base.xmax;
+
+  test('what was open across a base, and is committed then, in a block with as many rows as before', async () => {
+    const url = await make(table);
+    const chunks = memoryChunks();
+    let last = await increment(url, chunks, null, { pgDump: null });
+    await openAcross(url, async () => {
+      last = await increment(url, chunks, last, { pgDump: null });
+    });
+  });
+
+  test('an audit tells rows that an earlier backup got wrong, and stores those of the server', async () => {
+    const url = await make(`${table} CREATE TABLE other AS SELECT 1 AS a`);
+    const chunks = memoryChunks();
+    const cache = memoryCache();
+    let last = await increment(url, chunks, null, { pgDump: null, cache });
+    const right = await increment(url, chunks, last, { pgDump: null, cache, audits: true });
+    assert.deepEqual(right.result.audit, { rows: 201, differences: [] });
+    assertUnchanged({ ...right, result: { ...right.result, readBytes: 0 } }, last);
+    await openAcross(url, async () => {
+      last = await increment(url, chunks, last, { pgDump: null, cache, weakenedThreshold, compare: false });
+    });
+    const audited = await increment(url, chunks, last, { pgDump: null, cache, audits: true });
+    const [difference, ...others] = audited.result.audit!.differences;
+    // The place that the row left, and the one that it has.
+    assert.deepEqual([difference!.table, difference!.rows, others], ['public.t', 2, []]);
+    assert.equal(difference!.places.length, 2);
+    const again = await increment(url, chunks, audited, { pgDump: null, cache, audits: true });
+    assert.deepEqual(again.result.audit!.differences, []);
+  });
+
+  test('backup --audit ends with 20 where the store had other rows; so does every so manieth backup', async t => {
+    const url = await make(table);
+    const folder = mkdtempSync(join(tmpdir(), 'stillpoint-audit-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const config = join(folder, 'stillpoint.yaml');
+    writeFileSync(
+      config,
+      `store: store\ndatabase: { type: postgresql, url: '${url}', auditEvery: 2 }\napp: { type: none }\n`,
+    );
+    const env = {
+      ...{ PATH: process.env['PATH'] ?? '', STILLPOINT_PASSPHRASE: 'audit' },
+      ...{ STILLPOINT_CACHE_DIR: join(folder, 'cache'), STILLPOINT_STATE_DIR: join(folder, 'state') },
+    };
+    const run = (args: readonly string[], backupSeams: BackupSeams = {}) =>
+      runHere([...args, '--config', config, '--json'], { cwd: folder, env, kdf: cheapKdf, backupSeams });
+    const backUp = async (args: readonly string[] = [], seams: BackupSeams = {}) => {
+      const { code, json } = await run(['backup', ...args], seams);
+      const { audit } = (json.at(-1) as { database: { audit: DatabaseAudit | null } }).database;
+      return { code, differing: audit?.differences.map(one => one.table) ?? null };
+    };
+    assert.equal((await run(['init'])).code, 0);
+    const clean = { code: 0, differing: [] };
+    const unaudited = { code: 0, differing: null };
+    assert.deepEqual(await backUp(), unaudited);
+    assert.deepEqual(await backUp(), unaudited);
+    assert.deepEqual(await backUp(), clean, 'every second');
+    const found: unknown[] = [];
+    await openAcross(url, async () => {
+      found.push(await backUp([], { database: { weakenedThreshold } }));
+    });
+    assert.deepEqual(found, [unaudited, { code: 20, differing: ['public.t'] }]);
+    assert.deepEqual(await backUp(['--audit']), clean);
+    for (const other of ['--dry-run', '--hold-until=durable'])
+      assert.equal((await run(['backup', '--audit', other])).code, 2);
   });
 
   test('a commit that was not written, lost with a backend that was killed; its id names other rows then', async () => {

@@ -95,24 +95,6 @@ onServers(server => {
     }
   });
 
-  test("with the base's xmax instead of its xmin rows would be wrong", async () => {
-    const url = await make(table);
-    const chunks = memoryChunks();
-    const session = await openSession(url);
-    const weakenedThreshold = (base: { readonly xmax: bigint }) => base.xmax;
-    try {
-      const first = await increment(url, chunks, null);
-      await session.query('BEGIN; UPDATE t SET n = 5 WHERE id = 40');
-      await sql(url, 'UPDATE t SET n = 6 WHERE id = 41');
-      const second = await increment(url, chunks, first, { weakenedThreshold });
-      // Its row comes without a sign of it, and the one that it replaces goes: as many rows as before.
-      await session.query('COMMIT');
-      await assert.rejects(increment(url, chunks, second, { weakenedThreshold }), { code: 'ERR_ASSERTION' });
-    } finally {
-      await session.end();
-    }
-  });
-
   test('a heap that grows and shrinks', async () => {
     const url = await make(table);
     const chunks = memoryChunks();
@@ -305,9 +287,7 @@ onServers(server => {
     );
     const own = new URL(url).pathname.slice(1);
     const chunks = memoryChunks();
-    await using source = await connect(server().url(own, { name: 'watcher', password: 'eye' }), {
-      pgDump: null,
-    });
+    await using source = await connect(server().url(own, { name: 'watcher', password: 'eye' }));
     await source.prepare();
     await source.pin();
     await sql(url, 'ALTER ROLE watcher NOBYPASSRLS');
