@@ -46,6 +46,8 @@ export interface BackupHooks {
   readonly afterPin: () => Promise<void>;
 }
 
+/** Every so manieth backup reads all rows again, and must find them as they would have been stored. */
+const auditEvery = 7;
 /** What finish says where definitions changed in a way that makes the view unreadable; asked only of changes after the pin. */
 const refusals = /they changed again after the pin|a type was changed/;
 const hostName = 'fuzz';
@@ -116,7 +118,7 @@ export class Chain {
       await both(beside.finish, [
         hooks.afterPin,
         async () => {
-          result = await source.finish(job);
+          result = await source.finish({ ...job, audits: round.number % auditEvery === 3 });
         },
       ]);
       if (!result) throw new TypeError('finish gave no result');
@@ -127,6 +129,9 @@ export class Chain {
       const wrong = [
         ...differences(stored, truth, digestKey),
         ...sequenceDifferences(stored.sequences, sequences),
+        ...(result.audit?.differences ?? []).map(
+          ({ table, rows }) => `the audit finds ${rows} rows of ${table}`,
+        ),
       ];
       await session.commit({
         roots: [{ id: result.root.id, kind: 'node' }],

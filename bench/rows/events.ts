@@ -134,7 +134,7 @@ const roomyTables = ['hot', 'sparse', 'parts'];
 const losses = ['kill a backend', 'kill a backend', 'crash', 'stop at once'] as const;
 /** What a copy that trusts what it knows takes for nothing. */
 const traps = [
-  ...['cluster', 'cluster', 'replace column', 'change type, no rewrite', 'vacuum full'],
+  ...['cluster', 'cluster', 'cluster', 'cluster', 'replace column', 'change type, no rewrite', 'vacuum full'],
   ...['rename label', 'add attribute', 'rename function', 'rename role', 'change settings'],
   ...['next values', 'delete the tail', 'large object'],
 ] as readonly EventKind[];

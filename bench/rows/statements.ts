@@ -84,7 +84,8 @@ export function otherSql(event: FuzzEvent): EventSql {
       return one(`VACUUM FULL ${pages}`);
     case 'cluster':
       if (table.index && table.name !== 'even') return one(`CLUSTER ${table.name} USING ${table.index}`);
-      return one(`CLUSTER even USING even_${b % 2 ? 'up' : 'down'}`);
+      return one(`DO $$ BEGIN IF EXISTS (SELECT FROM pg_index WHERE indexrelid = 'even_up'::regclass AND indisclustered)
+        THEN CLUSTER even USING even_down; ELSE CLUSTER even USING even_up; END IF; END $$`);
     case 'analyze':
       return one(`ANALYZE ${heap}`);
     case 'checkpoint':
