@@ -148,14 +148,16 @@ export function planRounds(dice: Dice, count: number): Round[] {
   const draw = (phase: Phase): FuzzEvent => {
     const table = dice.pick(fuzzTables);
     const kind = drawKind(dice, phase);
-    return {
-      id: id++,
-      kind,
-      table: isRowKind(kind) ? table.name : dice.pick(table.heaps),
+    const isOfRows = isRowKind(kind);
+    const event = {
+      ...{ id: id++, kind },
+      table: isOfRows ? table.name : dice.pick(table.heaps),
       session: dice.chance(0.6) ? 0 : 1 + dice.below(openSessions),
       a: dice.below(1_000_000),
       b: dice.below(1000),
     };
+    // Left alone for the most part: what happens to it as a whole is to be all that happens.
+    return isOfRows && event.table === 'even' && event.b % 5 > 0 ? { ...event, table: 'plain' } : event;
   };
   const several = (phase: Phase, max: number): FuzzEvent[] =>
     Array.from({ length: dice.below(max + 1) }, () => draw(phase));

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import type { PostgresServer } from '../servers/index.ts';
 import { type FuzzEvent, isDefinitionKind, isRowKind, openSessions, type Phase } from './events.ts';
+import { copyData, goPast, readPosition } from './set-back.ts';
 import { type EventSql, otherSql, rowSql } from './statements.ts';
 import { fuzzTables, schemaSql } from './tables.ts';
 
@@ -30,7 +29,6 @@ const refusals = new Set([
   '42804',
   '42P16',
 ]);
-const run = promisify(execFile);
 const lockTimeoutMs = 30;
 
 interface OpenTransaction {
@@ -110,7 +108,7 @@ export class World implements AsyncDisposable {
       case 'keep the data':
         return this.#endServer(async () => {
           await this.#server.stopAtOnce();
-          await this.#copyData(this.#server.dataDir, this.#keptDir);
+          await copyData(this.#server.dataDir, this.#keptDir);
           this.#kept = new Map(this.#prepared);
         });
       case 'set the data back':
@@ -159,35 +157,17 @@ export class World implements AsyncDisposable {
     return `${this.#server.dataDir}-kept`;
   }
 
-  async #copyData(from: string, to: string): Promise<void> {
-    await run('rm', ['-rf', to]);
-    await run('cp', ['-a', from, to]);
-  }
-
   /** The data are what they were; then the server goes on, past where it had been. */
   async #setBack(): Promise<Outcome> {
     const kept = this.#kept;
     if (!kept) return 'nothing to do';
-    const positionSql = `SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS id, pg_current_wal_insert_lsn()::text AS lsn`;
-    const { rows } = await this.#main.query<{ id: string; lsn: string }>(positionSql);
-    const { id, lsn } = rows[0]!;
+    const before = await readPosition(this.#main);
     await this.#endServer(async () => {
       await this.#server.stopAtOnce();
-      await this.#copyData(this.#keptDir, this.#server.dataDir);
+      await copyData(this.#keptDir, this.#server.dataDir);
       this.#prepared = new Map(kept);
     });
-    await this.#main.query(`DO $$ BEGIN
-      FOR i IN 1..100000 LOOP
-        EXIT WHEN pg_snapshot_xmax(pg_current_snapshot())::text::int8 > ${id};
-        UPDATE hot SET k = 'gone on ' || i WHERE ctid = ANY (ARRAY(
-          SELECT ctid FROM hot WHERE id = i * 7 % 1200 LIMIT 1 FOR UPDATE SKIP LOCKED));
-        PERFORM pg_current_xact_id();
-        COMMIT;
-      END LOOP;
-      FOR i IN 1..10000 LOOP
-        EXIT WHEN pg_current_wal_insert_lsn() > '${lsn}';
-        PERFORM pg_logical_emit_message(false, '', repeat('x', 100000));
-      END LOOP; END $$`);
+    await goPast(this.#main, before);
     return 'done';
   }
 
