@@ -336,7 +336,11 @@ export const guardMutants: readonly GuardMutant[] = [
       ...roundTrip,
       notByFuzz: 'nothing is restored there',
     },
-    postgres('load.js', 'COPY ${qualified(relation.loadThrough ?? relation)}', 'COPY ${qualified(relation)}'),
+    postgres(
+      'sql-script.js',
+      'COPY ${qualified(relation.loadThrough ?? relation)}',
+      'COPY ${qualified(relation)}',
+    ),
   ),
   guard(
     {
@@ -357,7 +361,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...roundTrip,
       notByFuzz: 'nothing is restored there',
     },
-    postgres('restore.js', '.filter(one => one.refreshOrder !== null)', '.filter(() => false)'),
+    postgres('sql-script.js', '.filter(one => one.refreshOrder !== null)', '.filter(() => false)'),
   ),
   guard(
     {
