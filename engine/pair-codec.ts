@@ -69,6 +69,7 @@ const numbers = {
     changedSegments: 7,
     bytes: 8,
     serverVersion: 9, // 10 to 17 are marks of one kind alone: engine/database/marks.ts
+    backupsSinceAudit: 18,
   },
 } as const;
 
@@ -296,6 +297,7 @@ function encodeDatabase(database: PairedDatabase, listing: CborValue): CborValue
   const common = numbered(numbers.database, {
     ...{ type: isUnknown ? database.kind : database.type, listing, name },
     ...{ tables, rows, segments, changedSegments, bytes, serverVersion },
+    backupsSinceAudit: database.backupsSinceAudit ?? null,
   });
   const marks = isUnknown ? unknownMarks.encode(database) : kindOf(database).marks.encode(database);
   return new Map([...(common as ReadonlyMap<number, CborValue>), ...marks]);
@@ -313,6 +315,7 @@ function decodeDatabase(database: Fields, listing: (fields: Fields) => ListingRo
     changedSegments: database.integer(n.changedSegments),
     bytes: database.integer(n.bytes),
     serverVersion: database.text(n.serverVersion),
+    ...(database.has(n.backupsSinceAudit) && { backupsSinceAudit: database.integer(n.backupsSinceAudit) }),
     ...(findKind(type)?.marks.decode(database) ?? unknownMarks.decode(database, type)),
   };
 }

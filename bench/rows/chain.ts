@@ -16,8 +16,8 @@ import {
   systemSeams,
 } from '../../store/index.ts';
 import { changesDefinitions, isHarmless, type Round } from './events.ts';
-import { differences, readStored } from './stored.ts';
-import { readTruth } from './truth.ts';
+import { differences, type KnownSegments, readStored, sequenceDifferences } from './stored.ts';
+import { readSequences, readTruth } from './truth.ts';
 
 /** `xmin`: as the engine is. `xmax`: rows count as new from the base's xmax on, which must show as wrong rows. */
 export type Variant = 'xmin' | 'xmax';
@@ -46,6 +46,8 @@ export interface BackupHooks {
   readonly afterPin: () => Promise<void>;
 }
 
+/** Every so manieth backup reads all rows again, and must find them as they would have been stored. */
+const auditEvery = 7;
 /** What finish says where definitions changed in a way that makes the view unreadable; asked only of changes after the pin. */
 const refusals = /they changed again after the pin|a type was changed/;
 const hostName = 'fuzz';
@@ -59,6 +61,7 @@ export class Chain {
   readonly #variant: Variant;
   #bases: PostgresResult[] = [];
   #cache = new Map<string, Uint8Array>();
+  readonly #known: KnownSegments = new Map();
 
   constructor(options: {
     /** A superuser's, for the truth. */
@@ -105,6 +108,7 @@ export class Chain {
       step = 'pin';
       const pin: PostgresPin = await source.pin();
       const truth = await readTruth(this.#url, pin.exportedSnapshot);
+      const sequences = await readSequences(this.#url);
       if (round.isAbandoned) {
         await hooks.afterPin();
         return { kind: 'abandoned', wrong: null, ...nothing };
@@ -114,13 +118,21 @@ export class Chain {
       await both(beside.finish, [
         hooks.afterPin,
         async () => {
-          result = await source.finish(job);
+          result = await source.finish({ ...job, audits: round.number % auditEvery === 3 });
         },
       ]);
       if (!result) throw new TypeError('finish gave no result');
       step = 'reconstruct';
-      const stored = await readStored(session, result.root, store.rowDigestKey);
-      const wrong = differences(stored, truth, store.rowDigestKey);
+      const digestKey = store.rowDigestKey;
+      const listing = { source: session, root: result.root };
+      const stored = await readStored(listing, { digestKey, known: this.#known });
+      const wrong = [
+        ...differences(stored, truth, digestKey),
+        ...sequenceDifferences(stored.sequences, sequences),
+        ...(result.audit?.differences ?? []).map(
+          ({ table, rows }) => `the audit finds ${rows} rows of ${table}`,
+        ),
+      ];
       await session.commit({
         roots: [{ id: result.root.id, kind: 'node' }],
         body: encodeCbor(hex(result.root.id)),

@@ -13,6 +13,8 @@ export interface EpisodeOptions {
   readonly rounds: readonly Round[];
   /** Not to go on after the first wrong one. */
   readonly stopAtWrong: boolean;
+  /** Ends it after any backup. */
+  readonly isOver?: () => boolean;
   readonly onBackup?: (round: Round, outcome: BackupOutcome) => void;
   readonly onEvent?: (event: FuzzEvent, outcome: Outcome) => void;
 }
@@ -44,6 +46,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<void> {
       const outcome = await runRound(round, { ...options, world, chain });
       options.onBackup?.(round, outcome);
       if (options.stopAtWrong && outcome.wrong && outcome.wrong.length > 0) break;
+      if (options.isOver?.()) break;
     }
   } finally {
     await dropDatabase(server, name);

@@ -15,6 +15,8 @@ export interface FuzzOptions {
   readonly variant: Variant;
   /** Ends with the first wrong one, of either variant. */
   readonly untilWrong?: boolean;
+  /** Ends it before there were so many. */
+  readonly isOver?: () => boolean;
   readonly onWrong?: (wrong: WrongBackup) => void;
   readonly onEpisode?: (totals: FuzzTotals) => void;
 }
@@ -43,7 +45,9 @@ export async function fuzzRows(options: FuzzOptions): Promise<FuzzTotals> {
     wrong: [],
   };
   const isOver = (): boolean =>
-    totals.backups.incremental >= options.runs || (options.untilWrong === true && totals.wrong.length > 0);
+    options.isOver?.() === true ||
+    totals.backups.incremental >= options.runs ||
+    (options.untilWrong === true && totals.wrong.length > 0);
   for (let episode = 0; !isOver(); episode += 1) {
     const count = Math.min(roundsPerEpisode, options.runs - totals.backups.incremental + 1);
     const rounds = roundsOf(options.seed, episode, count);

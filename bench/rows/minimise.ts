@@ -6,6 +6,17 @@ export function eventsOf(rounds: readonly Round[]): FuzzEvent[] {
   return rounds.flatMap(round => phases.flatMap(phase => round.events[phase]));
 }
 
+/** What happened from the pin of the backup before the last on to the pin of the last, kinds alone. */
+export function kindsSince(rounds: readonly Round[]): string[] {
+  const [before, last] = [rounds.at(-2), rounds.at(-1)];
+  const events = [
+    ...(before?.events.after ?? []),
+    ...(last?.events.before ?? []),
+    ...(last?.events.between ?? []),
+  ];
+  return [...new Set(events.map(event => event.kind))];
+}
+
 /** Only these events; the backups stay. */
 export function keepEvents(rounds: readonly Round[], keep: ReadonlySet<number>): Round[] {
   return rounds.map(round => {

@@ -83,7 +83,9 @@ export function otherSql(event: FuzzEvent): EventSql {
     case 'vacuum full':
       return one(`VACUUM FULL ${pages}`);
     case 'cluster':
-      return one(table.index ? `CLUSTER ${table.name} USING ${table.index}` : 'CLUSTER plain USING plain_id');
+      if (table.index && table.name !== 'even') return one(`CLUSTER ${table.name} USING ${table.index}`);
+      return one(`DO $$ BEGIN IF EXISTS (SELECT FROM pg_index WHERE indexrelid = 'even_up'::regclass AND indisclustered)
+        THEN CLUSTER even USING even_down; ELSE CLUSTER even USING even_up; END IF; END $$`);
     case 'analyze':
       return one(`ANALYZE ${heap}`);
     case 'checkpoint':
@@ -94,6 +96,12 @@ export function otherSql(event: FuzzEvent): EventSql {
       );
     case 'large object':
       return one(largeObjectSql(event));
+    case 'next values':
+      return one(
+        b % 5 === 0
+          ? `SELECT setval('counted', ${1 + a}, ${b % 2 === 0})`
+          : `SELECT nextval('counted') FROM generate_series(1, ${1 + (b % 40)})`,
+      );
     case 'truncate':
       return one(`TRUNCATE ${heap}`);
     case 'copy freeze': {
@@ -124,6 +132,21 @@ export function otherSql(event: FuzzEvent): EventSql {
       );
     case 'change type, no rewrite': // the stored bytes stay, their text does not
       return one(`ALTER TABLE typed ALTER at TYPE ${b % 2 ? 'timestamptz' : 'timestamp'}`);
+    case 'replace column': // the same names in the same order, without a rewrite
+      return {
+        statements: [
+          'BEGIN',
+          `ALTER TABLE ${hasRowsById(table) ? table.name : 'plain'} DROP COLUMN IF EXISTS again`,
+          `ALTER TABLE ${hasRowsById(table) ? table.name : 'plain'} ADD COLUMN again text DEFAULT '${tag} again'`,
+        ],
+      };
+    case 'set logged':
+      return one(`ALTER TABLE loose SET ${b % 2 ? 'LOGGED' : 'UNLOGGED'}`);
+    case 'detach or attach':
+      return one(`DO $$ BEGIN
+        IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = 'parts_1'::regclass)
+        THEN ALTER TABLE parts DETACH PARTITION parts_1;
+        ELSE ALTER TABLE parts ATTACH PARTITION parts_1 FOR VALUES FROM (100) TO (200); END IF; END $$`);
     case 'rename table':
       return one(forFirst(namedTable('named'), `'ALTER TABLE %I RENAME TO named_${id}', found`));
     case 'create table':
@@ -138,6 +161,17 @@ export function otherSql(event: FuzzEvent): EventSql {
           "SELECT proname FROM pg_proc WHERE proname LIKE 'called%' ORDER BY oid",
           `'ALTER FUNCTION %I() RENAME TO called_${id}', found`,
         ),
+      );
+    case 'rename role':
+      return one(
+        forFirst(
+          "SELECT rolname FROM pg_roles WHERE rolname LIKE 'fuzz_role%' ORDER BY oid",
+          `'ALTER ROLE %I RENAME TO fuzz_role_${id}', found`,
+        ),
+      );
+    case 'change settings': // what sessions to come begin with
+      return one(
+        `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ${settings[b % settings.length]}', current_database()); END $$`,
       );
     case 'rename label':
       return one(
@@ -159,6 +193,16 @@ export function otherSql(event: FuzzEvent): EventSql {
       throw new TypeError(`Cannot write SQL for ${kind}`);
   }
 }
+
+const settings = [
+  "timezone = ''Asia/Tokyo''",
+  "datestyle = ''SQL, DMY''",
+  "intervalstyle = ''iso_8601''",
+  'extra_float_digits = -3',
+  "bytea_output = ''escape''",
+  'quote_all_identifiers = on',
+  "search_path = ''public''",
+];
 
 export function tagOf(event: FuzzEvent): string {
   return `e${event.id}`;

@@ -9,6 +9,7 @@ import { decodeEntry } from '../../engine/database/postgres/entry.ts';
 import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
 import type { RelationEntry } from '../../engine/database/postgres/relation-entry.ts';
 import { RowSplitter } from '../../engine/database/postgres/rows.ts';
+import type { SegmentEntry } from '../../engine/database/postgres/segment-entry.ts';
 import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
 import { largeObjectsByCalls, type TableRows } from './truth.ts';
 
@@ -23,18 +24,29 @@ export interface StoredTable {
 
 export interface StoredRows {
   readonly tables: ReadonlyMap<string, StoredTable>;
+  /** `last value, whether it is called`, by name. */
+  readonly sequences: ReadonlyMap<string, string>;
   readonly segments: number;
   /** Most deltas that one segment has, and how many segments have any. */
   readonly deltasMax: number;
   readonly withDeltas: number;
 }
 
+interface ReadSegment {
+  readonly rows: Buffer;
+  readonly isSummed: boolean;
+}
+
+/** Segments that were read before, by all that their entries say: what they refer to is named by its contents. */
+export type KnownSegments = Map<string, ReadSegment>;
+
 /** Every row that a listing stands for; without those that are an extension's. */
 export async function readStored(
-  source: ChunkSource,
-  root: ListingRoot,
-  digestKey: Uint8Array,
+  listing: { readonly source: ChunkSource; readonly root: ListingRoot },
+  options: { readonly digestKey: Uint8Array; readonly known?: KnownSegments },
 ): Promise<StoredRows> {
+  const { source, root } = listing;
+  const sequences = new Map<string, string>();
   const parts = new Map<string, Buffer[]>();
   const sums = new Map<string, RowDigest>();
   const wrong = new Map<string, number[]>();
@@ -44,16 +56,17 @@ export async function readStored(
     const one = decodeEntry(entry);
     if (one.entry === 'segment') {
       const name = `${one.schema}.${one.name}`;
-      const rows: Buffer[] = [];
-      for await (const bytes of segmentRows(source, one)) rows.push(Buffer.from(bytes));
-      const whole = Buffer.concat(rows);
-      parts.set(name, [...(parts.get(name) ?? []), whole]);
+      const key = JSON.stringify(entry, asText);
+      const read = options.known?.get(key) ?? (await readSegment(source, one, options.digestKey));
+      options.known?.set(key, read);
+      parts.set(name, [...(parts.get(name) ?? []), read.rows]);
       sums.set(name, addDigests(sums.get(name) ?? emptyDigest, one.digest));
-      if (!equalDigests(digestOf(whole, digestKey), one.digest))
-        wrong.set(name, [...(wrong.get(name) ?? []), one.first]);
+      if (!read.isSummed) wrong.set(name, [...(wrong.get(name) ?? []), one.first]);
       counts.segments += 1;
       counts.deltasMax = Math.max(counts.deltasMax, one.deltas.length);
       if (one.deltas.length > 0) counts.withDeltas += 1;
+    } else if (one.entry === 'sequence') {
+      sequences.set(`${one.schema}.${one.name}`, `${one.lastValue} ${one.isCalled}`);
     } else if (one.entry === 'relation' && hasRows(one)) {
       const name = `${one.schema}.${one.name}`;
       const isByCalls = one.kind === 'large-objects' && one.segmentBlocks === 0;
@@ -64,7 +77,23 @@ export async function readStored(
       });
     }
   }
-  return { tables, ...counts };
+  return { tables, sequences, ...counts };
+}
+
+async function readSegment(
+  source: ChunkSource,
+  segment: SegmentEntry,
+  digestKey: Uint8Array,
+): Promise<ReadSegment> {
+  const parts: Buffer[] = [];
+  for await (const bytes of segmentRows(source, segment)) parts.push(Buffer.from(bytes));
+  const rows = Buffer.concat(parts);
+  return { rows, isSummed: equalDigests(digestOf(rows, digestKey), segment.digest) };
+}
+
+function asText(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
 }
 
 function hasRows(relation: RelationEntry): boolean {
@@ -74,8 +103,23 @@ function hasRows(relation: RelationEntry): boolean {
 /** Large objects are stored in one of these. */
 const ways = ['pg_catalog.pg_largeobject', largeObjectsByCalls];
 
+/** Sequences that differ. */
+export function sequenceDifferences(
+  stored: ReadonlyMap<string, string>,
+  truth: ReadonlyMap<string, string>,
+): string[] {
+  const names = [...new Set([...stored.keys(), ...truth.keys()])].sort();
+  return names
+    .filter(name => stored.get(name) !== truth.get(name))
+    .map(name => `sequence ${name}: ${stored.get(name) ?? 'none'}, not ${truth.get(name) ?? 'any'}`);
+}
+
 /** Where what was stored differs from the truth; empty where it does not. */
-export function differences(stored: StoredRows, truth: TableRows, digestKey: Uint8Array): string[] {
+export function differences(
+  stored: Pick<StoredRows, 'tables'>,
+  truth: TableRows,
+  digestKey: Uint8Array,
+): string[] {
   const found: string[] = [];
   for (const [name, rows] of truth) {
     const table = stored.tables.get(name);
@@ -94,7 +138,24 @@ export function differences(stored: StoredRows, truth: TableRows, digestKey: Uin
   return found;
 }
 
+/** Of rows that were asked about last, by the key: most tables are as they were a backup ago. */
+const digests = new WeakMap<Uint8Array, { rows: Buffer; digest: RowDigest }[]>();
+
+/** The same rows are asked about again and again. */
 function digestOf(rows: Buffer, key: Uint8Array): RowDigest {
+  const known = digests.get(key) ?? [];
+  digests.set(key, known);
+  const found = known.find(one => one.rows.equals(rows));
+  if (found) return found.digest;
+  const digest = sumOf(rows, key);
+  known.unshift({ rows, digest });
+  known.splice(digestsKept);
+  return digest;
+}
+
+const digestsKept = 60;
+
+function sumOf(rows: Buffer, key: Uint8Array): RowDigest {
   const digest = new DigestSum(key);
   new RowSplitter({ digest }).split(rows, new Uint8Array(rows.length));
   return digest.result();

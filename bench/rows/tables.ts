@@ -4,6 +4,8 @@ export interface FuzzTable {
   readonly create: readonly string[];
   /** Rows to begin with; their ids run from 0. */
   readonly rows: number;
+  /** What is done once they are there. */
+  readonly after: readonly string[];
   /** `(columns) SELECT …` over a series of ids `i`. */
   readonly values: (tag: string) => string;
   /** What an UPDATE sets. */
@@ -22,6 +24,7 @@ function fuzzTable(given: Given): FuzzTable {
     set: tag => `k = '${tag} ' || id`,
     heaps: [given.name],
     index: null,
+    after: [],
     ...given,
   };
 }
@@ -31,7 +34,7 @@ export const fuzzTables: readonly FuzzTable[] = [
   fuzzTable({
     name: 'plain',
     create: ['CREATE TABLE plain (id int, k text)', 'CREATE INDEX plain_id ON plain (id)'],
-    rows: 3000,
+    rows: 1800,
     index: 'plain_id',
   }),
   fuzzTable({
@@ -40,7 +43,7 @@ export const fuzzTables: readonly FuzzTable[] = [
       'CREATE TABLE hot (id int, k text, n int DEFAULT 0) WITH (fillfactor = 60)',
       'CREATE INDEX hot_id ON hot (id)',
     ],
-    rows: 2000,
+    rows: 1200,
     set: tag => `n = n + 1, k = '${tag}'`,
     index: 'hot_id',
   }),
@@ -52,11 +55,12 @@ export const fuzzTables: readonly FuzzTable[] = [
     values: tag => `(id, k, v) SELECT i, '${tag}', repeat(md5('${tag}' || i), 60 + i % 90)`,
     set: tag => `k = '${tag}', v = CASE WHEN id % 3 = 0 THEN v ELSE repeat(md5('${tag}' || id), 70) END`,
   }),
-  // A few rows a block: many blocks, so several segments, and little to read.
+  // A row or two in each block: many blocks, so several segments, and little to read.
   fuzzTable({
     name: 'sparse',
     create: ['CREATE TABLE sparse (id int, k text) WITH (fillfactor = 10)'],
     rows: 5600,
+    after: ['DELETE FROM sparse WHERE id % 4 <> 0'],
     values: tag => `(id, k) SELECT i, repeat('${tag} ', 24)`,
     set: tag => `k = repeat('${tag} ', (20 + id % 8)::int)`,
   }),
@@ -103,7 +107,40 @@ export const fuzzTables: readonly FuzzTable[] = [
     values: () => 'SELECT',
     set: () => '',
   }),
-  fuzzTable({ name: 'tail', create: ['CREATE TABLE tail (id int, k text)'], rows: 4000 }),
+  // All of a size: written anew in another order it has as many in each block.
+  fuzzTable({
+    name: 'even',
+    create: [
+      'CREATE TABLE even (id int, k char(120))',
+      'CREATE INDEX even_up ON even (id)',
+      'CREATE INDEX even_down ON even (id DESC)',
+    ],
+    rows: 500,
+    values: tag => `(id, k) SELECT i, '${tag}'`,
+    set: tag => `k = '${tag}'`,
+    index: 'even_up',
+  }),
+  fuzzTable({ name: 'tail', create: ['CREATE TABLE tail (id int, k text)'], rows: 2500 }),
+  fuzzTable({
+    name: 'elder',
+    create: ['CREATE TABLE elder (id int, k text)', 'CREATE TABLE younger () INHERITS (elder)'],
+    rows: 300,
+    after: ['INSERT INTO younger SELECT * FROM elder WHERE id % 2 = 0'],
+    heaps: ['elder', 'younger'],
+  }),
+  // Names that no catalog of this database holds.
+  fuzzTable({
+    name: 'held',
+    create: [
+      `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname LIKE 'fuzz_role%') THEN CREATE ROLE fuzz_role; END IF; END $$`,
+      'CREATE TABLE held (id int, k text, who regrole, grants aclitem[])',
+      'CREATE SEQUENCE counted',
+    ],
+    rows: 90,
+    values:
+      tag => `(id, k, who, grants) SELECT i, '${tag}', r.oid, ARRAY[makeaclitem(r.oid, 10, 'SELECT', false)]
+      FROM (SELECT oid FROM pg_roles WHERE rolname LIKE 'fuzz_role%') r,`,
+  }),
   fuzzTable({
     name: 'derived',
     create: [
@@ -128,7 +165,9 @@ function pairOf(tag: string): string {
 
 export function insertSql(table: FuzzTable, options: { first: number; count: number; tag: string }): string {
   const { first, count, tag } = options;
-  return `INSERT INTO ${table.name} ${table.values(tag)} FROM generate_series(${first}, ${first + count - 1}) i`;
+  const values = table.values(tag);
+  const from = values.endsWith(',') ? '' : ' FROM';
+  return `INSERT INTO ${table.name} ${values}${from} generate_series(${first}, ${first + count - 1}) i`;
 }
 
 /** Statements that fill an empty database. */
@@ -136,5 +175,6 @@ export function schemaSql(): string[] {
   return fuzzTables.flatMap(table => [
     ...table.create,
     insertSql(table, { first: 0, count: table.rows, tag: 'first' }),
+    ...table.after,
   ]);
 }

@@ -6,7 +6,7 @@ export type TableRows = ReadonlyMap<string, Buffer>;
 
 // Written down once more, so that a setting which the engine forgets shows.
 const settings = `SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET extra_float_digits = 3;
-  SET bytea_output = 'hex'; SET search_path = ''; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;
+  SET bytea_output = 'hex'; SET quote_all_identifiers = off; SET search_path = ''; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;
   SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off`;
 
 const tablesSql = `
@@ -25,6 +25,26 @@ const callsSql = `SELECT m.oid, p.page, pg_catalog.lo_get(m.oid, p.page * 2048, 
   FROM pg_catalog.pg_largeobject_metadata m,
     LATERAL (SELECT max(l.pageno)::int8 AS last FROM pg_catalog.pg_largeobject l WHERE l.loid = m.oid) e,
     LATERAL pg_catalog.generate_series(0::int8, e.last) p (page) ORDER BY 1, 2`;
+
+/** Values of sequences now: read where nothing has happened since the pin, since they are part of no snapshot. */
+export async function readSequences(url: string): Promise<Map<string, string>> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const names = await client.query<{ name: string; sql: string }>(`
+      SELECT n.nspname || '.' || c.relname AS name, format('%I.%I', n.nspname, c.relname) AS sql
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'S' AND c.relpersistence <> 't' ORDER BY 1`);
+    const values = new Map<string, string>();
+    for (const { name, sql } of names.rows) {
+      const { rows } = await client.query(`SELECT last_value || ' ' || is_called AS value FROM ${sql}`);
+      values.set(name, (rows as { value: string }[])[0]!.value);
+    }
+    return values;
+  } finally {
+    await client.end();
+  }
+}
 
 /** What a full copy reads at a snapshot that another session exported; without the tables of extensions. */
 export async function readTruth(url: string, exportedSnapshot: string): Promise<TableRows> {

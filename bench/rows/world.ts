@@ -4,6 +4,7 @@ import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import type { PostgresServer } from '../servers/index.ts';
 import { type FuzzEvent, isDefinitionKind, isRowKind, openSessions, type Phase } from './events.ts';
+import { copyData, goPast, readPosition } from './set-back.ts';
 import { type EventSql, otherSql, rowSql } from './statements.ts';
 import { fuzzTables, schemaSql } from './tables.ts';
 
@@ -25,6 +26,8 @@ const refusals = new Set([
   '55006',
   '23514',
   '22003',
+  '42804',
+  '42P16',
 ]);
 const lockTimeoutMs = 30;
 
@@ -41,7 +44,9 @@ export class World implements AsyncDisposable {
   readonly #url: string;
   #main!: pg.Client;
   #open: OpenTransaction[] = [];
-  readonly #prepared = new Map<string, ReadonlySet<string>>();
+  #prepared = new Map<string, ReadonlySet<string>>();
+  /** Transactions that were prepared when the data were kept; undefined: they were not. */
+  #kept: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   #late: Promise<unknown>[] = [];
 
   constructor(server: PostgresServer, url: string) {
@@ -93,11 +98,21 @@ export class World implements AsyncDisposable {
         return this.#endPrepared(event, kind === 'commit prepared' ? 'COMMIT' : 'ROLLBACK');
       case 'restart':
       case 'crash':
-        await this.#disconnect();
-        if (kind === 'crash') await this.#server.crash();
-        await this.#server.restart();
-        await this.#connect();
-        return 'done';
+      case 'stop at once':
+        return this.#endServer(async () => {
+          if (kind === 'crash') await this.#server.crash();
+          if (kind === 'stop at once') await this.#server.stopAtOnce();
+        });
+      case 'kill a backend':
+        return this.#killBackend();
+      case 'keep the data':
+        return this.#endServer(async () => {
+          await this.#server.stopAtOnce();
+          await copyData(this.#server.dataDir, this.#keptDir);
+          this.#kept = new Map(this.#prepared);
+        });
+      case 'set the data back':
+        return this.#setBack();
       case 'commits asynchronous':
         for (const client of [this.#main, ...this.#open.map(one => one.client)])
           await client.query(`SET synchronous_commit = ${event.b % 3 === 0 ? 'on' : 'off'}`).catch(() => {}); // its transaction failed: stays as it is
@@ -109,6 +124,51 @@ export class World implements AsyncDisposable {
         }
         return this.#queue(event);
     }
+  }
+
+  async #endServer(end: () => Promise<void>): Promise<Outcome> {
+    await this.#disconnect();
+    await end();
+    await this.#server.restart();
+    await this.#connect();
+    return 'done';
+  }
+
+  /** The others are ended, too, and what was not written is lost; the server goes on, and is as old as it was. */
+  async #killBackend(): Promise<Outcome> {
+    const victim = await this.#client();
+    const { rows } = await victim.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    process.kill(rows[0]!.pid, 'SIGKILL');
+    await victim.end().catch(() => {}); // it is gone
+    await this.#disconnect();
+    for (let tries = 0; ; tries += 1) {
+      try {
+        await this.#connect();
+        return 'done';
+      } catch (error) {
+        await this.#disconnect();
+        if (tries === 200) throw error;
+        await sleep(20);
+      }
+    }
+  }
+
+  get #keptDir(): string {
+    return `${this.#server.dataDir}-kept`;
+  }
+
+  /** The data are what they were; then the server goes on, past where it had been. */
+  async #setBack(): Promise<Outcome> {
+    const kept = this.#kept;
+    if (!kept) return 'nothing to do';
+    const before = await readPosition(this.#main);
+    await this.#endServer(async () => {
+      await this.#server.stopAtOnce();
+      await copyData(this.#keptDir, this.#server.dataDir);
+      this.#prepared = new Map(kept);
+    });
+    await goPast(this.#main, before);
+    return 'done';
   }
 
   async #changeRows(event: FuzzEvent): Promise<Outcome> {
@@ -179,7 +239,7 @@ export class World implements AsyncDisposable {
   /** Waits in a session of its own for the backup's locks; only where nobody holds a transaction open on the table. */
   async #queue(event: FuzzEvent): Promise<Outcome> {
     const family = fuzzTables.find(one => one.heaps.includes(event.table));
-    const names = ['plain', 'typed', event.table, ...(family ? [family.name] : [])];
+    const names = ['plain', 'even', 'typed', 'loose', 'parts', event.table, ...(family ? [family.name] : [])];
     const held = [...this.#open.map(one => one.touched), ...this.#prepared.values()];
     if (held.some(touched => names.some(name => touched.has(name)))) return 'nothing to do';
     const client = await this.#client();
@@ -225,7 +285,8 @@ export class World implements AsyncDisposable {
   }
 
   async #disconnect(): Promise<void> {
-    for (const client of [this.#main, ...this.#open.map(one => one.client)]) await client.end();
+    for (const client of [this.#main, ...this.#open.map(one => one.client)])
+      await client.end().catch(() => {}); // its backend was killed
   }
 }
 

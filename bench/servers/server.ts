@@ -51,6 +51,8 @@ export interface PostgresServer extends AsyncDisposable {
   log(): Promise<string>;
   /** Ends the postmaster with SIGKILL; `restart` brings it back. */
   crash(): Promise<void>;
+  /** Ends it as `pg_ctl stop -m immediate` does, with all that it started; `restart` brings it back. */
+  stopAtOnce(): Promise<void>;
   /** Stops (if it runs) and starts again on the same port and data. */
   restart(): Promise<void>;
   /** Ends it and removes its folder. Idempotent. */
@@ -191,6 +193,10 @@ class Server implements PostgresServer {
     this.#crashed = true;
   }
 
+  async stopAtOnce(): Promise<void> {
+    await this.#end('SIGQUIT');
+  }
+
   async restart(): Promise<void> {
     await this.#end('SIGINT');
     await this.start();
@@ -257,7 +263,7 @@ class Server implements PostgresServer {
     }
   }
 
-  async #end(signal: 'SIGINT' | 'SIGKILL'): Promise<void> {
+  async #end(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> {
     const child = this.#process;
     if (!child || hasEnded(child)) return;
     child.ref(); // else Node may end while it waits

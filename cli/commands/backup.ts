@@ -28,11 +28,13 @@ interface BackupOptions {
   readonly dryRun?: boolean;
   readonly wait?: string;
   readonly holdUntil: HoldUntil;
+  readonly audit?: boolean;
 }
 
 /** Takes one paired snapshot, or says what it would do. */
 export const backup: Command<BackupOptions> = async (context, options) => {
   const waitMs = options.wait === undefined ? 0 : waitOf(options.wait);
+  if (options.audit) checkAudit(options);
   if (options.dryRun) return tryOut(context);
   return withFailureHooks(context, () => backUp(context, { ...options, waitMs }));
 };
@@ -56,6 +58,10 @@ async function backUp(
   options: BackupOptions & { readonly waitMs: number },
 ): Promise<number> {
   const settings = backupSettings(context);
+  if (options.audit && settings.database?.type !== 'postgresql')
+    throw engineError('USAGE', 'Cannot audit: there is no database whose rows could be read again', {
+      remedy: 'Leave --audit out: databases of type postgresql have it.',
+    });
   refuseStoreInHome(settings.home, storePlace(context));
   await using store = await openConfiguredStore(context);
   const { app } = settings;
@@ -63,9 +69,11 @@ async function backUp(
   const { seams, signal } = context;
   await warnOfOldKey(context, store);
   const home = settings.home && { ...settings.home, ...context.backupSeams?.home };
+  const database = settings.database && { ...settings.database, ...context.backupSeams?.database };
   const summary = await backUpPair({
     ...settings,
     home,
+    database,
     store,
     seams,
     host: hostname(),
@@ -77,6 +85,7 @@ async function backUp(
       patience: context.backupSeams?.patience,
     },
     holdUntil: options.holdUntil,
+    audit: { isAsked: options.audit === true, every: settings.auditEvery },
     waitMs: options.waitMs,
     cacheDir: cacheDir(context.env),
     signal,
@@ -93,16 +102,27 @@ async function backUp(
   warnOfProblems(context, store);
   await tellWitness(context, store);
   const isWhole = unreadable.length + summary.failures.length === 0;
+  const isAsStored = !summary.audit?.differences.length;
   const notes = [...summary.warnings, ...(summary.timeMs === 0 ? [clockWarning] : [])];
   // What is worth a word beside a success is part of the result: only what went wrong is to wake somebody.
-  const isTold = context.output.json || !isWhole;
+  const isTold = context.output.json || !isWhole || !isAsStored;
   if (isTold) for (const note of notes) context.output.warning(note);
   const text = [
     toText(summary, settings.instance),
     ...(isTold ? [] : notes.map(note => `note       ${note}`)),
   ];
   context.output.result(toJson(summary, settings.instance), text.join('\n'));
+  if (!isAsStored) return exitCodes.damaged;
   return isWhole ? exitCodes.done : exitCodes.incomplete;
+}
+
+/** An audit reads every row after the unlock, of which neither of these has any. */
+function checkAudit({ dryRun, holdUntil }: BackupOptions): void {
+  const other = dryRun ? '--dry-run' : holdUntil === 'durable' ? '--hold-until durable' : undefined;
+  if (other === undefined) return;
+  throw engineError('USAGE', `Cannot audit with ${other}: all rows are read again after the unlock`, {
+    remedy: 'Run backup --audit by itself.',
+  });
 }
 
 /** The backup goes on: one that a former holder of keys can read is better than none. */
@@ -163,6 +183,7 @@ function toJson(summary: BackupSummary, instance: string): Record<string, unknow
       segments: database?.segments ?? 0,
       changedSegments: database?.changedSegments ?? 0,
       bytes: database?.bytes ?? 0,
+      audit: summary.audit,
     },
     stored: summary.stored,
     commands: summary.commands,
@@ -174,11 +195,19 @@ function toText(summary: BackupSummary, instance: string): string {
   return [
     `Snapshot ${summary.snapshot.slice(0, 8)} of ${printableText(instance)}, ${localTime(summary.timeMs)}`,
     ...describeHalves(summary),
+    ...describeAudit(summary),
     `stored     ${counted(newChunks, 'new chunk')}, ${size(newBytes)}, packed to ${size(packedBytes)}`,
     ...describeFence(summary),
     ...describeCommands(summary.commands),
     `took       ${duration(summary.durationMs)}`,
   ].join('\n');
+}
+
+function describeAudit({ audit }: BackupSummary): string[] {
+  if (!audit) return [];
+  const wrong = audit.differences.reduce((sum, { rows }) => sum + rows, 0);
+  const found = wrong === 0 ? 'all as stored' : `${counted(wrong, 'row')} not as stored`;
+  return [`audit      ${counted(audit.rows, 'row')} read again: ${found}`];
 }
 
 interface Told {

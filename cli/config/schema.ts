@@ -187,6 +187,12 @@ const database = z.strictObject({
     .meta({
       examples: ['mysqladmin create "$STILLPOINT_DATABASE" && mysql "$STILLPOINT_DATABASE"'],
     }),
+  auditEvery: count
+    .default(0)
+    .describe(
+      'For postgresql: every so manieth snapshot reads all rows again, after the unlock, and compares them with the store, as backup --audit does; 0: only where that is asked for.',
+    )
+    .meta({ examples: [50] }),
 });
 
 const app = z.strictObject({

@@ -18,6 +18,8 @@ import { readSecretFile } from './secrets.ts';
 export interface BackupSettings
   extends Pick<BackupOptions, 'instance' | 'home' | 'database' | 'configuration' | 'hooks' | 'folder'> {
   readonly app: Application;
+  /** Every so manieth snapshot; 0: none. */
+  readonly auditEvery: number;
   readonly latch: { readonly drainTimeoutMs: number; readonly maxHoldMs: number };
 }
 
@@ -47,6 +49,7 @@ export function backupSettings(context: Context): BackupSettings {
         }
       : null,
     database: databaseSettings(values, { file, instance }),
+    auditEvery: values.database?.auditEvery ?? 0,
     configuration: withoutSecrets(values),
     hooks: hookSettings(values),
     folder: dirname(file),

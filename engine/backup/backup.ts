@@ -19,6 +19,7 @@ import type { OnPhase } from '../progress.ts';
 import { together } from '../together.ts';
 import { dropLeftViews, stillLeft } from '../view/index.ts';
 import { whileLocked } from '../while-locked.ts';
+import { auditWarnings, backupsSinceAudit, isAuditDue } from './audit.ts';
 import {
   type CopyOptions,
   entriesOf,
@@ -83,6 +84,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     cuts: store.cuts,
     digestKey: store.rowDigestKey,
     cache,
+    audits: isAuditDue(parent, options),
   };
 
   await enter('pre-scan');
@@ -162,13 +164,17 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     forecast: expected,
     parent: parent?.id ?? null,
     home: homeResult && pairHome(homeResult),
-    database: databaseResult && pairDatabase(databaseResult),
+    database: databaseResult && {
+      ...pairDatabase(databaseResult),
+      backupsSinceAudit: backupsSinceAudit(parent, databaseResult),
+    },
     ...(internal && { internal }),
     warnings: [
       ...unseen,
       ...doubts(options, databaseResult),
       ...(homeResult?.notes ?? []),
       ...(databaseResult?.warnings ?? []),
+      ...auditWarnings(databaseResult?.audit ?? null, parent),
       ...failures,
     ],
     commands: runs.records,
@@ -184,6 +190,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     snapshot,
     warnings: [...found.warnings, ...(cache?.notes ?? [])],
     failures,
+    audit: databaseResult?.audit ?? null,
     durationMs: elapsedMs(clock, startedMs),
     stored: { ...session.written },
   };

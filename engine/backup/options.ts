@@ -1,18 +1,21 @@
 import type { BackupSession, Seams, SnapshotId, Store } from '../../store/index.ts';
 import type { Application, BitbucketAccess } from '../app/index.ts';
 import type { CommandRecord } from '../command/index.ts';
-import type { DatabaseAddress } from '../database/index.ts';
+import type { DatabaseAddress, DatabaseAudit, PostgresOptions } from '../database/index.ts';
 import type { HomeOptions, HomeSettings } from '../home/index.ts';
 import type { Hooks } from '../hooks.ts';
 import type { FenceRecord, Forecast, LatchToken, Patience } from '../latch/index.ts';
 import type { InternalFile, PairedDatabase, PairedHome } from '../pair.ts';
 import type { OnPhase, OnProgress } from '../progress.ts';
 import type { Freeze } from '../view/index.ts';
+import type { AuditOptions } from './audit.ts';
 
 /** Where a test reaches into a run: the start of each phase, and how files are told apart. */
 export interface BackupSeams {
   readonly onPhase?: OnPhase;
   readonly home?: Partial<Pick<HomeOptions, 'isSame' | 'statSeam' | 'fileSystemSeam' | 'readSeam'>>;
+  /** Makes wrong bases, for what must find them. */
+  readonly database?: Pick<PostgresOptions, 'weakenedThreshold'>;
   /** How long lock and unlock are tried; a minute is too long for a test. */
   readonly patience?: Partial<Patience>;
   /** How long one call of the application may take. */
@@ -45,6 +48,8 @@ export interface BackupOptions {
   readonly folder?: string | undefined;
   /** When the application is unlocked: as soon as the state is captured, or not before all of it is durable. */
   readonly holdUntil: HoldUntil;
+  /** Absent: never. */
+  readonly audit?: AuditOptions | undefined;
   /** How long another run, or somebody else's lock, is waited for. */
   readonly waitMs: number;
   /** Where the cache is; absent: none is used. */
@@ -68,6 +73,8 @@ export interface BackupSummary {
   readonly home: PairedHome | null;
   readonly database: PairedDatabase | null;
   readonly internal?: readonly InternalFile[];
+  /** Null: there was none. */
+  readonly audit: DatabaseAudit | null;
   readonly stored: BackupSession['written'];
   readonly warnings: readonly string[];
   readonly commands: readonly CommandRecord[];

@@ -81,10 +81,31 @@ export type DatabaseResult<Marks extends KnownMarks = KnownMarks> = DatabaseCoun
   readonly database: string;
   /** Of the server or of the tool; empty where nobody says. */
   readonly serverVersion: string;
+  /** Where it was asked for, and the kind has such a thing. */
+  readonly audit?: DatabaseAudit | null | undefined;
   readonly warnings: readonly string[];
 } & Marks;
 
+/** All rows were read again from the pin, and compared with what would have been stored. */
+export interface DatabaseAudit {
+  /** Compared; rows that were read anyway are not among them. */
+  readonly rows: number;
+  /** By table. The rows of the server are those that were stored. */
+  readonly differences: readonly AuditDifference[];
+}
+
+/** Rows of a table that were not in the store as the server has them: what was built upon is wrong there. */
+export interface AuditDifference {
+  /** `schema.table`. */
+  readonly table: string;
+  readonly rows: number;
+  /** Where the first few are, `(block,offset)`; empty where the store cannot give back what it has. */
+  readonly places: readonly string[];
+}
+
 export interface FinishOptions {
+  /** Reads every row again and compares it with the store. */
+  readonly audits?: boolean | undefined;
   readonly sink: ChunkSink;
   /** Gives what the sink took, and what the base refers to. */
   readonly source: ChunkSource;

@@ -2,6 +2,7 @@ export type {
   BaseAccess,
   ConnectOptions,
   DatabaseAddress,
+  DatabaseAudit,
   DatabaseBase,
   DatabaseEstimate,
   DatabaseResult,
@@ -30,4 +31,4 @@ export {
   urlOf,
 } from './kinds.ts';
 export { unknownMarks } from './marks.ts';
-export type { PostgresAddress } from './postgres/index.ts';
+export type { PostgresAddress, PostgresOptions } from './postgres/index.ts';

@@ -21,6 +21,8 @@ export type StoredDatabase<Marks extends DatabaseMarks = DatabaseMarks> = Databa
   readonly name: string;
   /** Of the server or of the tool; empty where nobody said. */
   readonly serverVersion: string;
+  /** Snapshots since the one whose rows were all read from the server; 0: this one. Absent: nobody counted. */
+  readonly backupsSinceAudit?: number | undefined;
 } & Marks;
 
 /** One thing that a database holds, for lists and for printing. */

@@ -42,6 +42,7 @@ test('numbers on a command line say which events to keep', () => {
   const numbers = [0, 1, 2, 5, 7, 8];
   assert.equal(formatNumbers(numbers), '0-2,5,7-8');
   assert.deepEqual([...parseNumbers('0-2,5,7-8')], numbers);
-  assert.deepEqual(eventsOf(keepEvents(plan, new Set([3]))), eventsOf(plan).slice(3, 4));
+  const [third] = eventsOf(plan).slice(3);
+  assert.deepEqual(eventsOf(keepEvents(plan, new Set([third!.id]))), [third]);
   assert.deepEqual(eventsOf(keepEvents(plan, parseNumbers('none'))), []);
 });

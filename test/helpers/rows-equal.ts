@@ -12,7 +12,7 @@ export async function assertRowsEqual(
   listing: { readonly source: ChunkSource; readonly root: ListingRoot; readonly digestKey: Uint8Array },
 ): Promise<{ readonly tables: number; readonly rows: number }> {
   const truth = await readTruth(view.url, view.exportedSnapshot);
-  const stored = await readStored(listing.source, listing.root, listing.digestKey);
+  const stored = await readStored(listing, listing);
   assert.deepEqual(differences(stored, truth, listing.digestKey), []);
   const rows = [...stored.tables.values()].reduce((sum, one) => sum + one.digests[0]!.rows, 0);
   return { tables: stored.tables.size, rows };

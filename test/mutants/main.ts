@@ -1,17 +1,25 @@
-// npm run mutants [-- --schedules 2000 --only NAME]: every mutant, and whether what must catch it does.
-import { spawn } from 'node:child_process';
+// npm run mutants [-- --schedules 2000 --only NAME --guards]: every mutant, and whether what must catch it does. Those of
+// the guards of rows (`--guards`: these alone) are also written into GUARDS.md, with what the test says that fails.
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { recordResult } from '../faults/results.ts';
-import { projectRoot } from '../helpers/project.ts';
 import { play } from '../simulation/play.ts';
 import { mutants } from './all.ts';
+import { writeGuards } from './guard-table.ts';
+import { guardMutants } from './guards.ts';
 import type { Mutant } from './mutant.ts';
+import { runWithMutant } from './run-test.ts';
 
 const { values } = parseArgs({
-  options: { schedules: { type: 'string', default: '3000' }, only: { type: 'string' } },
+  options: {
+    schedules: { type: 'string', default: '3000' },
+    only: { type: 'string', multiple: true },
+    guards: { type: 'boolean', default: false },
+  },
 });
+const guards = new Map(guardMutants.map(one => [one.name, one]));
+/** What the failing test of each guard said. */
+const failures = new Map<string, string>();
 
 /** By what it was caught; undefined: by nothing. */
 async function catcherOf({ name, caughtBy, covered }: Mutant): Promise<string | undefined> {
@@ -23,26 +31,20 @@ async function catcherOf({ name, caughtBy, covered }: Mutant): Promise<string | 
     const { losses, schedules: played } = await play(orders);
     return losses[0] && `schedule ${played}: ${losses[0].split('\n')[0]}`;
   }
-  for (const file of caughtBy) if (!(await passes(file, name))) return file;
+  for (const file of caughtBy) {
+    const { isCaught, says } = await runWithMutant(name, file, guards.get(name)?.test);
+    if (!isCaught) continue;
+    failures.set(name, says);
+    return says === '' ? file : `${file}: ${says}`;
+  }
   return undefined;
-}
-
-function passes(file: string, mutant: string): Promise<boolean> {
-  const register = join(projectRoot, 'dist/test/mutants/register.js');
-  const child = spawn(process.execPath, ['--import', register, join(projectRoot, 'dist', file)], {
-    env: { ...process.env, STILLPOINT_MUTANT: mutant },
-    stdio: 'ignore',
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', code => resolve(code === 0));
-  });
 }
 
 const startMs = performance.now();
 let bad = 0;
 for (const mutant of mutants) {
-  if (values.only !== undefined && mutant.name !== values.only) continue;
+  if (values.only?.includes(mutant.name) === false) continue;
+  if (values.guards && !guards.has(mutant.name)) continue;
   const catcher = await catcherOf(mutant);
   const isRight = (catcher === undefined) === (mutant.covered !== undefined);
   if (!isRight) bad += 1;
@@ -50,9 +52,10 @@ for (const mutant of mutants) {
   console.log(`${isRight ? 'ok ' : 'BAD'} ${mutant.name.padEnd(40)} ${what.slice(0, 150)}`);
 }
 if (bad > 0) process.exitCode = 1;
+if (failures.size > 0) writeGuards(failures);
 const bySchedules = mutants.filter(({ caughtBy }) => caughtBy === 'schedules').length;
 const covered = mutants.filter(mutant => mutant.covered !== undefined).length;
-if (values.only === undefined)
+if (values.only === undefined && !values.guards)
   recordResult({
     figure: 'bugs put back in, each of which something must find, or another rule cover',
     ci: '4',

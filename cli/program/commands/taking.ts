@@ -36,6 +36,10 @@ export const taking: readonly CommandDescription[] = [
         choices: ['captured', 'durable'],
         fallback: 'captured',
       },
+      {
+        flags: '--audit',
+        text: 'read all rows again after the unlock and compare them with the store; where they differ the server’s are stored, and the exit code is 20',
+      },
     ],
     exitCodes: [...ofStores, 'incomplete', 'locked', 'stillLocked'],
     examples: [
@@ -46,6 +50,7 @@ export const taking: readonly CommandDescription[] = [
         line: 'stillpoint backup --tag before-upgrade --hold-until durable',
         text: 'unlock only when everything is in the store',
       },
+      { line: 'stillpoint backup --audit', text: 'one that also proves the rows of those before it' },
     ],
     load: async () => (await import('../../commands/backup.ts')).backup,
   },

@@ -1,7 +1,8 @@
-import type { FinishOptions } from '../database.ts';
-import { advanceSegment, copyAgain, type KnownSegment } from './advance-segment.ts';
+import type { AuditDifference, FinishOptions } from '../database.ts';
+import { advancePieces } from './advance-pieces.ts';
+import type { KnownSegment } from './advance-segment.ts';
 import type { Connection } from './connection.ts';
-import type { ReadRows, SegmentRange } from './copy.ts';
+import type { SegmentRange } from './copy.ts';
 import { SegmentMemory } from './segment-memory.ts';
 import { type Question, readSignatures, type Signature } from './signature.ts';
 import type { TableState, ViewedTable } from './table-state.ts';
@@ -30,6 +31,9 @@ export interface Advanced {
   readonly bytes: number;
   /** Segments that were read. */
   readonly segments: number;
+  /** Rows that an audit compared. */
+  readonly audited: number;
+  readonly differences: readonly AuditDifference[];
 }
 
 /** Blocks that one message asks about: some 10 ms of the server's time. */
@@ -47,7 +51,7 @@ interface Task {
 }
 
 /** Some of a table. */
-interface Part {
+export interface Part {
   readonly table: ViewedTable;
   readonly state: TableState | undefined;
   /** Neighbours; those without a state come one by one. */
@@ -96,7 +100,7 @@ export async function shareOut<T>(
 /** Brings tables up to a view. */
 export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdvance[]): Promise<Advanced> {
   const memory = new SegmentMemory(job);
-  const total = { segments: 0, bytes: 0, rows: 0 };
+  const total = { segments: 0, bytes: 0, rows: 0, audited: 0, differences: [] as AuditDifference[] };
   const seen = { tables: 0, rows: 0, bytes: 0 };
   const bytesTotal = tables.reduce((sum, { table }) => sum + table.bytes, 0);
   const onBytes = (bytes: number): void => {
@@ -106,8 +110,10 @@ export async function advanceTables(job: AdvanceJob, tables: readonly TableToAdv
   await shareOut(job.readers, tables, {
     work: (reader, part, signature) => advancePieces(reader, { ...job, memory, onBytes, part, signature }),
     take: (part, results) => {
-      for (const { segment, isUnchanged } of results) {
+      for (const { segment, isUnchanged, audited = 0, difference } of results) {
         const { rows } = segment.segment.digest;
+        total.audited += audited;
+        if (difference) total.differences.push(difference);
         seen.rows += rows;
         if (isUnchanged) seen.bytes += segment.segment.rows.length;
         else {
@@ -192,81 +198,6 @@ async function* piecesOf(table: ViewedTable, state: TableState | undefined): Asy
 async function* knownSegments(state: TableState | undefined): AsyncGenerator<KnownSegment, undefined> {
   if (state) yield* state.segments();
   return undefined;
-}
-
-interface Result {
-  readonly segment: KnownSegment;
-  readonly isUnchanged: boolean;
-}
-
-async function advancePieces(
-  reader: Connection,
-  job: AdvanceJob & {
-    readonly memory: SegmentMemory;
-    readonly part: Part;
-    readonly signature: Signature | undefined;
-    readonly onBytes: (bytes: number) => void;
-  },
-): Promise<Result[]> {
-  const { part, memory, xmax, signature } = job;
-  const { table, state, pieces } = part;
-  const read = {
-    relation: table.relation,
-    encoding: job.encoding,
-    target: job,
-    onBytes: job.onBytes,
-    memory,
-  };
-  const results: Result[] = [];
-  if (table.signatureSql !== undefined) return [await advanceWhole(reader, { ...job, ...read })];
-  if (!state || !signature) {
-    for (const { range } of pieces)
-      results.push({
-        segment: await copyAgain(reader, { ...read, range, sql: table.sql }),
-        isUnchanged: false,
-      });
-    return results;
-  }
-  const { threshold } = state;
-  for (const { range, known } of pieces) {
-    const isUsable = known && (await state.isDependable(known));
-    const segment = isUsable
-      ? await advanceSegment(reader, {
-          ...read,
-          ...{ source: job.source, xmax, threshold, state: known, range, signature },
-        })
-      : await copyAgain(reader, { ...read, range });
-    results.push({ segment, isUnchanged: segment.entry === known?.entry });
-  }
-  return results;
-}
-
-/** Rows without places: all of them, unless the server says that they are what they were. */
-async function advanceWhole(
-  reader: Connection,
-  job: ReadRows & { readonly memory: SegmentMemory; readonly part: Part },
-): Promise<Result> {
-  const { memory, part } = job;
-  const { table, state } = part;
-  const { range, known } = part.pieces[0]!;
-  const signature = memory.isKept ? await wholeSignature(reader, table) : undefined;
-  if (
-    signature &&
-    state &&
-    known &&
-    (await memory.signature(known)) === signature &&
-    (await state.isDependable(known))
-  )
-    return { segment: known, isUnchanged: true };
-  const segment = await copyAgain(reader, { ...job, range, sql: table.sql });
-  if (signature) memory.rememberSignature(segment.entry, signature);
-  return { segment, isUnchanged: false };
-}
-
-export async function wholeSignature(reader: Connection, table: ViewedTable): Promise<string> {
-  const action = `look for changes in ${table.relation.schema}.${table.relation.name}`;
-  const [row] = await reader.rows<{ signature: string }>(action, table.signatureSql!);
-  return row!.signature;
 }
 
 async function signaturesOf(

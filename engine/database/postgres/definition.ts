@@ -12,11 +12,11 @@ const namingTypes = new Set([
   'regconfig',
   'regdictionary',
   'regnamespace',
-  'regrole',
   'regcollation',
-  'regdatabase',
-  'aclitem',
 ]);
+
+/** Likewise of objects that all databases of a server share: no catalog of this one changes with their names. */
+const sharedNamingTypes = new Set(['regrole', 'regdatabase', 'aclitem']);
 
 interface ColumnRow {
   relation: number;
@@ -73,6 +73,8 @@ export interface Definition {
   readonly fingerprint: Uint8Array;
   /** Some values are names of objects. */
   readonly namesObjects: boolean;
+  /** Some are names of roles or databases: nothing that is compared here tells when these change. */
+  readonly namesShared: boolean;
 }
 
 /**
@@ -94,9 +96,11 @@ export async function readDefinitions(
       const hash = createHash('sha256').update(
         JSON.stringify([row.columns, used.map(type => [type?.oid, type?.detail])]),
       );
-      const namesObjects = used.some(type => type && namingTypes.has(type.name));
+      const namesShared = used.some(type => type && sharedNamingTypes.has(type.name));
+      const namesObjects = namesShared || used.some(type => type && namingTypes.has(type.name));
       if (namesObjects) hash.update(catalogFingerprint);
-      return [[row.relation, { fingerprint: new Uint8Array(hash.digest()), namesObjects }]];
+      const fingerprint = new Uint8Array(hash.digest());
+      return [[row.relation, { fingerprint, namesObjects, namesShared }]];
     }),
   );
 }

@@ -1,6 +1,7 @@
 import type { ChunkSource } from '../../../store/index.ts';
 import type { DatabaseEstimate, TableCache } from '../database.ts';
-import { type Piece, shareOut, wholeSignature } from './advance.ts';
+import { type Piece, shareOut } from './advance.ts';
+import { wholeSignature } from './advance-pieces.ts';
 import { changedBlocks } from './advance-segment.ts';
 import type { Connection } from './connection.ts';
 import { SegmentMemory } from './segment-memory.ts';

@@ -1,6 +1,6 @@
 import { type Clock, type Content, type Entry, hex } from '../../../store/index.ts';
 import { contentWriter } from '../../ingest/index.ts';
-import type { FinishOptions } from '../database.ts';
+import type { AuditDifference, FinishOptions } from '../database.ts';
 import { advanceTables } from './advance.ts';
 import type { LoadedBase } from './base.ts';
 import { readLargeObjectDdl } from './catalog-ddl/index.ts';
@@ -82,7 +82,7 @@ export async function finishCopy(job: FinishJob): Promise<PostgresResult> {
     },
     states,
   );
-  const changed = await tablesOfOtherTypes({ watch: job.watch, reader }, job);
+  const changed = await tablesOfOtherTypes({ watch: job.watch, reader }, { ...job, tables });
   if (changed.length > 0) throw typesChanged(changed);
 
   const ownersOfObjects = source === null ? [] : await readLargeObjectDdl(reader.client);
@@ -129,8 +129,23 @@ export async function finishCopy(job: FinishJob): Promise<PostgresResult> {
     catalogFingerprint: hex(fingerprint),
     ddlSource: ddl.source,
     publishable: await flushed,
+    audit: job.audits ? { rows: read.audited, differences: byTable(read.differences) } : null,
     warnings: warningsOf(job, relations),
   };
+}
+
+/** Segments of a table together. */
+function byTable(found: readonly AuditDifference[]): AuditDifference[] {
+  const tables = new Map<string, AuditDifference>();
+  for (const { table, rows, places } of found) {
+    const before = tables.get(table);
+    tables.set(table, {
+      table,
+      rows: rows + (before?.rows ?? 0),
+      places: [...(before?.places ?? []), ...places].slice(0, 5),
+    });
+  }
+  return [...tables.values()];
 }
 
 function warningsOf(job: FinishJob, relations: readonly Relation[]): string[] {

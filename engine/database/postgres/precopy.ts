@@ -39,6 +39,7 @@ export async function precopyTables(
   const result = await advanceTables(
     {
       ...job,
+      audits: false, // the rows of the pin are what counts
       xmax: pinned.xmax,
       onSegment: ({ relation }, segment) => segments.get(relation.oid)!.push(segment),
     },
@@ -57,7 +58,8 @@ export async function precopyTables(
       ];
     }),
   );
-  for (const { oid } of await tablesOfOtherTypes({ watch, reader }, job)) precopied.delete(oid);
+  for (const { oid } of await tablesOfOtherTypes({ watch, reader }, { ...job, tables }))
+    precopied.delete(oid);
   return { precopied, result };
 }
 

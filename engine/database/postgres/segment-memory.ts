@@ -39,6 +39,11 @@ export class SegmentMemory {
     this.#digestKey = parts.digestKey;
   }
 
+  /** The same, which believes the store alone. */
+  withoutCache(): SegmentMemory {
+    return new SegmentMemory({ source: this.#source, digestKey: this.#digestKey });
+  }
+
   /** Whether anything is remembered from one run to the next. */
   get isKept(): boolean {
     return this.#cache !== undefined;

@@ -8,6 +8,7 @@ export const rowSettings: readonly (readonly [string, string])[] = [
   ['lc_monetary', 'C'],
   ['xmloption', 'content'],
   ['search_path', ''],
+  ['quote_all_identifiers', 'off'], // reg* values are names
   ['row_security', 'off'],
   ['standard_conforming_strings', 'on'],
 ];

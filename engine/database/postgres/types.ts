@@ -2,6 +2,7 @@ import type { ListingRoot } from '../../../store/index.ts';
 import type {
   BaseAccess,
   ConnectOptions,
+  DatabaseAudit,
   DatabaseCounts,
   DatabaseFacts,
   RestoreFrom,
@@ -73,6 +74,8 @@ export interface PostgresResult extends DatabaseCounts, PostgresMarks {
   readonly serverVersion: string;
   readonly catalogFingerprint: string;
   readonly ddlSource: string;
+  /** Where it was asked for. */
+  readonly audit: DatabaseAudit | null;
   readonly warnings: readonly string[];
 }
 

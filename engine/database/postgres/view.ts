@@ -32,7 +32,7 @@ export async function viewTables(
   }));
 }
 
-/** Equal catalogs: those of the base. */
+/** Equal catalogs: those of the base. None for tables whose text may change while all of these stay equal. */
 async function definitionsOf(
   reader: Connection,
   { loaded, fingerprint }: { readonly loaded: LoadedBase | undefined; readonly fingerprint: Uint8Array },
@@ -40,7 +40,11 @@ async function definitionsOf(
   if (loaded && Buffer.compare(loaded.record.catalogFingerprint, fingerprint) === 0)
     return new Map([...loaded.relations].map(([oid, { definition }]) => [oid, definition]));
   const definitions = await readDefinitions(reader, fingerprint);
-  return new Map([...definitions].map(([oid, definition]) => [oid, definition.fingerprint]));
+  return new Map(
+    [...definitions]
+      .filter(([, definition]) => !definition.namesShared)
+      .map(([oid, definition]) => [oid, definition.fingerprint]),
+  );
 }
 
 const noCatalogs = new Uint8Array();
@@ -51,12 +55,20 @@ const noCatalogs = new Uint8Array();
  */
 export async function tablesOfOtherTypes(
   connections: { readonly watch: Connection; readonly reader: Connection },
-  view: { readonly pinned: Pinned; readonly fingerprintSql: string },
+  view: {
+    readonly pinned: Pinned;
+    readonly fingerprintSql: string;
+    /** What was read: where one has no definition, equal catalogs do not tell that nothing was renamed. */
+    readonly tables: readonly Pick<ViewedTable, 'relation' | 'definition'>[];
+  },
 ): Promise<readonly Relation[]> {
   const { watch, reader } = connections;
   const { pinned } = view;
+  const isTold = view.tables.every(
+    ({ relation, definition }) => definition.length > 0 || relation.kind === 'large-objects',
+  );
   const [now] = await watch.script('compare definitions', [view.fingerprintSql]);
-  if (Buffer.compare(fingerprintOf(now!), pinned.fingerprint) === 0) return [];
+  if (isTold && Buffer.compare(fingerprintOf(now!), pinned.fingerprint) === 0) return [];
   const before = await readDefinitions(reader, noCatalogs);
   const after = await readDefinitions(watch, noCatalogs);
   const isRenamed =

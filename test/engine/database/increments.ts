@@ -23,6 +23,7 @@ export interface Increment {
 export interface IncrementOptions extends Partial<PostgresOptions> {
   readonly base?: Partial<PostgresBase>;
   readonly cache?: TableCache | undefined;
+  readonly audits?: boolean;
   readonly precopy?: 'new' | 'all';
   readonly source?: PostgresBase['source'];
   readonly beforePrecopy?: () => Promise<unknown>;
@@ -48,6 +49,7 @@ export async function increment(
     cuts: chunks.cuts,
     digestKey,
     cache: options.cache,
+    audits: options.audits,
   };
   await options.beforePrecopy?.();
   const precopied = options.precopy && (await source.precopy({ ...job, mode: options.precopy }));
