@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { availableServers, type PostgresServer } from '../../../../bench/servers/index.ts';
 import { readCatalogDdl } from '../../../../engine/database/postgres/catalog-ddl/index.ts';
-import { catalogImage, differences, planImage } from './image.ts';
+import { catalogImage, differences, planImage } from '../../../../bench/matrix/image.ts';
 import { read, readObjects, serverWithRoles, withClient, write } from './servers.ts';
 import { shapes } from './shapes.ts';
 
