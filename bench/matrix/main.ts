@@ -23,7 +23,7 @@ const { values } = parseArgs({
   options: {
     servers: { type: 'string', default: majors.join(',') },
     /** `15:18`: from one into another. */
-    across: { type: 'string', default: '15:18,14:15' },
+    across: { type: 'string', default: '15:18' },
     random: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     'no-fixtures': { type: 'boolean', default: false },

@@ -50,7 +50,7 @@ CREATE MATERIALIZED VIEW forge.namespace_sizes AS SELECT namespace_id, count(*) 
 CREATE UNIQUE INDEX ON forge.namespace_sizes (namespace_id);
 CREATE STATISTICS forge.events_stats (ndistinct, dependencies) ON project_id, author_id FROM forge.events;
 COMMENT ON COLUMN forge.projects.search_text IS 'Kept by the server';
-INSERT INTO forge.namespaces (name, path, parent_id, traversal_ids) SELECT 'Group ' || i, 'group-' || i, nullif(i / 3, 0), ARRAY[i / 3, i] FROM generate_series(1, 60) i;
+INSERT INTO forge.namespaces (name, path, parent_id, traversal_ids, created_at) SELECT 'Group ' || i, 'group-' || i, nullif(i / 3, 0), ARRAY[i / 3, i], '2024-01-01'::timestamp + i * interval '1 h' FROM generate_series(1, 60) i;
 INSERT INTO forge.projects (namespace_id, name, path, visibility, topics) SELECT 1 + i % 60, 'Project ' || i, 'p' || i, (enum_range(NULL::forge.visibility))[1 + i % 3], ARRAY['t' || i % 5, 'ü'] FROM generate_series(1, 500) i;
 INSERT INTO forge.repositories (project_id, disk_path, head) SELECT i, '@hashed/' || md5(i::text), decode(repeat('ab', 20), 'hex') FROM generate_series(1, 500) i;
 UPDATE forge.projects SET main_repository_id = id WHERE id % 2 = 0;
