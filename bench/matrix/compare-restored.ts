@@ -1,4 +1,4 @@
-import { findDumpTool } from '../../engine/database/index.ts';
+import { findDumpTool } from '../../engine/database/postgres/index.ts';
 import { StillpointError } from '../../store/index.ts';
 import type { PostgresServer } from '../servers/index.ts';
 import { explainDifferences } from './explain.ts';
@@ -52,8 +52,13 @@ export async function compareFixture(pair: Pair, fixture: Fixture): Promise<void
   const sections = sectionsOf(fixture, { major: from.server.major, hasIcu: from.hasIcu && pair.to.hasIcu });
   const readable = sections.filter(one => !one.isRefused);
   const tool = await dumpToolFor(from.server);
-  if (tool !== null) await compare(pair, { name: fixture, ...contentOf(sections), pgDump: tool });
-  await compare(pair, { name: fixture, ...contentOf(readable), pgDump: null });
+  const isReadable = readable.length === sections.length;
+  const both = tool === null ? [null] : [tool, null];
+  if (isReadable) await compare(pair, { name: fixture, ...contentOf(sections), tools: both });
+  else {
+    if (tool !== null) await compare(pair, { name: fixture, ...contentOf(sections), tools: [tool] });
+    await compare(pair, { name: fixture, ...contentOf(readable), tools: [null] });
+  }
   for (const section of sections) if (section.isRefused) await expectRefusal(from.server, section, counts);
 }
 
@@ -63,15 +68,16 @@ export async function compareRandom(pair: Pair, seed: number): Promise<void> {
   const sql = randomSchema(seed)
     .map(statement => `${statement};\n`)
     .join('');
-  const sources = tool === null ? [null] : [tool, null];
-  for (const pgDump of sources) await compare(pair, { name: `seed ${seed}`, sql: [sql], lost: '', pgDump });
+  const tools = tool === null ? [null] : [tool, null];
+  await compare(pair, { name: `seed ${seed}`, sql: [sql], lost: '', tools });
 }
 
 interface Job {
   readonly name: string;
   readonly sql: readonly string[];
   readonly lost: string;
-  readonly pgDump: string | null;
+  /** Where the definitions come from, one after the other; `null`: from the reader of the catalogs. */
+  readonly tools: readonly (string | null)[];
 }
 
 const contentOf = (sections: readonly Section[]): Pick<Job, 'sql' | 'lost'> => ({
@@ -80,28 +86,35 @@ const contentOf = (sections: readonly Section[]): Pick<Job, 'sql' | 'lost'> => (
 });
 
 async function compare({ from, to, counts }: Pair, job: Job): Promise<void> {
-  const source: Source = job.pgDump === null ? 'catalog' : 'pg_dump';
-  const name = `${job.name} ${source}`;
+  const { name } = job;
   const [here, there] = [from.server, to.server];
+  const wrong = (source: Source, what: string): void =>
+    void counts.wrong.push(`${here.major} to ${there.major}, ${name}, ${source}: ${what}`);
+  const dumper = there.clientDir ?? (there.major <= 15 ? toolFolder(job.tools[0] ?? null) : null);
+  const found = new Map<Source, Picture>();
   try {
     const url = await makeDatabase(here, name, job.sql);
-    const { url: restored } = await backUpAndRestore({
-      source: here,
-      target: there,
-      name,
-      pgDump: job.pgDump,
-    });
-    const tool = there.major <= 15 ? (there.clientDir ?? toolFolder(job.pgDump)) : there.clientDir;
-    const found = await pictureOf(restored, tool);
+    for (const pgDump of job.tools) {
+      const source: Source = pgDump === null ? 'catalog' : 'pg_dump';
+      try {
+        const restored = await backUpAndRestore({ source: here, target: there, name, pgDump });
+        found.set(source, await pictureOf(restored.url, dumper));
+      } catch (error) {
+        wrong(source, String(error));
+      }
+      await dropDatabases(there, [`${name}_again`]);
+    }
     const wanted = here === there ? url : await makeDatabase(there, name, job.sql);
     await withClient(wanted, client => runStatements(client, job.lost));
-    const expected: Picture = await pictureOf(wanted, tool);
+    const expected = await pictureOf(wanted, dumper);
     const bare = here.major < there.major ? withoutNewKinds : (picture: Picture) => picture;
-    for (const line of explainDifferences(comparePictures(bare(expected), bare(found))))
-      counts.wrong.push(`${here.major} to ${there.major}, ${name}: ${line}`);
-    counts.compared[source] += 1;
+    for (const [source, picture] of found) {
+      for (const line of explainDifferences(comparePictures(bare(expected), bare(picture))))
+        wrong(source, line);
+      counts.compared[source] += 1;
+    }
   } catch (error) {
-    counts.wrong.push(`${here.major} to ${there.major}, ${name}: ${String(error)}`);
+    wrong('catalog', String(error));
   } finally {
     await dropDatabases(here, [name]);
     await dropDatabases(there, [name, `${name}_again`]);

@@ -130,6 +130,8 @@ const columnSql: Readonly<Record<string, string | null>> = {
   'pg_default_acl.defaclacl': acl('x.defaclacl', `'r'`, 'x.defaclrole'),
   'pg_foreign_data_wrapper.fdwoptions': '(SELECT array_agg(o ORDER BY o) FROM unnest(x.fdwoptions) o)',
   'pg_foreign_server.srvoptions': '(SELECT array_agg(o ORDER BY o) FROM unnest(x.srvoptions) o)',
+  'pg_policy.polroles':
+    '(SELECT array_agg(r::regrole::text ORDER BY r::regrole::text) FROM unnest(x.polroles) r)',
   'pg_attrdef.adbin': 'pg_get_expr(x.adbin, x.adrelid)',
   // A partition's key made alone and attached later says true, one made with the whole's says false; nothing asks.
   'pg_constraint.connoinherit': `x.connoinherit AND x.contype IN ('c', 'n')`,

@@ -79,7 +79,12 @@ async function runPair(from: Furnished, to: Furnished): Promise<Line> {
   const startedMs = performance.now();
   const chosen = values['no-fixtures'] ? [] : fixtures;
   for (const fixture of chosen) await compareFixture(pair, fixture);
-  for (const one of seeds) await compareRandom(pair, one);
+  for (const one of seeds) {
+    await compareRandom(pair, one);
+    process.stderr.write(
+      `${from.server.major} to ${to.server.major}: seed ${one}, ${counts.wrong.length} wrong\n`,
+    );
+  }
   for (const line of counts.wrong) say(`WRONG ${line}`);
   return {
     from: from.server.version,

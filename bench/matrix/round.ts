@@ -1,5 +1,9 @@
 import pg from 'pg';
-import { connectDatabase, type DatabaseResult, restoreDatabase } from '../../engine/database/index.ts';
+import {
+  connectPostgres,
+  type PostgresResult,
+  restorePostgres,
+} from '../../engine/database/postgres/index.ts';
 import { splitStatements } from '../../engine/database/postgres/statements.ts';
 import {
   createStore,
@@ -17,7 +21,9 @@ import { compareDumps, type Dump, dumpDatabase } from './dump.ts';
 /** Roles that the fixtures speak of, and a tablespace. */
 const rolesSql = [
   `CREATE ROLE matrix_owner; CREATE ROLE matrix_reader LOGIN PASSWORD 'matrix' CONNECTION LIMIT 7; CREATE ROLE "Odd ""Role"""`,
-  'CREATE ROLE matrix_super SUPERUSER; GRANT matrix_owner TO matrix_reader',
+  `CREATE ROLE matrix_super SUPERUSER; GRANT matrix_owner TO matrix_reader WITH ADMIN OPTION;
+   ALTER ROLE matrix_reader SET search_path = "$user", 'odd "one"'; ALTER ROLE matrix_reader VALID UNTIL '2090-01-02 03:04:05+00';
+   COMMENT ON ROLE matrix_reader IS 'it''s "the" reader'`,
 ];
 
 /** Costs about a millisecond; what is kept here is no secret. */
@@ -91,7 +97,7 @@ export interface RoundOptions {
 }
 
 export interface Round {
-  readonly result: DatabaseResult;
+  readonly result: PostgresResult;
   /** The database restored into, on the target. */
   readonly url: string;
   readonly warnings: readonly string[];
@@ -107,13 +113,13 @@ export async function backUpAndRestore(options: RoundOptions): Promise<Round> {
   await using session = await store.beginBackup({ host: 'matrix' });
   const address = { type: 'postgresql', clock: systemClock } as const;
   const { name, pgDump } = options;
-  await using source = await connectDatabase({ ...address, url: options.source.url(name), pgDump });
+  await using source = await connectPostgres({ ...address, url: options.source.url(name), pgDump });
   await source.prepare();
   await source.pin();
   const digestKey = store.rowDigestKey;
   const result = await source.finish({ sink: session, source: session, cuts: store.cuts, digestKey });
   const url = options.target.url(`${name}_again`);
-  const restored = await restoreDatabase({
+  const restored = await restorePostgres({
     ...address,
     ...{ url, snapshot, source: session, root: result.root, digestKey },
   });
