@@ -26,6 +26,8 @@ const { values } = parseArgs({
     across: { type: 'string', default: '15:18' },
     random: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
+    /** No further seed is begun after so many minutes of one pair of servers. */
+    minutes: { type: 'string', default: '1000' },
     'no-fixtures': { type: 'boolean', default: false },
     /** Where other versions are kept. */
     cache: {
@@ -79,8 +81,11 @@ async function runPair(from: Furnished, to: Furnished): Promise<Line> {
   const startedMs = performance.now();
   const chosen = values['no-fixtures'] ? [] : fixtures;
   for (const fixture of chosen) await compareFixture(pair, fixture);
+  let last = seed - 1;
   for (const one of seeds) {
+    if (performance.now() - startedMs > 60_000 * Number(values.minutes)) break;
     await compareRandom(pair, one);
+    last = one;
     process.stderr.write(
       `${from.server.major} to ${to.server.major}: seed ${one}, ${counts.wrong.length} wrong\n`,
     );
@@ -91,7 +96,7 @@ async function runPair(from: Furnished, to: Furnished): Promise<Line> {
     to: to.server.version,
     pgDump: (await dumpToolFor(from.server)) ?? 'none that is new enough',
     fixtures: chosen.length,
-    seeds: random === 0 ? 'none' : `${seed} to ${seed + random - 1}`,
+    seeds: last < seed ? 'none' : `${seed} to ${last}`,
     comparedByPgDump: counts.compared.pg_dump,
     comparedByCatalog: counts.compared.catalog,
     refused: counts.refused,
