@@ -144,10 +144,11 @@ function withoutNewKinds(picture: Picture): Picture {
     (description.get('pg_depend') ?? []).filter(line => !names.has(line.split(' | ')[0]!)),
   );
   const maintain = /\{[^{}]*"MAINTAIN"\}(, )?/g;
-  description.set(
-    'pg_class',
-    (description.get('pg_class') ?? []).map(line => line.replace(maintain, '').replace(', ]', ']')).sort(),
-  );
+  for (const catalog of ['pg_class', 'pg_default_acl'])
+    description.set(
+      catalog,
+      (description.get(catalog) ?? []).map(line => line.replace(maintain, '').replace(', ]', ']')).sort(),
+    );
   return { description, dump: picture.dump };
 }
 

@@ -76,21 +76,28 @@ interface Line {
 }
 
 async function runPair(from: Furnished, to: Furnished): Promise<Line> {
-  const counts: Counts = { compared: { pg_dump: 0, catalog: 0 }, refused: 0, wrong: [] };
+  const wrong: string[] = [];
+  const counts: Counts = { compared: { pg_dump: 0, catalog: 0 }, refused: 0, wrong };
+  let told = 0;
+  const tell = (): void => {
+    for (; told < wrong.length; told += 1) say(`WRONG ${wrong[told]}`);
+  };
   const pair: Pair = { from, to, counts };
   const startedMs = performance.now();
   const chosen = values['no-fixtures'] ? [] : fixtures;
   for (const fixture of chosen) await compareFixture(pair, fixture);
+  tell();
   let last = seed - 1;
   for (const one of seeds) {
     if (performance.now() - startedMs > 60_000 * Number(values.minutes)) break;
     await compareRandom(pair, one);
     last = one;
+    tell();
     process.stderr.write(
       `${from.server.major} to ${to.server.major}: seed ${one}, ${counts.wrong.length} wrong\n`,
     );
   }
-  for (const line of counts.wrong) say(`WRONG ${line}`);
+
   return {
     from: from.server.version,
     to: to.server.version,

@@ -6,6 +6,7 @@ import { equalDigests } from './digest.ts';
 import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts';
 import { loadTable } from './load.ts';
 import { makeEarly, takeMakings } from './make-indexes.ts';
+import { statementsFor } from './older-server.ts';
 import { type Outline, readOutline } from './outline.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions, runWhatHolds } from './script.ts';
@@ -65,7 +66,8 @@ interface FillJob extends RestorePostgresOptions {
 async function fill(job: FillJob): Promise<{ tables: number; rows: number; warnings: string[] }> {
   const { outline } = job;
   const [main, ...writers] = job.connections;
-  await runDefinitions(main!, 'make the tables', outline.definitions.get('pre-data') ?? '');
+  const before = statementsFor(main!.serverVersionNumber, outline.definitions.get('pre-data') ?? '');
+  await runDefinitions(main!, 'make the tables', before);
   await preferFastCompression(writers);
   await loadAll(job, writers);
   await restoreLargeObjects(job, main!);
