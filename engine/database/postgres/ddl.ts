@@ -7,6 +7,7 @@ import { readCatalogDdl } from './catalog-ddl/index.ts';
 import type { Connection } from './connection.ts';
 import { locksRemedy } from './failure.ts';
 import { libpqEnvironment } from './libpq.ts';
+import { readLosses } from './losses.ts';
 
 /** The definitions as SQL: what must exist before the rows, and what is made after them. */
 export interface Ddl {
@@ -14,7 +15,7 @@ export interface Ddl {
   readonly source: string;
   readonly preData: string;
   readonly postData: string;
-  /** What the tool said on stderr, line by line. */
+  /** What the tool said on stderr, line by line, and what nobody writes down. */
   readonly warnings: readonly string[];
 }
 
@@ -94,7 +95,8 @@ export function ddlSourceOf(tool: DumpTool | undefined): string {
 
 /** Reads the definitions of a database as of a snapshot; the connection must be in that snapshot's transaction. */
 export async function readDdl(connection: Connection, options: ReadDdlOptions): Promise<Ddl> {
-  const ddl = await readDefinitions(connection, options);
+  const read = await readDefinitions(connection, options);
+  const ddl = { ...read, warnings: [...read.warnings, ...(await readLosses(connection))] };
   const [row] = await connection.rows<{ has_public: boolean }>(
     'read definitions',
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') AS has_public",

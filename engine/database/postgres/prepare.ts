@@ -4,6 +4,7 @@ import { type LoadedBase, loadBase, mayDepend } from './base.ts';
 import type { Connection } from './connection.ts';
 import { type DumpTool, ddlSourceOf, findDumpTool, inspect, type ReadDdlOptions, readDdl } from './ddl.ts';
 import { fingerprintOf, fingerprintSql } from './fingerprint.ts';
+import { readLosses } from './losses.ts';
 import { type Pinned, type PinPlan, positionFrom, positionSql, warmView } from './pin.ts';
 import { readServerFacts, type ServerFacts } from './server.ts';
 import { listRelations } from './tables.ts';
@@ -97,7 +98,7 @@ async function ddlOf(
     postData &&
     (await mayDepend(loaded.base, [preData, postData]))
   )
-    return { source, preData, postData, warnings: [] };
+    return { source, preData, postData, warnings: await readLosses(connection) };
   return readDdl(connection, options);
 }
 

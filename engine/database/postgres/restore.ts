@@ -6,6 +6,7 @@ import { equalDigests } from './digest.ts';
 import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts';
 import { loadTable } from './load.ts';
 import { makeEarly, takeMakings } from './make-indexes.ts';
+import { statementsFor } from './older-server.ts';
 import { type Outline, readOutline } from './outline.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions, runWhatHolds } from './script.ts';
@@ -65,7 +66,8 @@ interface FillJob extends RestorePostgresOptions {
 async function fill(job: FillJob): Promise<{ tables: number; rows: number; warnings: string[] }> {
   const { outline } = job;
   const [main, ...writers] = job.connections;
-  await runDefinitions(main!, 'make the tables', outline.definitions.get('pre-data') ?? '');
+  const before = statementsFor(main!.serverVersionNumber, outline.definitions.get('pre-data') ?? '');
+  await runDefinitions(main!, 'make the tables', before);
   await preferFastCompression(writers);
   await loadAll(job, writers);
   await restoreLargeObjects(job, main!);
@@ -80,7 +82,7 @@ async function fill(job: FillJob): Promise<{ tables: number; rows: number; warni
   else await runDefinitions(main!, making, others);
   warnings.push(...(await refreshViews(main!, outline.relations)));
   await verifyRows(writers, job);
-  await main!.script('gather statistics', ['ANALYZE']);
+  warnings.push(...(await gatherStatistics(main!, tables)));
   await runDefinitions(main!, 'make event triggers', last);
   return { tables: tables.length, rows: tables.reduce((sum, one) => sum + one.digest.rows, 0), warnings };
 }
@@ -97,6 +99,24 @@ async function refreshViews(connection: Connection, relations: readonly Relation
       warnings.push(`${error.message}. Mend that and REFRESH it.`);
     }
   }
+  return warnings;
+}
+
+/** A partition that is on another server may be out of reach, or nobody's to ask: the others get theirs all the same. */
+async function gatherStatistics(connection: Connection, tables: readonly RelationEntry[]): Promise<string[]> {
+  const warnings: string[] = [];
+  const analyze = async (target: string, isLast: boolean): Promise<boolean> => {
+    try {
+      await connection.script('gather statistics', [`ANALYZE${target}`]);
+      return true;
+    } catch (error) {
+      if (connection.isLost || !(error instanceof Error)) throw error;
+      if (isLast) warnings.push(`${error.message}. Mend that and ANALYZE.`);
+      return false;
+    }
+  };
+  if (await analyze('', false)) return warnings;
+  for (const table of tables) await analyze(` ${qualified(table)}`, true);
   return warnings;
 }
 

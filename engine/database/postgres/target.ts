@@ -1,7 +1,7 @@
 import { type ChunkSource, type ListingRoot, StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import { checkServer } from './check-server.ts';
-import { clearDatabase } from './clear.ts';
+import { clearDatabase, dropSubscriptions } from './clear.ts';
 import { type Connection, databaseNameOf, openConnection } from './connection.ts';
 import { createDatabase } from './create-database.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
@@ -54,6 +54,7 @@ export async function openTarget(target: PostgresTarget, record: DatabaseRecord)
     if (state.kind === 'unfinished') ({ isOurs, comment } = state.marker);
     if (state.kind === 'unfinished' && !isOurs) await clearDatabase(connection!);
     if (state.kind === 'absent' || (state.kind === 'unfinished' && isOurs)) {
+      if (connection) await dropSubscriptions(connection);
       await connection?.close();
       await createDatabase(target, { name: named, record, dropFirst: state.kind === 'unfinished' });
       isOurs = true;

@@ -1,4 +1,5 @@
 import type { Context } from './definitions.ts';
+import { foreignOptions } from './foreign.ts';
 import { type Flag, present } from './query.ts';
 import { collationName, firstUserOid, joinUserRelation } from './sql.ts';
 
@@ -24,6 +25,8 @@ export interface Column {
   readonly compression: string | null;
   readonly statistics: string | null;
   readonly options: string | null;
+  /** OPTIONS (…) with a space before, of a foreign table's column; else ''. */
+  readonly foreignOptions: string;
 }
 
 export interface NotNull {
@@ -57,6 +60,7 @@ interface ColumnRow {
   readonly compression: string | null;
   readonly statistics: string | null;
   readonly options: string | null;
+  readonly foreign_options: string;
   readonly not_null_oid: string | null;
   readonly not_null: string | null;
   readonly not_null_local: Flag | null;
@@ -78,6 +82,7 @@ export async function readColumns({ select }: Context): Promise<Map<string, Colu
        CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END AS statistics,
        pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || '='
          || pg_catalog.split_part(o, '=', 2) FROM pg_catalog.unnest(a.attoptions) AS o), ', ') AS options,
+       ${foreignOptions('a.attfdwoptions')} AS foreign_options,
        k.oid AS not_null_oid, pg_catalog.quote_ident(k.conname) AS not_null, k.conislocal AS not_null_local,
        NOT k.connoinherit AS not_null_inheritable, k.convalidated AS not_null_valid
      FROM pg_catalog.pg_attribute a ${joinUserRelation('a.attrelid')}
@@ -85,7 +90,7 @@ export async function readColumns({ select }: Context): Promise<Map<string, Colu
        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
        LEFT JOIN pg_catalog.pg_constraint k
          ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
-     WHERE a.attrelid >= ${firstUserOid} AND rel.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE a.attrelid >= ${firstUserOid} AND rel.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attrelid, a.attnum`,
   );
   const byRelation = new Map<string, Column[]>();
@@ -105,6 +110,7 @@ function columnOf(row: ColumnRow): Column {
     isLocal: row.is_local === 't',
     isRequired: row.is_required === 't',
     options: row.options || null,
+    foreignOptions: row.foreign_options,
     initial: row.initial_oid === null ? null : { oid: row.initial_oid, expression: present(row.initial) },
     notNull:
       row.not_null_oid === null

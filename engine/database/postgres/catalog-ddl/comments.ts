@@ -10,7 +10,7 @@ interface CommentRow {
 }
 
 /** COMMENT ON whatever the other readers have named; those of large objects are written with these. */
-export async function readComments({ select, definitions }: Context): Promise<void> {
+export async function readComments({ select, definitions, members }: Context): Promise<void> {
   const rows = await select<CommentRow>(
     `SELECT c.relname AS catalog, d.objoid AS oid, pg_catalog.quote_ident(a.attname) AS column,
        pg_catalog.quote_literal(d.description) AS text,
@@ -18,10 +18,11 @@ export async function readComments({ select, definitions }: Context): Promise<vo
      FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.classoid
        LEFT JOIN pg_catalog.pg_attribute a ON d.objsubid <> 0 AND c.relname = 'pg_class'
          AND a.attrelid = d.objoid AND a.attnum = d.objsubid
-     WHERE d.objoid >= ${firstUserOid} AND c.relname <> 'pg_largeobject'`,
+     WHERE d.objoid >= ${firstUserOid} AND c.relname NOT IN ('pg_largeobject', 'pg_event_trigger')`,
   );
   for (const { catalog, oid, column, text, described } of rows) {
     const key = keyOf(catalog, oid);
+    if (members.has(key)) continue;
     const owner = definitions.columnOwners.get(key);
     const label = column === null ? definitions.labels.get(key) : owner && `COLUMN ${owner}.${column}`;
     if (label) {

@@ -3,7 +3,7 @@ import { childrenOf } from './inheritance.ts';
 import { append } from './multimap.ts';
 import { type Flag, present } from './query.ts';
 import type { Relation, Relations } from './relations.ts';
-import { firstUserOid, joinUserRelation, optionList } from './sql.ts';
+import { firstUserOid, inTablespace, joinUserRelation, optionList } from './sql.ts';
 
 interface ConstraintRow {
   readonly oid: string;
@@ -19,6 +19,7 @@ interface ConstraintRow {
   readonly parent: string;
   readonly index: string;
   readonly index_options: string | null;
+  readonly tablespace: string | null;
 }
 
 /** Checks, keys and foreign keys of tables. NOT NULL stands with the columns, but where it is not valid. */
@@ -28,7 +29,8 @@ export async function readConstraints(context: Context, relations: Relations): P
     `SELECT k.oid, k.contype AS kind, pg_catalog.quote_ident(k.conname) AS name, k.conrelid AS relation,
        CASE WHEN k.contype IN ('c', 'f', 'n', 'p', 'u', 'x') THEN pg_catalog.pg_get_constraintdef(k.oid) END AS definition, k.conislocal AS is_local, k.convalidated AS is_valid,
        k.condeferrable AS is_deferrable, k.condeferred AS is_deferred, k.conparentid AS parent, k.conindid AS index,
-       ${optionList('i.reloptions')} AS index_options
+       ${optionList('i.reloptions')} AS index_options,
+       (SELECT pg_catalog.quote_ident(s.spcname) FROM pg_catalog.pg_tablespace s WHERE s.oid = i.reltablespace) AS tablespace
      FROM pg_catalog.pg_constraint k ${joinUserRelation('k.conrelid')} LEFT JOIN pg_catalog.pg_class i ON i.oid = k.conindid
      WHERE k.oid >= ${firstUserOid}
      ORDER BY k.conname, k.oid`,
@@ -92,7 +94,10 @@ function addChecks(
 function addKey({ definitions }: Context, table: Relation, row: ConstraintRow): void {
   const statement = `ALTER TABLE ONLY ${table.name} ADD CONSTRAINT ${row.name} ${withIndexOptions(row)}`;
   definitions.add(
-    { kind: 'key', name: `${table.name} ${row.name}`, statements: [statement], after: [table.key] },
+    {
+      ...{ kind: 'key', name: `${table.name} ${row.name}`, after: [table.key] },
+      statements: inTablespace(row.tablespace, [statement]),
+    },
     keyOf('pg_constraint', row.oid),
     keyOf('pg_class', row.index),
   );

@@ -10,9 +10,25 @@ export function keyOf(catalog: string, oid: string): ObjectKey {
 /** Kinds of statement, in the order in which they are written where nothing else decides. */
 export const itemKinds = [
   'schema',
+  'extension',
+  'language',
+  'collation',
   'type',
+  // A body or a view may be written with a cast, and nothing says so.
+  'cast',
   'function',
   'domain constraint',
+  'transform',
+  'aggregate',
+  'operator',
+  'operator family',
+  'operator class',
+  'operators of a family',
+  'conversion',
+  'access method',
+  'text search',
+  'foreign server',
+  'user mapping',
   'sequence',
   'table',
   'inheritance',
@@ -32,10 +48,14 @@ export const itemKinds = [
   'rule',
   'trigger',
   'foreign key',
+  'policy',
+  'publication',
   'comment',
   'owner',
   'grant',
   'default privileges',
+  'event trigger',
+  'owner of an event trigger',
 ] as const;
 
 export type ItemKind = (typeof itemKinds)[number];
@@ -113,4 +133,6 @@ export interface Context {
   readonly select: Select;
   readonly server: Server;
   readonly definitions: Definitions;
+  /** What comes with an extension: object → extension. No reader writes it. */
+  readonly members: ReadonlyMap<ObjectKey, ObjectKey>;
 }

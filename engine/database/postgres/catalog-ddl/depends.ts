@@ -1,5 +1,6 @@
 import { type Context, compareItems, type Item, keyOf, type ObjectKey } from './definitions.ts';
 import { append } from './multimap.ts';
+import type { Select } from './query.ts';
 import { firstUserOid } from './sql.ts';
 
 /** One row of pg_depend between two objects of users, columns counting as their tables. */
@@ -10,7 +11,7 @@ export interface Dependency {
   readonly kind: string;
 }
 
-export async function readDependencies({ select }: Context): Promise<Dependency[]> {
+export async function readDependencies(select: Select): Promise<Dependency[]> {
   const rows = await select<{ catalog: string; oid: string; ref_catalog: string; ref: string; kind: string }>(
     `SELECT DISTINCT c.relname AS catalog, d.objid AS oid, r.relname AS ref_catalog, d.refobjid AS ref, d.deptype AS kind
      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.classid

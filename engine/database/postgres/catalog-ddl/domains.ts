@@ -2,7 +2,7 @@ import { type Context, keyOf } from './definitions.ts';
 import { append } from './multimap.ts';
 import { present } from './query.ts';
 import { collationName, firstUserOid, isUserSchema, qualified } from './sql.ts';
-import { labelType, typeColumns, typeTables, typeWhere } from './type-rows.ts';
+import { isMember, labelType, typeColumns, typeTables, typeWhere } from './type-rows.ts';
 
 interface DomainRow {
   readonly oid: string;
@@ -29,6 +29,7 @@ export async function readDomains(context: Context): Promise<void> {
      WHERE ${typeWhere} AND t.typtype = 'd'`,
   );
   for (const row of rows) {
+    if (isMember(context, row)) continue;
     const key = labelType(context, row, 'DOMAIN');
     const named = row.not_null_oid === null ? [] : [keyOf('pg_constraint', row.not_null_oid)];
     const clauses = [
@@ -54,7 +55,7 @@ interface CheckRow {
   readonly definition: string | null;
 }
 
-async function readDomainChecks({ select, definitions }: Context): Promise<void> {
+async function readDomainChecks({ select, definitions, members }: Context): Promise<void> {
   const rows = await select<CheckRow>(
     `SELECT k.oid, pg_catalog.quote_ident(k.conname) AS name, t.oid AS domain_oid, ${qualified('n', 't.typname')} AS domain,
        pg_catalog.pg_get_constraintdef(k.oid) AS definition
@@ -64,6 +65,7 @@ async function readDomainChecks({ select, definitions }: Context): Promise<void>
   );
   for (const { oid, domain, domain_oid, name, definition } of rows) {
     const key = keyOf('pg_constraint', oid);
+    if (members.has(key)) continue;
     const domainKey = keyOf('pg_type', domain_oid);
     const statements = [`ALTER DOMAIN ${domain} ADD CONSTRAINT ${name} ${present(definition)}`];
     const after = [domainKey];

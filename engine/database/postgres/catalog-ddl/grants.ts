@@ -26,20 +26,25 @@ const sources = [
   ['pg_class', 'relacl', 'relowner', `CASE o.relkind WHEN 'S' THEN 's' ELSE 'r' END`],
   ['pg_type', 'typacl', 'typowner', `'T'`],
   ['pg_proc', 'proacl', 'proowner', `'f'`],
+  ['pg_language', 'lanacl', 'lanowner', `'l'`],
+  ['pg_foreign_data_wrapper', 'fdwacl', 'fdwowner', `'F'`],
+  ['pg_foreign_server', 'srvacl', 'srvowner', `'S'`],
 ] as const;
 
 /** GRANT and REVOKE for everything whose access list is not the one that it was born with. */
-export async function readGrants({ select, definitions }: Context): Promise<void> {
+export async function readGrants({ select, definitions, members }: Context): Promise<void> {
   const parts = sources.map(([catalog, list, owner, letter]) => {
     // public is born with the list that initdb noted down.
     const born = `coalesce((SELECT initprivs FROM pg_catalog.pg_init_privs WHERE objoid = o.oid AND objsubid = 0
       AND classoid = 'pg_catalog.${catalog}'::pg_catalog.regclass),
       pg_catalog.acldefault((${letter})::"char", o.${owner}))`;
-    const isPublic = catalog === 'pg_namespace' ? `OR o.nspname = 'public'` : '';
+    const isPublic =
+      catalog === 'pg_namespace' ? `OR o.nspname = 'public'` : catalog === 'pg_language' ? 'OR true' : '';
     return `SELECT '${catalog}' AS catalog, o.oid, NULL AS column, o.${owner} AS owner, o.${list} AS list, ${born} AS born
       FROM pg_catalog.${catalog} o WHERE o.${list} IS NOT NULL AND (o.oid >= ${firstUserOid} ${isPublic})`;
   });
-  parts.push(`SELECT 'pg_class', c.oid, pg_catalog.quote_ident(a.attname), c.relowner, a.attacl, NULL
+  parts.push(`SELECT 'pg_class', c.oid, pg_catalog.quote_ident(a.attname), c.relowner, a.attacl, (SELECT initprivs FROM pg_catalog.pg_init_privs
+      WHERE objoid = c.oid AND objsubid = a.attnum AND classoid = 'pg_catalog.pg_class'::pg_catalog.regclass)
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND c.oid >= ${firstUserOid}`);
   const rows = await select<GrantRow>(
@@ -52,6 +57,7 @@ export async function readGrants({ select, definitions }: Context): Promise<void
     const key = keyOf(row.catalog, row.oid);
     const label = definitions.grantLabels.get(key);
     if (label === undefined) {
+      if (members.has(key) && isSame(bornOf(row), JSON.parse(row.granted) as Privilege[])) continue;
       definitions.refuseRemark(key, `grants on ${row.described}`);
       continue;
     }
@@ -62,6 +68,16 @@ export async function readGrants({ select, definitions }: Context): Promise<void
     const name = `${label}${row.column === null ? '' : ` ${row.column}`}`;
     if (statements.length > 0) definitions.add({ kind: 'grant', name, statements });
   }
+}
+
+/** As a list that its extension gave. */
+function isSame(a: readonly Privilege[], b: readonly Privilege[]): boolean {
+  const lines = (list: readonly Privilege[]): string =>
+    list
+      .map(one => JSON.stringify(one))
+      .sort()
+      .join();
+  return lines(a) === lines(b);
 }
 
 /** The list that an object is born with; public's names its first owner, and follows the owner as every list does. */

@@ -1,7 +1,7 @@
 import { type Context, keyOf } from './definitions.ts';
 import { type Flag, present } from './query.ts';
 import type { Relations } from './relations.ts';
-import { firstUserOid, isUserSchema, qualified } from './sql.ts';
+import { firstUserOid, inTablespace, isUserSchema, qualified } from './sql.ts';
 
 interface IndexRow {
   readonly oid: string;
@@ -9,6 +9,7 @@ interface IndexRow {
   readonly quoted: string;
   readonly relation: string;
   readonly definition: string | null;
+  readonly tablespace: string | null;
   readonly constrains: Flag;
   readonly is_valid: Flag;
   readonly clusters: Flag;
@@ -27,6 +28,7 @@ export async function readIndexes(context: Context, relations: Relations): Promi
   const rows = await context.select<IndexRow>(
     `SELECT c.oid, ${qualified('n', 'c.relname')} AS name, pg_catalog.quote_ident(c.relname) AS quoted,
        i.indrelid AS relation, pg_catalog.pg_get_indexdef(c.oid) AS definition,
+       (SELECT pg_catalog.quote_ident(s.spcname) FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) AS tablespace,
        (i.indisvalid AND i.indisready) OR c.relkind = 'I' AS is_valid,
        i.indisclustered AS clusters, i.indisreplident AS identifies,
        EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')
@@ -44,15 +46,19 @@ export async function readIndexes(context: Context, relations: Relations): Promi
   addReplicaIdentities(context, relations, rows);
 }
 
-function addIndex({ definitions }: Context, row: IndexRow, relations: Relations): void {
+function addIndex({ definitions, members }: Context, row: IndexRow, relations: Relations): void {
   const key = keyOf('pg_class', row.oid);
+  if (members.has(key)) return;
   if (row.is_valid === 'f') {
     definitions.claims.set(key, null);
     return;
   }
   definitions.labels.set(key, `INDEX ${row.name}`);
   if (row.constrains === 'f')
-    definitions.add({ kind: 'index', name: row.name, statements: [present(row.definition)] }, key);
+    definitions.add(
+      { kind: 'index', name: row.name, statements: inTablespace(row.tablespace, [present(row.definition)]) },
+      key,
+    );
   if (row.parent !== null)
     definitions.add({
       kind: 'index of a partition',
@@ -80,7 +86,7 @@ function addReplicaIdentities(
     indexes.filter(row => row.identifies === 't').map(row => [row.relation, row] as const),
   );
   for (const { oid, key, kind, name, replicaIdentity } of relations.values()) {
-    if (replicaIdentity === 'd' || kind === 'v') continue;
+    if (replicaIdentity === 'd' || kind === 'v' || kind === 'f') continue;
     const index = replicaIdentity === 'i' ? identifying.get(oid) : undefined;
     const what = index ? `USING INDEX ${index.quoted}` : replicaIdentity === 'f' ? 'FULL' : 'NOTHING';
     const statements = [`ALTER TABLE ONLY ${name} REPLICA IDENTITY ${what}`];

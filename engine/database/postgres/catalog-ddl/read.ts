@@ -1,15 +1,34 @@
 import type { ClientBase } from 'pg';
+import { readAggregates } from './aggregates.ts';
+import { readCasts } from './casts.ts';
+import { readCollations, readConversions } from './collations.ts';
 import { readComments } from './comments.ts';
 import { readConstraints } from './constraints.ts';
-import { type CatalogDdlOptions, type Context, Definitions, type Item } from './definitions.ts';
-import { edgesBetween, readDependencies } from './depends.ts';
+import {
+  type CatalogDdlOptions,
+  type Context,
+  Definitions,
+  type Item,
+  keyOf,
+  type ObjectKey,
+} from './definitions.ts';
+import { type Dependency, edgesBetween, readDependencies } from './depends.ts';
 import { readDomains } from './domains.ts';
+import { readEventTriggers } from './event-triggers.ts';
+import { readExtensions } from './extensions.ts';
+import { readForeign } from './foreign.ts';
 import { readFunctions } from './functions.ts';
 import { readDefaultPrivileges, readGrants } from './grants.ts';
 import { readIndexes } from './indexes.ts';
 import { addInheritance } from './inheritance.ts';
+import { readLanguages } from './languages.ts';
+import { membersOf } from './members.ts';
+import { readOperatorClasses } from './operator-classes.ts';
+import { readOperators } from './operators.ts';
 import { itemsAfterRows, sortItems } from './order.ts';
-import { withSettledText } from './query.ts';
+import { readPolicies } from './policies.ts';
+import { readPublications } from './publications.ts';
+import { type Select, withSettledText } from './query.ts';
 import { checkVersion, refuseTheRest } from './refuse.ts';
 import { readRelations } from './relations.ts';
 import { readSchemas } from './schemas.ts';
@@ -17,6 +36,7 @@ import { readSequences } from './sequences.ts';
 import { addColumnSettings } from './settings.ts';
 import { readStatistics } from './statistics.ts';
 import { addTables } from './tables.ts';
+import { readTextSearch } from './text-search.ts';
 import { readRules, readTriggers } from './triggers.ts';
 import { readTypes } from './types.ts';
 import { readViews } from './views.ts';
@@ -55,9 +75,10 @@ export async function readCatalogDdl(
 ): Promise<CatalogDdl> {
   return withSettledText(client, async (select, server) => {
     checkVersion(server);
-    const context: Context = { select, server, definitions: new Definitions() };
+    const dependencies = await readDependencies(select);
+    const members = await membersBut(select, dependencies);
+    const context: Context = { select, server, definitions: new Definitions(), members };
     await readAll(context);
-    const dependencies = await readDependencies(context);
     await refuseTheRest(context, dependencies);
     const { items } = context.definitions;
     const edges = edgesBetween(context, dependencies);
@@ -73,9 +94,19 @@ export async function readCatalogDdl(
 async function readAll(context: Context): Promise<void> {
   const { definitions } = context;
   await readSchemas(context);
+  await readExtensions(context);
+  await readLanguages(context);
+  await readCollations(context);
+  await readConversions(context);
   await readTypes(context);
   await readDomains(context);
   await readFunctions(context);
+  await readAggregates(context);
+  await readOperators(context);
+  await readOperatorClasses(context);
+  await readCasts(context);
+  await readTextSearch(context);
+  await readForeign(context);
   const relations = await readRelations(context);
   addTables(context, relations);
   addInheritance(context, relations);
@@ -87,6 +118,9 @@ async function readAll(context: Context): Promise<void> {
   await readStatistics(context);
   await readTriggers(context, relations);
   await readRules(context, relations);
+  await readPolicies(context, relations);
+  await readPublications(context);
+  await readEventTriggers(context);
   await readComments(context);
   for (const { label, role } of definitions.owners)
     definitions.add({ kind: 'owner', name: label, statements: [`ALTER ${label} OWNER TO ${role}`] });
@@ -94,8 +128,25 @@ async function readAll(context: Context): Promise<void> {
   await readDefaultPrivileges(context);
 }
 
+/** Those of PL/pgSQL are everybody's. */
+async function membersBut(
+  select: Select,
+  dependencies: readonly Dependency[],
+): Promise<Map<ObjectKey, ObjectKey>> {
+  const members = membersOf(dependencies);
+  const everywhere = await select<{ oid: string }>(
+    "SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'plpgsql'",
+  );
+  const keys = new Set(everywhere.map(({ oid }) => keyOf('pg_extension', oid)));
+  return new Map([...members].filter(([, extension]) => !keys.has(extension)));
+}
+
 function isWanted({ kind }: Item, { owners = true, grants = true }: CatalogDdlOptions): boolean {
-  return kind === 'owner' ? owners : kind === 'grant' || kind === 'default privileges' ? grants : true;
+  return kind === 'owner' || kind === 'owner of an event trigger'
+    ? owners
+    : kind === 'grant' || kind === 'default privileges'
+      ? grants
+      : true;
 }
 
 function write(items: readonly Item[]): string {

@@ -31,8 +31,7 @@ export async function refuseTheRest(context: Context, dependencies: readonly Dep
     ...(await otherState(select)),
   ];
   const named = new Set(found.filter(({ isRemark }) => !isRemark).map(({ key }) => key));
-  const isMember = membership(dependencies, exempt);
-  const worthNaming = found.filter(({ key, isRemark }) => !isMember(key) && !(isRemark && named.has(key)));
+  const worthNaming = found.filter(({ key, isRemark }) => !(isRemark && named.has(key)));
   const texts = [...new Set(worthNaming.map(({ text }) => text))].sort();
   if (texts.length === 0) return;
   const rest = texts.length - namedMax;
@@ -46,27 +45,6 @@ export async function refuseTheRest(context: Context, dependencies: readonly Dep
 function remedyFor(versionNumber: number): string {
   const major = Math.floor(versionNumber / 10_000);
   return `Install the package postgresql-client-${major} (or a newer one), whose pg_dump is used when it is there.`;
-}
-
-/** Whether an object belongs to an extension, itself or with what it is part of: the extension's name says it all. */
-function membership(
-  dependencies: readonly Dependency[],
-  exempt: ReadonlySet<ObjectKey>,
-): (key: ObjectKey) => boolean {
-  const members = new Set(
-    dependencies.filter(({ kind, to }) => kind === 'e' && !exempt.has(to)).map(({ from }) => from),
-  );
-  const owners = new Map<ObjectKey, ObjectKey[]>();
-  for (const { from, to, kind } of dependencies) if ('ai'.includes(kind)) append(owners, from, to);
-  return key => {
-    // A set grows while it is walked, and the walk sees what was added.
-    const seen = new Set([key]);
-    for (const one of seen) {
-      if (members.has(one)) return true;
-      for (const owner of owners.get(one) ?? []) seen.add(owner);
-    }
-    return false;
-  };
 }
 
 /** Every object of every catalog, known or not, that is neither claimed nor part of something claimed. */
@@ -161,8 +139,6 @@ async function otherState(select: Select): Promise<Refusal[]> {
   const rows = await select<{ text: string }>(
     [
       `SELECT 'security label on ' || pg_catalog.pg_describe_object(classoid, objoid, 0) AS text FROM pg_catalog.pg_seclabel`,
-      `SELECT 'tablespace of ' || pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, oid, 0)
-       FROM pg_catalog.pg_class WHERE oid >= ${firstUserOid} AND reltablespace <> 0`,
       `SELECT 'subscription ' || subname FROM pg_catalog.pg_subscription WHERE subdbid =
        (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`,
       `SELECT 'tie to an extension of ' || pg_catalog.pg_describe_object(classid, objid, objsubid)
@@ -171,7 +147,6 @@ async function otherState(select: Select): Promise<Refusal[]> {
       changed('pg_class', 'relacl', `NOT o.relisshared AND ${isSystem('o.relnamespace')}`),
       changed('pg_proc', 'proacl', isSystem('o.pronamespace')),
       changed('pg_type', 'typacl', isSystem('o.typnamespace')),
-      changed('pg_language', 'lanacl', 'true'),
       `SELECT 'grants on the system''s ' || pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, a.attrelid, a.attnum)
        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
          LEFT JOIN pg_catalog.pg_init_privs i ON i.objoid = c.oid

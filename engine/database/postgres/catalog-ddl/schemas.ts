@@ -13,7 +13,7 @@ interface SchemaRow {
 const initialComment = `'standard public schema'`;
 
 /** Schemas. `public` comes with every database, so only its differences are written. */
-export async function readSchemas({ select, server, definitions }: Context): Promise<void> {
+export async function readSchemas({ select, server, definitions, members }: Context): Promise<void> {
   // 15 gave public to pg_database_owner; before, it was the bootstrap superuser's, whatever that is called.
   const initialOwner =
     server.versionNumber >= 150_000 ? `pg_catalog.to_regrole('pg_database_owner')::pg_catalog.oid` : '10';
@@ -25,6 +25,7 @@ export async function readSchemas({ select, server, definitions }: Context): Pro
   );
   for (const { oid, name, owner, initial, description } of rows) {
     const key = keyOf('pg_namespace', oid);
+    if (members.has(key)) continue;
     const label = `SCHEMA ${name}`;
     definitions.grantLabels.set(key, label);
     if (name !== 'public') {

@@ -38,6 +38,7 @@ export async function readSequences(context: Context, relations: Relations): Pro
   );
   for (const row of rows) {
     const key = keyOf('pg_class', row.oid);
+    if (context.members.has(key)) continue;
     context.definitions.labels.set(key, `SEQUENCE ${row.name}`);
     context.definitions.grantLabels.set(key, `SEQUENCE ${row.name}`);
     if (row.bond === 'i') addIdentity(context, row, relations);

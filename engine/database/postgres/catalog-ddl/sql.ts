@@ -31,3 +31,9 @@ export function optionList(array: string, prefix = ''): string {
     || CASE WHEN pg_catalog.quote_ident(${value}) = ${value} THEN ${value} ELSE pg_catalog.quote_literal(${value}) END,
     ', ' ORDER BY nr) FROM pg_catalog.unnest(${array}) WITH ORDINALITY AS u(o, nr))`;
 }
+
+/** Statements that make something in a tablespace; null: in the database's own, where everything is made otherwise. */
+export function inTablespace(tablespace: string | null, statements: readonly string[]): readonly string[] {
+  if (tablespace === null) return statements;
+  return [`SET default_tablespace = ${tablespace}`, ...statements, `SET default_tablespace = ''`];
+}

@@ -11,7 +11,7 @@ interface StatisticsRow {
 }
 
 /** CREATE STATISTICS; the figures themselves come from ANALYZE. */
-export async function readStatistics({ select, definitions }: Context): Promise<void> {
+export async function readStatistics({ select, definitions, members }: Context): Promise<void> {
   const rows = await select<StatisticsRow>(
     `SELECT s.oid, ${qualified('n', 's.stxname')} AS name, pg_catalog.pg_get_statisticsobjdef(s.oid) AS definition,
        pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(s.stxowner)) AS owner,
@@ -21,6 +21,7 @@ export async function readStatistics({ select, definitions }: Context): Promise<
   );
   for (const { oid, name, owner, definition, target } of rows) {
     const key = keyOf('pg_statistic_ext', oid);
+    if (members.has(key)) continue;
     const statements = [present(definition)];
     if (target !== null) statements.push(`ALTER STATISTICS ${name} SET STATISTICS ${target}`);
     definitions.add({ kind: 'statistics', name, statements }, key);

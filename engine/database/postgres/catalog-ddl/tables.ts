@@ -2,11 +2,12 @@ import type { Column } from './columns.ts';
 import { type Context, type Item, keyOf, type ObjectKey } from './definitions.ts';
 import { hasNaturalOrder } from './inheritance.ts';
 import type { Relation, Relations } from './relations.ts';
+import { inTablespace } from './sql.ts';
 
 /** CREATE TABLE for every table: a partition stands alone at first and is attached later. */
 export function addTables({ definitions }: Context, relations: Relations): void {
   for (const table of relations.values()) {
-    if (table.kind !== 'r' && table.kind !== 'p') continue;
+    if (table.kind === 'v' || table.kind === 'm') continue;
     const inherits = !table.isPartition && table.parents.length > 0 && hasNaturalOrder(table, relations);
     const keys: ObjectKey[] = [table.key];
     for (const { notNull, generated, initial } of table.columns) {
@@ -19,7 +20,7 @@ export function addTables({ definitions }: Context, relations: Relations): void 
       }
       if (generated !== '' && initial !== null) keys.push(keyOf('pg_attrdef', initial.oid));
     }
-    const statements = [createTable(table, inherits ? relations : null)];
+    const statements = inTablespace(table.tablespace, [createTable(table, inherits ? relations : null)]);
     const after = inherits ? table.parents.map(oid => keyOf('pg_class', oid)) : [];
     const item: Item = { kind: 'table', name: table.name, statements, after };
     definitions.add(item, ...keys);
@@ -35,13 +36,14 @@ function createTable(table: Relation, relations: Relations | null): string {
   const body = table.ofType === null ? `(${list})` : `OF ${table.ofType}${list && ` (${list})`}`;
   const parents = relations ? table.parents.map(oid => relations.get(oid)?.name ?? oid).join(', ') : '';
   return [
-    `CREATE ${table.persistence === 'u' ? 'UNLOGGED ' : ''}TABLE ${table.name} ${body}`,
+    `CREATE ${table.persistence === 'u' ? 'UNLOGGED ' : ''}${table.kind === 'f' ? 'FOREIGN ' : ''}TABLE ${table.name} ${body}`,
     ...(parents ? [`INHERITS (${parents})`] : []),
     ...(table.partitionKey === null ? [] : [`PARTITION BY ${table.partitionKey}`]),
     // A heap is what every table is, but a partitioned one has no method unless somebody gave it one.
     ...(table.accessMethod === null || (table.kind === 'r' && table.accessMethod === 'heap')
       ? []
       : [`USING ${table.accessMethod}`]),
+    ...(table.server === null ? [] : [table.server]),
     ...(table.options === null ? [] : [`WITH (${table.options})`]),
   ].join('\n');
 }
@@ -73,11 +75,12 @@ function columnPart(
   column: Column,
   options: { readonly inherits?: boolean } = {},
 ): string | null {
-  const { name, type, collation, generated, initial } = column;
+  const { name, type, collation, generated, initial, foreignOptions } = column;
   const expression = initial?.expression ?? '';
   const kind = generated === 's' ? 'STORED' : 'VIRTUAL';
   const fromParent = options.inherits && column.notNull !== null && !column.notNull.isLocal;
   const clauses = [
+    foreignOptions,
     collation === null || table.ofType !== null ? '' : ` COLLATE ${collation}`,
     generated === '' ? '' : ` GENERATED ALWAYS AS (${expression}) ${kind}`,
     column.isRequired && !fromParent && column.notNull?.isValid !== false

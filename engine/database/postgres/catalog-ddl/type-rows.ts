@@ -14,6 +14,11 @@ export const typeColumns = `t.oid, ${qualified('n', 't.typname')} AS name,
 export const typeTables = `pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace`;
 export const typeWhere = `t.oid >= ${firstUserOid} AND ${isUserSchema('n')}`;
 
+/** Whether it comes with an extension. */
+export function isMember({ members }: Context, { oid }: TypeRow): boolean {
+  return members.has(keyOf('pg_type', oid));
+}
+
 /** Notes how a type is named in statements about it. */
 export function labelType({ definitions }: Context, { oid, name, owner }: TypeRow, kind = 'TYPE'): ObjectKey {
   const key = keyOf('pg_type', oid);

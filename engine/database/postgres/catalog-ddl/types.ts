@@ -1,6 +1,6 @@
 import { type Context, keyOf } from './definitions.ts';
 import { collationName, qualified } from './sql.ts';
-import { labelType, type TypeRow, typeColumns, typeTables, typeWhere } from './type-rows.ts';
+import { isMember, labelType, type TypeRow, typeColumns, typeTables, typeWhere } from './type-rows.ts';
 
 /** Enums, composites and ranges; array, row and multirange types come with what they belong to. */
 export async function readTypes(context: Context): Promise<void> {
@@ -18,6 +18,7 @@ async function readEnums(context: Context): Promise<void> {
      FROM ${typeTables} WHERE ${typeWhere} AND t.typtype = 'e'`,
   );
   for (const row of rows) {
+    if (isMember(context, row)) continue;
     const statements = [`CREATE TYPE ${row.name} AS ENUM (${row.labels ?? ''})`];
     context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row));
   }
@@ -35,6 +36,7 @@ async function readComposites(context: Context): Promise<void> {
      WHERE ${typeWhere} AND t.typtype = 'c' AND c.relkind = 'c'`,
   );
   for (const row of rows) {
+    if (isMember(context, row)) continue;
     const relation = keyOf('pg_class', row.relation);
     const statements = [`CREATE TYPE ${row.name} AS (${row.attributes ?? ''})`];
     context.definitions.add({ kind: 'type', name: row.name, statements }, labelType(context, row), relation);
@@ -70,6 +72,7 @@ async function readRanges(context: Context): Promise<void> {
      WHERE ${typeWhere}`,
   );
   for (const row of rows) {
+    if (isMember(context, row)) continue;
     const parts: readonly (readonly [string, string | null])[] = [
       ['subtype', row.subtype],
       ['multirange_type_name', row.multirange],
@@ -96,11 +99,13 @@ function addMultirange({ server, definitions }: Context, row: RangeRow): void {
   definitions.add({ kind: 'owner', name: label, statements });
 }
 
-async function refuseOtherTypes({ select, definitions }: Context): Promise<void> {
-  const rows = await select<TypeRow>(
+async function refuseOtherTypes(context: Context): Promise<void> {
+  const rows = await context.select<TypeRow>(
     `SELECT ${typeColumns} FROM ${typeTables} WHERE ${typeWhere}
        AND (NOT t.typisdefined OR (t.typtype = 'b' AND NOT (t.typelem <> 0 AND EXISTS (
          SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid))))`,
   );
-  for (const { oid, name } of rows) definitions.refuse(keyOf('pg_type', oid), `base type ${name}`);
+  for (const row of rows)
+    if (!isMember(context, row))
+      context.definitions.refuse(keyOf('pg_type', row.oid), `base type ${row.name}`);
 }

@@ -1,7 +1,7 @@
 import { type Context, keyOf } from './definitions.ts';
 import { present } from './query.ts';
 import type { Relations } from './relations.ts';
-import { firstUserOid, joinUserRelation } from './sql.ts';
+import { firstUserOid, inTablespace, joinUserRelation } from './sql.ts';
 
 /**
  * Views and materialized views, the latter without their rows. A view that leans on a key (GROUP BY a primary key alone)
@@ -25,6 +25,7 @@ export async function readViews({ select, definitions }: Context, relations: Rel
         ? `CREATE VIEW ${view.name}${options} AS\n${body}`
         : `CREATE MATERIALIZED VIEW ${view.name}${method}${options} AS\n${body}\nWITH NO DATA`;
     const kind = view.kind === 'v' ? 'view' : 'materialized view';
-    definitions.add({ kind, name: view.name, statements: [statement] }, view.key, keyOf('pg_rewrite', rule));
+    const statements = inTablespace(view.tablespace, [statement]);
+    definitions.add({ kind, name: view.name, statements }, view.key, keyOf('pg_rewrite', rule));
   }
 }

@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { catalogImage, differences, planImage } from '../../../../bench/matrix/image.ts';
 import { availableServers, type PostgresServer } from '../../../../bench/servers/index.ts';
 import { readCatalogDdl } from '../../../../engine/database/postgres/catalog-ddl/index.ts';
-import { catalogImage, differences, planImage } from './image.ts';
 import { read, readObjects, serverWithRoles, withClient, write } from './servers.ts';
 import { shapes } from './shapes.ts';
 

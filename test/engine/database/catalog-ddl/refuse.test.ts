@@ -19,104 +19,21 @@ const editCatalogs = 'SET LOCAL allow_system_table_mods = on;';
 
 /** One of each kind that only pg_dump writes. */
 const kinds: readonly Kind[] = [
-  { sql: `CREATE EXTENSION dict_int`, names: ['extension dict_int'] },
-  { sql: `CREATE EXTENSION citext; CREATE TABLE t (a citext)`, names: ['extension citext'] },
-  {
-    sql: `CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
-      CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION e()`,
-    names: ['event trigger watch'],
-  },
-  {
-    sql: `CREATE TABLE t (a integer); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON t USING (a = 1)`,
-    names: ['policy mine on table public.t', 'row-level security of table public.t'],
-  },
-  {
-    sql: `CREATE TABLE t (a integer); ALTER TABLE t FORCE ROW LEVEL SECURITY`,
-    names: ['row-level security of table public.t'],
-  },
-  {
-    sql: `CREATE OPERATOR public.=== (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq)`,
-    names: ['operator public.===(integer,integer)'],
-  },
-  {
-    sql: `CREATE OPERATOR CLASS own_ops FOR TYPE integer USING btree AS OPERATOR 1 <, FUNCTION 1 btint4cmp(integer, integer)`,
-    names: ['operator class public.own_ops', 'operator family public.own_ops'],
-  },
-  {
-    sql: `CREATE TYPE c AS (a integer); CREATE FUNCTION f(c) RETURNS integer LANGUAGE sql AS 'SELECT 1';
-      CREATE CAST (c AS integer) WITH FUNCTION f(c)`,
-    names: ['cast from public.c to integer'],
-  },
-  {
-    sql: `CREATE AGGREGATE total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0')`,
-    names: ['aggregate public.total(integer)'],
-  },
-  {
-    sql: `CREATE TEXT SEARCH CONFIGURATION own (COPY = simple)`,
-    names: ['text search configuration public.own'],
-  },
-  {
-    sql: `CREATE TEXT SEARCH DICTIONARY own (TEMPLATE = simple)`,
-    names: ['text search dictionary public.own'],
-  },
-  {
-    sql: `CREATE TEXT SEARCH PARSER own (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype)`,
-    names: ['text search parser public.own'],
-  },
-  {
-    sql: `CREATE TEXT SEARCH TEMPLATE own (LEXIZE = dsimple_lexize)`,
-    names: ['text search template public.own'],
-  },
-  {
-    sql: `CREATE FOREIGN DATA WRAPPER own; CREATE SERVER far FOREIGN DATA WRAPPER own; CREATE FOREIGN TABLE f (a integer) SERVER far;
-      CREATE USER MAPPING FOR PUBLIC SERVER far`,
-    names: [
-      'foreign-data wrapper own',
-      'server far',
-      'foreign table public.f',
-      'user mapping for public on server far',
-    ],
-  },
-  {
-    sql: `CREATE TABLE t (a integer PRIMARY KEY); CREATE PUBLICATION news FOR TABLE t`,
-    names: ['publication news', 'publication of table public.t in publication news'],
-  },
   {
     sql: `CREATE SUBSCRIPTION hears CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false, slot_name = NONE)`,
     names: ['subscription hears'],
-  },
-  { sql: `CREATE COLLATION own (PROVIDER = libc, LOCALE = 'C')`, names: ['collation public.own'] },
-  {
-    sql: `CREATE LANGUAGE other_sql HANDLER plpgsql_call_handler; CREATE FUNCTION f() RETURNS integer LANGUAGE other_sql AS ''`,
-    names: ['language other_sql', 'function public.f() in language other_sql'],
-  },
-  {
-    sql: `CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler; CREATE TABLE t (a integer) USING pile`,
-    names: ['access method pile'],
-  },
-  {
-    sql: `CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION int4recv(internal))`,
-    names: ['transform for integer language sql'],
   },
   {
     sql: `CREATE TABLE t (a integer);
       INSERT INTO pg_seclabel VALUES ('t'::regclass, 'pg_class'::regclass, 0, 'dummy', 'secret')`,
     names: ['security label on table public.t'],
   },
-  {
-    sql: `CREATE CONVERSION own FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8`,
-    names: ['conversion public.own'],
-  },
   { sql: `CREATE TYPE unfinished`, names: ['base type public.unfinished'] },
   {
     sql: `CREATE TYPE own; CREATE FUNCTION own_in(cstring) RETURNS own LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
       CREATE FUNCTION own_out(own) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
       CREATE TYPE own (INPUT = own_in, OUTPUT = own_out, LIKE = integer)`,
-    names: ['base type public.own', 'function public.own_in(cstring) in language internal'],
-  },
-  {
-    sql: `CREATE FUNCTION f() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'`,
-    names: ['function public.f() in language c'],
+    names: ['base type public.own'],
   },
   {
     sql: `CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id integer REFERENCES a); ALTER TABLE b DISABLE TRIGGER ALL`,
@@ -164,11 +81,6 @@ const kinds: readonly Kind[] = [
     names: ['unfinished detaching of partition public.p1'],
   },
   {
-    since: 15,
-    sql: `CREATE TABLE t (a integer) TABLESPACE elsewhere; CREATE TABLE u (a integer PRIMARY KEY USING INDEX TABLESPACE elsewhere)`,
-    names: ['tablespace of table public.t', 'tablespace of index public.u_pkey'],
-  },
-  {
     since: 17,
     sql: `CREATE TABLE p (a integer, CONSTRAINT one_each EXCLUDE (a WITH =)) PARTITION BY LIST (a);
       CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)`,
@@ -203,10 +115,6 @@ for (const available of await availableServers()) {
 
   test(`${name}: refuses by name what it cannot write: ${kinds.length} kinds`, async () => {
     await withClient(url, async client => {
-      if (server.major >= 15)
-        await client
-          .query(`SET allow_in_place_tablespaces = on`)
-          .then(() => client.query(`CREATE TABLESPACE elsewhere LOCATION ''`));
       for (const { since = 14, sql, names } of kinds) {
         if (since > server.major) continue;
         await client.query('BEGIN');
@@ -226,20 +134,27 @@ for (const available of await availableServers()) {
     });
   });
 
-  test(`${name}: an extension is named, the hundred objects inside it are not`, async () => {
+  test(`${name}: an extension is written by its name, but not what was changed inside it`, async () => {
     await withClient(url, async client => {
-      await client.query('BEGIN; CREATE EXTENSION citext');
-      assert.deepEqual((await refusal(client)).context['objects'], ['extension citext']);
+      await client.query('BEGIN; CREATE EXTENSION pg_buffercache; CREATE TABLE t (a integer)');
+      await client.query("SET LOCAL search_path = ''");
+      const { preData, postData } = await readCatalogDdl(client);
+      assert.ok(preData.includes('CREATE EXTENSION IF NOT EXISTS pg_buffercache WITH SCHEMA public'));
+      assert.ok(!/pg_buffercache_/.test(preData + postData));
+      await client.query('GRANT EXECUTE ON FUNCTION public.pg_buffercache_pages() TO other');
+      assert.deepEqual((await refusal(client)).context['objects'], [
+        'grants on function public.pg_buffercache_pages()',
+      ]);
+      await client.query('ROLLBACK');
     });
   });
 
   test(`${name}: names twenty objects and counts the rest, and says which package to install`, async () => {
     await withClient(url, async client => {
       await client.query('BEGIN');
-      for (let i = 10; i < 40; i += 1)
-        await client.query(`CREATE AGGREGATE a${i}(integer) (SFUNC = int4pl, STYPE = integer)`);
+      for (let i = 10; i < 40; i += 1) await client.query(`CREATE TYPE a${i}`);
       const error = await refusal(client);
-      assert.ok(error.message.includes('a29(integer) and 10 more'), error.message);
+      assert.ok(error.message.includes('a29 and 10 more'), error.message);
       assert.ok(!error.message.includes('a30'));
       assert.equal((error.context['objects'] as string[]).length, 30);
       assert.ok(error.remedy?.includes(`postgresql-client-${server.major}`));
@@ -257,11 +172,7 @@ for (const available of await availableServers()) {
     await withClient(server.url('owned', role), async client => {
       await client.query('BEGIN');
       const objects = (await refusal(client)).context['objects'];
-      assert.deepEqual(objects, [
-        'foreign-data wrapper w',
-        'server s',
-        'user mapping for public on server s',
-      ]);
+      assert.deepEqual(objects, ['user mapping for public on server s']);
     });
   });
 

@@ -71,8 +71,9 @@ const identify = (classid: string, oid: string, part = '0'): string =>
   `(SELECT identity FROM pg_identify_object(${classid}, ${oid}, ${part}))`;
 
 const special: Readonly<Record<string, string>> = {
-  pg_depend: `SELECT concat_ws(' | ', ${identify('classid', 'objid', 'objsubid')}, deptype, refclassid::regclass,
-    ${identify('refclassid', 'refobjid', 'refobjsubid')}) AS row FROM pg_depend WHERE objid >= 16384`,
+  pg_depend: `SELECT DISTINCT concat_ws(' | ', ${identify('classid', 'objid', 'objsubid')}, deptype, refclassid::regclass,
+    ${identify('refclassid', 'refobjid', 'refobjsubid')}) AS row FROM pg_depend WHERE objid >= 16384
+      AND refclassid <> 'pg_transform'::regclass`, // only of functions that are newer than it,
   pg_description: `SELECT concat_ws(' | ', classoid::regclass, ${identify('classoid', 'objoid', 'objsubid')}, description) AS row
     FROM pg_description WHERE objoid >= 16384 OR (objoid = 2200 AND classoid = 'pg_namespace'::regclass)`,
   pg_seclabel: `SELECT concat_ws(' | ', ${identify('classoid', 'objoid', 'objsubid')}, label) AS row FROM pg_seclabel`,
@@ -100,26 +101,37 @@ const columnSql: Readonly<Record<string, string | null>> = {
   'pg_class.relallfrozen': null,
   'pg_class.relfrozenxid': null,
   'pg_class.relminmxid': null,
+  'pg_class.relhasindex': null, // and these are true until somebody looks again
+  'pg_class.relhastriggers': null,
+  'pg_class.relhasrules': null,
   'pg_class.relnatts': null, // counts dropped columns
   'pg_class.relispopulated': null, // REFRESH is the loader's
   'pg_class.reltoastrelid': 'x.reltoastrelid <> 0',
   'pg_class.relacl': acl('x.relacl', `CASE x.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char"`, 'x.relowner'),
   'pg_class.relpartbound': 'pg_get_expr(x.relpartbound, x.oid)',
   'pg_attribute.attnum': 'row_number() OVER (PARTITION BY x.attrelid ORDER BY x.attnum)',
+  'pg_attribute.attndims': null, // says nothing, and no tool keeps it
+  'pg_type.typndims': null,
   'pg_attribute.attcacheoff': null,
   'pg_attribute.atthasmissing': null,
   'pg_attribute.attmissingval': null,
   'pg_attribute.attacl': acl('x.attacl', `'c'`, '10'),
   'pg_type.typdefaultbin': 'pg_get_expr(x.typdefaultbin, 0)',
+  // Written with the names that the session could leave short; the expression itself is compared.
+  'pg_type.typdefault': 'CASE WHEN x.typdefaultbin IS NULL THEN x.typdefault END',
   'pg_type.typacl': acl('x.typacl', `'T'`, 'x.typowner'),
   'pg_proc.proargdefaults': 'pg_get_function_arguments(x.oid)',
   'pg_proc.prosqlbody': 'pg_get_function_sqlbody(x.oid)',
   'pg_proc.proacl': acl('x.proacl', `'f'`, 'x.proowner'),
   'pg_namespace.nspacl': acl('x.nspacl', `'n'`, 'x.nspowner'),
-  'pg_language.lanacl': null,
-  'pg_foreign_data_wrapper.fdwacl': null,
-  'pg_foreign_server.srvacl': null,
+  'pg_language.lanacl': acl('x.lanacl', `'l'`, 'x.lanowner'),
+  'pg_foreign_data_wrapper.fdwacl': acl('x.fdwacl', `'F'`, 'x.fdwowner'),
+  'pg_foreign_server.srvacl': acl('x.srvacl', `'S'`, 'x.srvowner'),
   'pg_default_acl.defaclacl': acl('x.defaclacl', `'r'`, 'x.defaclrole'),
+  'pg_foreign_data_wrapper.fdwoptions': '(SELECT array_agg(o ORDER BY o) FROM unnest(x.fdwoptions) o)',
+  'pg_foreign_server.srvoptions': '(SELECT array_agg(o ORDER BY o) FROM unnest(x.srvoptions) o)',
+  'pg_policy.polroles':
+    '(SELECT array_agg(r::regrole::text ORDER BY r::regrole::text) FROM unnest(x.polroles) r)',
   'pg_attrdef.adbin': 'pg_get_expr(x.adbin, x.adrelid)',
   // A partition's key made alone and attached later says true, one made with the whole's says false; nothing asks.
   'pg_constraint.connoinherit': `x.connoinherit AND x.contype IN ('c', 'n')`,
@@ -146,7 +158,12 @@ function rowsOf(catalog: Catalog, references: readonly Reference[]): string {
     return expression === null ? [] : [`'${column.name}', ${expression}`];
   });
   const also = name === 'pg_namespace' ? `OR nspname = 'public'` : '';
-  const live = name === 'pg_attribute' ? 'AND attnum > 0 AND NOT attisdropped' : '';
+  const live =
+    name === 'pg_attribute'
+      ? 'AND attnum > 0 AND NOT attisdropped'
+      : name === 'pg_namespace'
+        ? "AND nspname !~ '^pg_(toast_)?temp_'"
+        : '';
   return `SELECT jsonb_build_object(${parts.join(', ')})::text AS row FROM ${name} x WHERE (x.${key} >= 16384 ${also}) ${live}`;
 }
 
