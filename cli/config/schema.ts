@@ -135,11 +135,13 @@ const database = z.strictObject({
     .enum(['postgresql', 'mysql', 'internal', 'command', 'none'])
     .default('postgresql')
     .describe(
-      'What kind of database. This version has postgresql, internal (files of the home, as H2, HSQL and SQLite have them), command (by the commands below) and none.',
+      'What kind of database. This version has postgresql, mysql (MariaDB), internal (files of the home, as H2, HSQL and SQLite have them), command (by the commands below) and none.',
     ),
   url: ofKind('secret', databaseUrl)
     .optional()
-    .describe('Where it is. The password comes from here, from passwordFile, PGPASSWORD or PGPASSFILE.')
+    .describe(
+      'Where it is. The password comes from here, from passwordFile, or as each kind of database has it: PGPASSWORD, PGPASSFILE, MYSQL_PWD.',
+    )
     .meta({ examples: ['postgresql://stillpoint@127.0.0.1:5432/bitbucket'] }),
   passwordFile: path
     .optional()

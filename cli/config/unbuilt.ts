@@ -3,13 +3,7 @@ import type { ConfigFile } from './schema.ts';
 
 /** What the configuration may name and this version cannot do yet. CONFIG_INVALID. */
 export function refuseUnbuilt(values: ConfigFile, file: string): void {
-  const { database, store } = values;
-  const type = database?.type ?? 'none';
-  if (type === 'mysql') {
-    throw engineError('CONFIG_INVALID', `Cannot use configuration ${file}: database.type is ${type}`, {
-      remedy: `This version does not have ${type} yet: it backs up postgresql, internal, what a command dumps, or with none no database.`,
-    });
-  }
+  const { store } = values;
   if (store?.includes('://')) {
     throw engineError('CONFIG_INVALID', `Cannot use configuration ${file}: store is ${noSecret(store)}`, {
       remedy: storesInFolders,

@@ -95,6 +95,12 @@ function databaseType(values: ConfigFile): string {
   return values.database?.type ?? 'none';
 }
 
+/** How the URL of each kind begins, and one to copy. */
+const urlsOf = {
+  postgresql: { begins: /^postgres(ql)?:\/\//, like: 'postgresql://user@host:5432/name' },
+  mysql: { begins: /^(mysql|mariadb):\/\//, like: 'mysql://user@host:3306/name' },
+} as const;
+
 /** Keys of the database that contradict each other, or the rest. A machine that only restores has no dump. CONFIG_INVALID. */
 export function refuseWrongDatabase(values: ConfigFile, file: string): void {
   refuseUnusedOfDatabase(values, file);
@@ -113,23 +119,23 @@ function databaseSettings(
     checkDumpable(command, file);
     return command;
   }
+  const type = database.type === 'mysql' ? 'mysql' : 'postgresql'; // no other is let through
+  const { begins, like } = urlsOf[type];
   if (!database.url) {
     throw engineError('CONFIG_INVALID', `Cannot back up the database: ${file} has no database.url`, {
-      remedy: 'Write database.url: postgresql://user@host:5432/name',
+      remedy: `Write database.url: ${like}`,
     });
   }
   const { url, passwordFile } = database;
-  if (!/^postgres(ql)?:\/\//.test(url)) {
+  if (!begins.test(url)) {
     throw engineError(
       'CONFIG_INVALID',
-      `Cannot back up the database: database.url in ${file} is no postgresql:// URL`,
-      {
-        remedy: 'Write database.url: postgresql://user@host:5432/name',
-      },
+      `Cannot back up the database: database.url in ${file} is no ${type}:// URL`,
+      { remedy: `Write database.url: ${like}` },
     );
   }
   return {
-    type: 'postgresql',
+    type,
     url,
     ...(passwordFile ? { password: readSecretFile(passwordFile, 'the database password') } : {}),
   };

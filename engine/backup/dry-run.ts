@@ -55,7 +55,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
         const { type } = options.database;
         await database.prepare({ base: databaseBaseOf(parent, { ...access, type }), signal: s });
         if (type === 'command') return null; // what it would dump only it knows: it is among the commands
-        return database.estimate({ source: store, signal: s });
+        return database.estimate({ source: store, digestKey: store.rowDigestKey, signal: s });
       },
     ],
     { signal },

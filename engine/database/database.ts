@@ -11,10 +11,11 @@ import type {
 import type { CommandRecord } from '../command/index.ts';
 import type { CommandAddress } from './command/types.ts';
 import type { DatabaseMarks, KnownMarks } from './marks.ts';
+import type { MysqlAddress } from './mysql/types.ts';
 import type { PostgresAddress } from './postgres/types.ts';
 
 /** Where a database is, and what it is. A union over the kinds, told apart by its type. */
-export type DatabaseAddress = PostgresAddress | CommandAddress;
+export type DatabaseAddress = PostgresAddress | MysqlAddress | CommandAddress;
 
 export interface ConnectOptions {
   readonly clock: Clock;
@@ -172,6 +173,8 @@ export interface DatabaseSource<Marks extends KnownMarks = KnownMarks> extends A
   /** Counts what a backup would read. Reads no rows, stores nothing. */
   estimate(options: {
     readonly source: ChunkSource;
+    /** Where rows are compared by hashes under it. */
+    readonly digestKey?: Uint8Array | undefined;
     readonly cache?: TableCache | undefined;
     readonly signal?: AbortSignal | undefined;
   }): Promise<DatabaseEstimate>;

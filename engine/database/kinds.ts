@@ -11,12 +11,14 @@ import type {
 } from './database.ts';
 import type { DatabaseKind, StoredDatabase } from './kind.ts';
 import type { DatabaseMarks, KnownMarks, UnknownMarks } from './marks.ts';
+import { mysqlKind } from './mysql/index.ts';
 import { postgresKind } from './postgres/index.ts';
 
 /** Every kind of database that this version knows. Each is given only what bears its own type. */
 const kinds: Readonly<Record<DatabaseAddress['type'], DatabaseKind>> = {
   command: commandKind,
   postgresql: postgresKind,
+  mysql: mysqlKind,
 };
 
 /** The kind by the name that a configuration or a manifest has for it; undefined: this version does not know it. */

@@ -25,6 +25,15 @@ export interface CommandMarks {
   readonly when: 'in-window' | 'pinned';
 }
 
+/** Of MariaDB's view; for people, nothing builds on it: rows are compared by what they hold. */
+export interface MysqlMarks {
+  readonly type: 'mysql';
+  /** `mariadb-bin.000003:1234`; empty: there was no binary log, or it could not be seen. */
+  readonly binlog: string;
+  /** `0-1-4711`; empty likewise. */
+  readonly gtid: string;
+}
+
 /** Of a kind that only a later version of this program knows. */
 export interface UnknownMarks {
   readonly type: 'unknown';
@@ -35,7 +44,7 @@ export interface UnknownMarks {
 
 /** What a manifest says of one kind of database alone: of the view that was read, mostly. Told apart by its type. */
 export type DatabaseMarks = KnownMarks | UnknownMarks;
-export type KnownMarks = PostgresMarks | CommandMarks;
+export type KnownMarks = PostgresMarks | CommandMarks | MysqlMarks;
 
 /** How the marks of one kind stand in a manifest: the numbers of their fields in the map of the database. */
 export interface MarksCodec<Marks extends DatabaseMarks> {
@@ -93,6 +102,23 @@ export const commandMarks: MarksCodec<CommandMarks> = {
     if ((output !== 'dump' && output !== 'id') || (when !== 'in-window' && when !== 'pinned'))
       throw storeError('STORE_DAMAGED', 'Cannot read a manifest: the marks of its dump are malformed');
     return { type: 'command', output, when, id: fields.has(command.id) ? fields.text(command.id) : null };
+  },
+};
+
+export const mysqlMarks: MarksCodec<MysqlMarks> = {
+  encode: ({ binlog, gtid }) =>
+    new Map([
+      [
+        marksField,
+        new Map([
+          [1, binlog],
+          [2, gtid],
+        ]),
+      ],
+    ]),
+  decode: fields => {
+    const own = fields.fields(marksField);
+    return { type: 'mysql', binlog: own.text(1), gtid: own.text(2) };
   },
 };
 

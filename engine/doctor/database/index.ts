@@ -4,6 +4,7 @@ import type { Check } from '../check.ts';
 import { checkDumpCommands } from './dump-commands.ts';
 import { checkDumpTool } from './dump-tool.ts';
 import { checkHeadRoom } from './head-room.ts';
+import { checkMysqlReading } from './mysql.ts';
 import { checkReading } from './reading.ts';
 import { checkServerSettings } from './settings.ts';
 import { checkTransactions } from './transactions.ts';
@@ -25,6 +26,8 @@ export function checksOfDatabase(
       ];
     case 'command':
       return [checkDumpCommands(address)];
+    case 'mysql':
+      return [checkMysqlReading(address, { clock })];
     default:
       return address satisfies never;
   }

@@ -93,7 +93,6 @@ describe('the configuration that is used', () => {
   test('may name what a later version will have, and is then refused by name', async () => {
     using folder = scratchFolder();
     for (const [text, name] of [
-      ['database: { type: mysql, url: mysql://h/d }', 'mysql'],
       ['database: { url: postgresql://h/d }\nstore: s3://key:hunter2@host/bucket?secret=hunter2', 's3:'],
     ] as const) {
       writeFileSync(join(folder.path, 'stillpoint.yaml'), `${text}\n`);

@@ -1,0 +1,2 @@
+export { Chain } from './chain.ts';
+export { fuzzMariadb } from './fuzz.ts';
