@@ -34,7 +34,8 @@ export async function readWanted(options: {
   const changed = (section: string, sql: string): string => {
     if (section === 'globals') return sql; // for people
     const wanted = withTablespaces(withOwners(sql, owners), wish.tablespaces);
-    return section.startsWith('large-objects') ? wanted : schemaOwnersFirst(wanted);
+    // What is in pre-data stays behind the schema that it makes.
+    return section === 'post-data' ? schemaOwnersFirst(wanted) : wanted;
   };
   const definitions = new Map(
     [...chosen.definitions].map(([section, sql]) => [section, changed(section, sql)]),
