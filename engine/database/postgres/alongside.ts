@@ -4,6 +4,7 @@ import type { RestoredDatabase } from '../database.ts';
 import { type Connection, databaseNameOf, openConnection } from './connection.ts';
 import { loadInTransaction } from './load.ts';
 import { readMarker } from './marker.ts';
+import { statementsFor } from './older-server.ts';
 import { keyOf } from './pieces.ts';
 import { listed } from './rights.ts';
 import { runInTransaction } from './script.ts';
@@ -144,7 +145,8 @@ async function fillBeside(
   const { wanted } = job;
   const warnings: string[] = [];
   await connection.script('begin', ['BEGIN']);
-  await runInTransaction(connection, 'make the tables', wanted.definitions.get('pre-data') ?? '');
+  const before = statementsFor(connection.serverVersionNumber, wanted.definitions.get('pre-data') ?? '');
+  await runInTransaction(connection, 'make the tables', before.join(''));
   const tables = wanted.relations.filter(one => one.kind === 'table');
   for (const relation of tables)
     if (relation.digest.rows > 0)
