@@ -16,6 +16,7 @@ export type {
   DatabaseAddress,
   DatabaseDifference,
   DatabaseItem,
+  DatabaseWish,
   SequenceChange,
   TableChange,
 } from './database/index.ts';
@@ -66,6 +67,7 @@ export { type InstanceState, judgeInstance } from './proven.ts';
 export { type RepairOptions, type RepairResult, repair } from './repair/repair.ts';
 export type { RestoreOptions, RestoreResult } from './restore/restore.ts';
 export { restore } from './restore/restore.ts';
+export { restoreSql } from './restore/sql.ts';
 export { isTimeZone, localTimeZone } from './retention/calendar.ts';
 export type { PrunedSnapshot, PruneResult, Retention } from './retention/prune.ts';
 export { prune } from './retention/prune.ts';

@@ -22,6 +22,7 @@ const documents = [
   'docs/hooks.md',
   'docs/internal-databases.md',
   'docs/export.md',
+  'docs/postgresql.md',
   'docs/retention.md',
   'docs/systemd/README.md',
 ];

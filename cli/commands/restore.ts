@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import {
+  type DatabaseWish,
   databaseTarget,
   engineError,
   type OwnerRule,
@@ -15,11 +16,13 @@ import { describeCommands } from '../render/pair.ts';
 import { counted, duration, size } from '../render/quantities.ts';
 import { commandsOf } from '../settings/backup.ts';
 import { commandDatabase } from '../settings/command-database.ts';
+import { type DatabaseWishOptions, databaseWish } from '../settings/database-wish.ts';
 import { refuseTargetInside } from '../settings/places.ts';
 import { refusePasswordInArgument } from '../settings/secrets.ts';
 import { type SnapshotWish, snapshotNamed, warnOfProblems } from '../snapshot-named.ts';
+import { writeSql } from '../write-sql.ts';
 
-interface RestoreOptions extends SnapshotWish {
+interface RestoreOptions extends SnapshotWish, DatabaseWishOptions {
   readonly home?: string;
   readonly database?: string;
   readonly only?: 'home' | 'database';
@@ -28,11 +31,14 @@ interface RestoreOptions extends SnapshotWish {
   readonly map: readonly string[];
   readonly owner?: string;
   readonly setJdbc?: true;
+  readonly sql?: string;
 }
 
-/** Restores the pair, one half with --only, or a part of the home with --path and --repository. */
+/** Restores the pair, one half with --only, or a part of a half. */
 export const restore: Command<RestoreOptions> = async (context, options) => {
-  const asked = checkTargets(options, context.cwd);
+  const wish = databaseWish(options);
+  if (options.sql !== undefined) return writeSql(context, { ...options, sql: options.sql, wish });
+  const asked = checkTargets({ ...options, wish }, context.cwd);
   const liveHome = context.config()?.values.home?.path;
   if (asked.home !== undefined) {
     refuseTargetInside(asked.home, { store: storePlace(context), home: liveHome });
@@ -126,10 +132,21 @@ function restoredText(
   return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
 }
 
-function checkTargets(options: RestoreOptions, cwd: string) {
-  const { home, database, only } = options;
+function checkTargets(options: RestoreOptions & { readonly wish: DatabaseWish }, cwd: string) {
+  const { home, database, only, wish } = options;
   const isPart = options.path.length + options.repository.length > 0;
-  const wantsHome = only !== 'database';
+  const isPartOfDatabase = wish.tables !== undefined || wish.schemas !== undefined;
+  if (isPartOfDatabase && (home || only === 'home' || isPart)) {
+    throw engineError('USAGE', 'Cannot restore: --table and --schema are parts of the database', {
+      remedy: 'Leave the home out; restore it on its own, with --only home.',
+    });
+  }
+  if (wish.isAlongside && !isPartOfDatabase) {
+    throw engineError('USAGE', 'Cannot restore: --alongside is for single tables and schemas', {
+      remedy: 'Name them with --table or --schema, or leave --alongside out.',
+    });
+  }
+  const wantsHome = only !== 'database' && !isPartOfDatabase;
   const wantsDatabase = only !== 'home' && !isPart;
   if (database) {
     refusePasswordInArgument(database, '--database');
@@ -140,7 +157,7 @@ function checkTargets(options: RestoreOptions, cwd: string) {
     });
   }
   if (wantsHome && !home) throw notGiven('--home');
-  if (only === 'database' && !database) throw notGiven('--database');
+  if ((only === 'database' || isPartOfDatabase) && !database) throw notGiven('--database');
   if (options.setJdbc && !(wantsHome && wantsDatabase && database)) {
     throw engineError('USAGE', 'Cannot restore: --set-jdbc needs the home and the database', {
       remedy: 'Leave --set-jdbc out, or restore both.',
@@ -151,6 +168,7 @@ function checkTargets(options: RestoreOptions, cwd: string) {
     setJdbc: options.setJdbc,
     home: wantsHome && home ? resolve(cwd, home) : undefined,
     database: wantsDatabase && database ? database : undefined,
+    databaseWish: wish,
     owner: ownerRule(options.owner),
     part: {
       paths: options.path,

@@ -39,7 +39,7 @@ const whole = text.refine(value => !/^~[^/]*(\/|$)/.test(value), {
 const path = ofKind('path', whole);
 
 /** One that drivers can take apart; which kinds of database there are is said elsewhere. */
-const databaseUrl = text.refine(value => /^(postgres(ql)?|mysql|mariadb):\/\//.test(value) && isUrl(value), {
+const databaseUrl = text.refine(isDatabaseUrl, {
   error: 'a URL like postgresql://user@host:5432/name',
 });
 const webUrl = text.refine(value => /^https?:\/\//.test(value) && isUrl(value), {
@@ -48,6 +48,12 @@ const webUrl = text.refine(value => /^https?:\/\//.test(value) && isUrl(value), 
 const name = text.refine(value => !/[\u0000-\u001f\u007f-\u009f]/.test(value), {
   error: 'a name in one line, without control characters',
 });
+
+/** A database may have several hosts, in the order in which they are tried. */
+function isDatabaseUrl(value: string): boolean {
+  const ofOneHost = value.replace(/^(\w+:\/\/(?:[^/?#]*@)?[^/?#,]*),[^/?#]*/, '$1');
+  return /^(postgres(ql)?|mysql|mariadb):\/\//.test(value) && isUrl(ofOneHost);
+}
 
 function isUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;

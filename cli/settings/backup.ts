@@ -146,7 +146,7 @@ export function instanceOf(values: ConfigFile): string {
   if (values.instance) return values.instance;
   const home = values.home ? basename(values.home.path) : undefined;
   const url = values.database?.url;
-  const database = url && URL.canParse(url) ? new URL(url).pathname.slice(1) : undefined;
+  const database = url && /^\w+:\/\/[^/?#]*\/([^?#]*)/.exec(url)?.[1];
   return [home, database].filter(part => part).join('-') || 'default';
 }
 
@@ -160,7 +160,9 @@ export function withoutSecrets(values: ConfigFile): string {
 }
 
 function withoutPassword(url: string): string {
-  if (!URL.canParse(url)) return url.replace(/:[^:@/]*@/, '@');
+  // One of several hosts, which only libpq can take apart.
+  if (!URL.canParse(url))
+    return url.replace(/^(\w+:\/\/[^:/?#]*):[^/?#]*@/, '$1@').replace(/([?&])password=[^&#]*&?/gi, '$1');
   const parsed = new URL(url);
   parsed.password = '';
   parsed.searchParams.delete('password');

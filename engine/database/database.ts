@@ -188,9 +188,42 @@ export interface DatabaseSource<Marks extends KnownMarks = KnownMarks> extends A
   finish(options: FinishOptions): Promise<DatabaseResult<Marks>>;
 }
 
+/** Whose the restored things are, and whether grants are made. */
+export interface DatabaseOwners {
+  /** As backed up; whoever restores; or one role for everything. */
+  readonly owner: 'keep' | 'restorer' | { readonly role: string };
+  /** False: no grants, no default privileges, no settings of single roles. */
+  readonly grants: boolean;
+}
+
+/** What of a database is restored, and how it differs from what was backed up. */
+export interface DatabaseWish {
+  readonly owners?: DatabaseOwners | undefined;
+  /** Patterns, `schema.name` or `name`, where `*` stands for anything: only these, with what they need. */
+  readonly tables?: readonly string[] | undefined;
+  /** Patterns: everything in these schemas, with what it needs. */
+  readonly schemas?: readonly string[] | undefined;
+  /** The database may hold something, which stays as it is: for tables and schemas only. */
+  readonly isAlongside?: boolean | undefined;
+  /** Old name → new name. */
+  readonly tablespaces?: ReadonlyMap<string, string> | undefined;
+}
+
+/** A stored database as a script. */
+export interface SqlOptions {
+  readonly source: ChunkSource;
+  readonly root: ListingRoot;
+  readonly digestKey: Uint8Array;
+  readonly wish?: DatabaseWish | undefined;
+  readonly onProgress?: ((progress: { readonly rows: number; readonly bytes: number }) => void) | undefined;
+  readonly onWarning?: ((text: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What is restored, beside where: the same snapshot again clears what a killed restore of it left. */
 export interface RestoreTarget {
   readonly snapshot: SnapshotId;
+  readonly wish?: DatabaseWish | undefined;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 }

@@ -5,8 +5,10 @@ export type {
   DatabaseAudit,
   DatabaseBase,
   DatabaseEstimate,
+  DatabaseOwners,
   DatabaseResult,
   DatabaseSource,
+  DatabaseWish,
   FinishOptions,
   OtherSession,
 } from './database.ts';
@@ -20,6 +22,7 @@ export type {
 } from './kind.ts';
 export {
   checkDatabaseTarget,
+  checkWish,
   connectDatabase,
   databaseTarget,
   databaseTitle,
@@ -28,7 +31,8 @@ export {
   knownDatabase,
   nameOfDatabase,
   restoreDatabase,
+  sqlOf,
   urlOf,
 } from './kinds.ts';
 export { unknownMarks } from './marks.ts';
-export type { PostgresAddress, PostgresOptions } from './postgres/index.ts';
+export { type PostgresAddress, type PostgresOptions, placeOf } from './postgres/index.ts';

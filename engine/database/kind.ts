@@ -12,6 +12,7 @@ import type {
   DatabaseTarget,
   RestoreDatabaseOptions,
   RestoredDatabase,
+  SqlOptions,
 } from './database.ts';
 import type { DatabaseMarks, KnownMarks, MarksCodec } from './marks.ts';
 
@@ -166,6 +167,10 @@ export interface DatabaseKind<
     target: Address & DatabaseTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
   ): Promise<void>;
   restore(options: Address & RestoreDatabaseOptions): Promise<RestoredDatabase>;
+  /** True: it can restore a part, and to other owners. */
+  readonly takesWish?: true;
+  /** As a script that the vendor's own program loads. Pieces are good until the next pull. Absent: it has none. */
+  sql?(options: SqlOptions): AsyncIterable<Uint8Array | string>;
 
   /** Whether the listing is what the manifest says: a sentence about what is not, undefined when all is. Reads no rows. */
   check(source: ChunkSource, stored: StoredDatabase<Marks>): Promise<string | undefined>;

@@ -1,4 +1,5 @@
 import { type ChunkSource, type ListingRoot, storeError } from '../../store/index.ts';
+import { engineError } from '../errors.ts';
 import { printableText } from '../look/names.ts';
 import { commandKind } from './command/kind.ts';
 import type {
@@ -6,8 +7,10 @@ import type {
   DatabaseAddress,
   DatabaseSource,
   DatabaseTarget,
+  DatabaseWish,
   RestoreDatabaseOptions,
   RestoredDatabase,
+  SqlOptions,
 } from './database.ts';
 import type { DatabaseKind, StoredDatabase } from './kind.ts';
 import type { DatabaseMarks, KnownMarks, UnknownMarks } from './marks.ts';
@@ -77,6 +80,36 @@ export function checkDatabaseTarget(
   target: DatabaseTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
 ): Promise<void> {
   return kindOf(target).checkTarget(target);
+}
+
+/** USAGE where a kind cannot restore it as it is wished. */
+export function checkWish(
+  of: { readonly type: DatabaseAddress['type'] },
+  wish: DatabaseWish | undefined,
+): void {
+  const kind = kindOf(of);
+  if (kind.takesWish || !wish) return;
+  const { owner = 'keep', grants = true } = wish.owners ?? {};
+  const isPlain =
+    !wish.tables &&
+    !wish.schemas &&
+    !wish.isAlongside &&
+    !wish.tablespaces?.size &&
+    owner === 'keep' &&
+    grants;
+  if (isPlain) return;
+  throw engineError('USAGE', `Cannot restore a part, or to other owners: the database is of ${kind.title}`, {
+    remedy: 'Restore it whole, and as it was.',
+  });
+}
+
+/** A stored database as a script for the vendor's own program. USAGE where its kind has none. */
+export function sqlOf(stored: StoredDatabase, options: SqlOptions): AsyncIterable<Uint8Array | string> {
+  const kind = kindOf(stored);
+  if (kind.sql) return kind.sql(options);
+  throw engineError('USAGE', `Cannot write SQL: the database is of ${kind.title}`, {
+    remedy: 'Restore it into a server of its kind.',
+  });
 }
 
 export function restoreDatabase(options: RestoreDatabaseOptions): Promise<RestoredDatabase> {

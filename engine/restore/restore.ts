@@ -2,7 +2,9 @@ import { type Clock, StillpointError, type Store } from '../../store/index.ts';
 import type { Command, CommandRecord } from '../command/index.ts';
 import {
   checkDatabaseTarget,
+  checkWish,
   type DatabaseAddress,
+  type DatabaseWish,
   nameOfDatabase,
   restoreDatabase,
   urlOf,
@@ -37,6 +39,8 @@ export interface RestoreOptions {
   readonly setJdbc?: boolean | undefined;
   /** The database to restore into; absent: it is not restored. */
   readonly database?: DatabaseAddress | undefined;
+  /** Only a part of it, or to other owners. A part goes without the home. */
+  readonly databaseWish?: DatabaseWish | undefined;
   /** Run in turn once the restore is whole; not where only a part of the home was asked for. */
   readonly hooks?: readonly Command[] | undefined;
   /** Where they run; else where this process does. */
@@ -81,8 +85,11 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
   const { home: target, database } = halvesOf(options);
   const wish = { home: target ?? '', ...options.part };
   const home = target === null ? null : await homeParts(options.store, { snapshot, wish });
-  const isPart = home !== null && home.selection !== '';
-  if (isPart && database) {
+  const isPartOfHome = home !== null && home.selection !== '';
+  const { tables, schemas } = options.databaseWish ?? {};
+  const isPart = isPartOfHome || Boolean(tables ?? schemas);
+  if (database) checkWish(database.address, options.databaseWish);
+  if (isPartOfHome && database) {
     throw engineError('USAGE', 'Cannot restore the database: only a part of the home was asked for', {
       remedy: 'Restore the database on its own, with --only database.',
     });
@@ -156,12 +163,28 @@ async function restorePair(options: RestoreOptions): Promise<RestoreResult> {
 }
 
 /** As the command line has them; a URL without user and password. */
-function wishOf({ owner = 'keep', setJdbc, database, part }: RestoreOptions): Record<string, string> {
+function wishOf({
+  owner = 'keep',
+  setJdbc,
+  database,
+  databaseWish = {},
+  part,
+}: RestoreOptions): Record<string, string> {
   return {
     '--owner': typeof owner === 'string' ? owner : `${owner.uid}:${owner.gid}`,
     ...(setJdbc && { '--set-jdbc': 'given' }),
     ...(database && { '--database': nameOfDatabase(database) }),
+    ...databaseWishOf(databaseWish),
     ...(part?.map?.length && { '--map': [...part.map].sort().join(' ') }),
+  };
+}
+
+function databaseWishOf({ owners, tablespaces }: DatabaseWish): Record<string, string> {
+  const { owner = 'keep', grants = true } = owners ?? {};
+  return {
+    ...(owner !== 'keep' && { '--database-owner': owner === 'restorer' ? 'no' : owner.role }),
+    ...(!grants && { '--no-grants': 'given' }),
+    ...(tablespaces?.size && { '--tablespace': [...tablespaces].map(pair => pair.join('=')).join(' ') }),
   };
 }
 
@@ -208,7 +231,14 @@ async function isWholeAlready(
 ): Promise<boolean> {
   const { store, snapshot, clock } = options;
   try {
-    await checkDatabaseTarget({ ...address, snapshot: snapshot.id, clock, source: store, root });
+    await checkDatabaseTarget({
+      ...address,
+      wish: options.databaseWish,
+      snapshot: snapshot.id,
+      clock,
+      source: store,
+      root,
+    });
     return false;
   } catch (error) {
     const isNamed = name !== '' && earlier?.wholeDatabase === name;
@@ -224,6 +254,7 @@ function restoreOneDatabase(
   const { store, snapshot, clock, signal } = options;
   return restoreDatabase({
     ...address,
+    wish: options.databaseWish,
     source: store,
     root,
     snapshot: snapshot.id,

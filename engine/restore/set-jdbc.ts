@@ -1,5 +1,6 @@
 import { withoutPassword } from '../app/jdbc.ts';
 import { type Properties, withProperties } from '../app/properties.ts';
+import { placeOf } from '../database/index.ts';
 import { printableText } from '../look/names.ts';
 
 /**
@@ -8,16 +9,19 @@ import { printableText } from '../look/names.ts';
  * followed. TARGET_FAILED.
  */
 export function setJdbc(home: string, url: string): string[] {
-  const work = (properties: Properties) => rewrite(properties, new URL(url));
+  const work = (properties: Properties) => rewrite(properties, placeOf(url));
   const said = withProperties(home, { access: 'change', work });
   return said ?? ['No bitbucket.properties was restored: there was no JDBC URL to set.'];
 }
 
-function rewrite({ name, text, write }: Properties, url: URL): string[] {
+function rewrite(
+  { name, text, write }: Properties,
+  { hosts, database }: ReturnType<typeof placeOf>,
+): string[] {
   const old = text.get('jdbc.url');
   if (old === undefined) return [`${name} has no jdbc.url: nothing was set.`];
   const query = /\?.*$/.exec(old)?.[0] ?? '';
-  const jdbc = `jdbc:postgresql://${url.host}${url.pathname}${query}`;
+  const jdbc = `jdbc:postgresql://${hosts}/${encodeURIComponent(database)}${query}`;
   write(text.with('jdbc.url', jdbc));
   return [
     `jdbc.url in ${name} was ${printableText(withoutPassword(old))} and is now ${printableText(withoutPassword(jdbc))}.`,

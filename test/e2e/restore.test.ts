@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
-import { type RestoreTarget, type Rig, startProgram } from '../../bench/rig/index.ts';
+import { type RestoreTarget, type Rig, runHere, startProgram } from '../../bench/rig/index.ts';
 import { assertDatabasesEqual } from '../helpers/database-equal.ts';
 import { assertEqualsOriginal } from '../helpers/original.ts';
 import { failureOf, restoreArguments, smallRig, until } from '../helpers/small-rig.ts';
@@ -122,6 +122,41 @@ describe('a restore', () => {
     const [first] = afterwards as string[];
     assert.match(String(first), /jdbc\.url/, 'a twin must not write to the live database');
   }
+
+  test('of one table, for another owner, or as SQL for psql', async () => {
+    const here = (args: readonly string[]) => runHere(args, { cwd: rig.folder, env: rig.env });
+    const target = rig.target('one_table');
+    const table = ['restore', 'latest', '--table', 'public.comment', '--database', target.databaseArgument];
+    const { database } = await rig.summary([...table, '--no-database-owner', '--no-grants', '--json']);
+    const [found] = await query(
+      target,
+      'SELECT count(*)::int AS rows, (SELECT tableowner FROM pg_tables WHERE tablename = $$comment$$) AS owner FROM public.comment',
+    );
+    assert.deepEqual(found, { rows: (database as { rows: number }).rows, owner: 'postgres' });
+    const again = await rig.program([...table, '--alongside', '--json']);
+    assert.deepEqual(failureOf(again), { exit: 1, code: 'TARGET_NOT_EMPTY' });
+    for (const more of [
+      ['--home', join(rig.folder, 'none')],
+      ['--tablespace', 'fast'],
+      ['--sql', '-'],
+    ])
+      assert.deepEqual(failureOf(await here([...table, ...more, '--json'])), { exit: 2, code: 'USAGE' });
+    const nowhere = ['restore', 'latest', '--table', 'public.comment', '--json'];
+    assert.deepEqual(failureOf(await here(nowhere)), { exit: 2, code: 'USAGE' });
+    const whole = ['restore', 'latest', '--only', 'database', '--database', target.databaseArgument];
+    assert.deepEqual(failureOf(await here([...whole, '--alongside', '--json'])), { exit: 2, code: 'USAGE' });
+
+    const script = await here(['restore', 'latest', '--sql', '-']);
+    assert.deepEqual([script.code, script.stderr], [0, '']);
+    assert.match(script.stdout, /^-- The database [\s\S]*\nCOPY "public"\."comment" [\s\S]*\nCOMMIT;\n$/);
+    const file = ['restore', 'latest', '--sql', 'database.sql', '--json'];
+    await rig.summary(file);
+    assert.equal(
+      readFileSync(join(rig.folder, 'database.sql'), 'latin1').length > script.stdout.length / 2,
+      true,
+    );
+    assert.deepEqual(failureOf(await here(file)), { exit: 1, code: 'TARGET_NOT_EMPTY' });
+  });
 
   test('needs nothing but the store and the passphrase, as on a new machine', async () => {
     const elsewhere = join(rig.folder, 'elsewhere');

@@ -78,6 +78,8 @@ export const restoring: readonly CommandDescription[] = [
     text: [
       'Into an empty or absent folder and an empty or absent database, never over something. A restore that was killed is begun again by the same command. It ends with what must be done before the application may be started.',
       ...pathText,
+      'With --table or --schema, only these are restored, with the types, functions and sequences that they need, their indexes, keys and triggers, and no home. A pattern is a name, or schema.name; * stands for anything. Into a database that holds something they go only with --alongside, in one transaction, and never over anything.',
+      'With --sql, the database is written as SQL that psql loads without this program, and no server is needed.',
     ],
     options: [
       ...narrowing,
@@ -103,6 +105,38 @@ export const restoring: readonly CommandDescription[] = [
         flags: '--owner <rule>',
         text: 'whose the files are: keep (by number, the default), by-name, or UID:GID',
       },
+      {
+        flags: '--table <pattern>',
+        text: 'only these tables, views or sequences of the database; may be repeated',
+        isRepeatable: true,
+      },
+      {
+        flags: '--schema <pattern>',
+        text: 'only what is in these schemas of the database; may be repeated',
+        isRepeatable: true,
+      },
+      {
+        flags: '--alongside',
+        text: 'tables and schemas may go into a database that holds something, which stays as it is',
+      },
+      {
+        flags: '--sql <file>',
+        text: 'write the database as SQL for psql into this new file, or to stdout for -',
+      },
+      {
+        flags: '--database-owner <role>',
+        text: 'everything in the database belongs to this role; else to the owners that it had',
+      },
+      {
+        flags: '--no-database-owner',
+        text: 'everything in the database belongs to the role that restores',
+      },
+      { flags: '--no-grants', text: 'make no grants, default privileges or settings of single roles' },
+      {
+        flags: '--tablespace <old=new>',
+        text: 'another tablespace, such as pg_default, for one that was used; may be repeated',
+        isRepeatable: true,
+      },
     ],
     exitCodes: [...ofStores, 'locked', 'incomplete'],
     examples: [
@@ -119,6 +153,14 @@ export const restoring: readonly CommandDescription[] = [
         text: 'one file',
       },
       { line: 'stillpoint restore latest --home /tmp/look --repository 12', text: 'one repository' },
+      {
+        line: 'stillpoint restore latest --table public.comment --database postgresql://bitbucket@127.0.0.1/look',
+        text: 'one table, into a database of its own',
+      },
+      {
+        line: 'stillpoint restore latest --sql database.sql',
+        text: 'the database as SQL, which psql loads alone: psql -X -d look -f database.sql',
+      },
     ],
     load: async () => (await import('../../commands/restore.ts')).restore,
   },

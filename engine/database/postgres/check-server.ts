@@ -1,21 +1,35 @@
-import { engineError } from '../../errors.ts';
+import { type EngineErrorCode, engineError } from '../../errors.ts';
+import { type Connection, databaseNameOf } from './connection.ts';
 import { maintenanceConnection } from './create-database.ts';
-import { isCreateRole } from './foreign-sql.ts';
-import { identifier } from './sql.ts';
+import { lacksOfRole } from './lacks-of-role.ts';
+import { lacksOfServer } from './lacks-of-server.ts';
+import { literal } from './sql.ts';
 import type { PostgresTarget } from './types.ts';
+import type { Wanted } from './wanted.ts';
 
-export interface ServerNeeds {
-  readonly serverVersionNumber: number;
-  readonly roles: readonly string[];
-  /** SQL that makes them, a line each. */
-  readonly globals: string;
+/** Something that a restore needs and that is not there. */
+export interface Lack {
+  readonly code: Extract<EngineErrorCode, 'TARGET_FAILED' | 'DATABASE_RIGHTS'>;
+  /** `the server lacks the role x`. */
+  readonly found: string;
+  /** Statements, without the superuser who runs them; or a sentence. */
+  readonly remedy: string;
 }
 
-/** Before anything is written: a server that is old enough to misread definitions, or lacks the roles that they name. */
-export async function checkServer(target: PostgresTarget, needs: ServerNeeds): Promise<void> {
+export interface ServerState {
+  readonly connection: Connection;
+  /** Whether the database is there already. */
+  readonly isThere: boolean;
+}
+
+/**
+ * Before anything is written: a server that is old enough to misread definitions, or that lacks what they name: all of it
+ * in one message. DATABASE_UNSUPPORTED, TARGET_FAILED, DATABASE_RIGHTS.
+ */
+export async function checkServer(target: PostgresTarget, wanted: Wanted): Promise<void> {
   await using connection = await maintenanceConnection(target);
   const place = `${connection.client.host}:${connection.client.port}`;
-  const neededMajor = Math.floor(needs.serverVersionNumber / 10_000);
+  const neededMajor = Math.floor(wanted.record.serverVersionNumber / 10_000);
   const major = Math.floor(connection.serverVersionNumber / 10_000);
   if (major < neededMajor)
     throw engineError(
@@ -23,25 +37,27 @@ export async function checkServer(target: PostgresTarget, needs: ServerNeeds): P
       `Cannot restore on ${place}: it is PostgreSQL ${major}, the backup is of ${neededMajor}`,
       { remedy: `Restore on PostgreSQL ${neededMajor} or newer.` },
     );
-  const rows = await connection.rows<{ role: string }>(
-    'list the roles',
-    'SELECT rolname AS role FROM pg_catalog.pg_roles',
+  const name = await databaseNameOf(target);
+  const [row] = await connection.rows<{ standby: boolean; there: boolean }>(
+    'look at the server',
+    `SELECT pg_catalog.pg_is_in_recovery() AS standby,
+      EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = ${literal(name)}) AS there`,
   );
-  const there = new Set(rows.map(row => row.role));
-  const missing = needs.roles.filter(role => !there.has(role));
-  if (missing.length === 0) return;
-  throw engineError(
-    'TARGET_FAILED',
-    `Cannot restore on ${place}: the server lacks the role${missing.length === 1 ? '' : 's'} ${missing.join(', ')}`,
-    {
-      remedy: `As a superuser: ${missing.map(role => createRole(role, needs.globals)).join(' ')}`,
-      context: { roles: missing },
-    },
-  );
-}
-
-/** With the attributes that it had, where the backup knows them. */
-function createRole(role: string, globals: string): string {
-  const start = `CREATE ROLE ${identifier(role)}`;
-  return globals.split('\n').find(line => line.startsWith(`${start} `) && isCreateRole(line)) ?? `${start};`;
+  if (row!.standby)
+    throw engineError('DATABASE_UNSUPPORTED', `Cannot restore on ${place}: the server is a standby`, {
+      remedy: 'Give the address of the primary.',
+    });
+  const state = { connection, isThere: row!.there };
+  const lacks = [...(await lacksOfServer(state, wanted)), ...(await lacksOfRole(state, wanted))];
+  if (lacks.length === 0) return;
+  const code = lacks.every(one => one.code === 'DATABASE_RIGHTS') ? 'DATABASE_RIGHTS' : 'TARGET_FAILED';
+  const isSql = (one: Lack): boolean => one.remedy.endsWith(';');
+  const sql = lacks.filter(isSql).map(one => one.remedy);
+  throw engineError(code, `Cannot restore on ${place}: ${lacks.map(one => one.found).join('; ')}`, {
+    remedy: [
+      ...(sql.length > 0 ? [`As a superuser: ${sql.join(' ')}`] : []),
+      ...lacks.filter(one => !isSql(one)).map(one => one.remedy),
+    ].join(' '),
+    context: { lacks: lacks.map(one => one.found) },
+  });
 }

@@ -8,6 +8,8 @@ interface Wanted {
   readonly address: string;
   readonly user: string;
   readonly database: string;
+  /** A password file that was not read, since others may read it. */
+  readonly ignoredFile?: string | undefined;
 }
 
 const credentials = 'Check user and password (URL, passwordFile, PGPASSWORD or PGPASSFILE)';
@@ -19,8 +21,12 @@ export function connectError(error: unknown, wanted: Wanted): StillpointError {
   const found = /client password must be a string/.test(message)
     ? 'the server wants a password, and none was given'
     : message;
+  const isLogin = code === 'DATABASE_RIGHTS' && remedy.startsWith(credentials);
+  const ignored = isLogin && wanted.ignoredFile !== undefined;
   return engineError(code, `Cannot connect to ${wanted.address} as ${wanted.user}: ${found}`, {
-    remedy,
+    remedy: ignored
+      ? `${wanted.ignoredFile} was not read, since others may read it: chmod 600 ${wanted.ignoredFile}. ${remedy}`
+      : remedy,
     context: sqlState === undefined ? {} : { sqlState },
     cause: error,
   });
@@ -63,7 +69,7 @@ function meaningOf(
       'DATABASE_UNREACHABLE',
       'Wait until the server has started, or has recovered; then run it again.',
     ];
-  if (/\bSSL\b/i.test(message))
+  if (/\b(SSL|TLS)\b|certificate|altname/i.test(message))
     return [
       'DATABASE_UNREACHABLE',
       'Check sslmode and the certificates in database.url against what the server offers.',

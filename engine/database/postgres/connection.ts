@@ -1,10 +1,13 @@
 import type { Client } from 'pg';
+import { StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import { connectError } from './connect-failure.ts';
+import { type ConnInfo, resolveConnInfo } from './conninfo.ts';
 import { databaseError } from './failure.ts';
-import { passwordFromFile } from './password.ts';
+import { ignoredPasswordFile, passwordFromFile } from './password.ts';
 import { sessionSettings } from './settings.ts';
 import { makeSocket } from './socket.ts';
+import { type Way, waysTo } from './tls.ts';
 import type { PostgresAddress } from './types.ts';
 
 /** 14 is the first with TID range scans and bit_xor, on which segments and the catalog fingerprint rest. */
@@ -28,16 +31,16 @@ export class Connection implements AsyncDisposable {
   readonly #client: Client;
   readonly serverVersionNumber: number;
   readonly backendPid: number;
-  /** What the URL says after its `?`. */
-  readonly parameters: URLSearchParams;
+  /** How it was to be reached; which of the hosts it is, the client knows. */
+  readonly info: ConnInfo;
   #lost: unknown;
 
   constructor(
     client: Client,
-    backend: { readonly pid: number; readonly versionNumber: number; readonly parameters: URLSearchParams },
+    backend: { readonly pid: number; readonly versionNumber: number; readonly info: ConnInfo },
   ) {
     this.#client = client;
-    this.parameters = backend.parameters;
+    this.info = backend.info;
     this.backendPid = backend.pid;
     this.serverVersionNumber = backend.versionNumber;
     client.on('error', error => {
@@ -110,16 +113,73 @@ export class Connection implements AsyncDisposable {
   }
 }
 
-/** Opens a connection and settles how values look on it. DATABASE_UNREACHABLE, DATABASE_RIGHTS, DATABASE_UNSUPPORTED. */
+/**
+ * Opens a connection and settles how values look on it: to the first host that answers, and of several to the primary.
+ * DATABASE_UNREACHABLE, DATABASE_RIGHTS, DATABASE_UNSUPPORTED, CONFIG_INVALID.
+ */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const info = resolveConnInfo(options.url);
+  let first: unknown;
+  for (const place of info.hosts) {
+    try {
+      const connection = await openAt(place, { ...options, info });
+      if (info.hosts.length === 1 || (await isPrimary(connection))) return connection;
+      await connection.close();
+      first ??= engineError(
+        'DATABASE_UNREACHABLE',
+        `Cannot work with ${connection.address}: it is a standby`,
+        {
+          remedy: 'Name the primary among the hosts of the database URL.',
+        },
+      );
+    } catch (error) {
+      const isGone = error instanceof StillpointError && error.code === 'DATABASE_UNREACHABLE';
+      if (!isGone) throw error;
+      first ??= error;
+    }
+  }
+  throw first;
+}
+
+interface OpenOptions extends ConnectionOptions {
+  readonly info: ConnInfo;
+}
+
+type Place = ConnInfo['hosts'][number];
+
+async function openAt(place: Place, options: OpenOptions): Promise<Connection> {
+  const ways = waysTo(options.info, place.host);
+  let first: unknown;
+  for (const [i, way] of ways.entries()) {
+    try {
+      return await openBy(place, { ...options, way });
+    } catch (error) {
+      if (!mayGoAnotherWay(error)) throw error;
+      // Why it is let in by no way says more than that there is no other.
+      first = lacksTls(error) ? (first ?? error) : error;
+      if (i === ways.length - 1) throw first;
+    }
+  }
+  throw new TypeError('Cannot connect: there is no way');
+}
+
+const lacksTls = (error: unknown): boolean =>
+  error instanceof Error && /does not support SSL/.test(error.message);
+
+/** The server has no TLS, or lets nobody in without it. */
+function mayGoAnotherWay(error: unknown): boolean {
+  return error instanceof StillpointError && (lacksTls(error) || error.message.includes('pg_hba.conf'));
+}
+
+async function openBy(place: Place, options: OpenOptions & { readonly way: Way }): Promise<Connection> {
   options.signal?.throwIfAborted();
-  const client = await makeClient(options);
+  const client = await makeClient(place, options);
   const abort = (): void => void client.connection.stream.destroy();
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
     client.on('error', () => {}); // told by the statement under way; without a listener Node ends
-    await connect(client);
-    return await settle(client, new URLSearchParams(options.url.split('?')[1] ?? ''));
+    await connect(client, options.info);
+    return await settle(client, options.info);
   } catch (error) {
     client.connection.stream.destroy();
     throw options.signal?.aborted ? options.signal.reason : error;
@@ -128,54 +188,53 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 }
 
-/** The database that the address names, by pg's rules. */
+async function isPrimary(connection: Connection): Promise<boolean> {
+  const [row] = await connection.rows<{ standby: boolean }>(
+    'look at the server',
+    'SELECT pg_catalog.pg_is_in_recovery() AS standby',
+  );
+  return !row!.standby;
+}
+
+/** The database that the address names, by libpq's rules. */
 export async function databaseNameOf(address: PostgresAddress): Promise<string> {
-  const { database } = await makeClient({ ...address, purpose: 'name' });
+  const { database } = resolveConnInfo(address.url);
   if (database) return database;
   throw engineError('CONFIG_INVALID', 'Cannot tell the database: the URL names none', {
     remedy: 'Write it as postgresql://user@host:5432/database.',
   });
 }
 
-async function makeClient(options: ConnectionOptions): Promise<Client> {
+async function makeClient(
+  { host, port }: Place,
+  options: OpenOptions & { readonly way: Way },
+): Promise<Client> {
   const { Client } = (await import('pg')).default;
-  let client: Client;
-  try {
-    client = new Client({
-      connectionString: options.url,
-      application_name: `stillpoint ${options.purpose}`,
-      connectionTimeoutMillis: connectTimeoutMs,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: keepAliveMs, // the pin is idle while rows are read
-      stream: makeSocket,
-      client_encoding: 'UTF8', // for names; rows ask for the server's own encoding
-    });
-  } catch {
-    // No cause: the parser's error quotes the URL, which may hold a password.
-    throw engineError('CONFIG_INVALID', 'Cannot read the database URL: it is not a postgresql:// URL', {
-      remedy: 'Write it as postgresql://user@host:5432/database.',
-    });
-  }
-  if (options.database !== undefined) {
-    client.database = options.database;
-    (client as unknown as { connectionParameters: { database: string } }).connectionParameters.database =
-      options.database;
-  }
-  const password = options.password ?? (client.password ? undefined : passwordFromFile(questionOf(client)));
-  if (password !== undefined) client.password = password;
-  return client;
-}
-
-function questionOf(client: Client): { host: string; port: number; database: string; user: string } {
-  const { host, port } = client;
-  return { host, port, database: client.database ?? '', user: client.user ?? '' };
+  const { info, way } = options;
+  const database = options.database ?? info.database;
+  const question = { host, port, database, user: info.user };
+  const password = options.password ?? info.password ?? passwordFromFile(question, info);
+  return new Client({
+    host,
+    port,
+    database,
+    user: info.user,
+    ...(password === undefined ? {} : { password }),
+    ssl: way,
+    application_name: `stillpoint ${options.purpose}`,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs, // the pin is idle while rows are read
+    stream: makeSocket,
+    client_encoding: 'UTF8', // for names; rows ask for the server's own encoding
+  });
 }
 
 function addressOf(client: Client): string {
   return `${client.host}:${client.port}/${client.database ?? ''}`;
 }
 
-async function connect(client: Client): Promise<void> {
+async function connect(client: Client, info: ConnInfo): Promise<void> {
   try {
     await client.connect();
   } catch (error) {
@@ -183,11 +242,12 @@ async function connect(client: Client): Promise<void> {
       address: addressOf(client),
       user: client.user ?? '?',
       database: client.database ?? '',
+      ignoredFile: ignoredPasswordFile(info),
     });
   }
 }
 
-async function settle(client: Client, parameters: URLSearchParams): Promise<Connection> {
+async function settle(client: Client, info: ConnInfo): Promise<Connection> {
   const address = addressOf(client);
   const { version, pid } = await firstAnswer(client, `prepare the connection to ${address}`);
   if (version < oldestServer)
@@ -198,7 +258,7 @@ async function settle(client: Client, parameters: URLSearchParams): Promise<Conn
     );
   // A pooler invents the number that it gives its clients.
   if ((client as unknown as { processID: number | null }).processID !== pid) throw poolerAnswers(address);
-  const connection = new Connection(client, { pid, versionNumber: version, parameters });
+  const connection = new Connection(client, { pid, versionNumber: version, info });
   await connection.script(`prepare the connection to ${address}`, [
     `SELECT ${sessionSettings(version)
       .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
@@ -228,9 +288,10 @@ const sessionName = 'stillpoint.session';
 export async function checkBackends(connections: readonly Connection[]): Promise<void> {
   const found = await Promise.all(
     connections.map(one =>
-      one.rows<{ pid: number; session: string | null }>(
+      one.rows<{ pid: number; session: string | null; started: string }>(
         'look at the connections',
-        `SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_setting('${sessionName}', true) AS session`,
+        `SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_setting('${sessionName}', true) AS session,
+          pg_catalog.pg_postmaster_start_time()::text AS started`,
       ),
     ),
   );
@@ -238,6 +299,14 @@ export async function checkBackends(connections: readonly Connection[]): Promise
     ([row], i) =>
       row!.pid === connections[i]!.backendPid && row!.session === String(connections[i]!.backendPid),
   );
+  if (new Set(found.map(([row]) => row!.started)).size > 1)
+    throw engineError(
+      'DATABASE_UNSUPPORTED',
+      `Cannot work with ${connections[0]!.address}: two servers answer`,
+      {
+        remedy: 'Give the host of one of them: what belongs together must come from one server.',
+      },
+    );
   if (!isOwn || new Set(connections.map(one => one.backendPid)).size < connections.length)
     throw poolerAnswers(connections[0]!.address);
 }

@@ -2,17 +2,25 @@ import { StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
+import { isOwnerPair } from './owners.ts';
 import { identifier, literal } from './sql.ts';
 import type { PostgresTarget } from './types.ts';
 
-/** Connects to a database that every server has. */
+/** Not there, or closed to this role. */
+const otherMayDo: ReadonlySet<unknown> = new Set(['3D000', '42501']);
+
+/** Connects to a database that every server has; where it has not, or does not let this role in, to the target itself. */
 export async function maintenanceConnection(target: PostgresTarget): Promise<Connection> {
-  try {
-    return await openConnection({ ...target, database: 'postgres', purpose: 'restore' });
-  } catch (error) {
-    if (!(error instanceof StillpointError && error.context['sqlState'] === '3D000')) throw error;
-    return openConnection({ ...target, database: 'template1', purpose: 'restore' });
+  let first: unknown;
+  for (const database of ['postgres', 'template1', undefined]) {
+    try {
+      return await openConnection({ ...target, database, purpose: 'restore' });
+    } catch (error) {
+      first ??= error;
+      if (!(error instanceof StillpointError) || !otherMayDo.has(error.context['sqlState'])) throw first;
+    }
   }
+  throw first;
 }
 
 /** Makes it as the source was: encoding, collation. TARGET_FAILED, DATABASE_RIGHTS. */
@@ -27,7 +35,12 @@ export async function createDatabase(
       `DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`,
     ]);
   const { serverVersionNumber } = connection;
-  const sql = createDatabaseSql(identifier(name), { record, serverVersionNumber });
+  // Its owner may make things in the schema public, and who only is a member of that role may not give him any before.
+  const [, owner] = record.databaseSql.find(isOwnerPair) ?? [];
+  const sql = [
+    createDatabaseSql(identifier(name), { record, serverVersionNumber }),
+    ...(owner === undefined ? [] : [owner.replace(' OWNER TO ', ' OWNER ')]),
+  ].join('');
   try {
     await connection.script(`create the database ${name}`, [sql]);
   } catch (error) {

@@ -1,3 +1,4 @@
+export { placeOf } from './conninfo.ts';
 export { findDumpTool } from './ddl.ts';
 export { postgresKind } from './kind.ts';
 export { restorePostgres } from './restore.ts';

@@ -1,13 +1,14 @@
 import type { ChunkSource } from '../../../store/index.ts';
-import { databaseOf } from '../../app/jdbc.ts';
 import { engineError } from '../../errors.ts';
 import { exportPortable } from '../../export/portable/portable.ts';
 import { exportForPsql, psqlInstructions } from '../../export/psql.ts';
 import type { DatabaseKind, StoredDatabase } from '../kind.ts';
 import { type PostgresMarks, postgresMarks } from '../marks.ts';
+import { placeOf } from './conninfo.ts';
 import { countDatabase } from './counts.ts';
 import { diffDatabases } from './diff.ts';
 import { describeDatabaseEntry } from './entry.ts';
+import { databaseSql } from './psql-script.ts';
 import { restorePostgres } from './restore.ts';
 import { salvageDatabase } from './salvage.ts';
 import { connectPostgres } from './source.ts';
@@ -19,13 +20,18 @@ export const postgresKind: DatabaseKind<PostgresMarks, PostgresAddress> = {
   type: 'postgresql',
   title: 'PostgreSQL',
   marks: postgresMarks,
-  nameOf: ({ url }) => databaseOf(url),
+  nameOf: ({ url }) => {
+    const { hosts, database } = placeOf(url);
+    return `${hosts}/${encodeURIComponent(database)}`;
+  },
   connect: connectPostgres,
   baseOf: ({ listing, ...marks }, access) => ({ ...access, ...marks, root: listing }),
   withoutBase: stored => ({ ...stored, publishable: false }),
   targetOf,
   checkTarget: checkPostgresTarget,
   restore: restorePostgres,
+  takesWish: true,
+  sql: databaseSql,
   check,
   describeEntry: describeDatabaseEntry,
   look: { groups: databaseGroups, find: findInDatabase, items: databaseItems, diff: diffDatabases },
@@ -39,7 +45,8 @@ function targetOf(text: string): PostgresAddress {
       remedy: 'Give it as postgresql://user@host:5432/name.',
     });
   }
-  if (URL.canParse(text) && new URL(text).pathname.replaceAll('/', '') === '') {
+  const isNamed = /[?&](service|dbname)=/.test(text);
+  if (!isNamed && /^\w+:\/\/[^/?#]*\/*(?:[?#]|$)/.test(text)) {
     throw engineError('USAGE', 'Cannot restore: --database names no database', {
       remedy: 'Give it as postgresql://user@host:5432/name; one that does not exist yet is made.',
     });

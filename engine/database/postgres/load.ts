@@ -38,6 +38,12 @@ export async function loadTable(connection: Connection, task: LoadTask): Promise
   await copyIn(connection, { ...task, action, freeze: false });
 }
 
+/** The same in a transaction that is open, and in which the table was made. */
+export function loadInTransaction(connection: Connection, task: LoadTask): Promise<void> {
+  const { schema, name } = task.relation;
+  return copyIn(connection, { ...task, action: `load ${schema}.${name}`, freeze: false });
+}
+
 async function copyIn(
   connection: Connection,
   job: LoadTask & { readonly action: string; readonly freeze: boolean },

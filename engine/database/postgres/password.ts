@@ -9,20 +9,35 @@ export interface PasswordQuestion {
   readonly user: string;
 }
 
+type PasswordFile = { readonly passfile: string | undefined };
+
 /**
  * The password that PGPASSFILE (or ~/.pgpass) has for a connection, by libpq's rules: the first line that fits, `*` fits
  * all, a file that others may read is ignored. Read here because pg's own way to do it warns on stderr.
  */
-export function passwordFromFile(question: PasswordQuestion): string | undefined {
-  const path = process.env['PGPASSFILE'] ?? join(homedir(), '.pgpass');
-  let text: string;
+export function passwordFromFile(question: PasswordQuestion, named: PasswordFile): string | undefined {
+  const path = pathOf(named);
+  if (ignoredPasswordFile(named) !== undefined) return undefined;
   try {
-    if ((statSync(path).mode & 0o077) !== 0) return undefined;
-    text = readFileSync(path, 'utf8');
+    return findPassword(readFileSync(path, 'utf8'), question);
   } catch {
     return undefined; // no such file: the server may not want a password
   }
-  return findPassword(text, question);
+}
+
+/** A password file that others may read, too. */
+export function ignoredPasswordFile(named: PasswordFile): string | undefined {
+  const path = pathOf(named);
+  try {
+    const { mode } = statSync(path);
+    return (mode & 0o077) === 0 ? undefined : path;
+  } catch {
+    return undefined;
+  }
+}
+
+function pathOf({ passfile }: PasswordFile): string {
+  return passfile ?? join(homedir(), '.pgpass');
 }
 
 /** The pure half of `passwordFromFile`. */

@@ -1,4 +1,5 @@
 import type { RestoredDatabase } from '../database.ts';
+import { restoreBeside } from './alongside.ts';
 import { checkServer } from './check-server.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { readDigest } from './copy.ts';
@@ -7,7 +8,7 @@ import { expectedPages, loadLargeObjects, restoredSql } from './large-objects.ts
 import { loadTable } from './load.ts';
 import { makeEarly, takeMakings } from './make-indexes.ts';
 import { statementsFor } from './older-server.ts';
-import { type Outline, readOutline } from './outline.ts';
+import type { Outline } from './outline.ts';
 import type { RelationEntry } from './relation-entry.ts';
 import { runDefinitions, runWhatHolds } from './script.ts';
 import type { SequenceValue } from './sequences.ts';
@@ -17,6 +18,7 @@ import { groupsOf } from './statements.ts';
 import { openTarget } from './target.ts';
 import type { RestorePostgresOptions } from './types.ts';
 import { mismatch, verifyRows } from './verify-rows.ts';
+import { readWanted } from './wanted.ts';
 import { allOrCut } from './workers.ts';
 
 /**
@@ -25,10 +27,11 @@ import { allOrCut } from './workers.ts';
  * comment; the same one begun again clears what is there.
  */
 export async function restorePostgres(options: RestorePostgresOptions): Promise<RestoredDatabase> {
-  const outline = await readOutline(options);
-  const { record } = outline;
-  await checkServer(options, { ...record, globals: outline.definitions.get('globals') ?? '' });
-  const target = await openTarget(options, record);
+  const outline = await readWanted(options);
+  await checkServer(options, outline);
+  const beside = options.wish?.isAlongside ? await restoreBeside(options) : undefined;
+  if (beside) return beside;
+  const target = await openTarget(options, outline.record);
   const connections: Connection[] = [];
   const cut = (): void => {
     for (const connection of connections) connection.destroy();
@@ -47,7 +50,7 @@ export async function restorePostgres(options: RestorePostgresOptions): Promise<
       database: target.name,
       ...result,
       verified: true,
-      warnings: [...target.warnings, ...result.warnings],
+      warnings: [...outline.warnings, ...target.warnings, ...result.warnings],
     };
   } catch (error) {
     throw options.signal?.aborted ? options.signal.reason : error;

@@ -39,6 +39,18 @@ export async function runWhatHolds(
   return broken;
 }
 
+/** Within a transaction that is open: one by one, since the first that fails ends it. */
+export async function runInTransaction(connection: Connection, action: string, sql: string): Promise<void> {
+  for (const statement of splitStatements(sql)) {
+    try {
+      await connection.script(action, [statement]);
+    } catch (error) {
+      if (!(error instanceof StillpointError) || connection.isLost) throw error;
+      throw named(error, statement);
+    }
+  }
+}
+
 /** One statement in a transaction of its own, after settings that end with it. */
 export async function runAlone(
   connection: Connection,

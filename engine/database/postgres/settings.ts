@@ -22,6 +22,8 @@ const runSettings: readonly (readonly [string, string])[] = [
   ['idle_in_transaction_session_timeout', '0'],
   ['idle_session_timeout', '0'],
   ['lock_timeout', '2s'],
+  ['default_transaction_read_only', 'off'],
+  ['default_transaction_isolation', 'read committed'],
 ];
 
 /** Everything that is set on a connection, for a server of a version. */

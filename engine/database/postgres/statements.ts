@@ -89,19 +89,27 @@ export function* tokensOf(sql: string): Generator<SqlToken> {
   }
 }
 
+/** As PostgreSQL and psql have it: whatever is not ASCII may be in a name. */
+const nameStart = String.raw`[A-Za-z_\u0080-\u{10ffff}]`;
+const nameMore = String.raw`[A-Za-z0-9_\u0080-\u{10ffff}]`;
+const blank = String.raw`[ \t\n\r\f\v]`;
+const escaped = String.raw`'(?:[^'\\]|\\[^]|'')*'`;
+/** A string goes on after a line's end, with escapes where it began with them. */
+const goesOn = String.raw`(?:(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:${blank}|--[^\n\r]*[\n\r])*${escaped})*`;
+
 const tokens = new RegExp(
   [
-    String.raw`(?<space>\s+)`,
-    String.raw`(?<comment>--[^\n]*|/\*)`,
-    String.raw`[eE]'(?:[^'\\]|\\[^]|'')*'`,
+    `(?<space>${blank}+)`,
+    String.raw`(?<comment>--[^\n\r]*|/\*)`,
+    `[eE]${escaped}${goesOn}`,
     "'(?:[^']|'')*'",
     '"(?:[^"]|"")*"',
-    String.raw`\$(?<tag>[\p{L}_][\p{L}\p{N}_]*)?\$[^]*?\$\k<tag>\$`,
-    String.raw`(?<word>[\p{L}_][\p{L}\p{N}_$]*)`,
-    String.raw`\p{N}+`,
+    String.raw`\$(?<tag>${nameStart}${nameMore}*)?\$[^]*?\$\k<tag>\$`,
+    `(?<word>${nameStart}(?:${nameMore}|\\$)*)`,
+    '[0-9]+',
     '[^]',
   ].join('|'),
-  'guy',
+  'gu',
 );
 
 function endOfComment(sql: string, from: number): number {

@@ -1,16 +1,18 @@
 import { type ChunkSource, type ListingRoot, StillpointError } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import { isOccupied, lookBeside } from './alongside.ts';
 import { checkServer } from './check-server.ts';
 import { clearDatabase, dropSubscriptions } from './clear.ts';
 import { type Connection, databaseNameOf, openConnection } from './connection.ts';
 import { createDatabase } from './create-database.ts';
 import type { DatabaseRecord } from './facts-entry.ts';
 import { type Marker, readMarker, writeMarker } from './marker.ts';
-import { readOutline } from './outline.ts';
+import { isOwnerPair } from './owners.ts';
 import { listed } from './rights.ts';
 import { identifier, literal } from './sql.ts';
 import type { PostgresTarget } from './types.ts';
 import { userObjectsSql } from './user-objects.ts';
+import { readWanted } from './wanted.ts';
 
 /** What a restore finds where it is to go. */
 type TargetState =
@@ -26,12 +28,13 @@ export async function checkPostgresTarget(
   target: PostgresTarget & { readonly source?: ChunkSource; readonly root?: ListingRoot },
 ): Promise<void> {
   const { source, root } = target;
-  if (source && root) {
-    const { record, definitions } = await readOutline({ source, root, signal: target.signal });
-    await checkServer(target, { ...record, globals: definitions.get('globals') ?? '' });
-  }
+  const wanted = source && root ? await readWanted({ ...target, source, root }) : undefined;
+  if (wanted) await checkServer(target, wanted);
   await using connection = await connectIfThere(target);
-  await lookAt(connection, target);
+  if (connection && wanted && target.wish?.isAlongside && (await isOccupied(connection)))
+    return void (await lookBeside(connection, wanted));
+  const state = await lookAt(connection, target);
+  if (state.kind === 'empty' && wanted) await compareDatabases(connection!, wanted.record);
 }
 
 /** A database that is ready to be restored into, marked as unfinished. */
@@ -63,11 +66,11 @@ export async function openTarget(target: PostgresTarget, record: DatabaseRecord)
   })();
   await using connection = await openConnection({ ...target, purpose: 'restore' });
   const warnings = await compareDatabases(connection, record);
-  // The first names the owner; one that an administrator made has its own on purpose.
-  if (!isOurs && record.databaseSql.length > 1)
+  // One that an administrator made has its own owner on purpose.
+  const ownedAlready = record.databaseSql.filter(pair => !isOwnerPair(pair));
+  if (!isOurs && ownedAlready.length > 0)
     warnings.push(
-      `The database was there already, so it keeps its own settings and grants instead of: ${record.databaseSql
-        .slice(1)
+      `The database was there already, so it keeps its own settings and grants instead of: ${ownedAlready
         .map(([before, after]) => `${before}${record.database}${after}`)
         .join('; ')}`,
     );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import pg from 'pg';
@@ -367,19 +367,6 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
       '--json',
     ]);
     assert.deepEqual(await as(target.databaseUrl, 'SELECT a FROM public.t'), [{ a: 1 }]);
-  });
-
-  test('refuses a standby', async context => {
-    const signal = join(rig.server.dataDir, 'standby.signal');
-    writeFileSync(signal, '', { mode: 0o644 });
-    await rig.server.restart();
-    try {
-      await fails(context, { name: 'database refuses', code: 'DATABASE_UNSUPPORTED', more: 'a standby' });
-    } finally {
-      rmSync(signal);
-      await rig.server.restart();
-    }
-    assertSaved(await backUpHere(rig), { rig });
   });
 
   const deaths: Readonly<Record<string, () => Promise<void>>> = {
