@@ -25,7 +25,7 @@ describe('the cold backup', { skip: process.platform !== 'linux' }, () => {
   }
 
   before(async () => {
-    rig = await smallRig();
+    rig = await smallRig({ inProcess: true });
     env = configure(`app: { type: stopped, url: "${rig.instance.url}" }`);
     await rig.instance.stop(); // the one in this process
   });
