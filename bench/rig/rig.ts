@@ -9,7 +9,7 @@ import {
   type InstanceOptions,
 } from '../instance/index.ts';
 import { type PostgresServer, type ServerKind, startServer } from '../servers/index.ts';
-import { type Ended, type Running, type StartOptions, startProgram } from './program.ts';
+import { type Ended, type Running, runHere, type StartOptions, startProgram } from './program.ts';
 
 export interface RigOptions extends Omit<InstanceOptions, 'databaseUrl' | 'home'> {
   readonly server: ServerKind;
@@ -17,6 +17,11 @@ export interface RigOptions extends Omit<InstanceOptions, 'databaseUrl' | 'home'
   readonly configuration?: string;
   /** How the passphrase becomes a key; as `init` does it by default. A test saves 0.1 s with a cheap one, at each run of the program. */
   readonly kdf?: Kdf;
+  /**
+   * Whether `program` and `summary` run the program in this process, as `runHere` does, unless they are told which one:
+   * for what it answers and leaves, not for how it lives and dies. `start` makes a process in any case.
+   */
+  readonly inProcess?: boolean;
 }
 
 /** A database server, the stand-in application, a store, and the program set up to back them up. */
@@ -71,7 +76,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const running = new Set<Running>();
     stop.push(() => endAll(running, instance));
     const configuration = options.configuration ?? '';
-    const rig = assemble({ folder, server, instance, running, dispose, configuration });
+    const inProcess = options.inProcess ?? false;
+    const rig = assemble({ folder, server, instance, running, dispose, configuration, inProcess });
     await makeStore(rig, options.kdf);
     return rig;
   } catch (error) {
@@ -102,9 +108,11 @@ interface Parts {
   readonly running: Set<Running>;
   readonly dispose: () => Promise<void>;
   readonly configuration: string;
+  readonly inProcess: boolean;
 }
 
-function assemble({ folder, server, instance, running, dispose, configuration }: Parts): Rig {
+function assemble(parts: Parts): Rig {
+  const { folder, server, instance, running, dispose, configuration, inProcess } = parts;
   const store = join(folder, 'store');
   const stateDir = join(folder, 'state');
   const configFile = join(folder, 'stillpoint.yaml');
@@ -135,7 +143,13 @@ function assemble({ folder, server, instance, running, dispose, configuration }:
     program.ended.then(hasEnded, hasEnded);
     return program;
   };
-  const program: Rig['program'] = (args, extra) => start(args, extra).ended;
+  const program: Rig['program'] = (args, extra = {}) => {
+    const isItself = !(extra.program || extra.file || extra.under);
+    if (!(inProcess && isItself)) return start(args, extra).ended;
+    const whole = { ...env, ...extra.env };
+    process.env['PGPASSWORD'] = whole.PGPASSWORD; // the client library looks nowhere else
+    return runHere(args, { cwd: folder, ...extra, env: whole });
+  };
   return {
     folder,
     store,

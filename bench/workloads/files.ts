@@ -26,9 +26,10 @@ interface Round {
  */
 export async function measureFiles(
   source: string,
-  { folder, rounds, say, targets }: WorkloadOptions & { readonly targets: FileTargets },
+  options: WorkloadOptions & { readonly targets: FileTargets },
 ): Promise<Step[]> {
-  const peers = presentPeers(say);
+  const { folder, rounds, say, targets } = options;
+  const peers = presentPeers(options);
   const measured = new Map<string, Round[]>(peers.map(peer => [peer.name, []]));
   await warm(source);
   for (let round = 0; round < rounds; round += 1) {
@@ -65,8 +66,9 @@ export async function measureFiles(
 }
 
 /** Those that are on this machine; says which are not, and how to get them. */
-export function presentPeers(say: (line: string) => void): Peer[] {
+export function presentPeers({ say, without = [] }: Pick<WorkloadOptions, 'say' | 'without'>): Peer[] {
   return filePeers().filter(({ name, version, install }) => {
+    if (without.includes(name)) return false;
     if (version === undefined) say(`  ${name} is not on this machine: ${install}`);
     return version !== undefined;
   });

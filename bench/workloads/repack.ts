@@ -20,7 +20,7 @@ export const repack: Workload = {
   async run(options) {
     const startedMs = performance.now();
     const size = options.quick ? quick : all;
-    const peers = presentPeers(options.say);
+    const peers = presentPeers(options);
     const shares: Record<string, number[]> = Object.fromEntries(peers.map(({ name }) => [name, []]));
     let packBytes = 0;
     for (let round = 0; round < options.rounds; round += 1) {

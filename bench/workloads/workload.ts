@@ -8,6 +8,8 @@ export interface WorkloadOptions {
   readonly quick: boolean;
   readonly seed: number;
   readonly say: (line: string) => void;
+  /** Names of peers that are left out. */
+  readonly without?: readonly string[];
 }
 
 export interface Workload {

@@ -10,7 +10,7 @@ import { backUpAndStopAt, failureOf, manifestsOf, smallRig } from '../helpers/sm
 describe('stillpoint cancel', { skip: process.platform !== 'linux' }, () => {
   let rig: Rig;
   before(async () => {
-    rig = await smallRig();
+    rig = await smallRig({ inProcess: true });
   });
   after(async () => {
     await rig[Symbol.asyncDispose]();

@@ -18,8 +18,12 @@ describe('the command line', () => {
   const here = (args: readonly string[], env: Record<string, string> = {}) =>
     runHere([...args, '--json'], { cwd: rig.folder, env: { ...rig.env, ...env } });
 
+  /** With nothing of this process: what Node itself would say on stderr is heard, too. */
+  const asProcess = (args: readonly string[], env: Record<string, string> = {}) =>
+    rig.program(args, { env, program: 'stillpoint' });
+
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
+    rig = await smallRig({ repositories: 2, files: 40, rows: 200, inProcess: true });
     elsewhere = join(rig.folder, 'elsewhere');
     mkdirSync(elsewhere);
   });
@@ -101,7 +105,7 @@ describe('the command line', () => {
   });
 
   test('backup, snapshots, show and verify say in JSON what they promise, and nothing on stderr', async () => {
-    const backup = await rig.program(['backup', '--json', '--tag', 'one', '--tag', 'two']);
+    const backup = await asProcess(['backup', '--json', '--tag', 'one', '--tag', 'two']);
     assert.deepEqual([backup.code, backup.stderr], [0, '']);
     assert.equal(backup.stdout.trimEnd().split('\n').length, backup.json.length);
     for (const { messageType } of backup.json.slice(0, -1))
@@ -140,7 +144,7 @@ describe('the command line', () => {
     const shown = await rig.program(['show', 'latest', '--json']);
     assert.deepEqual([shown.code, shown.stderr, shown.json[0]?.['id']], [0, '', summary['snapshot']]);
 
-    const verified = await rig.program(['verify', '--read-data', '--json']);
+    const verified = await asProcess(['verify', '--read-data', '--json']);
     assert.deepEqual([verified.code, verified.stderr], [0, '']);
     const { ok, snapshots, damage, chunksChecked, bytesRead } = verified.json.at(-1)!;
     assert.deepEqual({ ok, snapshots, damage }, { ok: true, snapshots: 1, damage: [] });
@@ -149,15 +153,15 @@ describe('the command line', () => {
 
   test('for people: text on stdout, nothing on stderr unless progress is asked for', async () => {
     for (const args of [['backup'], ['list'], ['show', 'latest'], ['verify'], ['unlock'], ['doctor']]) {
-      const { code, stdout, stderr } = await rig.program(args);
+      const { code, stdout, stderr } = await asProcess(args);
       assert.deepEqual([code, stderr], [0, ''], args[0]);
       assert.ok(stdout.length > 0 && !stdout.startsWith('{'));
     }
     const env = { STILLPOINT_PROGRESS_FPS: '100' };
-    const { code, stderr } = await rig.program(['backup'], { env });
+    const { code, stderr } = await asProcess(['backup'], env);
     assert.equal(code, 0);
     assert.match(stderr, /pre-scan/);
-    const quiet = await rig.program(['snapshots', '-q', '--store', 'nowhere']);
+    const quiet = await asProcess(['snapshots', '-q', '--store', 'nowhere']);
     assert.match(quiet.stderr, /^stillpoint: Cannot /);
   });
 

@@ -40,7 +40,7 @@ describe('an application that commands lock', { skip: process.platform !== 'linu
     runHere(args, { env: { ...rig.env, STILLPOINT_CONFIG: config }, cwd: rig.folder });
 
   before(async () => {
-    rig = await smallRig();
+    rig = await smallRig({ inProcess: true });
     script = new MaintenanceScript(join(rig.folder, 'bin'));
     env.STILLPOINT_CONFIG = configure(`{ type: command, ${all} }`);
     const first = await here(['backup', '--json']);

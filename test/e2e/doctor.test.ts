@@ -12,7 +12,7 @@ describe('stillpoint doctor', { skip: process.platform !== 'linux' }, () => {
   let rig: Rig;
   let noUnits: DoctorSeams;
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
+    rig = await smallRig({ repositories: 2, files: 40, rows: 200, inProcess: true });
     chmodSync(rig.configFile, 0o600); // it holds a password
     noUnits = { unitFolders: [join(rig.folder, 'units')] };
     await rig.summary(['backup', '--json']);

@@ -10,7 +10,7 @@ import { restoreInto, smallRig } from '../helpers/small-rig.ts';
 
 for (const { kind, version, clientDir } of await availableServers()) {
   test(`home and database equal the originals after a restore (${kind} ${version})`, async context => {
-    await using rig = await smallRig({ server: kind, rows: 1_500 });
+    await using rig = await smallRig({ server: kind, rows: 1_500, inProcess: true });
     const { instance } = rig;
     await makeOdd(instance.home, context);
     await rig.summary(['backup', '--json']);

@@ -21,7 +21,7 @@ describe('the examples of the help', () => {
   let ids: string[];
 
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
+    rig = await smallRig({ repositories: 2, files: 40, rows: 200, inProcess: true });
     const backup = async () =>
       String((await rig.summary(['backup', '--json', '--tag', 'before-upgrade']))['snapshot']);
     ids = [await backup(), await backup()];

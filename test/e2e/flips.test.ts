@@ -26,7 +26,7 @@ describe('a byte of the store that is not what it was', () => {
   let original: DatabaseDescription;
 
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
+    rig = await smallRig({ repositories: 2, files: 40, rows: 200, inProcess: true });
     original = await describeDatabase(rig.instance.databaseUrl);
     for (let run = 1; run <= 2; run++) await rig.summary(['backup', '--json']);
     await leaveSessionAndIntent(rig);

@@ -26,7 +26,7 @@ describe('hooks', { skip: process.platform !== 'linux' }, () => {
   let isServed: string;
 
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 20, rows: 100, commitsPerRepository: 2 });
+    rig = await smallRig({ repositories: 2, files: 20, rows: 100, commitsPerRepository: 2, inProcess: true });
     log = join(rig.folder, 'log');
     await rig.summary(['backup', '--json']);
     const script = `const { status } = await fetch('${rig.instance.url}/projects'); console.log(status);`;
@@ -46,7 +46,6 @@ describe('hooks', { skip: process.platform !== 'linux' }, () => {
       cwd: rig.folder,
       env: configured(rig, 'hooks', { more: { hooks, ...more } }),
     });
-  /** As a process: the database's password is in its environment. */
   const restore = (target: RestoreTarget, hooks: Hooks) =>
     rig.program([...restoreArguments(target), '--json'], {
       env: configured(rig, 'restoring', { more: { hooks } }),

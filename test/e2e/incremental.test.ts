@@ -39,7 +39,7 @@ describe('a backup of what did not change', () => {
   const cache = () => join(rig.folder, 'cache');
 
   before(async () => {
-    rig = await smallRig();
+    rig = await smallRig({ inProcess: true });
     rig.instance.setLog('off');
     await settled();
     last = await backUp(rig);
@@ -140,7 +140,7 @@ describe('the latch of a backup', () => {
   let rig: Rig;
 
   before(async () => {
-    rig = await smallRig({});
+    rig = await smallRig({ inProcess: true });
   });
   after(async () => {
     await rig[Symbol.asyncDispose]();

@@ -30,7 +30,7 @@ describe('kill -9 of a backup', { skip: process.platform !== 'linux' }, () => {
   const unlockedAfterMs: number[] = [];
 
   before(async () => {
-    rig = await smallRig({ writer: { perSecond: 8, pushesPerSecond: 0, repackEveryMs: 0 } });
+    rig = await smallRig({ writer: { perSecond: 8, pushesPerSecond: 0, repackEveryMs: 0 }, inProcess: true });
     await rig.summary(['backup', '--json']);
   });
   after(async () => {

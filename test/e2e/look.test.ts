@@ -34,7 +34,7 @@ describe('looking into a snapshot', () => {
   };
 
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 60, rows: 200 });
+    rig = await smallRig({ repositories: 2, files: 60, rows: 200, inProcess: true });
     writeFileSync(join(rig.instance.home, 'shared', 'new\nline \x1b[31m'), 'odd');
     writeFileSync(
       Buffer.concat([Buffer.from(`${rig.instance.home}/shared/`), Buffer.from([0x66, 0xff])]),

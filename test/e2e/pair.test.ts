@@ -8,13 +8,14 @@ const weakenedRunsMax = 12;
 
 test('four pairs taken under load agree, each from its restored halves alone', async context => {
   await using rig = await smallRig({
+    inProcess: true, // but for the backups: the writers go on beside them, in this process
     repositories: 5,
     writer: { perSecond: 40, pushesPerSecond: 0.5, repackEveryMs: 1_500, twiceShare: 0.5 },
   });
   const { instance } = rig;
   const snapshots: string[] = [];
   while (snapshots.length < backups) {
-    const { snapshot } = await rig.summary(['backup', '--json']);
+    const { snapshot } = await rig.summary(['backup', '--json'], { program: 'stillpoint' });
     snapshots.push(String(snapshot));
   }
   const counts = await instance.stopWriter();
@@ -45,6 +46,7 @@ test('an engine that tells files apart by size and whole seconds does not pass t
   // stays behind. One backup in four meets no such ref.
   const writer = { perSecond: 40, pushesPerSecond: 0, repackEveryMs: 0, twiceShare: 1 };
   await using rig = await smallRig({
+    inProcess: true,
     repositories: 20,
     commitsPerRepository: 2,
     files: 0,

@@ -6,6 +6,7 @@ import { type Ended, runHere } from '../../bench/rig/index.ts';
 import { beginPrune, openLocalBackend, openStore, systemSeams } from '../../store/index.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { failureOf } from '../helpers/small-rig.ts';
+import { cheapKdf } from '../helpers/stores.ts';
 
 const passphrase = 'correct horse battery staple';
 const refusedManifest = { exit: 20, code: 'STORE_DAMAGED' };
@@ -38,7 +39,7 @@ async function makeBench(context: TestContext): Promise<Bench> {
     const place = { STILLPOINT_PASSPHRASE: passphrase, STILLPOINT_STATE_DIR: join(folder, 'state') };
     const env = { ...place, STILLPOINT_CACHE_DIR: join(folder, 'cache') };
     const which = instance === null ? ['--store', store] : ['--config', join(folder, `${instance}.yaml`)];
-    return runHere([...args, ...which, '--json'], { cwd: folder, env });
+    return runHere([...args, ...which, '--json'], { cwd: folder, env, kdf: cheapKdf });
   };
   const bench: Bench = {
     folder,

@@ -13,7 +13,7 @@ const hourMs = 3_600_000;
 describe('stillpoint status', { skip: process.platform !== 'linux' }, () => {
   let rig: Rig;
   before(async () => {
-    rig = await smallRig({ repositories: 2, files: 40, rows: 200 });
+    rig = await smallRig({ repositories: 2, files: 40, rows: 200, inProcess: true });
   });
   after(async () => {
     await rig[Symbol.asyncDispose]();

@@ -27,7 +27,7 @@ describe('a backup that does not come to its end', { skip: process.platform !== 
   let manifests: string[];
 
   before(async () => {
-    rig = await smallRig({ writer: { perSecond: 8, pushesPerSecond: 0, repackEveryMs: 0 } });
+    rig = await smallRig({ writer: { perSecond: 8, pushesPerSecond: 0, repackEveryMs: 0 }, inProcess: true });
     await rig.summary(['backup', '--json']);
     manifests = manifestsOf(rig);
     const file = join(rig.folder, 'impatient.yaml');

@@ -25,7 +25,7 @@ describe('the cold backup', { skip: process.platform !== 'linux' }, () => {
   }
 
   before(async () => {
-    rig = await smallRig();
+    rig = await smallRig({ inProcess: true });
     env = configure(`app: { type: stopped, url: "${rig.instance.url}" }`);
     await rig.instance.stop(); // the one in this process
   });
@@ -63,7 +63,8 @@ describe('the cold backup', { skip: process.platform !== 'linux' }, () => {
   test('refuses while it runs, and names its process, its port and its sessions', async () => {
     await using application = await startApplication();
     const manifests = manifestsOf(rig);
-    const ended = await rig.program(['backup', '--json'], { env });
+    // As a process: what it started itself is no application, and this process started both.
+    const ended = await rig.program(['backup', '--json'], { env, program: 'stillpoint' });
     assert.deepEqual(failureOf(ended), { exit: 1, code: 'APP_RUNNING' });
     assert.match(ended.stderr, new RegExp(`process ${application.pid} \\(`));
     assert.ok(ended.stderr.includes(rig.instance.url));

@@ -7,6 +7,7 @@ import { kindFromByte } from '../../store/seal/kinds.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { seededRandomness } from '../helpers/seeded.ts';
 import { failureOf } from '../helpers/small-rig.ts';
+import { cheapKdf } from '../helpers/stores.ts';
 
 /** A home of two repositories in two snapshots: the second adds an object, in a pack of its own. */
 async function makeBench(context: TestContext) {
@@ -22,7 +23,7 @@ async function makeBench(context: TestContext) {
   };
   const run = (...args: string[]): Promise<Ended> => {
     const env = { STILLPOINT_PASSPHRASE: 'some words', STILLPOINT_STATE_DIR: join(folder, 'state') };
-    return runHere([...args, '--config', join(folder, 'here.yaml')], { cwd: folder, env });
+    return runHere([...args, '--config', join(folder, 'here.yaml')], { cwd: folder, env, kdf: cheapKdf });
   };
   const summary = async (...args: string[]) => {
     const { code, json, stderr } = await run(...args, '--json');

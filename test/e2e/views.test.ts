@@ -27,6 +27,7 @@ describe('a backup of a home that is frozen', { skip: process.platform !== 'linu
       repositories: 2,
       files: 40,
       rows: 200,
+      inProcess: true,
       writer: { perSecond: 6, pushesPerSecond: 0, repackEveryMs: 0 },
     });
     mount = join(rig.folder, 'view');
