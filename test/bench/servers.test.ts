@@ -19,7 +19,13 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
+async function identifierOf(url: string): Promise<unknown> {
+  const [control] = await query(url, 'SELECT system_identifier FROM pg_control_system()');
+  return control?.['system_identifier'];
+}
+
 const available = await availableServers();
+const identifiers = new Set<unknown>();
 
 test('an embedded server is always available where the package is installed', () => {
   assert.equal(available[0]?.kind, 'embedded');
@@ -30,6 +36,7 @@ for (const { kind, major, version } of available) {
     const server = await startServer({ kind, major, settings: { work_mem: '5MB' } });
     try {
       assert.equal(server.version, version);
+      identifiers.add(await identifierOf(server.superuserUrl));
       const url = await server.createDatabase('one two');
       assert.deepEqual(await query(url, `SELECT current_database() d, current_setting('work_mem') w`), [
         { d: 'one two', w: '5MB' },
@@ -53,7 +60,7 @@ for (const { kind, major, version } of available) {
   });
 }
 
-test('a server ends with the process that started it, also when that is killed', async () => {
+test('a server is another one than those before, and ends with the process that started it, also when that is killed', async () => {
   const door = join(import.meta.dirname, '../../bench/servers/index.js');
   const script = `import { startServer } from ${JSON.stringify(door)};
     const server = await startServer({ kind: 'embedded' });
@@ -64,9 +71,10 @@ test('a server ends with the process that started it, also when that is killed',
   });
   const [line] = await once(createInterface({ input: child.stdout! }), 'line');
   const { url, dataDir } = JSON.parse(String(line)) as { url: string; dataDir: string };
-  await query(url, 'SELECT 1');
+  const identifier = await identifierOf(url);
   child.kill('SIGKILL');
   for (let tries = 0; tries < 400 && existsSync(dirname(dataDir)); tries += 1) await sleep(25);
   assert.equal(existsSync(dirname(dataDir)), false);
   await assert.rejects(query(url, 'SELECT 1'), { code: 'ECONNREFUSED' });
+  assert.ok(identifier && !identifiers.has(identifier), `${identifier} is its own`);
 });
