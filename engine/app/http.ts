@@ -1,19 +1,10 @@
-import type { Dispatcher } from 'undici';
+import type { Agent } from 'node:http';
 import type { StillpointError } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import type { Timeouts } from './app.ts';
+import { type Answer, answerOf } from './http-answer.ts';
 
-/** An answer of the application, read whole. */
-export interface Answer {
-  readonly status: number;
-  /** Lower case, without parameters; empty when the answer named none. */
-  readonly contentType: string;
-  /** Where a redirect points to. */
-  readonly location: string;
-  /** Why a login was refused, when the application says so. */
-  readonly denied: string;
-  readonly body: string;
-}
+export type { Answer } from './http-answer.ts';
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -36,67 +27,52 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** An answer of this protocol has a few hundred bytes; a page of a proxy that goes on for ever is cut here. */
-const bodyBytesMax = 1024 * 1024;
+/** A connection that nobody used for so long is closed. */
+const idleMs = 10_000;
 
 export function openTransport(baseUrl: URL, timeouts: Timeouts): Transport {
   const prefix = baseUrl.pathname.replace(/\/+$/, '');
-  let opening: Promise<{ readonly line: Dispatcher; readonly aside: Dispatcher }> | undefined;
-  const open = () => {
-    const options = {
-      connect: { timeout: timeouts.connectMs },
-      headersTimeout: timeouts.headersMs,
-      bodyTimeout: timeouts.bodyMs,
-      keepAliveTimeout: 10_000,
-      pipelining: 1,
-    };
-    opening ??= import('undici').then(({ Client, Pool }) => ({
-      line: new Client(baseUrl.origin, options),
-      aside: new Pool(baseUrl.origin, options),
-    }));
-    return opening;
-  };
+  const closing = new AbortController();
+  let opening: Promise<Lines> | undefined;
   return {
-    async send({ method, path, headers, headersTimeoutMs, signal, aside }) {
+    async send({ method, path, headers, headersTimeoutMs = timeouts.headersMs, signal, aside }) {
       signal?.throwIfAborted();
       try {
-        const dispatcher = (await open())[aside ? 'aside' : 'line'];
-        const answer = await dispatcher.request({
+        opening ??= openLines(baseUrl);
+        const lines = await opening;
+        const call = lines.request(new URL(prefix + path, baseUrl.origin), {
           method,
-          path: prefix + path,
           headers: { ...headers },
-          ...(headersTimeoutMs === undefined ? {} : { headersTimeout: headersTimeoutMs }),
-          ...(signal ? { signal } : {}),
+          agent: aside ? lines.aside : lines.line,
+          signal: AbortSignal.any([closing.signal, ...(signal ? [signal] : [])]),
         });
-        const pieces: Buffer[] = [];
-        let bytes = 0;
-        for await (const piece of answer.body) {
-          bytes += piece.length;
-          if (bytes > bodyBytesMax) break; // leaving the loop drops the connection
-          pieces.push(piece);
-        }
-        const first = (name: string) => {
-          const value = answer.headers[name];
-          return (Array.isArray(value) ? value[0] : value) ?? '';
-        };
-        return {
-          status: answer.statusCode,
-          contentType: (first('content-type').split(';')[0] ?? '').trim().toLowerCase(),
-          location: first('location'),
-          denied: first('x-authentication-denied-reason'),
-          body: Buffer.concat(pieces).toString('utf8'),
-        };
+        return await answerOf(call, { ...timeouts, headersMs: headersTimeoutMs });
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         throw unreachable(error, `${method} ${baseUrl.origin}${prefix}${withoutQuery(path)}`);
       }
     },
     async close() {
+      closing.abort();
       if (!opening) return;
       const { line, aside } = await opening;
-      await Promise.all([line.destroy(), aside.destroy()]);
+      line.destroy();
+      aside.destroy();
     },
   };
+}
+
+interface Lines {
+  readonly request: typeof import('node:http').request;
+  readonly line: Agent;
+  readonly aside: Agent;
+}
+
+/** What speaks TLS is loaded where it is spoken. */
+async function openLines({ protocol }: URL): Promise<Lines> {
+  const { Agent, request } = protocol === 'https:' ? await import('node:https') : await import('node:http');
+  const kept = { keepAlive: true, timeout: idleMs };
+  return { request, line: new Agent({ ...kept, maxSockets: 1 }), aside: new Agent(kept) };
 }
 
 /** Tokens travel in the query; they are printed on purpose in one place and nowhere else. */
@@ -113,7 +89,7 @@ const remedyByCode: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Check app.url and that the application is running.',
   ENOTFOUND: 'Check the host name in app.url.',
   EAI_AGAIN: 'Check name resolution on this host.',
-  UND_ERR_CONNECT_TIMEOUT: 'Check app.url and the network between here and the application.',
+  CONNECT_TIMEOUT: 'Check app.url and the network between here and the application.',
 };
 const connectCodes = new Set([
   ...Object.keys(remedyByCode),
@@ -150,13 +126,12 @@ function sentence(error: unknown, code: string): string {
       return 'the host name is unknown';
     case 'EAI_AGAIN':
       return 'the host name could not be looked up';
-    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'CONNECT_TIMEOUT':
       return 'no connection in time';
-    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'HEADERS_TIMEOUT':
       return 'no answer in time';
-    case 'UND_ERR_BODY_TIMEOUT':
+    case 'BODY_TIMEOUT':
       return 'the answer stopped in the middle';
-    case 'UND_ERR_SOCKET':
     case 'ECONNRESET':
     case 'EPIPE':
       return 'the connection was lost';

@@ -19,7 +19,7 @@ import {
   ScriptedApp,
 } from './scripted-app.ts';
 
-const quick = { connectMs: 1000, headersMs: 150, bodyMs: 150, lockMs: 150, stateMs: 150 };
+const quick = { connectMs: 1000, headersMs: 800, bodyMs: 800, lockMs: 800, stateMs: 800 };
 const code = (expected: string) => (error: unknown) => {
   assert.equal((error as { code?: unknown }).code, expected);
   return true;
