@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Timeouts } from './app.ts';
 
 /** An answer of the application, read whole. */
@@ -13,65 +14,94 @@ export interface Answer {
   readonly body: string;
 }
 
+/** A call without an answer. */
+export interface Lost {
+  readonly error: unknown;
+  /** There was no connection for it, so that it had no effect over there. */
+  readonly neverLeft: boolean;
+}
+
 /** An answer of this protocol has a few hundred bytes; a page of a proxy that goes on for ever is cut here. */
 const bodyBytesMax = 1024 * 1024;
 
+/** Connections that a call may leave by at once: of TLS, those whose certificate was found good. */
+const ready = new WeakSet<Socket>();
+
 /**
  * Sends a call that has no body, and reads its answer whole. A step that takes too long ends it, with CONNECT_TIMEOUT,
- * HEADERS_TIMEOUT or BODY_TIMEOUT as the error's code. The wait for a connection that others use has no limit of its own.
+ * HEADERS_TIMEOUT or BODY_TIMEOUT as the error's code, so that connect + headers + body is the most that it takes. What
+ * decides are these limits and the signals, never an event that the request owes: some ends of a connection bring none.
  */
-export async function answerOf(
+export function answerOf(
   call: ClientRequest,
-  { connectMs, headersMs, bodyMs }: Pick<Timeouts, 'connectMs' | 'headersMs' | 'bodyMs'>,
-): Promise<Answer> {
-  const limit = new Limit();
-  const isSecure = call.protocol === 'https:';
-  call.on('socket', socket => {
-    const begin = () => limit.set(headersMs, { code: 'HEADERS_TIMEOUT', stream: call });
-    if (!socket.connecting) return begin();
-    limit.set(connectMs, { code: 'CONNECT_TIMEOUT', stream: call });
-    socket.once(isSecure ? 'secureConnect' : 'connect', begin);
-  });
-  try {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      call.on('error', reject).on('response', resolve).end();
-    });
-    const body: Buffer[] = [];
+  { timeouts, stops }: { readonly timeouts: Timeouts; readonly stops: readonly AbortSignal[] },
+): Promise<Answer | Lost> {
+  return new Promise(resolve => {
+    const pieces: Buffer[] = [];
     let bytes = 0;
-    const goOn = () => limit.set(bodyMs, { code: 'BODY_TIMEOUT', stream: answer });
-    goOn();
-    for await (const piece of answer as AsyncIterable<Buffer>) {
-      goOn();
-      bytes += piece.length;
-      if (bytes > bodyBytesMax) break; // leaving the loop drops the connection
-      body.push(piece);
-    }
-    return describe(answer, Buffer.concat(body).toString('utf8'));
-  } finally {
-    limit.end();
-  }
+    let answer: IncomingMessage | undefined;
+    let hasLeft = false;
+    let isSettled = false;
+    let limit: NodeJS.Timeout | undefined;
+    const settle = (outcome: Answer | Lost) => {
+      isSettled = true;
+      clearTimeout(limit);
+      for (const stop of stops) stop.removeEventListener('abort', give);
+      resolve(outcome);
+    };
+    const lose = (error: unknown) => {
+      if (isSettled) return;
+      settle({ error, neverLeft: !hasLeft });
+      call.destroy();
+    };
+    const give = ({ target }: Event) => lose((target as AbortSignal).reason);
+    const allow = (ms: number, code: string) => {
+      clearTimeout(limit);
+      if (!isSettled) limit = setTimeout(() => lose(failure(code, `not in ${ms} ms`)), ms);
+    };
+    const leave = () => {
+      hasLeft = true;
+      allow(timeouts.headersMs, 'HEADERS_TIMEOUT');
+    };
+    for (const stop of stops) stop.addEventListener('abort', give);
+    call.on('socket', socket => {
+      if (ready.has(socket)) return leave();
+      allow(timeouts.connectMs, 'CONNECT_TIMEOUT');
+      socket.once(call.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+        ready.add(socket);
+        leave();
+      });
+    });
+    call.on('response', (response: IncomingMessage) => {
+      answer = response;
+      allow(timeouts.bodyMs, 'BODY_TIMEOUT');
+      const end = () => settle(describe(response, pieces));
+      response.on('data', (piece: Buffer) => {
+        bytes += piece.length;
+        pieces.push(piece);
+        if (isSettled || bytes <= bodyBytesMax) return;
+        end();
+        call.destroy();
+      });
+      response.on('end', () => {
+        if (response.complete) end();
+      });
+      response.on('error', lose).on('close', () => lose(cut()));
+    });
+    // Of a body that ends with its connection, the close comes before the end.
+    call.on('error', lose).on('close', () => answer ?? lose(cut()));
+    call.end();
+  });
 }
 
-/** A time after which a stream is destroyed. */
-class Limit {
-  #timer: NodeJS.Timeout | undefined;
-
-  /** In place of the one before. */
-  set(
-    ms: number,
-    { code, stream }: { readonly code: string; readonly stream: ClientRequest | IncomingMessage },
-  ) {
-    this.end();
-    const error = Object.assign(new Error(`not in ${ms} ms`), { code });
-    this.#timer = setTimeout(() => stream.destroy(error), ms);
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
+/** An error with a code that http.ts has a sentence for. */
+export function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }
 
-function describe({ statusCode = 0, headers }: IncomingMessage, body: string): Answer {
+const cut = () => failure('ECONNRESET', 'closed');
+
+function describe({ statusCode = 0, headers }: IncomingMessage, pieces: readonly Buffer[]): Answer {
   const first = (name: string) => {
     const value = headers[name];
     return (Array.isArray(value) ? value[0] : value) ?? '';
@@ -81,6 +111,6 @@ function describe({ statusCode = 0, headers }: IncomingMessage, body: string): A
     contentType: (first('content-type').split(';')[0] ?? '').trim().toLowerCase(),
     location: first('location'),
     denied: first('x-authentication-denied-reason'),
-    body,
+    body: Buffer.concat(pieces).toString('utf8'),
   };
 }
