@@ -24,6 +24,12 @@ export interface Lost {
 /** An answer of this protocol has a few hundred bytes; a page of a proxy that goes on for ever is cut here. */
 const bodyBytesMax = 1024 * 1024;
 
+/**
+ * A limit passes in so many parts, and time in which this process stood still (busy, stopped, its machine asleep) is one
+ * of them at most: what came meanwhile is read before it is given up on.
+ */
+const limitParts = 4;
+
 /** Connections that a call may leave by at once: of TLS, those whose certificate was found good. */
 const ready = new WeakSet<Socket>();
 
@@ -56,8 +62,14 @@ export function answerOf(
     };
     const give = ({ target }: Event) => lose((target as AbortSignal).reason);
     const allow = (ms: number, code: string) => {
+      let parts = limitParts;
+      const pass = () => {
+        parts -= 1;
+        if (parts === 0) lose(failure(code, `not in ${ms} ms`));
+        else limit = setTimeout(pass, ms / limitParts);
+      };
       clearTimeout(limit);
-      if (!isSettled) limit = setTimeout(() => lose(failure(code, `not in ${ms} ms`)), ms);
+      if (!isSettled) limit = setTimeout(pass, ms / limitParts);
     };
     const leave = () => {
       hasLeft = true;

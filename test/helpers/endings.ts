@@ -10,7 +10,7 @@ import { failureOf, manifestsOf, smallRig, until } from './small-rig.ts';
 
 /** A minute of patience is too long for a test, and so are timeouts meant for networks. */
 const patience = { lockMs: 300, unlockMs: 300, sentinelMs: 30_000 };
-const timeouts = { connectMs: 1_200, headersMs: 1_200, bodyMs: 1_200, lockMs: 1_200, stateMs: 1_200 };
+const timeouts = { connectMs: 1_000, headersMs: 600, bodyMs: 600, lockMs: 600, stateMs: 600 };
 
 type Undo = () => void | Promise<void>;
 

@@ -135,16 +135,30 @@ describe('a call', { concurrency: 8 }, () => {
     });
   }
 
+  test('that is lost on a connection that served others may have had its effect', async () => {
+    await using server = await rawServer((socket, { piece }) => {
+      if (piece.startsWith('GET /last')) socket.resetAndDestroy();
+      else if (piece !== '') socket.write(ok(''));
+    });
+    await using transport = client(server.url);
+    await call(transport);
+    assert.deepEqual(await lost(call(transport, { path: '/last' })), {
+      code: 'ECONNRESET',
+      neverLeft: false,
+    });
+    assert.equal(server.connections, 1);
+  });
+
   const whole = {
     'with its length': ok('{"a":1}'),
     'in chunks': `${head('200 OK\nTransfer-Encoding: chunked')}3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n`,
     'after other answers': `${head('100 Continue')}${head('103 Early Hints\nLink: </a>')}${ok('{"a":1}')}`,
   };
   for (const [name, text] of Object.entries(whole)) {
-    test(`is answered ${name}, twice on one connection`, async () => {
+    test(`is answered ${name}, three times on one connection`, async () => {
       await using server = await rawServer(writes(text));
       await using transport = client(server.url);
-      for (const _ of [1, 2]) assert.equal((await call(transport)).body, '{"a":1}');
+      for (const _ of [1, 2, 3]) assert.equal((await call(transport)).body, '{"a":1}');
       assert.equal(server.connections, 1);
     });
   }
@@ -363,6 +377,16 @@ test('a call tries the next address of a name when the first is dead', {
   context.mock.method(dns, 'lookup', lookup as unknown as typeof dns.lookup);
   await using transport = client(`http://several.invalid:${server.port}`);
   assert.equal((await call(transport)).body, 'alive');
+});
+
+test('a call is not given up for the time in which this process stood still', async () => {
+  await using server = await rawServer(writes(ok('patient')));
+  await using transport = client(server.url, { connectMs: 300, headersMs: 300, bodyMs: 300 });
+  await call(transport);
+  const answer = call(transport);
+  await pause(0);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+  assert.equal((await answer).body, 'patient');
 });
 
 /** Ends when all connections are gone. */

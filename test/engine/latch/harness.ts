@@ -32,7 +32,7 @@ export const fastClock: Clock = {
 };
 
 /** Real milliseconds: what hangs is given up on after 3 s of the fast clock. */
-const timeouts = { connectMs: 2000, headersMs: 800, bodyMs: 800, lockMs: 800, stateMs: 800 };
+const timeouts = { connectMs: 2000, headersMs: 300, bodyMs: 300, lockMs: 300, stateMs: 300 };
 
 export interface Outcome {
   readonly error: unknown;
