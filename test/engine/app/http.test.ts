@@ -209,7 +209,7 @@ describe('a call', { concurrency: 8 }, () => {
       await using transport = client(server.url);
       for (const _ of [1, 2, 3]) {
         assert.equal((await call(transport)).body, 'right');
-        await pause(restMs * 4);
+        await closed(server);
       }
       assert.equal(server.connections, 3);
     }
