@@ -199,10 +199,11 @@ export interface CommandAccess {
 }
 
 export interface Timeouts {
+  /** From the name to the connection, with TLS where there is any. */
   readonly connectMs: number;
   /** From the request to the answer's first line. */
   readonly headersMs: number;
-  /** Between two pieces of an answer's body. */
+  /** From the answer's first line to the end of its body: one that drips ends, too. */
   readonly bodyMs: number;
   /** As headersMs, for the lock call alone: giving up on it early would lose the token. */
   readonly lockMs: number;

@@ -1,19 +1,10 @@
-import type { Dispatcher } from 'undici';
 import type { StillpointError } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
 import type { Timeouts } from './app.ts';
+import { type Answer, answerOf, failure, type Lost } from './http-answer.ts';
+import { type Lines, openLines } from './http-lines.ts';
 
-/** An answer of the application, read whole. */
-export interface Answer {
-  readonly status: number;
-  /** Lower case, without parameters; empty when the answer named none. */
-  readonly contentType: string;
-  /** Where a redirect points to. */
-  readonly location: string;
-  /** Why a login was refused, when the application says so. */
-  readonly denied: string;
-  readonly body: string;
-}
+export type { Answer } from './http-answer.ts';
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -36,67 +27,63 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** An answer of this protocol has a few hundred bytes; a page of a proxy that goes on for ever is cut here. */
-const bodyBytesMax = 1024 * 1024;
-
 export function openTransport(baseUrl: URL, timeouts: Timeouts): Transport {
   const prefix = baseUrl.pathname.replace(/\/+$/, '');
-  let opening: Promise<{ readonly line: Dispatcher; readonly aside: Dispatcher }> | undefined;
-  const open = () => {
-    const options = {
-      connect: { timeout: timeouts.connectMs },
-      headersTimeout: timeouts.headersMs,
-      bodyTimeout: timeouts.bodyMs,
-      keepAliveTimeout: 10_000,
-      pipelining: 1,
-    };
-    opening ??= import('undici').then(({ Client, Pool }) => ({
-      line: new Client(baseUrl.origin, options),
-      aside: new Pool(baseUrl.origin, options),
-    }));
-    return opening;
-  };
+  const closing = new AbortController();
+  let opening: Promise<Lines> | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function call(request: Request, stops: readonly AbortSignal[]): Promise<Answer | Lost> {
+    try {
+      opening ??= openLines(baseUrl);
+      const lines = await opening;
+      for (const stop of stops) stop.throwIfAborted();
+      const prepared = lines.prepare({ ...request, path: prefix + request.path });
+      const { headersTimeoutMs: headersMs = timeouts.headersMs } = request;
+      return await answerOf(prepared, { timeouts: { ...timeouts, headersMs }, stops });
+    } catch (error) {
+      return { error, neverLeft: true }; // such as a header that cannot be sent
+    }
+  }
+
+  function callInTurn(request: Request, stops: readonly AbortSignal[]): Promise<Answer | Lost> {
+    const turn = unlessStopped(last, stops).then(
+      () => call(request, stops),
+      (error: unknown) => ({ error, neverLeft: true }),
+    );
+    last = Promise.all([last, turn]);
+    return turn;
+  }
+
   return {
-    async send({ method, path, headers, headersTimeoutMs, signal, aside }) {
+    async send(request) {
+      const { method, path, signal, aside } = request;
       signal?.throwIfAborted();
-      try {
-        const dispatcher = (await open())[aside ? 'aside' : 'line'];
-        const answer = await dispatcher.request({
-          method,
-          path: prefix + path,
-          headers: { ...headers },
-          ...(headersTimeoutMs === undefined ? {} : { headersTimeout: headersTimeoutMs }),
-          ...(signal ? { signal } : {}),
-        });
-        const pieces: Buffer[] = [];
-        let bytes = 0;
-        for await (const piece of answer.body) {
-          bytes += piece.length;
-          if (bytes > bodyBytesMax) break; // leaving the loop drops the connection
-          pieces.push(piece);
-        }
-        const first = (name: string) => {
-          const value = answer.headers[name];
-          return (Array.isArray(value) ? value[0] : value) ?? '';
-        };
-        return {
-          status: answer.statusCode,
-          contentType: (first('content-type').split(';')[0] ?? '').trim().toLowerCase(),
-          location: first('location'),
-          denied: first('x-authentication-denied-reason'),
-          body: Buffer.concat(pieces).toString('utf8'),
-        };
-      } catch (error) {
-        if (signal?.aborted) throw signal.reason;
-        throw unreachable(error, `${method} ${baseUrl.origin}${prefix}${withoutQuery(path)}`);
-      }
+      const stops = [closing.signal, ...(signal ? [signal] : [])];
+      const outcome = await (aside ? call(request, stops) : callInTurn(request, stops));
+      if ('status' in outcome) return outcome;
+      if (signal?.aborted) throw signal.reason;
+      throw unreachable(outcome, `${method} ${baseUrl.origin}${prefix}${withoutQuery(path)}`);
     },
     async close() {
-      if (!opening) return;
-      const { line, aside } = await opening;
-      await Promise.all([line.destroy(), aside.destroy()]);
+      closing.abort(failure('CLOSED', 'the connection was closed'));
+      (await opening)?.close();
     },
   };
+}
+
+/** Resolves when the work has ended, rejects as soon as one of the signals is given. */
+async function unlessStopped(work: Promise<unknown>, stops: readonly AbortSignal[]): Promise<void> {
+  let give = (_event: Event) => {};
+  const stopped = new Promise<never>((_resolve, reject) => {
+    give = ({ target }) => reject((target as AbortSignal).reason);
+    for (const stop of stops) stop.addEventListener('abort', give);
+  });
+  try {
+    await Promise.race([work, stopped]);
+  } finally {
+    for (const stop of stops) stop.removeEventListener('abort', give);
+  }
 }
 
 /** Tokens travel in the query; they are printed on purpose in one place and nowhere else. */
@@ -109,35 +96,27 @@ export function neverLeft(error: StillpointError): boolean {
   return error.context['neverLeft'] === true;
 }
 
+const network = 'Check app.url and the network between here and the application.';
 const remedyByCode: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Check app.url and that the application is running.',
   ENOTFOUND: 'Check the host name in app.url.',
   EAI_AGAIN: 'Check name resolution on this host.',
-  UND_ERR_CONNECT_TIMEOUT: 'Check app.url and the network between here and the application.',
+  EPROTO: 'Check whether app.url begins with https:// where it should with http://, and its port.',
 };
-const connectCodes = new Set([
-  ...Object.keys(remedyByCode),
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-]);
 
-function unreachable(error: unknown, call: string): StillpointError {
+function unreachable({ error, neverLeft }: Lost, call: string): StillpointError {
   const code = textOf(error, 'code');
-  const isTls = code.includes('CERT') || code.startsWith('UNABLE_TO');
+  const isCertificate = code.includes('CERT') || code.startsWith('UNABLE_TO');
   const remedy =
-    remedyByCode[code] ??
-    (isTls
+    remedyByCode[code.startsWith('ERR_SSL_') ? 'EPROTO' : code] ??
+    (isCertificate
       ? 'Make the certificate known to Node (NODE_EXTRA_CA_CERTS=FILE), or mend it.'
-      : 'Check that the application answers, and the proxies before it.');
+      : neverLeft
+        ? network
+        : 'Check that the application answers at app.url (http or https), and the proxies before it.');
   return engineError('APP_UNREACHABLE', `Cannot call ${call}: ${sentence(error, code)}`, {
     remedy,
-    context: { code, neverLeft: connectCodes.has(code) || textOf(error, 'syscall') === 'connect' },
+    context: { code, neverLeft },
     cause: error,
   });
 }
@@ -150,22 +129,25 @@ function sentence(error: unknown, code: string): string {
       return 'the host name is unknown';
     case 'EAI_AGAIN':
       return 'the host name could not be looked up';
-    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'CONNECT_TIMEOUT':
       return 'no connection in time';
-    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'HEADERS_TIMEOUT':
       return 'no answer in time';
-    case 'UND_ERR_BODY_TIMEOUT':
-      return 'the answer stopped in the middle';
-    case 'UND_ERR_SOCKET':
+    case 'BODY_TIMEOUT':
+      return 'the answer did not end in time';
     case 'ECONNRESET':
     case 'EPIPE':
       return 'the connection was lost';
+    case 'HPE_HEADER_OVERFLOW':
+      return "the answer's headers are too long";
     default:
-      return (error instanceof Error ? error.message : String(error)) || code;
+      if (code.startsWith('HPE_')) return `what came is not an answer in HTTP (${code})`;
+      if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) return `no agreement on TLS (${code})`;
+      return textOf(error instanceof AggregateError ? error.errors[0] : error, 'message') || code;
   }
 }
 
-function textOf(error: unknown, key: 'code' | 'syscall'): string {
+function textOf(error: unknown, key: 'code' | 'message'): string {
   if (typeof error !== 'object' || error === null || !(key in error)) return '';
   const value: unknown = (error as Record<typeof key, unknown>)[key];
   return typeof value === 'string' ? value : '';

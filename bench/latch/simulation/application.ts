@@ -129,22 +129,22 @@ export class SimulatedApplication {
       const deliver = (act: () => void) => void this.#world.after(answerMs, () => side.resume(act));
       void turn.then(() => {
         if (isSettled) return;
-        stopTimer = this.#world.after(headersMs, () => side.resume(() => lose('UND_ERR_HEADERS_TIMEOUT')));
+        stopTimer = this.#world.after(headersMs, () => side.resume(() => lose('HEADERS_TIMEOUT')));
         const life = this.#life;
         side.moment(`call ${route} sent`);
         const ms = requestMs + (this.outage?.how === 'slow' ? slowMs : 0);
         this.#world.after(ms, () => {
           if (this.outage?.how === 'down') return deliver(() => lose('ECONNREFUSED'));
-          if (life !== this.#life) return deliver(() => lose('UND_ERR_SOCKET'));
+          if (life !== this.#life) return deliver(() => lose('ECONNRESET'));
           const reply =
             this.outage?.reaches === false && this.outage.how !== 'slow'
               ? undefined
               : this.#serve(side, route, request);
           side.moment(`call ${route} answered`);
-          if (life !== this.#life) return deliver(() => lose('UND_ERR_SOCKET'));
+          if (life !== this.#life) return deliver(() => lose('ECONNRESET'));
           const seen = spoil(reply, this.outage);
           if (seen === 'nothing') return;
-          if (seen === 'reset') return deliver(() => lose('UND_ERR_SOCKET'));
+          if (seen === 'reset') return deliver(() => lose('ECONNRESET'));
           deliver(() =>
             settle(() => {
               this.#noteToken(side, seen);
