@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict';
 import { realpathSync, statSync } from 'node:fs';
 import { engineError } from '../errors.ts';
-import { loadBase } from './base.ts';
-import { type CaptureContext, captureTree } from './capture.ts';
-import { compileExcludes, fingerprintOf } from './exclude.ts';
-import { listTree, storeKept } from './finish.ts';
-import { loadLibc } from './libc.ts';
-import { type ClockWatch, watchClock } from './look.ts';
-import type { Tools } from './met-file-systems.ts';
+import { type CaptureContext, captureTree } from './capture/capture.ts';
+import { listTree, storeKept } from './capture/finish.ts';
+import { Pins } from './capture/pinned.ts';
+import { estimateTree, type LookContext, prescanTree } from './capture/prescan.ts';
+import { makeReport, type Report } from './capture/report.ts';
+import { checkShrunk } from './capture/shrunk.ts';
+import { makeTree, type RootPlan, type Tree } from './capture/tree.ts';
+import { steadyRows } from './capture/trust.ts';
 import { makePace } from './pace.ts';
 import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
-import { Pins } from './pinned.ts';
-import { estimateTree, type LookContext, prescanTree } from './prescan.ts';
-import { codeOf, type FileReader } from './read.ts';
-import { makeReport, type Report } from './report.ts';
 import { expandDataStores } from './roots.ts';
-import { checkShrunk } from './shrunk.ts';
-import { statCalls } from './stat.ts';
-import { isSame } from './states.ts';
-import { type Askers, startAskers } from './steady-job.ts';
-import { makeTree, type RootPlan, type Tree } from './tree.ts';
-import { steadyRows } from './trust.ts';
+import { loadBase } from './rows/base.ts';
+import { isSame } from './rows/states.ts';
+import { compileExcludes, fingerprintOf } from './rules/exclude.ts';
+import { type Askers, startAskers } from './steady/job.ts';
+import { loadLibc } from './system/libc.ts';
+import { codeOf, type FileReader } from './system/read.ts';
+import { statCalls } from './system/stat.ts';
 import type {
   Home,
   HomeBase,
@@ -31,6 +29,8 @@ import type {
   HomeRoot,
   HomeScan,
 } from './types.ts';
+import { type ClockWatch, watchClock } from './walk/clocks.ts';
+import type { Tools } from './walk/met-file-systems.ts';
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */
 const readBytesMax = 1 << 20;

@@ -1,11 +1,11 @@
 import type { Cuts } from '../../chunker/index.ts';
 import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
-import type { FileSystemProbe } from './filesystem.ts';
-import type { LibcLoad } from './libc.ts';
 import type { BytePath } from './paths.ts';
-import type { ReadSeam } from './read.ts';
-import type { StatSeam } from './stat.ts';
-import type { IsSame } from './states.ts';
+import type { IsSame } from './rows/states.ts';
+import type { FileSystemProbe } from './system/filesystem.ts';
+import type { LibcLoad } from './system/libc.ts';
+import type { ReadSeam } from './system/read.ts';
+import type { StatSeam } from './system/stat.ts';
 
 /** What a person configures. Paths are absolute. */
 export interface HomeSettings {

@@ -4,12 +4,12 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { loadBase } from '../../../engine/home/base.ts';
-import { encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
+import { makeTree } from '../../../engine/home/capture/tree.ts';
+import { encodeHomeEntry, type HomeEntry } from '../../../engine/home/entries/entry.ts';
 import { makePace } from '../../../engine/home/pace.ts';
 import type { BytePath } from '../../../engine/home/paths.ts';
-import { origins } from '../../../engine/home/sequence.ts';
-import { makeTree } from '../../../engine/home/tree.ts';
+import { loadBase } from '../../../engine/home/rows/base.ts';
+import { origins } from '../../../engine/home/rows/sequence.ts';
 import { type ChunkId, ListingBuilder, systemClock } from '../../../store/index.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
 
