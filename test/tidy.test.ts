@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { test } from 'node:test';
 import { projectRoot } from './helpers/project.ts';
+import { mutants } from './mutants/all.ts';
+import { mutate } from './mutants/mutant.ts';
 
 /** Who may import whom, by top folder, and only through doors. */
 const mayImport: Record<string, readonly string[]> = {
@@ -14,6 +16,21 @@ const mayImport: Record<string, readonly string[]> = {
   bench: ['cli', 'engine', 'store', 'chunker'],
   test: ['bench', 'cli', 'engine', 'store', 'chunker'],
 };
+
+/** Who may import whom among the rooms of engine/home. */
+const homeRooms: Record<string, readonly string[]> = {
+  system: [],
+  entries: ['system'],
+  rules: [],
+  rows: ['system', 'entries', 'rules'],
+  steady: ['system', 'rules', 'rows'],
+  walk: ['system', 'entries', 'rules', 'rows', 'steady'],
+  'git-packs': ['system', 'rows'],
+  capture: ['system', 'entries', 'rules', 'rows', 'steady', 'walk', 'git-packs'],
+  restore: ['system', 'entries'],
+};
+/** Files of engine/home itself that its rooms import. */
+const homeWords = ['paths.ts', 'pace.ts', 'types.ts'];
 
 /** Programs of their own may look behind a door; tests test what is inside. */
 const looksBehindDoors = new Set(['test', 'bench']);
@@ -88,6 +105,30 @@ test('imports run one way, through doors', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('rooms of the home import one way, and those that have a door through it', () => {
+  const wrong: string[] = [];
+  const home = 'engine/home/';
+  const roomOf = (file: string) =>
+    file.startsWith(home) ? file.slice(home.length).split('/')[0]! : undefined;
+  for (const file of files) {
+    const from = roomOf(file);
+    for (const [, specifier] of readFileSync(join(projectRoot, file), 'utf8').matchAll(importPattern)) {
+      const target = normalize(join(dirname(file), specifier ?? ''));
+      const to = roomOf(target);
+      if (!file.startsWith('engine/') || to === undefined || from === to) continue;
+      const isRoom = homeRooms[to] !== undefined;
+      const door = `${home}${to}/index.ts`;
+      const isDoor = !isRoom || target === door || !files.includes(door);
+      const mayEnter =
+        from === undefined || !homeRooms[from] || (isRoom ? homeRooms[from] : homeWords).includes(to);
+      if (!isDoor || !mayEnter) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  const rooms = files.map(roomOf).filter(room => room !== undefined && !room.endsWith('.ts'));
+  assert.deepEqual([...new Set(rooms)].sort(), Object.keys(homeRooms).sort());
+});
+
 test('no import cycle within a top folder', () => {
   const edges = new Map<string, string[]>();
   for (const file of files) {
@@ -141,4 +182,20 @@ test('every file in the repository speaks of the product alone', () => {
     if (/\bissue #?\d|\/work\/|\/root\/(?!$)|\.library/i.test(text)) found.push(relative('.', file));
   }
   assert.deepEqual(found, []);
+});
+
+test('every mutant fits the code as it is, and what catches it is there; one that does not is refused', () => {
+  for (const mutant of mutants) {
+    assert.ok(Object.keys(mutate(mutant)).length > 0);
+    if (mutant.caughtBy === 'schedules') continue;
+    for (const file of mutant.caughtBy) {
+      const source = file.replace(/\.js$/, '.ts');
+      assert.ok(
+        existsSync(join(projectRoot, source)),
+        `${mutant.name} is caught by ${source}, which is not there`,
+      );
+    }
+  }
+  const patches = [{ file: 'store/forget.js', find: 'no such text', replace: '' }];
+  assert.throws(() => mutate({ name: 'stale', patches }), /0 times/);
 });

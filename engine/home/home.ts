@@ -1,23 +1,29 @@
 import assert from 'node:assert/strict';
-import { realpathSync, statSync } from 'node:fs';
-import { engineError } from '../errors.ts';
-import { type CaptureContext, captureTree } from './capture/capture.ts';
-import { listTree, storeKept } from './capture/finish.ts';
-import { Pins } from './capture/pinned.ts';
-import { estimateTree, type LookContext, prescanTree } from './capture/prescan.ts';
-import { makeReport, type Report } from './capture/report.ts';
-import { checkShrunk } from './capture/shrunk.ts';
-import { makeTree, type RootPlan, type Tree } from './capture/tree.ts';
-import { steadyRows } from './capture/trust.ts';
+import {
+  type CaptureContext,
+  captureTree,
+  checkShrunk,
+  estimateTree,
+  type LookContext,
+  listTree,
+  makeReport,
+  makeTree,
+  notesOf,
+  Pins,
+  prescanTree,
+  type Report,
+  type RootPlan,
+  steadyRows,
+  storeKept,
+  type Tree,
+} from './capture/index.ts';
 import { makePace } from './pace.ts';
-import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
-import { expandDataStores } from './roots.ts';
-import { loadBase } from './rows/base.ts';
-import { isSame } from './rows/states.ts';
-import { compileExcludes, fingerprintOf } from './rules/exclude.ts';
-import { type Askers, startAskers } from './steady/job.ts';
+import { bytesOf, shown } from './paths.ts';
+import { planRoots } from './plan.ts';
+import { isSame, loadBase } from './rows/index.ts';
+import { type Askers, startAskers } from './steady/index.ts';
 import { loadLibc } from './system/libc.ts';
-import { codeOf, type FileReader } from './system/read.ts';
+import type { FileReader } from './system/read.ts';
 import { statCalls } from './system/stat.ts';
 import type {
   Home,
@@ -29,8 +35,7 @@ import type {
   HomeRoot,
   HomeScan,
 } from './types.ts';
-import { type ClockWatch, watchClock } from './walk/clocks.ts';
-import type { Tools } from './walk/met-file-systems.ts';
+import { type ClockWatch, type Tools, watchClock } from './walk/index.ts';
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */
 const readBytesMax = 1 << 20;
@@ -41,7 +46,7 @@ const sliceMs = { live: 10, window: 2 };
 
 /** Prepares to read a home. Touches nothing but the names of its roots. HOME_UNREADABLE. */
 export async function openHome(options: HomeOptions): Promise<Home> {
-  const roots = [bytePathOfText(options.root), ...(await expandDataStores(options.dataStores ?? []))];
+  const plans = await planRoots(options);
   const loaded = options.libc ?? (await loadLibc());
   const tools: Tools = {
     stat: statCalls({ libc: loaded.libc, seam: options.statSeam }),
@@ -52,48 +57,10 @@ export async function openHome(options: HomeOptions): Promise<Home> {
     readsAgain: options.networkHome === 'reread',
     takenMs: options.view?.takenMs,
   };
-  const plans: RootPlan[] = [];
-  for (const [place, configured] of roots.entries()) {
-    const name = resolveRoot(configured);
-    if (plans.some(plan => plan.name === name)) continue;
-    const root = place === 0 && options.view ? resolveRoot(bytePathOfText(options.view.path)) : name;
-    const rules = {
-      rules: [...(options.appExcludes ?? []), ...(options.exclude ?? [])],
-      repositories: options.excludeRepositories ?? [],
-      isHome: place === 0,
-    };
-    const late = place === 0 ? (options.readInWindow ?? []) : [];
-    plans.push({
-      ...{ root, name, isExcluded: await compileExcludes(rules), rules: fingerprintOf({ ...rules, late }) },
-      ...(late.length > 0 && {
-        isLate: await compileExcludes({ rules: late, repositories: [], isHome: true }),
-      }),
-    });
-  }
   const report = makeReport();
   if (!loaded.libc)
     report.notes.add(`Extended attributes, holes and FIFOs are not handled here: ${loaded.reason}`);
   return new OpenHome(options, { plans, tools, report });
-}
-
-/** The folder behind the configured path, which may be a link. */
-function resolveRoot(configured: BytePath): BytePath {
-  try {
-    const real = bytePath(realpathSync(bytesOf(configured), { encoding: 'buffer' }));
-    if (statSync(bytesOf(real)).isDirectory()) return real;
-  } catch (error) {
-    throw engineError(
-      'HOME_UNREADABLE',
-      `Cannot read home ${shown(configured)}: ${codeOf(error) ?? 'unknown'}`,
-      {
-        remedy: 'Check home.path and home.dataStores, and that their volumes are mounted.',
-        cause: error,
-      },
-    );
-  }
-  throw engineError('HOME_UNREADABLE', `Cannot read home ${shown(configured)}: it is not a folder`, {
-    remedy: 'Set home.path to the application’s home directory.',
-  });
 }
 
 class OpenHome implements Home {
@@ -319,20 +286,4 @@ class OpenHome implements Home {
 function addTo<Sums extends object>(sums: Sums, more: Sums): void {
   const total = sums as Record<string, number>;
   for (const [name, value] of Object.entries(more)) total[name] = (total[name] ?? 0) + (value as number);
-}
-
-const namedMax = 10;
-
-function notesOf({ notes, vanishedLive, sockets, gitLeftOvers }: Report): string[] {
-  const all = [...notes];
-  if (vanishedLive > 0) all.push(`${vanishedLive} files vanished while the application ran`);
-  if (sockets.size > 0) all.push(`${sockets.size} sockets were skipped: ${someOf(sockets)}`);
-  if (gitLeftOvers.size > 0)
-    all.push(`Skipped what Git left behind (${gitLeftOvers.size}): ${someOf(gitLeftOvers)}`);
-  return all;
-}
-
-function someOf(paths: ReadonlySet<BytePath>): string {
-  const some = [...paths].slice(0, namedMax).map(shown).join(', ');
-  return paths.size > namedMax ? `${some} …` : some;
 }

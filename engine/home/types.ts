@@ -1,7 +1,7 @@
 import type { Cuts } from '../../chunker/index.ts';
 import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
 import type { BytePath } from './paths.ts';
-import type { IsSame } from './rows/states.ts';
+import type { IsSame } from './rows/index.ts';
 import type { FileSystemProbe } from './system/filesystem.ts';
 import type { LibcLoad } from './system/libc.ts';
 import type { ReadSeam } from './system/read.ts';

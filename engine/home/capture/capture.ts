@@ -1,14 +1,10 @@
 import { type Content, inlineBytesMax } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import { type BytePath, shown } from '../paths.ts';
-import { LinkedNames } from '../rows/links.ts';
-import { origins } from '../rows/sequence.ts';
-import { isSettled, type Look } from '../rows/states.ts';
-import type { EntryTable } from '../rows/table.ts';
+import { type EntryTable, isSettled, LinkedNames, type Look, origins } from '../rows/index.ts';
 import { codeOf, type Receiver, takeFile } from '../system/read.ts';
 import { isFile, isFolder, type Stats } from '../system/stat.ts';
-import { type ClockWatch, lookAt } from '../walk/clocks.ts';
-import { type Found, type WalkOptions, walk } from '../walk/walk.ts';
+import { type ClockWatch, type Found, lookAt, type WalkOptions, walk } from '../walk/index.ts';
 import type { Pins } from './pinned.ts';
 import type { LookContext } from './prescan.ts';
 import { noteLeftOut, rootUnreadable, rootVanished, sentence } from './report.ts';

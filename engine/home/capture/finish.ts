@@ -7,17 +7,20 @@ import {
   type ListingRoot,
 } from '../../../store/index.ts';
 import { contentWriter } from '../../ingest/index.ts';
-import { type EntryKind, encodeHomeEntry, type HomeEntry, keyOf, type OwnerNames } from '../entries/entry.ts';
+import { type EntryKind, encodeHomeEntry, type HomeEntry, keyOf } from '../entries/entry.ts';
 import { emptyBody, plainBodyWriter } from '../entries/plain-body.ts';
 import type { Pace } from '../pace.ts';
 import { type BytePath, bytePath } from '../paths.ts';
-import type { TreeBase } from '../rows/base.ts';
-import { LinkGroups } from '../rows/links.ts';
-import { rememberedRows } from '../rows/remember.ts';
-import { origins } from '../rows/sequence.ts';
-import type { EntryTable, RowSums } from '../rows/table.ts';
+import {
+  type EntryTable,
+  LinkGroups,
+  origins,
+  type RowSums,
+  rememberedRows,
+  type TreeBase,
+} from '../rows/index.ts';
 import { major, minor } from '../system/device.ts';
-import { ownerNames } from '../system/owners.ts';
+import { type OwnerNames, ownerNames } from '../system/owners.ts';
 import { kindMask, kinds } from '../system/stat.ts';
 import type { Pins } from './pinned.ts';
 import type { KeptPart, Tree } from './tree.ts';

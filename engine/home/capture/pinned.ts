@@ -6,7 +6,7 @@ import { isObjectFolder } from '../rules/git-places.ts';
 import { type FileReader, isFileError, openForReading } from '../system/read.ts';
 import { isFile, type StatCalls, type Stats } from '../system/stat.ts';
 import { readXattrs, type Xattr } from '../system/xattrs.ts';
-import type { Found } from '../walk/walk.ts';
+import type { Found } from '../walk/index.ts';
 
 /** A file that is held open until the window is over: its name may go, its bytes stay. */
 export interface PinnedFile {

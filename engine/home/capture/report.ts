@@ -42,3 +42,20 @@ export const rootUnreadable = (root: BytePath, error: unknown): Error =>
     remedy: 'Run as a user who may read it, best as the one who runs the application, or as root.',
     cause: error,
   });
+
+const namedMax = 10;
+
+/** What a person hears of it at the end. */
+export function notesOf({ notes, vanishedLive, sockets, gitLeftOvers }: Report): string[] {
+  const all = [...notes];
+  if (vanishedLive > 0) all.push(`${vanishedLive} files vanished while the application ran`);
+  if (sockets.size > 0) all.push(`${sockets.size} sockets were skipped: ${someOf(sockets)}`);
+  if (gitLeftOvers.size > 0)
+    all.push(`Skipped what Git left behind (${gitLeftOvers.size}): ${someOf(gitLeftOvers)}`);
+  return all;
+}
+
+function someOf(paths: ReadonlySet<BytePath>): string {
+  const some = [...paths].slice(0, namedMax).map(shown).join(', ');
+  return paths.size > namedMax ? `${some} …` : some;
+}

@@ -1,15 +1,12 @@
 import { readlinkSync } from 'node:fs';
 import type { Content } from '../../../store/index.ts';
 import { type BytePath, bytePath, bytesOf, shown } from '../paths.ts';
-import type { TreeBase } from '../rows/base.ts';
-import { RowSequence } from '../rows/sequence.ts';
-import { EntryTable, type Row } from '../rows/table.ts';
+import { EntryTable, type Row, RowSequence, type TreeBase } from '../rows/index.ts';
 import type { IsExcluded } from '../rules/exclude.ts';
 import { isFile, kindMask, kinds, timeNsMax } from '../system/stat.ts';
 import { readXattrs, type Xattr } from '../system/xattrs.ts';
 import type { HomeFile } from '../types.ts';
-import { FileSystems, type Tools } from '../walk/met-file-systems.ts';
-import type { Found } from '../walk/walk.ts';
+import { FileSystems, type Found, type Tools } from '../walk/index.ts';
 import type { PinnedFile } from './pinned.ts';
 
 /** A part of a file that waits: bytes in memory, the length of a hole, or all of a file that is held open. */

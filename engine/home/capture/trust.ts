@@ -1,19 +1,20 @@
 import { closeSync } from 'node:fs';
 import type { Pace } from '../pace.ts';
 import { join } from '../paths.ts';
-import type { TreeBase } from '../rows/base.ts';
-import { type KnownRows, origins, RowSequence } from '../rows/sequence.ts';
-import { type IsSame, isEqual, isSame as isProvablySame } from '../rows/states.ts';
+import {
+  type IsSame,
+  isEqual,
+  isSame as isProvablySame,
+  type KnownRows,
+  origins,
+  RowSequence,
+  type TreeBase,
+} from '../rows/index.ts';
 import { isRefLike } from '../rules/git-places.ts';
-import { findSteady, type SteadyRows } from '../steady/find.ts';
-import type { Askers } from '../steady/job.ts';
-import type { Judge } from '../steady/pass.ts';
-import { halvesOf } from '../steady/raw-times.ts';
+import { type Askers, findSteady, halvesOf, type Judge, type SteadyRows } from '../steady/index.ts';
 import { openForReading } from '../system/read.ts';
 import { isFile, isFolder, type Stats } from '../system/stat.ts';
-import type { ClockWatch } from '../walk/clocks.ts';
-import type { Tools } from '../walk/met-file-systems.ts';
-import type { WalkOptions, Where } from '../walk/walk.ts';
+import type { ClockWatch, Tools, WalkOptions, Where } from '../walk/index.ts';
 import type { Tree } from './tree.ts';
 
 export interface TrustContext {

@@ -7,6 +7,7 @@ import {
   storeError,
 } from '../../../store/index.ts';
 import { type BytePath, bytePath, bytesOf } from '../paths.ts';
+import type { OwnerNames } from '../system/owners.ts';
 import type { Xattr } from '../system/xattrs.ts';
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'fifo' | 'characterDevice' | 'blockDevice';
@@ -26,12 +27,6 @@ export interface EntryFileSystem {
   readonly type: string;
   /** The same across mounts and machines; null: no later run may trust a state recorded on it. */
   readonly id: string | null;
-}
-
-/** Names of owners at backup time, for a restore by name. */
-export interface OwnerNames {
-  readonly users: ReadonlyMap<number, string>;
-  readonly groups: ReadonlyMap<number, string>;
 }
 
 /** One file, folder or other thing of a home, as a listing holds it. */

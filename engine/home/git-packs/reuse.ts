@@ -12,7 +12,7 @@ import {
 } from '../../../store/index.ts';
 import { contentBytes, readContent } from '../../ingest/index.ts';
 import { type BytePath, bytesOf, join } from '../paths.ts';
-import type { EntryTable } from '../rows/table.ts';
+import type { EntryTable } from '../rows/index.ts';
 import { codeOf, isFileError, openForReading, type Receiver } from '../system/read.ts';
 import type { StatCalls, Stats } from '../system/stat.ts';
 import { EntrySplitter } from './entries.ts';

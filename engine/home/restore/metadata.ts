@@ -10,10 +10,10 @@ import {
   lutimesSync,
   openSync,
 } from 'node:fs';
-import type { HomeEntry, OwnerNames } from '../entries/entry.ts';
+import type { HomeEntry } from '../entries/entry.ts';
 import { type BytePath, bytesOf } from '../paths.ts';
 import type { Libc } from '../system/libc.ts';
-import { ownerNumbers } from '../system/owners.ts';
+import { type OwnerNames, ownerNumbers } from '../system/owners.ts';
 import { codeOf } from '../system/read.ts';
 import { isVolatile } from '../system/xattrs.ts';
 import { at } from './target.ts';

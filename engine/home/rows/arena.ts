@@ -152,3 +152,35 @@ export class XattrSets {
     return this.#sets[id]!;
   }
 }
+
+/** Pieces one after the other in blocks, none across the end of one, as `ByteArena` has them. */
+export class ArenaBlocks {
+  #block = Buffer.alloc(arenaBlockBytes);
+  #used = 0;
+  #before = 0;
+  #full: Buffer | undefined;
+
+  add(bytes: Buffer, from: number, length: number): number {
+    if (this.#used + length > arenaBlockBytes) {
+      this.#full = this.#block;
+      this.#block = Buffer.alloc(arenaBlockBytes);
+      this.#before += arenaBlockBytes;
+      this.#used = 0;
+    }
+    const at = this.#used;
+    for (let i = 0; i < length; i++) this.#block[at + i] = bytes[from + i]!;
+    this.#used += length;
+    return this.#before + at;
+  }
+
+  /** The block that the newest piece did not fit into. It is the caller's. */
+  takeFull(): Buffer | undefined {
+    const full = this.#full;
+    this.#full = undefined;
+    return full;
+  }
+
+  rest(): Uint8Array {
+    return this.#block.subarray(0, this.#used);
+  }
+}

@@ -1,7 +1,12 @@
 import type { ChunkId, Content, Extent } from '../../../store/index.ts';
 import type { BytePath } from '../paths.ts';
 import { ByteArena, ContentArena, contentTag, idBytes, XattrSets } from './arena.ts';
-import { alignBytes, type RememberedContent, type RememberedFacts, rememberedForm } from './remember.ts';
+import {
+  alignBytes,
+  type RememberedContent,
+  type RememberedFacts,
+  rememberedForm,
+} from './remembered-form.ts';
 import { type ColumnName, type Columns, columnKinds, columnNames, EntryTable, noDetail } from './table.ts';
 
 /** What `rememberedRows` wrote. */

@@ -1,8 +1,14 @@
+import { type BytePath, join } from '../paths.ts';
+import type { IsExcluded } from './exclude.ts';
+
 /** Where in a Git repository a folder is; what Git leaves behind there after a crash differs. */
 export type GitPlace = 'none' | 'repository' | 'refs' | 'objects';
 
 /** A folder that holds these three is a Git repository. */
 export const repositoryMarks = ['HEAD', 'objects', 'refs'] as const;
+
+/** A bit for each of them. */
+export const allMarks = (1 << repositoryMarks.length) - 1;
 
 /** The place of a folder, from the place of the one above it. */
 export function placeBelow(above: GitPlace, name: string): GitPlace {
@@ -28,4 +34,16 @@ export function isRefLike(place: GitPlace, name: string): boolean {
  */
 export function isObjectFolder(name: string): boolean {
   return name === 'pack' || /^[0-9a-f]{2}$/.test(name);
+}
+
+/** True when the names that were not listed are left out by the rules, so that a folder may hold all three. */
+export function mayBeRepository(
+  relative: BytePath,
+  { marks, isExcluded }: { marks: number; isExcluded: IsExcluded },
+): boolean {
+  if (marks === 0 || marks === allMarks) return false;
+  return repositoryMarks.every(
+    (mark, place) =>
+      (marks & (1 << place)) !== 0 || isExcluded(join(relative, mark as BytePath), mark !== 'HEAD'),
+  );
 }

@@ -1,4 +1,4 @@
-import type { RowSequence } from '../rows/sequence.ts';
+import type { RowSequence } from '../rows/index.ts';
 import type { SteadyPass } from './pass.ts';
 
 /** Rows in blocks, each to be looked at by whoever comes first. In memory that threads share. */

@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import type { RowSequence } from '../rows/sequence.ts';
+import type { RowSequence } from '../rows/index.ts';
 import type { Statx } from '../system/libc.ts';
 import { blocksOf, lookAtBlocks, type SteadyWork, stopLooking } from './blocks.ts';
 import { type Askers, areShared, jobOf, type SteadyJob } from './job.ts';
-import { SteadyPass, type SteadyRules } from './pass.ts';
+import type { SteadyRules } from './judge.ts';
+import { SteadyPass } from './pass.ts';
 
 /** Rows of an earlier look, by position, that are proved to be as they were. */
 export interface SteadyRows {

@@ -1,11 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { startWorkers, type WorkerPool } from '../../../store/index.ts';
-import { ByteArena, ContentArena, XattrSets } from '../rows/arena.ts';
-import { type Origin, RowSequence } from '../rows/sequence.ts';
-import { type Columns, EntryTable } from '../rows/table.ts';
+import {
+  ByteArena,
+  type Columns,
+  ContentArena,
+  EntryTable,
+  type Origin,
+  RowSequence,
+  XattrSets,
+} from '../rows/index.ts';
 import type { Statx } from '../system/libc.ts';
 import { lookAtBlocks, type SteadyWork } from './blocks.ts';
-import { SteadyPass, type SteadyRules } from './pass.ts';
+import type { SteadyRules } from './judge.ts';
+import { SteadyPass } from './pass.ts';
 
 /** Threads that ask about rows beside the main one. */
 export type Askers = WorkerPool<SteadyJob, null>;

@@ -1,31 +1,11 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import type { BytePath } from '../paths.ts';
-import { arenaBlockShift } from '../rows/arena.ts';
-import type { RowSequence } from '../rows/sequence.ts';
-import type { EntryTable } from '../rows/table.ts';
+import { arenaBlockShift, type EntryTable, type RowSequence } from '../rows/index.ts';
 import { type GitPlace, isObjectFolder, placeBelow } from '../rules/git-places.ts';
 import { anyFolder, pathMax, type Statx } from '../system/libc.ts';
 import { kindMask, kinds, pathOnly } from '../system/stat.ts';
-import { type Halves, half, isBefore, isTime } from './raw-times.ts';
-
-/** By which rows of one file system are judged. */
-export interface Judge extends Halves {
-  readonly major: number;
-  readonly minor: number;
-}
-
-/** How rows are judged, the same in every thread. */
-export interface SteadyRules {
-  readonly root: BytePath;
-  /** By file system; undefined: its rows are left to the walk. */
-  readonly judges: readonly (Judge | undefined)[];
-  /** True where a name more or less makes a file another one. */
-  readonly comparesLinks: boolean;
-  /** True where folders are not to be taken as they are. */
-  readonly doubtsFolders: boolean;
-  /** True where a file of Git's objects is as its folder is; see `isObjectFolder`. */
-  readonly trustsObjects: boolean;
-}
+import type { SteadyRules } from './judge.ts';
+import { type RawColumns, rawColumnsOf, word } from './raw-columns.ts';
+import { half, isBefore, isTime } from './raw-times.ts';
 
 interface PassOptions {
   readonly rows: RowSequence;
@@ -38,34 +18,6 @@ interface PassOptions {
 /** A descriptor shortens the way to everything below a folder; it must be used so often to be worth its two calls. */
 const rowsPerDescriptor = 48;
 const descriptorsMax = 64;
-
-/** Columns as the pass asks for them: times and inodes in words of 4 bytes, the low one first. */
-interface Columns {
-  readonly names: readonly Uint8Array[];
-  readonly nameAt: Uint32Array;
-  readonly mode: Uint16Array;
-  readonly depth: Uint16Array;
-  readonly fileSystem: Uint16Array;
-  readonly size: Float64Array;
-  readonly mtime: Uint32Array;
-  readonly ctime: Uint32Array;
-  readonly ino: Uint32Array;
-}
-
-function columnsOf(table: EntryTable): Columns {
-  const { columns, names } = table.parts;
-  const { mtimeNs, ctimeNs, ino } = columns;
-  return {
-    ...columns,
-    names: names.blocks,
-    mtime: words(mtimeNs),
-    ctime: words(ctimeNs),
-    ino: words(ino),
-  };
-}
-
-const words = ({ buffer, byteOffset, length }: BigInt64Array | BigUint64Array): Uint32Array =>
-  new Uint32Array(buffer, byteOffset, length * 2);
 
 /** A folder on the way to the row that is looked at. */
 interface Above {
@@ -94,9 +46,6 @@ const newAbove = (): Above => ({
   holdsObjects: false,
 });
 
-/** Places of struct statx, in words of 4 bytes. */
-const word = { nlink: 4, mode: 7, ino: 8, size: 10, ctime: 24, mtime: 28, major: 34, minor: 35 } as const;
-
 /** Asks about rows of an earlier look, a folder before what is in it, and marks those that are as they were. */
 export class SteadyPass {
   readonly #rows: RowSequence;
@@ -108,7 +57,7 @@ export class SteadyPass {
   readonly #above: Above[] = [newAbove()];
   /** The deepest folder that is entered. */
   #depth = -1;
-  readonly #columns = new Map<EntryTable, Columns>();
+  readonly #columns = new Map<EntryTable, RawColumns>();
 
   constructor({ rows, marks, rules, statx }: PassOptions) {
     this.#rows = rows;
@@ -141,7 +90,7 @@ export class SteadyPass {
 
   #look(
     table: EntryTable,
-    columns: Columns,
+    columns: RawColumns,
     { at, position, isMarked }: { at: number; position: number; isMarked: boolean },
   ): void {
     const depth = columns.depth[at]!;
@@ -171,23 +120,23 @@ export class SteadyPass {
     else this.#enter(depth, { to, above, table, at, rows: table.endOf(at) - position - 1, isSteady });
   }
 
-  #columnsOf(table: EntryTable): Columns {
+  #columnsOf(table: EntryTable): RawColumns {
     let columns = this.#columns.get(table);
     if (!columns) {
-      columns = columnsOf(table);
+      columns = rawColumnsOf(table);
       this.#columns.set(table, columns);
     }
     return columns;
   }
 
   /** By what the row says of itself: whether an equal answer is a proof. */
-  #isTrusted(table: EntryTable, { mtime, ctime, fileSystem }: Columns, at: number): boolean {
+  #isTrusted(table: EntryTable, { mtime, ctime, fileSystem }: RawColumns, at: number): boolean {
     const judge = this.#rules.judges[fileSystem[at]!];
     if (!judge || table.isUntaken(at)) return false;
     return isBefore(mtime, at, judge) && isBefore(ctime, at, judge);
   }
 
-  #isSame(table: EntryTable, columns: Columns, at: number): boolean {
+  #isSame(table: EntryTable, columns: RawColumns, at: number): boolean {
     const { words } = this.#statx;
     const { mode, size, mtime, ctime, ino, fileSystem } = columns;
     const kind = mode[at]! & kindMask;
@@ -208,7 +157,7 @@ export class SteadyPass {
   }
 
   /** Puts a row's name behind the path of its folder, with the NUL; the path's length. */
-  #write({ names, nameAt }: Columns, at: number, from: number): number {
+  #write({ names, nameAt }: RawColumns, at: number, from: number): number {
     const position = nameAt[at]!;
     const block = names[position >>> arenaBlockShift]!;
     const start = (position & ((1 << arenaBlockShift) - 1)) + 2;

@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
-import type { OwnerNames } from '../entries/entry.ts';
+
+/** Names of owners at backup time, for a restore by name. */
+export interface OwnerNames {
+  readonly users: ReadonlyMap<number, string>;
+  readonly groups: ReadonlyMap<number, string>;
+}
 
 /** The names that this machine gives to numbers. Users of a directory service are kept by number alone. */
 export function ownerNames({

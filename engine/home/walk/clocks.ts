@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Clock } from '../../../store/index.ts';
 import { type BytePath, bytesOf, join } from '../paths.ts';
-import type { Look } from '../rows/states.ts';
+import type { Look } from '../rows/index.ts';
 import type { StatCalls } from '../system/stat.ts';
 
 const ms = 1_000_000n;

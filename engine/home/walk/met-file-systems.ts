@@ -2,7 +2,7 @@ import type { Clock } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type { EntryFileSystem } from '../entries/entry.ts';
 import { type BytePath, shown } from '../paths.ts';
-import type { TreeBase } from '../rows/base.ts';
+import type { TreeBase } from '../rows/index.ts';
 import { partsOf } from '../system/device.ts';
 import { type FileSystemFacts, type FileSystemProbe, fileSystemOf, isRemote } from '../system/filesystem.ts';
 import type { Libc } from '../system/libc.ts';

@@ -1,81 +1,11 @@
-import { readdirSync } from 'node:fs';
-import { type BytePath, bytesOf, compareSiblings, join } from '../paths.ts';
-import type { KnownRows } from '../rows/sequence.ts';
-import type { IsExcluded } from '../rules/exclude.ts';
-import { type GitPlace, isGitLeftOver, placeBelow, repositoryMarks } from '../rules/git-places.ts';
-import type { SteadyRows } from '../steady/find.ts';
-import { type FolderStat, isFolder, kindMask, kinds, type StatCalls, type Stats } from '../system/stat.ts';
-import { SiblingStream } from './siblings.ts';
-
-/** Something the walk met that its caller has to act upon. Paths are absolute. */
-export type WalkEvent =
-  /** New, or not provably the same as at the first look. What is in a folder follows until its `leave`. */
-  | { readonly kind: 'found'; readonly entry: Found }
-  /** Everything below the folder that was found last, and not left yet, has been told. */
-  | { readonly kind: 'leave' }
-  /** Rows of the first look that still hold, from one up to and without the other; folders before what is in them. */
-  | { readonly kind: 'same'; readonly from: number; readonly to: number }
-  | { readonly kind: 'left-out'; readonly path: BytePath; readonly why: 'excluded' | 'socket' | 'git' }
-  /** Was listed, and is gone. */
-  | { readonly kind: 'vanished'; readonly path: BytePath }
-  | {
-      readonly kind: 'unreadable';
-      readonly path: BytePath;
-      readonly error: unknown;
-      /** The row of its folder, when that is one of the first look's that still holds. */
-      readonly inside?: number | undefined;
-    };
-
-export interface Found {
-  readonly path: BytePath;
-  readonly name: BytePath;
-  readonly depth: number;
-  readonly stats: Stats;
-  /** Where the folder is, or the file's folder. */
-  readonly place: GitPlace;
-  /** Its row of the first look, if there was one with this name and kind. */
-  readonly first: number | undefined;
-}
-
-/** The folder in which something was met. */
-export interface Where {
-  readonly path: BytePath;
-  readonly place: GitPlace;
-}
-
-export interface WalkOptions {
-  readonly root: BytePath;
-  readonly stat: StatCalls;
-  readonly isExcluded: IsExcluded;
-  /** An earlier look; without one everything is found. */
-  readonly first?: KnownRows | undefined;
-  /** Decides whether a row of the first look still holds. Never asked about a thing of another kind. */
-  readonly isSame?: ((at: number, now: Stats, where: Where) => boolean) | undefined;
-  /** Rows of the first look about which this was asked already: they hold. */
-  readonly steady?: SteadyRows | undefined;
-}
-
-interface Frame extends Where {
-  /** Below the root, without a slash at either end. */
-  readonly relative: BytePath;
-  readonly depth: number;
-  /** Undefined: the folder is as it was, so its children are those of the first look. */
-  readonly live: SiblingStream | undefined;
-  readonly stat: FolderStat;
-  /** Its row of the first look, where `live` is undefined. */
-  readonly row?: number | undefined;
-  /** The rows of the first look below this folder that have not been met yet. */
-  next: number;
-  readonly end: number;
-}
-
-interface Child {
-  readonly kind: 'child';
-  readonly name: BytePath;
-  readonly stats: Stats;
-  /** Its row of the first look, if there was one with this name and kind. */
-  readonly first: number | undefined;
-}
+import { type BytePath, compareSiblings, join } from '../paths.ts';
+import type { KnownRows } from '../rows/index.ts';
+import { isGitLeftOver } from '../rules/git-places.ts';
+import type { SteadyRows } from '../steady/index.ts';
+import { isFolder, kindMask, kinds, type Stats } from '../system/stat.ts';
+import type { Found, WalkEvent, WalkOptions, Where } from './events.ts';
+import { type Child, type Frame, openKnown, openLive } from './frames.ts';
+import type { SiblingStream } from './siblings.ts';
 
 /** The next rows of the first look with all that is below them: they hold. */
 interface Span {
@@ -196,72 +126,6 @@ function isStill(
   if (at === undefined || !first || !isSame) return false;
   if ((first.mode(at) & kindMask) !== (stats.mode & kindMask)) return false;
   return isSame(at, stats, frame ?? { path: root, place: 'none' });
-}
-
-function framed(child: Pick<Child, 'name'>, above: Frame | undefined, { root }: WalkOptions) {
-  const path = above ? join(above.path, child.name) : root;
-  const relative = above ? join(above.relative, child.name) : ('' as BytePath);
-  return { path, relative, depth: above ? above.depth + 1 : 0 };
-}
-
-/** A folder that is as it was: its children are those of the first look. */
-function openKnown(
-  child: Pick<Child, 'name' | 'first'>,
-  above: Frame | undefined,
-  options: WalkOptions,
-): { opened: Frame; error?: unknown } {
-  const { first, stat } = options;
-  const at = child.first!;
-  const end = first!.endOf(at);
-  const frame = framed(child, above, options);
-  const inherited = placeBelow(above?.place ?? 'none', child.name);
-  const place = inherited === 'none' && first!.place(at) === 'repository' ? 'repository' : inherited;
-  const opened = {
-    ...frame,
-    place,
-    live: undefined,
-    row: at,
-    stat: stat.folder(frame.path, {
-      questions: end - at - 1,
-      isKnown: true,
-      above: above && { stat: above.stat, name: child.name },
-    }),
-    next: at + 1,
-    end,
-  };
-  return { opened };
-}
-
-function openLive(
-  child: Child,
-  above: Frame | undefined,
-  options: WalkOptions,
-): { opened: Frame; error?: unknown } {
-  const { first, stat } = options;
-  const { path, relative, depth } = framed(child, above, options);
-  let names: BytePath[] = [];
-  let error: unknown;
-  try {
-    names = (readdirSync(bytesOf(path), { encoding: 'latin1' }) as BytePath[]).sort();
-  } catch (thrown) {
-    error = thrown;
-  }
-  const inherited = placeBelow(above?.place ?? 'none', child.name);
-  const place = inherited === 'none' && isRepository(names) ? 'repository' : inherited;
-  const folderStat = stat.folder(path, {
-    questions: names.length,
-    above: above && { stat: above.stat, name: child.name },
-  });
-  const live = new SiblingStream(names, { path, stat: folderStat });
-  const at = first && child.first;
-  const next = at === undefined ? 0 : at + 1;
-  const end = at === undefined ? 0 : first!.endOf(at);
-  // field by field, as in `foundFrom`
-  return { opened: { path, relative, depth, place, live, stat: folderStat, next, end }, error };
-}
-
-function isRepository(names: readonly BytePath[]): boolean {
-  return repositoryMarks.every(mark => names.includes(mark as BytePath));
 }
 
 /** The next child of a folder that may have changed, matched with the row of the first look that has its name. */

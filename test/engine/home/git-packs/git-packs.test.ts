@@ -12,7 +12,7 @@ import { readPackIndex } from '../../../../engine/home/git-packs/pack-index.ts';
 import { storingPieces } from '../../../../engine/home/git-packs/piecewise.ts';
 import { planPieces, RunList } from '../../../../engine/home/git-packs/plan.ts';
 import { bytePathOfText } from '../../../../engine/home/paths.ts';
-import { loadBase } from '../../../../engine/home/rows/base.ts';
+import { loadBase } from '../../../../engine/home/rows/load-base.ts';
 import { statCalls } from '../../../../engine/home/system/stat.ts';
 import { contentBytes } from '../../../../engine/ingest/index.ts';
 import { type Content, systemClock } from '../../../../store/index.ts';
@@ -117,7 +117,7 @@ test('what was planned for a pack holds for the file that was compared and no ot
   const root = bytePathOfText(scratch.path);
   const base = await loadBase(
     before.base,
-    { root, name: root, isExcluded: () => false, rules: new Uint8Array(0) },
+    { name: root, isExcluded: () => false },
     { clock: systemClock, pace: { rest: () => undefined }, onNote: assert.fail },
   );
   const stat = statCalls({ libc: undefined });
