@@ -17,24 +17,16 @@ import {
   storeKept,
   type Tree,
 } from './capture/index.ts';
+import type { HomeRoot } from './entries/entry.ts';
 import { makePace } from './pace.ts';
 import { bytesOf, shown } from './paths.ts';
 import { planRoots } from './plan.ts';
-import { isSame, loadBase } from './rows/index.ts';
+import { type HomeBase, isSame, loadBase } from './rows/index.ts';
 import { type Askers, startAskers } from './steady/index.ts';
 import { loadLibc } from './system/libc.ts';
 import type { FileReader } from './system/read.ts';
 import { statCalls } from './system/stat.ts';
-import type {
-  Home,
-  HomeBase,
-  HomeEstimate,
-  HomeOptions,
-  HomeProgress,
-  HomeResult,
-  HomeRoot,
-  HomeScan,
-} from './types.ts';
+import type { Home, HomeEstimate, HomeOptions, HomeProgress, HomeResult, HomeScan } from './types.ts';
 import { type ClockWatch, type Tools, watchClock } from './walk/index.ts';
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */

@@ -1,4 +1,4 @@
-export type { EntryFileSystem, EntryKind, HomeEntry } from './entries/entry.ts';
+export type { EntryFileSystem, EntryKind, HomeEntry, HomeRoot } from './entries/entry.ts';
 export { decodeHomeEntry } from './entries/entry.ts';
 export type { Selected } from './entries/select.ts';
 export { openHome } from './home.ts';
@@ -6,7 +6,7 @@ export { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths
 export type { OwnerRule, RestoredHome, RestoreHomeOptions } from './restore/index.ts';
 export { restoreHome, spaceOf, targetError } from './restore/index.ts';
 export { expandDataStores } from './roots.ts';
-export type { IsSame, Look, State } from './rows/index.ts';
+export type { HomeBase, IsSame, Look, RememberedRows, State } from './rows/index.ts';
 export { isSame } from './rows/index.ts';
 export { bitbucketExcludes, compileExcludes } from './rules/exclude.ts';
 export type { FileSystemFacts, FileSystemProbe } from './system/filesystem.ts';
@@ -17,16 +17,13 @@ export type { HomeSupport } from './system/support.ts';
 export { describeHomeSupport } from './system/support.ts';
 export type {
   Home,
-  HomeBase,
   HomeCapture,
   HomeEstimate,
   HomeOptions,
   HomeProgress,
   HomeResult,
-  HomeRoot,
   HomeScan,
   HomeSettings,
   HomeSkipped,
   HomeView,
-  RememberedRows,
 } from './types.ts';

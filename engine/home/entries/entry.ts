@@ -4,6 +4,7 @@ import {
   decodeCbor,
   type Entry,
   encodeCbor,
+  type ListingRoot,
   storeError,
 } from '../../../store/index.ts';
 import { type BytePath, bytePath, bytesOf } from '../paths.ts';
@@ -27,6 +28,13 @@ export interface EntryFileSystem {
   readonly type: string;
   /** The same across mounts and machines; null: no later run may trust a state recorded on it. */
   readonly id: string | null;
+}
+
+/** One stored folder tree. */
+export interface HomeRoot {
+  /** Absolute, as bytes. */
+  readonly path: Uint8Array;
+  readonly listing: ListingRoot;
 }
 
 /** One file, folder or other thing of a home, as a listing holds it. */

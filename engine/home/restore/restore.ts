@@ -7,7 +7,7 @@ import {
   storeError,
   systemClock,
 } from '../../../store/index.ts';
-import { decodeHomeEntry, type HomeEntry } from '../entries/entry.ts';
+import { decodeHomeEntry, type HomeEntry, type HomeRoot } from '../entries/entry.ts';
 import { homeEntryReader } from '../entries/read-entry.ts';
 import { type Selected, selectedGroups } from '../entries/select.ts';
 import { makePace } from '../pace.ts';
@@ -16,7 +16,7 @@ import { makeDevice } from '../system/device.ts';
 import { type LibcLoad, loadLibc } from '../system/libc.ts';
 import { codeOf } from '../system/read.ts';
 import { kinds } from '../system/stat.ts';
-import type { HomeProgress, HomeRoot } from '../types.ts';
+import type { HomeProgress } from '../types.ts';
 import { metadataWriter, type OwnerRule } from './metadata.ts';
 import { openMaxHere } from './open-max.ts';
 import { attributeBytes, noteTrusted, type Restoration, warningsOf } from './restoration.ts';

@@ -12,8 +12,7 @@ import type { IsExcluded } from '../rules/exclude.ts';
 import { allMarks, mayBeRepository, repositoryMarks } from '../rules/git-places.ts';
 import { makeDevice } from '../system/device.ts';
 import { kinds } from '../system/stat.ts';
-import type { HomeBase } from '../types.ts';
-import { accessOf, type TreeBase } from './base.ts';
+import { accessOf, type HomeBase, type TreeBase } from './base.ts';
 import { BaseNodes, Presence } from './base-presence.ts';
 import { EntryTable } from './table.ts';
 

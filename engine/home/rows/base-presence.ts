@@ -1,6 +1,5 @@
 import { type ChunkId, type Content, isStoreError, refsOfNode } from '../../../store/index.ts';
-import type { HomeBase } from '../types.ts';
-import type { BaseNode, KnownNode } from './base.ts';
+import type { BaseNode, HomeBase, KnownNode } from './base.ts';
 import type { EntryTable } from './table.ts';
 
 /** True when the store cannot give what was asked for: the home is read instead. */

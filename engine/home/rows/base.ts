@@ -1,7 +1,27 @@
 import type { ChunkClass, ChunkId, ChunkSource, ListedNode, ListingRoot } from '../../../store/index.ts';
-import type { EntryFileSystem } from '../entries/entry.ts';
-import type { HomeBase } from '../types.ts';
+import type { EntryFileSystem, HomeRoot } from '../entries/entry.ts';
 import type { EntryTable } from './table.ts';
+
+/** An earlier snapshot of the same home, whose states and contents are taken over where they still hold. */
+export interface HomeBase {
+  readonly source: ChunkSource;
+  readonly roots: readonly HomeRoot[];
+  /** When it was taken, ms since 1970 UTC. */
+  readonly timeMs: number;
+  /** Whether a new snapshot may depend on a chunk. */
+  has(id: ChunkId, chunkClass: ChunkClass): boolean;
+  /** Where rows of earlier listings may be; they are as good as the listings. */
+  readonly remembered?: RememberedRows | undefined;
+}
+
+/** Rows of listings in a form that loads without decoding, by the listing's root. What it does not have is not remembered. */
+export interface RememberedRows {
+  /** The very bytes that were put, to be changed as the caller likes. */
+  get(listing: ChunkId): Promise<Uint8Array | undefined>;
+  put(listing: ChunkId, parts: Iterable<Uint8Array>): Promise<void>;
+  /** Called for the nodes of a listing whose rows were remembered. */
+  keepNode(node: ChunkId): void;
+}
 
 /** Its first key is that of its first row. */
 export type KnownNode = Omit<ListedNode, 'first'>;

@@ -1,5 +1,5 @@
 export { arenaBlockShift, ByteArena, ContentArena, XattrSets } from './arena.ts';
-export type { TreeBase } from './base.ts';
+export type { HomeBase, RememberedRows, TreeBase } from './base.ts';
 export { LinkedNames, LinkGroups } from './links.ts';
 export { loadBase } from './load-base.ts';
 export { rememberedRows } from './remember.ts';
