@@ -1,6 +1,6 @@
-import { type CutParams, findCut, limitsOf } from './cut.ts';
+import { findCut, limitsOf } from './cut.ts';
 import { bodyAt, giveBack, type Instance, keyAt, takeInstance } from './instance.ts';
-import type { RowCutParams } from './rows.ts';
+import type { CutParams, RowCutParams } from './params.ts';
 
 export interface CutQuestion {
   /** Where the chunk begins, and where the bytes end. */

@@ -1,17 +1,4 @@
-import { checkCutParams, windowBytes } from './params.ts';
-
-/** What makes cuts a store's own. The multipliers are odd and below 2^16, the words are u64. */
-export interface CutSeed {
-  readonly prefilter: readonly [number, number, number, number];
-  readonly words: readonly [bigint, bigint, bigint, bigint];
-}
-
-export interface CutParams {
-  readonly minBytes: number;
-  readonly averageBytes: number;
-  readonly maxBytes: number;
-  readonly seed: CutSeed;
-}
+import { type CutParams, type CutSeed, checkCutParams, windowBytes } from './params.ts';
 
 export interface FindCutOptions {
   /** Nothing follows these bytes: what is left is a chunk. */

@@ -1,5 +1,6 @@
-import { type CutParams, findCut } from './cut.ts';
+import { findCut } from './cut.ts';
 import { type CutBuffer, cutBuffer } from './cut-buffer.ts';
+import type { CutParams } from './params.ts';
 import { checkCutParams } from './params.ts';
 
 const bytesFirst = 64 * 1024;

@@ -1,13 +1,12 @@
 export type { CopyRowsOptions } from './copy-rows.ts';
 export { CopyRows, hashedPieceBytes } from './copy-rows.ts';
-export type { CutParams, CutSeed, FindCutOptions } from './cut.ts';
+export type { FindCutOptions } from './cut.ts';
 export { findCut } from './cut.ts';
 export { Cutter } from './cutter.ts';
-export type { NodeCutParams, NodeCutQuestion } from './nodes.ts';
+export type { NodeCutQuestion } from './nodes.ts';
 export { isNodeCut } from './nodes.ts';
-export type { CutSizes, Cuts } from './params.ts';
+export type { CutParams, CutSeed, CutSizes, Cuts, NodeCutParams, RowCutParams } from './params.ts';
 export { cutsFrom, defaultSizes } from './params.ts';
-export type { RowCutParams } from './rows.ts';
 export { RowCutter } from './rows.ts';
 export type { Hash64, SipHash } from './siphash.ts';
 export { sipHash24 } from './siphash.ts';

@@ -1,13 +1,5 @@
-import { checkHashedParams } from './params.ts';
+import { checkHashedParams, type NodeCutParams } from './params.ts';
 import { type SipHash, sipHash24 } from './siphash.ts';
-
-/** Where a listing's nodes end. The key is 16 bytes. */
-export interface NodeCutParams {
-  readonly minBytes: number;
-  readonly averageBytes: number;
-  readonly maxBytes: number;
-  readonly key: Uint8Array;
-}
 
 export interface NodeCutQuestion {
   /** 0 = leaf. */

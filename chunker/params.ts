@@ -1,12 +1,37 @@
-import type { CutParams, CutSeed } from './cut.ts';
-import type { NodeCutParams } from './nodes.ts';
-import type { RowCutParams } from './rows.ts';
-
 /** How large chunks come out. Bytes. */
 export interface CutSizes {
   readonly minBytes: number;
   readonly averageBytes: number;
   readonly maxBytes: number;
+}
+
+/** What makes cuts a store's own. The multipliers are odd and below 2^16, the words are u64. */
+export interface CutSeed {
+  readonly prefilter: readonly [number, number, number, number];
+  readonly words: readonly [bigint, bigint, bigint, bigint];
+}
+
+export interface CutParams {
+  readonly minBytes: number;
+  readonly averageBytes: number;
+  readonly maxBytes: number;
+  readonly seed: CutSeed;
+}
+
+/** Where a stream of rows is cut. The key is 16 bytes. */
+export interface RowCutParams {
+  readonly minBytes: number;
+  readonly averageBytes: number;
+  readonly maxBytes: number;
+  readonly key: Uint8Array;
+}
+
+/** Where a listing's nodes end. The key is 16 bytes. */
+export interface NodeCutParams {
+  readonly minBytes: number;
+  readonly averageBytes: number;
+  readonly maxBytes: number;
+  readonly key: Uint8Array;
 }
 
 /** Everything that decides where a store cuts: equal cuts mean that equal content is found again. */

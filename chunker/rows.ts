@@ -1,15 +1,6 @@
-import type { CutParams } from './cut.ts';
 import { type CutBuffer, cutBuffer, type RowsPosition } from './cut-buffer.ts';
-import { checkCutParams, checkHashedParams } from './params.ts';
+import { type CutParams, checkCutParams, checkHashedParams, type RowCutParams } from './params.ts';
 import { type SipHash, sipHash24 } from './siphash.ts';
-
-/** Where a stream of rows is cut. The key is 16 bytes. */
-export interface RowCutParams {
-  readonly minBytes: number;
-  readonly averageBytes: number;
-  readonly maxBytes: number;
-  readonly key: Uint8Array;
-}
 
 /** A row's first and last so many bytes decide about a cut after it. */
 const hashedEndBytes = 24;

@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import type { GlobalOptions } from './program/index.ts';
 import { createOutput } from './render/output.ts';
 import { progressView } from './render/progress.ts';
-import type { RunOptions } from './run.ts';
+import type { RunOptions } from './run-options.ts';
 import { openTerminal } from './settings/terminal.ts';
 import { listenForSignals } from './signals.ts';
 

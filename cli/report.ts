@@ -5,7 +5,7 @@ import { exitCodeFor } from './exit-codes.ts';
 import type { OpenedContext } from './open-context.ts';
 import { commandNamed } from './program/index.ts';
 import { createOutput } from './render/output.ts';
-import type { RunOptions } from './run.ts';
+import type { RunOptions } from './run-options.ts';
 
 /** Says what failed and what to do, and gives the exit code. */
 export function report(

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { ownerNames } from './home/owners.ts';
+import { ownerNames } from './home/system/owners.ts';
 
 /** The name of a user of this machine, else the number. */
 function nameOf(uid: number): string {

@@ -1,4 +1,4 @@
-import { type EntryKind, encodeHomeEntry, type HomeEntry, keyOf } from '../../engine/home/entry.ts';
+import { type EntryKind, encodeHomeEntry, type HomeEntry, keyOf } from '../../engine/home/entries/entry.ts';
 import type { BytePath } from '../../engine/home/paths.ts';
 import {
   type ChunkId,

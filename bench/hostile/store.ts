@@ -1,4 +1,4 @@
-import { encodeHomeEntry } from '../../engine/home/entry.ts';
+import { encodeHomeEntry } from '../../engine/home/entries/entry.ts';
 import type { BytePath } from '../../engine/home/paths.ts';
 import type { Pair } from '../../engine/pair.ts';
 import { encodePair } from '../../engine/pair-codec.ts';

@@ -1,6 +1,6 @@
 import type { Fault } from './faults.ts';
-import type { Instance } from './instance.ts';
 import { emptyReply, errorReply, jsonReply, type Reply } from './reply.ts';
+import type { Instance } from './types.ts';
 import type { WriterOptions } from './writer.ts';
 
 /** A request to a test endpoint; `path` is what follows `/stand-in/`. */

@@ -1,21 +1,5 @@
-import type { Making } from './generate.ts';
+import type { Making, Table } from './making.ts';
 import type { ValueType } from './value-types.ts';
-
-export interface Table {
-  readonly schema: string;
-  /** With its schema. */
-  readonly name: string;
-  /** An integer column that counts the rows from 1. */
-  readonly counter: string;
-  /** The counter where it is unique; else null. */
-  readonly key: string | null;
-  readonly columns: readonly { readonly name: string; readonly type: ValueType }[];
-  readonly rows: number;
-  readonly isPartitioned: boolean;
-  /** An heir may leave all of its columns empty. */
-  readonly isLoose: boolean;
-  readonly isLogged: boolean;
-}
 
 interface Column {
   readonly name: string;

@@ -1,23 +1,7 @@
-import { type Dice, diceFrom, namesFrom, text } from './dice.ts';
-import { makeTable, type Table } from './generate-tables.ts';
-import { arrayOf, builtinTypes, makeType, type ValueType } from './value-types.ts';
-
-/** What a random schema has so far. */
-export interface Making {
-  readonly dice: Dice;
-  /** A quoted name that is nobody else's. */
-  readonly name: () => string;
-  /** A name in one of the schemas. */
-  readonly qualified: () => string;
-  readonly sql: string[];
-  readonly types: ValueType[];
-  readonly tables: Table[];
-  /** Functions: `name(integer) → integer`, immutable. */
-  readonly functions: string[];
-  readonly triggerFunctions: string[];
-  /** Views and tables that views can read: name and a column. */
-  readonly readable: { readonly name: string; readonly column: string }[];
-}
+import { diceFrom, namesFrom, text } from './dice.ts';
+import { makeTable } from './generate-tables.ts';
+import type { Making } from './making.ts';
+import { arrayOf, builtinTypes, makeType } from './value-types.ts';
 
 const roles = ['matrix_owner', 'matrix_reader', '"Odd ""Role"""', 'PUBLIC'];
 const comment = `E'It''s \\\\ a "comment"\\n-- with; everything $$ ü'`;

@@ -4,7 +4,8 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { commandNamed } from '../../cli/program/commands/index.ts';
 import { exitCodesOf } from '../../cli/program/describe.ts';
-import { type RunOptions, run } from '../../cli/run.ts';
+import { run } from '../../cli/run.ts';
+import type { RunOptions } from '../../cli/run-options.ts';
 import type { BackupSeams, DoctorSeams } from '../../engine/index.ts';
 import type { Kdf, Seams } from '../../store/index.ts';
 

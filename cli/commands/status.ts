@@ -6,7 +6,6 @@ import {
   judgeInstance,
   type LockState,
   listSnapshots,
-  type RunState,
   readLocalState,
   type Snapshot,
 } from '../../engine/index.ts';
@@ -16,22 +15,13 @@ import type { Command, Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { utcTime } from '../render/quantities.ts';
-import { statusText } from '../render/status.ts';
+import { type Status, statusText } from '../render/status.ts';
 import { instanceOf, lockSettings } from '../settings/backup.ts';
 import { stateDir } from '../settings/folders.ts';
 
 interface StatusOptions {
   readonly maxAge?: string;
   readonly instance?: string;
-}
-
-/** What status found. */
-export interface Status {
-  readonly instances: readonly InstanceState[];
-  readonly running: readonly RunState[];
-  readonly locks: readonly LockState[];
-  readonly application: ApplicationState | null;
-  readonly warnings: readonly string[];
 }
 
 /** What is locked, running and overdue. Locks nothing, waits for nobody, writes nothing. */

@@ -5,9 +5,17 @@ import {
   printableText,
   type RunState,
 } from '../../engine/index.ts';
-import type { Status } from '../commands/status.ts';
 import { oneLine } from './output.ts';
 import { counted, localTime } from './quantities.ts';
+
+/** What status found. */
+export interface Status {
+  readonly instances: readonly InstanceState[];
+  readonly running: readonly RunState[];
+  readonly locks: readonly LockState[];
+  readonly application: ApplicationState | null;
+  readonly warnings: readonly string[];
+}
 
 /** Status for people, a line a fact. */
 export function statusText(

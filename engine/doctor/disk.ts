@@ -1,6 +1,6 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type FileSystemProbe, fileSystemOf, isRemote } from '../home/filesystem.ts';
+import { type FileSystemProbe, fileSystemOf, isRemote } from '../home/system/filesystem.ts';
 
 /** The file system below a path. */
 export interface Disk {

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compileExcludes } from '../home/exclude.ts';
 import type { HomeSettings } from '../home/index.ts';
 import { bytePathOfText } from '../home/paths.ts';
+import { compileExcludes } from '../home/rules/exclude.ts';
 import type { Check } from './check.ts';
 import { type Finding, good, warn } from './finding.ts';
 

@@ -1,9 +1,9 @@
 import { realpath, stat } from 'node:fs/promises';
-import { fileSystemOf } from '../home/filesystem.ts';
 import type { FileSystemProbe, HomeSettings } from '../home/index.ts';
-import { loadLibc } from '../home/libc.ts';
 import { bytePathOfText } from '../home/paths.ts';
 import { expandDataStores } from '../home/roots.ts';
+import { fileSystemOf } from '../home/system/filesystem.ts';
+import { loadLibc } from '../home/system/libc.ts';
 import { currentUser } from '../user.ts';
 import type { Check } from './check.ts';
 import { bad, type Finding, failed, good, warn } from './finding.ts';

@@ -1,9 +1,9 @@
 import { constants, type Dirent } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { compileExcludes } from '../home/exclude.ts';
 import type { HomeSettings } from '../home/index.ts';
 import { bytePathOfText } from '../home/paths.ts';
+import { compileExcludes } from '../home/rules/exclude.ts';
 
 /** Enough to meet what a wrong owner or a wrong umask left, and quick on a cold disk. */
 const namesMax = 4_000;

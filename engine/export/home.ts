@@ -10,11 +10,11 @@ import {
   storeError,
   systemClock,
 } from '../../store/index.ts';
-import type { HomeEntry } from '../home/entry.ts';
+import type { HomeEntry } from '../home/entries/entry.ts';
+import { homeEntryReader } from '../home/entries/read-entry.ts';
 import { makePace, type Pace } from '../home/pace.ts';
 import { type BytePath, bytePathOfText, join, shown } from '../home/paths.ts';
-import { homeEntryReader } from '../home/read-entry.ts';
-import { isVolatile } from '../home/xattrs.ts';
+import { isVolatile } from '../home/system/xattrs.ts';
 import { readContent } from '../ingest/index.ts';
 import { namingAll } from '../naming.ts';
 import type { Body, BodyPart, TarArchive } from './archive.ts';

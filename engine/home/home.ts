@@ -1,36 +1,33 @@
 import assert from 'node:assert/strict';
-import { realpathSync, statSync } from 'node:fs';
-import { engineError } from '../errors.ts';
-import { loadBase } from './base.ts';
-import { type CaptureContext, captureTree } from './capture.ts';
-import { compileExcludes, fingerprintOf } from './exclude.ts';
-import { listTree, storeKept } from './finish.ts';
-import { loadLibc } from './libc.ts';
-import { type ClockWatch, watchClock } from './look.ts';
-import type { Tools } from './met-file-systems.ts';
+import {
+  type CaptureContext,
+  captureTree,
+  checkShrunk,
+  estimateTree,
+  type LookContext,
+  listTree,
+  makeReport,
+  makeTree,
+  notesOf,
+  Pins,
+  prescanTree,
+  type Report,
+  type RootPlan,
+  steadyRows,
+  storeKept,
+  type Tree,
+} from './capture/index.ts';
+import type { HomeRoot } from './entries/entry.ts';
 import { makePace } from './pace.ts';
-import { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
-import { Pins } from './pinned.ts';
-import { estimateTree, type LookContext, prescanTree } from './prescan.ts';
-import { codeOf, type FileReader } from './read.ts';
-import { makeReport, type Report } from './report.ts';
-import { expandDataStores } from './roots.ts';
-import { checkShrunk } from './shrunk.ts';
-import { statCalls } from './stat.ts';
-import { isSame } from './states.ts';
-import { type Askers, startAskers } from './steady-job.ts';
-import { makeTree, type RootPlan, type Tree } from './tree.ts';
-import { steadyRows } from './trust.ts';
-import type {
-  Home,
-  HomeBase,
-  HomeEstimate,
-  HomeOptions,
-  HomeProgress,
-  HomeResult,
-  HomeRoot,
-  HomeScan,
-} from './types.ts';
+import { bytesOf, shown } from './paths.ts';
+import { planRoots } from './plan.ts';
+import { type HomeBase, isSame, loadBase } from './rows/index.ts';
+import { type Askers, startAskers } from './steady/index.ts';
+import { loadLibc } from './system/libc.ts';
+import type { FileReader } from './system/read.ts';
+import { statCalls } from './system/stat.ts';
+import type { Home, HomeEstimate, HomeOptions, HomeProgress, HomeResult, HomeScan } from './types.ts';
+import { type ClockWatch, type Tools, watchClock } from './walk/index.ts';
 
 /** Reads are at most so long, so that a large file does not hold up a timer. */
 const readBytesMax = 1 << 20;
@@ -41,7 +38,7 @@ const sliceMs = { live: 10, window: 2 };
 
 /** Prepares to read a home. Touches nothing but the names of its roots. HOME_UNREADABLE. */
 export async function openHome(options: HomeOptions): Promise<Home> {
-  const roots = [bytePathOfText(options.root), ...(await expandDataStores(options.dataStores ?? []))];
+  const plans = await planRoots(options);
   const loaded = options.libc ?? (await loadLibc());
   const tools: Tools = {
     stat: statCalls({ libc: loaded.libc, seam: options.statSeam }),
@@ -52,48 +49,10 @@ export async function openHome(options: HomeOptions): Promise<Home> {
     readsAgain: options.networkHome === 'reread',
     takenMs: options.view?.takenMs,
   };
-  const plans: RootPlan[] = [];
-  for (const [place, configured] of roots.entries()) {
-    const name = resolveRoot(configured);
-    if (plans.some(plan => plan.name === name)) continue;
-    const root = place === 0 && options.view ? resolveRoot(bytePathOfText(options.view.path)) : name;
-    const rules = {
-      rules: [...(options.appExcludes ?? []), ...(options.exclude ?? [])],
-      repositories: options.excludeRepositories ?? [],
-      isHome: place === 0,
-    };
-    const late = place === 0 ? (options.readInWindow ?? []) : [];
-    plans.push({
-      ...{ root, name, isExcluded: await compileExcludes(rules), rules: fingerprintOf({ ...rules, late }) },
-      ...(late.length > 0 && {
-        isLate: await compileExcludes({ rules: late, repositories: [], isHome: true }),
-      }),
-    });
-  }
   const report = makeReport();
   if (!loaded.libc)
     report.notes.add(`Extended attributes, holes and FIFOs are not handled here: ${loaded.reason}`);
   return new OpenHome(options, { plans, tools, report });
-}
-
-/** The folder behind the configured path, which may be a link. */
-function resolveRoot(configured: BytePath): BytePath {
-  try {
-    const real = bytePath(realpathSync(bytesOf(configured), { encoding: 'buffer' }));
-    if (statSync(bytesOf(real)).isDirectory()) return real;
-  } catch (error) {
-    throw engineError(
-      'HOME_UNREADABLE',
-      `Cannot read home ${shown(configured)}: ${codeOf(error) ?? 'unknown'}`,
-      {
-        remedy: 'Check home.path and home.dataStores, and that their volumes are mounted.',
-        cause: error,
-      },
-    );
-  }
-  throw engineError('HOME_UNREADABLE', `Cannot read home ${shown(configured)}: it is not a folder`, {
-    remedy: 'Set home.path to the application’s home directory.',
-  });
 }
 
 class OpenHome implements Home {
@@ -319,20 +278,4 @@ class OpenHome implements Home {
 function addTo<Sums extends object>(sums: Sums, more: Sums): void {
   const total = sums as Record<string, number>;
   for (const [name, value] of Object.entries(more)) total[name] = (total[name] ?? 0) + (value as number);
-}
-
-const namedMax = 10;
-
-function notesOf({ notes, vanishedLive, sockets, gitLeftOvers }: Report): string[] {
-  const all = [...notes];
-  if (vanishedLive > 0) all.push(`${vanishedLive} files vanished while the application ran`);
-  if (sockets.size > 0) all.push(`${sockets.size} sockets were skipped: ${someOf(sockets)}`);
-  if (gitLeftOvers.size > 0)
-    all.push(`Skipped what Git left behind (${gitLeftOvers.size}): ${someOf(gitLeftOvers)}`);
-  return all;
-}
-
-function someOf(paths: ReadonlySet<BytePath>): string {
-  const some = [...paths].slice(0, namedMax).map(shown).join(', ');
-  return paths.size > namedMax ? `${some} …` : some;
 }

@@ -1,34 +1,29 @@
-export type { EntryFileSystem, EntryKind, HomeEntry, OwnerNames } from './entry.ts';
-export { decodeHomeEntry } from './entry.ts';
-export { bitbucketExcludes, compileExcludes } from './exclude.ts';
-export type { FileSystemFacts, FileSystemProbe } from './filesystem.ts';
+export type { EntryFileSystem, EntryKind, HomeEntry, HomeRoot } from './entries/entry.ts';
+export { decodeHomeEntry } from './entries/entry.ts';
+export type { Selected } from './entries/select.ts';
 export { openHome } from './home.ts';
-export type { OwnerRule } from './metadata.ts';
 export { type BytePath, bytePath, bytePathOfText, bytesOf, shown } from './paths.ts';
-export type { ReadSeam } from './read.ts';
+export type { OwnerRule, RestoredHome, RestoreHomeOptions } from './restore/index.ts';
+export { restoreHome, spaceOf, targetError } from './restore/index.ts';
 export { expandDataStores } from './roots.ts';
-export type { Selected } from './select.ts';
-export { spaceOf } from './space.ts';
-export type { StatSeam, Stats } from './stat.ts';
-export type { IsSame, Look, State } from './states.ts';
-export { isSame } from './states.ts';
-export type { HomeSupport } from './support.ts';
-export { describeHomeSupport } from './support.ts';
-export { targetError } from './target.ts';
+export type { HomeBase, IsSame, Look, RememberedRows, State } from './rows/index.ts';
+export { isSame } from './rows/index.ts';
+export { bitbucketExcludes, compileExcludes } from './rules/exclude.ts';
+export type { FileSystemFacts, FileSystemProbe } from './system/filesystem.ts';
+export type { OwnerNames } from './system/owners.ts';
+export type { ReadSeam } from './system/read.ts';
+export type { StatSeam, Stats } from './system/stat.ts';
+export type { HomeSupport } from './system/support.ts';
+export { describeHomeSupport } from './system/support.ts';
 export type {
   Home,
-  HomeBase,
   HomeCapture,
   HomeEstimate,
   HomeOptions,
   HomeProgress,
   HomeResult,
-  HomeRoot,
   HomeScan,
   HomeSettings,
   HomeSkipped,
   HomeView,
-  RememberedRows,
 } from './types.ts';
-export type { RestoredHome, RestoreHomeOptions } from './write.ts';
-export { restoreHome } from './write.ts';

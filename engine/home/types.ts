@@ -1,11 +1,12 @@
 import type { Cuts } from '../../chunker/index.ts';
-import type { ChunkClass, ChunkId, ChunkSink, ChunkSource, Clock, ListingRoot } from '../../store/index.ts';
-import type { FileSystemProbe } from './filesystem.ts';
-import type { LibcLoad } from './libc.ts';
+import type { ChunkSink, Clock } from '../../store/index.ts';
+import type { HomeRoot } from './entries/entry.ts';
 import type { BytePath } from './paths.ts';
-import type { ReadSeam } from './read.ts';
-import type { StatSeam } from './stat.ts';
-import type { IsSame } from './states.ts';
+import type { HomeBase, IsSame, RememberedRows } from './rows/index.ts';
+import type { FileSystemProbe } from './system/filesystem.ts';
+import type { LibcLoad } from './system/libc.ts';
+import type { ReadSeam } from './system/read.ts';
+import type { StatSeam } from './system/stat.ts';
 
 /** What a person configures. Paths are absolute. */
 export interface HomeSettings {
@@ -27,27 +28,6 @@ export interface HomeSettings {
   readonly networkHome?: 'refuse' | 'reread' | undefined;
   /** The identity of the home's file systems, for those that have none of their own; change it when they are replaced. */
   readonly fileSystem?: string | undefined;
-}
-
-/** An earlier snapshot of the same home, whose states and contents are taken over where they still hold. */
-export interface HomeBase {
-  readonly source: ChunkSource;
-  readonly roots: readonly HomeRoot[];
-  /** When it was taken, ms since 1970 UTC. */
-  readonly timeMs: number;
-  /** Whether a new snapshot may depend on a chunk. */
-  has(id: ChunkId, chunkClass: ChunkClass): boolean;
-  /** Where rows of earlier listings may be; they are as good as the listings. */
-  readonly remembered?: RememberedRows | undefined;
-}
-
-/** Rows of listings in a form that loads without decoding, by the listing's root. What it does not have is not remembered. */
-export interface RememberedRows {
-  /** The very bytes that were put, to be changed as the caller likes. */
-  get(listing: ChunkId): Promise<Uint8Array | undefined>;
-  put(listing: ChunkId, parts: Iterable<Uint8Array>): Promise<void>;
-  /** Called for the nodes of a listing whose rows were remembered. */
-  keepNode(node: ChunkId): void;
 }
 
 /** The home as it stood at one moment, to be read in another place. */
@@ -109,13 +89,6 @@ export interface HomeCapture {
   readonly changedInLatch: number;
   /** Bytes that wait in memory for `finish`. */
   readonly keptBytes: number;
-}
-
-/** One stored folder tree. */
-export interface HomeRoot {
-  /** Absolute, as bytes. */
-  readonly path: Uint8Array;
-  readonly listing: ListingRoot;
 }
 
 /** A file of the home that is no different from others but by who writes to it. */

@@ -14,7 +14,8 @@ import {
   removeRecord,
   writeRecord,
 } from './record.ts';
-import { type Rest, restOf } from './rest.ts';
+import type { Rest } from './rest.ts';
+import { restOf } from './rest-of.ts';
 import { isComplete, latchedRecord, momentNow, type Times } from './times.ts';
 import { capture, type LatchWindow } from './window.ts';
 

@@ -1,8 +1,6 @@
 import type { Clock } from '../../store/index.ts';
-import type { CallOptions, LockableApplication } from '../app/index.ts';
+import type { CallOptions } from '../app/index.ts';
 import type { CommandRecord } from '../command/index.ts';
-import { CommandRest } from './command-rest.ts';
-import { TaskRest } from './task-rest.ts';
 
 /**
  * What goes on inside a locked application until it is unlocked: it comes to rest, is asked whether it still is, and
@@ -36,15 +34,4 @@ export interface RestOptions {
   /** Told of the token that ends the task from the application's page, with the command for it. */
   readonly onCancelToken: (token: string, command: string) => void;
   readonly onCommand: ((record: CommandRecord) => void) | undefined;
-}
-
-export function restOf(app: LockableApplication, options: RestOptions): Rest {
-  switch (app.fence) {
-    case 'latched':
-      return new TaskRest(app, options);
-    case 'command':
-      return new CommandRest(app, options);
-    default:
-      return app satisfies never;
-  }
 }

@@ -1,7 +1,7 @@
 import { type ChunkSource, findEntry } from '../../store/index.ts';
 import { type DatabaseThing, kindOf } from '../database/index.ts';
 import { engineError } from '../errors.ts';
-import { decodeHomeEntry, type HomeEntry, keyOf } from '../home/entry.ts';
+import { decodeHomeEntry, type HomeEntry, keyOf } from '../home/entries/entry.ts';
 import type { BytePath } from '../home/paths.ts';
 import { nearestFew } from '../nearest.ts';
 import type { Snapshot } from '../pair.ts';

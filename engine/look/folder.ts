@@ -1,5 +1,5 @@
 import { type ChunkSource, ListingCursor, type ListingRoot } from '../../store/index.ts';
-import { decodeHomeEntry, type HomeEntry, keyOf } from '../home/entry.ts';
+import { decodeHomeEntry, type HomeEntry, keyOf } from '../home/entries/entry.ts';
 import type { BytePath } from '../home/paths.ts';
 
 export interface FolderOptions {

@@ -1,5 +1,5 @@
 import { type ChunkSource, diffListings, type Entry, readListing, sameContent } from '../../store/index.ts';
-import { decodeHomeEntry, type HomeEntry } from '../home/entry.ts';
+import { decodeHomeEntry, type HomeEntry } from '../home/entries/entry.ts';
 import { type BytePath, bytePath } from '../home/paths.ts';
 import type { Snapshot } from '../pair.ts';
 import { rootsOf, type StoredRoot } from './address.ts';

@@ -1,7 +1,8 @@
 import type { ChunkSource } from '../../store/index.ts';
 import { type DatabaseItem, type DatabaseThing, kindOf } from '../database/index.ts';
-import type { HomeEntry, OwnerNames } from '../home/entry.ts';
+import type { HomeEntry } from '../home/entries/entry.ts';
 import type { BytePath } from '../home/paths.ts';
+import type { OwnerNames } from '../home/system/owners.ts';
 import type { Snapshot } from '../pair.ts';
 import { rootsOf, type StoredRoot } from './address.ts';
 import { findBelow, findPath } from './find.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ChunkSource } from '../../store/index.ts';
 import { engineError } from '../errors.ts';
-import type { HomeEntry } from '../home/entry.ts';
+import type { HomeEntry } from '../home/entries/entry.ts';
 import { type BytePath, bytePath } from '../home/paths.ts';
 import { contentBytes } from '../ingest/index.ts';
 import { nearestFew } from '../nearest.ts';

@@ -7,7 +7,7 @@ import {
   type Store,
   salvageListing,
 } from '../../store/index.ts';
-import { decodeHomeEntry } from '../home/entry.ts';
+import { decodeHomeEntry } from '../home/entries/entry.ts';
 import { type BytePath, bytePath, bytePathOfText, bytesOf, join, shown } from '../home/paths.ts';
 import { contentWriter } from '../ingest/index.ts';
 import type { Snapshot } from '../pair.ts';

@@ -1,5 +1,5 @@
 import { type Entry, salvageListing } from '../../store/index.ts';
-import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../home/entry.ts';
+import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../home/entries/entry.ts';
 import { type BytePath, bytePath, shown } from '../home/paths.ts';
 import type { PairedRoot } from '../pair.ts';
 import { describeRanges, type Losses, lostRanges, type Salvage } from './losses.ts';

@@ -5,7 +5,7 @@ import { encodeDefinitions, encodeRecordOfDatabase } from '../../engine/database
 import { encodeRelation } from '../../engine/database/postgres/relation-entry.ts';
 import { salvageDatabase } from '../../engine/database/postgres/salvage.ts';
 import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
-import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entry.ts';
+import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entries/entry.ts';
 import type { BytePath } from '../../engine/home/paths.ts';
 import type { Snapshot } from '../../engine/pair.ts';
 import { checkPairing } from '../../engine/pairing.ts';

@@ -1,5 +1,3 @@
-import type { SuiteOptions } from './suite.ts';
-
 /** What one process counted of a figure; it goes through a pipe. */
 export interface Counted {
   readonly figure: string;
@@ -67,7 +65,7 @@ export class Tally {
   }
 
   /** Whether the suite has had what it may spend; many failures are enough, too. */
-  isOver({ pointsMax, endMs }: SuiteOptions): boolean {
+  isOver({ pointsMax, endMs }: { readonly pointsMax: number; readonly endMs: number }): boolean {
     return this.#points >= pointsMax || performance.now() >= endMs || this.wrong.length >= 20;
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { type Libc, loadLibc } from '../../engine/home/libc.ts';
+import { type Libc, loadLibc } from '../../engine/home/system/libc.ts';
 
 /** What two equal trees agree in, for one of their paths. */
 interface Fact {

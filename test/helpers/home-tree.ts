@@ -11,7 +11,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { type Libc, loadLibc } from '../../engine/home/libc.ts';
+import { type Libc, loadLibc } from '../../engine/home/system/libc.ts';
 
 const bytes = (root: string, name: string): Buffer =>
   Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]);

@@ -5,7 +5,7 @@ import { rawChunks } from '../../bench/hostile/chunks.ts';
 import { putNode } from '../../bench/hostile/home.ts';
 import { snapshotWith } from '../../bench/hostile/read.ts';
 import { makeSandbox, type Sandbox } from '../../bench/hostile/sandbox.ts';
-import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entry.ts';
+import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entries/entry.ts';
 import { restoreHome, spaceOf } from '../../engine/home/index.ts';
 import { type BytePath, bytePath, bytesOf } from '../../engine/home/paths.ts';
 import { listPath } from '../../engine/look/index.ts';

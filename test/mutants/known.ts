@@ -23,11 +23,11 @@ export const knownMutants: readonly Mutant[] = [
     breaks:
       'an error of the store while a file is stored is taken for one of the file, and the backup goes on',
     patches: one(
-      'engine/home/read.js',
+      'engine/home/system/read.js',
       'if (!(error instanceof SourceFault))\n                throw error;',
       "if (!(error instanceof SourceFault))\n                return { kind: 'unreadable', error };",
     ),
-    caughtBy: ['test/engine/home/store-errors.test.js'],
+    caughtBy: ['test/engine/home/capture/store-errors.test.js'],
   },
   {
     // restic #2715, #3126
@@ -127,11 +127,11 @@ export const knownMutants: readonly Mutant[] = [
     name: 'restore follows links',
     breaks: 'a restore writes through a link that stands where a file is to be',
     patches: one(
-      'engine/home/write-job.js',
+      'engine/home/restore/write-job.js',
       'constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW',
       'constants.O_WRONLY | constants.O_CREAT',
     ),
-    caughtBy: ['test/engine/home/restore.test.js'],
+    caughtBy: ['test/engine/home/restore/restore.test.js'],
   },
   {
     // restic #4484 and others

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mutants } from '../mutants/all.ts';
-import { mutate } from '../mutants/mutant.ts';
 import { play } from './play.ts';
 
 /** A night run sets more (npm run simulate); each failure names its seed. */
@@ -32,9 +31,3 @@ for (const [name, seed] of Object.entries(quick))
     const { losses } = await play({ mutant: name, firstSeed: seed, schedules: 400, isUntilLoss: true });
     assert.equal(losses.length, 1);
   });
-
-test('every mutant fits the code as it is, and one that does not is refused', () => {
-  for (const mutant of mutants) assert.ok(Object.keys(mutate(mutant)).length > 0);
-  const patches = [{ file: 'store/forget.js', find: 'no such text', replace: '' }];
-  assert.throws(() => mutate({ name: 'stale', patches }), /0 times/);
-});

@@ -7,7 +7,7 @@ import {
   inlineBytesMax,
   storeExtents,
 } from '../../../store/index.ts';
-import type { Receiver } from '../read.ts';
+import type { Receiver } from '../system/read.ts';
 import type { Piece } from './plan.ts';
 
 /** A part of a block of own bytes, named when the block is full. */

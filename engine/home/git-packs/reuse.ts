@@ -12,9 +12,9 @@ import {
 } from '../../../store/index.ts';
 import { contentBytes, readContent } from '../../ingest/index.ts';
 import { type BytePath, bytesOf, join } from '../paths.ts';
-import { codeOf, isFileError, openForReading, type Receiver } from '../read.ts';
-import type { StatCalls, Stats } from '../stat.ts';
-import type { EntryTable } from '../table.ts';
+import type { EntryTable } from '../rows/index.ts';
+import { codeOf, isFileError, openForReading, type Receiver } from '../system/read.ts';
+import type { StatCalls, Stats } from '../system/stat.ts';
 import { EntrySplitter } from './entries.ts';
 import { KnownEntries } from './known-entries.ts';
 import { type PackLayout, readPackIndex } from './pack-index.ts';

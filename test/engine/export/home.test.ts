@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { tarArchive, textFile } from '../../../engine/export/archive.ts';
 import { exportTree } from '../../../engine/export/home.ts';
 import { openSpool } from '../../../engine/export/spool.ts';
-import { encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
+import { encodeHomeEntry, type HomeEntry } from '../../../engine/home/entries/entry.ts';
 import type { BytePath } from '../../../engine/home/paths.ts';
 import { ListingBuilder, systemSeams } from '../../../store/index.ts';
 import { assertEqualHomes } from '../../helpers/home-equal.ts';

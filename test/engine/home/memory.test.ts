@@ -4,12 +4,12 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { loadBase } from '../../../engine/home/base.ts';
-import { encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
+import { makeTree } from '../../../engine/home/capture/tree.ts';
+import { encodeHomeEntry, type HomeEntry } from '../../../engine/home/entries/entry.ts';
 import { makePace } from '../../../engine/home/pace.ts';
 import type { BytePath } from '../../../engine/home/paths.ts';
-import { origins } from '../../../engine/home/sequence.ts';
-import { makeTree } from '../../../engine/home/tree.ts';
+import { loadBase } from '../../../engine/home/rows/load-base.ts';
+import { origins } from '../../../engine/home/rows/sequence.ts';
 import { type ChunkId, ListingBuilder, systemClock } from '../../../store/index.ts';
 import { memoryChunks } from '../../helpers/memory-chunks.ts';
 
@@ -61,7 +61,7 @@ test('a home that did not change takes less than 170 bytes a file, names of 38 b
   const before = await heldBytes();
   const base = await loadBase(
     { source: chunks, roots: [{ path: Buffer.from(root), listing }], timeMs: 0, has: () => true },
-    { root, name: root, isExcluded: () => false, rules: new Uint8Array(16) },
+    { name: root, isExcluded: () => false },
     {
       clock: systemClock,
       pace: makePace({ clock: systemClock, sliceMs: 10 }),

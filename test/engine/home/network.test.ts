@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { FileSystemProbe, StatSeam, Stats } from '../../../engine/home/index.ts';
-import { probeName } from '../../../engine/home/look.ts';
+import { probeName } from '../../../engine/home/walk/clocks.ts';
 import { systemClock } from '../../../store/index.ts';
 import { captureHome } from '../../helpers/one-home.ts';
 import { scratchFolder } from '../../helpers/scratch.ts';

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
-import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entry.ts';
+import { decodeHomeEntry, encodeHomeEntry, type HomeEntry } from '../../../engine/home/entries/entry.ts';
 import type { BytePath } from '../../../engine/home/index.ts';
 import { readPath } from '../../../engine/look/index.ts';
 import type { Snapshot } from '../../../engine/pair.ts';
