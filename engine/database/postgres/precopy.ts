@@ -36,7 +36,7 @@ export async function precopyTables(
   const tables = (await viewTables(reader, { ...job, ...pinned })).filter(table => isToPrecopy(table, job));
   const states = tables.map(table => ({ table, state: job.stateOf(table) }));
   const segments = new Map<number, KnownSegment[]>(tables.map(one => [one.relation.oid, []]));
-  const result = await advanceTables(
+  const { segments: read, rows, bytes } = await advanceTables(
     {
       ...job,
       audits: false, // the rows of the pin are what counts
@@ -60,7 +60,7 @@ export async function precopyTables(
   );
   for (const { oid } of await tablesOfOtherTypes({ watch, reader }, { ...job, tables }))
     precopied.delete(oid);
-  return { precopied, result };
+  return { precopied, result: { segments: read, rows, bytes } };
 }
 
 function kindOf({ relation }: ViewedTable): TableKey['kind'] {
