@@ -1,8 +1,8 @@
 import { type ChunkSource, diffListings, findEntry, sameContent } from '../../../store/index.ts';
+import { equalDigests } from '../digest.ts';
 import type { DatabaseDifference, DatabaseDiffOptions, SequenceChange, TableChange } from '../kind.ts';
-import { equalDigests } from '../postgres/digest.ts';
-import { type RowCounts, RowDifference } from '../postgres/row-diff.ts';
-import type { SegmentEntry } from '../postgres/segment-entry.ts';
+import type { SegmentEntry } from '../postgres/entries/segment-entry.ts';
+import { type RowCounts, RowDifference } from '../postgres/look/row-diff.ts';
 import { type DatabaseEntry, decodeEntry, type RangeEntry, type TableEntry } from './entry.ts';
 import { keyPrefix } from './entry-parts.ts';
 import { databaseNameOf } from './things.ts';

@@ -1,8 +1,8 @@
 import { type ChunkSource, readListing } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseKind, StoredDatabase } from '../kind.ts';
 import { type MysqlMarks, mysqlMarks } from '../marks.ts';
-import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../postgres/digest.ts';
 import { readAddress } from './address.ts';
 import { diffDatabases } from './diff.ts';
 import { decodeEntry, describeEntry } from './entry.ts';

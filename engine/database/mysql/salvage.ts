@@ -1,7 +1,7 @@
 import { type Entry, hex, type ListingGap, salvageListing } from '../../../store/index.ts';
 import { lostRanges } from '../../repair/losses.ts';
+import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseSalvage, SalvagedDatabase, StoredDatabase } from '../kind.ts';
-import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../postgres/digest.ts';
 import { decodeEntry, describeEntry, encodeRange, encodeTable, type TableEntry } from './entry.ts';
 import { entryKinds } from './entry-parts.ts';
 

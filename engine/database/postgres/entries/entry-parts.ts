@@ -1,0 +1,56 @@
+import { storeError } from '../../../../store/index.ts';
+
+/** The first byte of a key; the order of the kinds is the order in which a backup learns them. */
+export const entryKinds = { segment: 1, relation: 2, sequence: 3, definitions: 4, facts: 5 } as const;
+export type EntryKind = keyof typeof entryKinds;
+
+export interface RelationName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** The prefix of all keys of a kind; with a relation's name: of all that belong to it. */
+export function keyPrefix(kind: EntryKind, relation?: RelationName): Uint8Array {
+  const name = relation ? `${relation.schema}\0${relation.name}\0` : '';
+  return Buffer.concat([Uint8Array.of(entryKinds[kind]), Buffer.from(name, 'utf8')]);
+}
+
+export function inKeyOrder<T extends { readonly schema: string; readonly name: string }>(
+  items: readonly T[],
+): T[] {
+  const keyed = items.map(item => ({ item, key: keyPrefix('relation', item) }));
+  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(one => one.item);
+}
+
+/** `schema NUL name NUL`. */
+export function nameFrom(bytes: Uint8Array): RelationName {
+  const [schema, name, rest, ...more] = textFrom(bytes).split('\0');
+  if (schema === undefined || name === undefined || rest !== '' || more.length > 0)
+    throw damaged('an entry of the database', 'its key is no name');
+  return { schema, name };
+}
+
+/** STORE_DAMAGED where it is not UTF-8. */
+export function textFrom(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw storeError('STORE_DAMAGED', 'Cannot read an entry of the database: its key is no text', { cause });
+  }
+}
+
+/** A digest's sum: u64, little-endian. */
+export function sumBytes(sum: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, sum, true);
+  return bytes;
+}
+
+export function sumFrom(bytes: Uint8Array, what: string): bigint {
+  if (bytes.length !== 8) throw damaged(what, `digest of ${bytes.length} bytes`);
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+}
+
+export function damaged(what: string, found: string): Error {
+  return storeError('STORE_DAMAGED', `Cannot read ${what}: ${found}`);
+}
