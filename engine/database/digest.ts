@@ -1,4 +1,5 @@
 import { type SipHash, sipHash24 } from '../../chunker/index.ts';
+import { storeError } from '../../store/index.ts';
 
 /** What a table's rows add up to, whatever their order. */
 export interface RowDigest {
@@ -22,6 +23,20 @@ export function equalDigests(a: RowDigest, b: RowDigest): boolean {
 }
 
 export const emptyDigest: RowDigest = { rows: 0, sum: 0n };
+
+/** A sum as it is stored: u64, little-endian. */
+export function sumBytes(sum: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, sum, true);
+  return bytes;
+}
+
+/** STORE_DAMAGED where it is none; `what` it is of. */
+export function sumFrom(bytes: Uint8Array, what: string): bigint {
+  if (bytes.length !== 8)
+    throw storeError('STORE_DAMAGED', `Cannot read ${what}: digest of ${bytes.length} bytes`);
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+}
 
 /**
  * Adds up rows. The hash of a row is SipHash-2-4 under the store's key of the bytes that COPY text gives for its

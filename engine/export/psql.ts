@@ -1,11 +1,5 @@
 import { type ChunkSource, type ListingRoot, storeError } from '../../store/index.ts';
 import type { ExportDatabaseOptions, StoredDatabase } from '../database/kind.ts';
-import {
-  lengthenSql,
-  pagesTable,
-  pageTablesSql,
-  takePagesSql,
-} from '../database/postgres/catalog/large-objects.ts';
 import { rowSettings } from '../database/postgres/connect/settings.ts';
 import type { RelationEntry } from '../database/postgres/entries/relation-entry.ts';
 import type { SegmentEntry } from '../database/postgres/entries/segment-entry.ts';
@@ -14,6 +8,12 @@ import { createDatabaseSql } from '../database/postgres/restore/create-database.
 import { userObjectsSql } from '../database/postgres/restore/user-objects.ts';
 import { segmentRows } from '../database/postgres/rows/reconstruct.ts';
 import { segmentRowBytes, tableRows, tableSegments } from '../database/postgres/rows/table-rows.ts';
+import {
+  lengthenSql,
+  pagesTable,
+  pageTablesSql,
+  takePagesSql,
+} from '../database/postgres/sql/large-object-pages.ts';
 import { literal, qualified } from '../database/postgres/sql/quoting.ts';
 import {
   copyFromSql,

@@ -1,8 +1,7 @@
 import { type Content, decodeCbor, type Entry, encodeCbor, storeError } from '../../../store/index.ts';
 import { bytePathOfText, shown } from '../../home/paths.ts';
-import type { RowDigest } from '../digest.ts';
+import { type RowDigest, sumBytes, sumFrom } from '../digest.ts';
 import { encodeFields, FieldReader, type FieldTable } from '../fields.ts';
-import { sumBytes, sumFrom } from '../postgres/entries/entry-parts.ts';
 import { damaged, entryKinds, keyPrefix, nameFrom, textFrom } from './entry-parts.ts';
 import { type DatabaseObject, objectClasses } from './objects.ts';
 import type { SequenceValue } from './pin.ts';

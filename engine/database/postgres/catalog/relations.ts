@@ -1,15 +1,7 @@
 import { engineError } from '../../../errors.ts';
 import type { Connection } from '../connect/connection.ts';
+import type { RelationKind } from '../entries/relation-entry.ts';
 import { checkRights } from './rights.ts';
-
-/** What a relation is to a backup. */
-export type RelationKind =
-  | 'table' // rows of its own: ordinary tables and leaf partitions, logged or not
-  | 'partitioned' // a parent without rows
-  | 'foreign' // definition only
-  | 'materialized' // definition, and whether to refresh it
-  | 'sequence'
-  | 'large-objects'; // pg_largeobject as a table: rows of (object, page, bytes)
 
 /** A relation as the catalogs describe it at one moment. */
 export interface Relation {

@@ -1,13 +1,6 @@
+import type { SequenceValue } from '../entries/entry.ts';
 import { qualified } from '../sql/quoting.ts';
 import type { Relation } from './relations.ts';
-
-export interface SequenceValue {
-  readonly schema: string;
-  readonly name: string;
-  readonly lastValue: bigint;
-  /** False: the next value is lastValue itself. */
-  readonly isCalled: boolean;
-}
 
 /** A longer UNION ALL takes the planner longer than it saves round trips. */
 const sequencesPerStatement = 200;

@@ -1,18 +1,7 @@
 import { engineError } from '../../../errors.ts';
 import type { Connection } from '../connect/connection.ts';
 import { databaseError } from '../connect/failure.ts';
-
-/** How text is compared and ordered in a database. */
-export interface Collation {
-  /** `c` libc, `i` ICU, `b` builtin. */
-  readonly provider: string;
-  readonly collate: string;
-  readonly ctype: string;
-  /** Of ICU and builtin; else null. */
-  readonly locale: string | null;
-  readonly icuRules: string | null;
-  readonly version: string | null;
-}
+import type { Collation } from '../entries/facts-entry.ts';
 
 /** What a database and its server say about themselves. */
 export interface ServerFacts {

@@ -2,11 +2,12 @@ import { isStoreError } from '../../../../store/index.ts';
 import type { AuditDifference } from '../../database.ts';
 import type { Relation } from '../catalog/relations.ts';
 import type { Connection } from '../connect/connection.ts';
+import { actionOn, rowsSql } from '../connect/copy-relation.ts';
 import { copyOut } from '../connect/copy-stream.ts';
 import { type SegmentMap, SegmentMapBuilder } from '../rows/segment-map.ts';
 import type { SegmentMemory } from '../rows/segment-memory.ts';
 import type { KnownSegment } from './advance-segment.ts';
-import { actionOn, type ReadRows, rowsSql } from './copy.ts';
+import type { ReadRows } from './copy.ts';
 
 const placesMax = 5;
 

@@ -4,11 +4,11 @@ import { contentWriter, rowsWriter } from '../../../ingest/index.ts';
 import type { RowDigest } from '../../digest.ts';
 import type { Relation } from '../catalog/relations.ts';
 import type { Connection } from '../connect/connection.ts';
+import { actionOn, rowsSql } from '../connect/copy-relation.ts';
 import { copyOut } from '../connect/copy-stream.ts';
 import { type BlockList, CtidEncoder } from '../rows/ctids.ts';
 import type { RowTakerOptions } from '../rows/row-taker.ts';
 import { type SegmentMap, SegmentMapBuilder } from '../rows/segment-map.ts';
-import { identifier, literal, qualified } from '../sql/quoting.ts';
 
 /** A table's block range, as it is read: the unit of change detection. */
 export interface SegmentRange {
@@ -34,40 +34,6 @@ export function segmentBlocks(size: { readonly heapBytes: number; readonly table
   const { heapBytes, tableBytes } = size;
   if (tableBytes <= smallTableBytes) return segmentBlocksMax;
   return Math.min(segmentBlocksMax, Math.max(1, Math.round((segmentBlocksMax * heapBytes) / tableBytes)));
-}
-
-/** The rows of a relation as one statement; with a range: only those, each with its ctid in front. */
-export function rowsSql(
-  relation: Pick<Relation, 'schema' | 'name' | 'columns' | 'condition'>,
-  options: {
-    readonly encoding: string;
-    readonly range?: SegmentRange;
-    /** Only rows in these blocks, without ctids; where an end is missing, all to that side. */
-    readonly part?: { readonly from: number | undefined; readonly to: number | undefined };
-  },
-): string {
-  const { range, part } = options;
-  const columns = [...(range ? ['t.ctid'] : []), ...columnsOf(relation)];
-  // The extension wrote its condition against the bare table.
-  const from = relation.condition
-    ? `(SELECT ctid, * FROM ONLY ${qualified(relation)} ${relation.condition}) t`
-    : `ONLY ${qualified(relation)} t`;
-  const first = range ? range.first : part?.from;
-  const end = range ? range.first + range.blocks : part?.to;
-  const bounds = [
-    ...(first === undefined ? [] : [`t.ctid >= '(${first},0)'::pg_catalog.tid`]),
-    ...(end === undefined ? [] : [`t.ctid < '(${end},0)'::pg_catalog.tid`]),
-  ];
-  const where = bounds.length === 0 ? '' : ` WHERE ${bounds.join(' AND ')}`;
-  return copyOutSql(`SELECT ${columns.join(', ')} FROM ${from}${where}`, options);
-}
-
-export function columnsOf(relation: Pick<Relation, 'columns'>): string[] {
-  return relation.columns.map(name => `t.${identifier(name)}`);
-}
-
-export function copyOutSql(select: string, options: { readonly encoding: string }): string {
-  return `COPY (${select}) TO STDOUT (FORMAT text, ENCODING ${literal(options.encoding)})`;
 }
 
 export interface CopyTarget {
@@ -147,22 +113,4 @@ export async function storeBytes(target: CopyTarget, bytes: Uint8Array): Promise
   const writer = contentWriter(target.sink, target.cuts);
   await writer.write(bytes);
   return writer.finish();
-}
-
-/** The digest of a whole relation, as the server has it now. */
-export function readDigest(
-  connection: Connection,
-  relation: Pick<Relation, 'schema' | 'name' | 'columns' | 'condition'>,
-  options: { readonly encoding: string; readonly digestKey: Uint8Array; readonly sql?: string | undefined },
-): Promise<RowDigest> {
-  return copyOut(connection, {
-    action: actionOn(relation),
-    sql: options.sql ?? rowsSql(relation, options),
-    digestKey: options.digestKey,
-    hasPlaces: false,
-  });
-}
-
-export function actionOn(relation: Pick<Relation, 'schema' | 'name'>): string {
-  return `read ${relation.schema}.${relation.name}`;
 }

@@ -1,12 +1,13 @@
 import type { Content } from '../../../../store/index.ts';
 import type { RowDigest } from '../../digest.ts';
 import type { Connection } from '../connect/connection.ts';
+import { actionOn, columnsOf, copyOutSql } from '../connect/copy-relation.ts';
 import { copyOut } from '../connect/copy-stream.ts';
 import type { SegmentDelta } from '../entries/segment-entry.ts';
 import { encodeLive, type LiveBlock } from '../rows/ctids.ts';
 import { digestOfMap, type SegmentMap } from '../rows/segment-map.ts';
 import { qualified } from '../sql/quoting.ts';
-import { actionOn, columnsOf, copyOutSql, type ReadRows, storeBytes, storeRows } from './copy.ts';
+import { type ReadRows, storeBytes, storeRows } from './copy.ts';
 import { blockRangesSql, isFreshSql } from './signature.ts';
 
 /** What changed in some blocks of a segment: read from the view, and stored. */

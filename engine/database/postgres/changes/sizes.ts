@@ -1,7 +1,8 @@
 import { callsSignatureSql, callsSql, largeObjectCalls } from '../catalog/large-objects.ts';
 import type { Relation } from '../catalog/relations.ts';
 import type { Connection } from '../connect/connection.ts';
-import { rowsSql, segmentBlocks } from './copy.ts';
+import { rowsSql } from '../connect/copy-relation.ts';
+import { segmentBlocks } from './copy.ts';
 
 /** A relation with what is known of its file. */
 export interface Sized {

@@ -39,18 +39,6 @@ export function textFrom(bytes: Uint8Array): string {
   }
 }
 
-/** A digest's sum: u64, little-endian. */
-export function sumBytes(sum: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, sum, true);
-  return bytes;
-}
-
-export function sumFrom(bytes: Uint8Array, what: string): bigint {
-  if (bytes.length !== 8) throw damaged(what, `digest of ${bytes.length} bytes`);
-  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-}
-
 export function damaged(what: string, found: string): Error {
   return storeError('STORE_DAMAGED', `Cannot read ${what}: ${found}`);
 }

@@ -1,7 +1,6 @@
 import { type Content, decodeCbor, type Entry, encodeCbor, storeError } from '../../../../store/index.ts';
 import { bytePathOfText, shown } from '../../../home/paths.ts';
 import { encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
-import type { SequenceValue } from '../catalog/sequences.ts';
 import { damaged, entryKinds, keyPrefix, nameFrom, textFrom } from './entry-parts.ts';
 import { type DatabaseRecord, decodeFacts, encodeFacts } from './facts-entry.ts';
 import { decodeRelation, type RelationEntry } from './relation-entry.ts';
@@ -14,6 +13,14 @@ import { decodeSegment, type SegmentEntry } from './segment-entry.ts';
 export interface DefinitionsEntry {
   readonly section: string;
   readonly sql: Content;
+}
+
+export interface SequenceValue {
+  readonly schema: string;
+  readonly name: string;
+  readonly lastValue: bigint;
+  /** False: the next value is lastValue itself. */
+  readonly isCalled: boolean;
 }
 
 export type DatabaseEntry =

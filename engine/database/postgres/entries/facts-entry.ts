@@ -1,9 +1,20 @@
 import { type CborValue, storeError } from '../../../../store/index.ts';
 import { encodeFields, FieldReader, type FieldTable, isText } from '../../fields.ts';
-import type { Collation } from '../catalog/server.ts';
 
 /** The listing's version: what a reader must know to restore it. */
 export const databaseFormatVersion = 1;
+
+/** How text is compared and ordered in a database. */
+export interface Collation {
+  /** `c` libc, `i` ICU, `b` builtin. */
+  readonly provider: string;
+  readonly collate: string;
+  readonly ctype: string;
+  /** Of ICU and builtin; else null. */
+  readonly locale: string | null;
+  readonly icuRules: string | null;
+  readonly version: string | null;
+}
 
 /**
  * What a listing says about the database it came from, beside its relations. Nothing that differs from one view of an

@@ -1,8 +1,16 @@
 import { decodeCbor, type Entry, encodeCbor } from '../../../../store/index.ts';
-import type { RowDigest } from '../../digest.ts';
+import { type RowDigest, sumBytes, sumFrom } from '../../digest.ts';
 import { encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
-import type { RelationKind } from '../catalog/relations.ts';
-import { damaged, keyPrefix, nameFrom, type RelationName, sumBytes, sumFrom } from './entry-parts.ts';
+import { damaged, keyPrefix, nameFrom, type RelationName } from './entry-parts.ts';
+
+/** What a relation is to a backup. */
+export type RelationKind =
+  | 'table' // rows of its own: ordinary tables and leaf partitions, logged or not
+  | 'partitioned' // a parent without rows
+  | 'foreign' // definition only
+  | 'materialized' // definition, and whether to refresh it
+  | 'sequence'
+  | 'large-objects'; // pg_largeobject as a table: rows of (object, page, bytes)
 
 /** A relation at the pin; rows and digest are those of all its segments. */
 export interface RelationEntry extends RelationName {

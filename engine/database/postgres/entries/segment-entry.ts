@@ -1,7 +1,7 @@
 import { type Content, decodeCbor, type Entry, encodeCbor } from '../../../../store/index.ts';
-import type { RowDigest } from '../../digest.ts';
+import { type RowDigest, sumBytes, sumFrom } from '../../digest.ts';
 import { encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
-import { damaged, keyPrefix, nameFrom, type RelationName, sumBytes, sumFrom } from './entry-parts.ts';
+import { damaged, keyPrefix, nameFrom, type RelationName } from './entry-parts.ts';
 
 /** What changed in a segment since an earlier state of it. */
 export interface SegmentDelta {

@@ -6,7 +6,7 @@ import {
   storeError,
 } from '../../../../store/index.ts';
 import { readContent } from '../../../ingest/index.ts';
-import type { SequenceValue } from '../catalog/sequences.ts';
+import type { SequenceValue } from '../entries/entry.ts';
 import { decodeEntry } from '../entries/entry.ts';
 import { damaged, keyPrefix } from '../entries/entry-parts.ts';
 import type { DatabaseRecord } from '../entries/facts-entry.ts';

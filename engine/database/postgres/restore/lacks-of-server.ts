@@ -1,6 +1,6 @@
 import { StillpointError } from '../../../../store/index.ts';
-import type { Collation } from '../catalog/server.ts';
 import type { Connection } from '../connect/connection.ts';
+import type { Collation } from '../entries/facts-entry.ts';
 import { isCreateRole } from '../outline/foreign-sql.ts';
 import { tablespaceOf } from '../outline/tablespaces.ts';
 import { statementsOf, type Wanted } from '../outline/wanted.ts';

@@ -1,8 +1,7 @@
 import { storeError } from '../../../../store/index.ts';
+import { endOfObject, pageBytes } from '../sql/large-object-pages.ts';
 
-const pageBytes = 2048;
 const readWriteMode = 0x60000;
-const endOfObject = 2;
 const perStatement = 64;
 
 /** Pages of large objects, as COPY text, as calls that fill the objects, which exist. */

@@ -1,7 +1,7 @@
 import { engineError } from '../../../errors.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../../digest.ts';
-import { readDigest, rowsSql } from '../changes/copy.ts';
 import type { Connection } from '../connect/connection.ts';
+import { readDigest, rowsSql } from '../connect/copy-relation.ts';
 import { allOrCut } from '../connect/workers.ts';
 import type { RelationEntry } from '../entries/relation-entry.ts';
 import type { Outline } from '../outline/outline.ts';

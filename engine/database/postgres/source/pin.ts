@@ -2,10 +2,11 @@ import { StillpointError } from '../../../../store/index.ts';
 import { engineError } from '../../../errors.ts';
 import { fingerprintOf } from '../catalog/fingerprint.ts';
 import { listRelations, type Relation } from '../catalog/relations.ts';
-import { type SequenceValue, sequenceStatements, sequenceValues } from '../catalog/sequences.ts';
+import { sequenceStatements, sequenceValues } from '../catalog/sequences.ts';
 import type { Position } from '../changes/base.ts';
 import type { Connection } from '../connect/connection.ts';
 import { isOutOfLocks } from '../connect/failure.ts';
+import type { SequenceValue } from '../entries/entry.ts';
 import { qualified } from '../sql/quoting.ts';
 
 /** What was read before the lock and is expected to be still true at the pin. */

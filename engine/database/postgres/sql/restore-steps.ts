@@ -1,4 +1,4 @@
-import type { SequenceValue } from '../catalog/sequences.ts';
+import type { SequenceValue } from '../entries/entry.ts';
 import type { RelationEntry } from '../entries/relation-entry.ts';
 import { identifier, literal, qualified } from './quoting.ts';
 import { splitStatements } from './statements.ts';
