@@ -92,3 +92,17 @@ export class FieldReader<Name extends string> {
     return storeError('STORE_DAMAGED', `Cannot read ${this.#what}: its ${field} is missing or no such thing`);
   }
 }
+
+/** STORE_DAMAGED where it is not UTF-8. */
+export function textFrom(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw storeError('STORE_DAMAGED', 'Cannot read an entry of the database: its key is no text', { cause });
+  }
+}
+
+/** STORE_DAMAGED, as an error: what cannot be read, and what was found in its place. */
+export function damaged(what: string, found: string): Error {
+  return storeError('STORE_DAMAGED', `Cannot read ${what}: ${found}`);
+}

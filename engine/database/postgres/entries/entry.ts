@@ -1,7 +1,7 @@
 import { type Content, decodeCbor, type Entry, encodeCbor, storeError } from '../../../../store/index.ts';
 import { bytePathOfText, shown } from '../../../home/paths.ts';
-import { encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
-import { damaged, entryKinds, keyPrefix, nameFrom, textFrom } from './entry-parts.ts';
+import { damaged, encodeFields, FieldReader, type FieldTable, textFrom } from '../../fields.ts';
+import { entryKinds, keyPrefix, nameFrom } from './entry-parts.ts';
 import { type DatabaseRecord, decodeFacts, encodeFacts } from './facts-entry.ts';
 import { decodeRelation, type RelationEntry } from './relation-entry.ts';
 import { decodeSegment, type SegmentEntry } from './segment-entry.ts';

@@ -1,7 +1,7 @@
 import { decodeCbor, type Entry, encodeCbor } from '../../../../store/index.ts';
 import { type RowDigest, sumBytes, sumFrom } from '../../digest.ts';
-import { encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
-import { damaged, keyPrefix, nameFrom, type RelationName } from './entry-parts.ts';
+import { damaged, encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
+import { keyPrefix, nameFrom, type RelationName } from './entry-parts.ts';
 
 /** What a relation is to a backup. */
 export type RelationKind =

@@ -1,7 +1,7 @@
 import { type Content, decodeCbor, type Entry, encodeCbor } from '../../../../store/index.ts';
 import { type RowDigest, sumBytes, sumFrom } from '../../digest.ts';
-import { encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
-import { damaged, keyPrefix, nameFrom, type RelationName } from './entry-parts.ts';
+import { damaged, encodeFields, FieldReader, type FieldTable } from '../../fields.ts';
+import { keyPrefix, nameFrom, type RelationName } from './entry-parts.ts';
 
 /** What changed in a segment since an earlier state of it. */
 export interface SegmentDelta {

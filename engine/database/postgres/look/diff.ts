@@ -1,10 +1,12 @@
 import { type ChunkSource, diffListings, findEntry, sameContent } from '../../../../store/index.ts';
+import { ChangedRows, tableChange } from '../../changed-tables.ts';
 import { equalDigests } from '../../digest.ts';
 import type { DatabaseDifference, DatabaseDiffOptions, SequenceChange, TableChange } from '../../kind.ts';
 import { type DatabaseEntry, decodeEntry } from '../entries/entry.ts';
 import { keyPrefix, type RelationName } from '../entries/entry-parts.ts';
 import type { RelationEntry } from '../entries/relation-entry.ts';
-import { type RowCounts, RowDifference } from './row-diff.ts';
+import type { SegmentEntry } from '../entries/segment-entry.ts';
+import { RowDifference } from './row-diff.ts';
 
 /** Compares two database listings of one store. Rows of tables whose digests are equal are not read. */
 export async function diffDatabases(
@@ -14,7 +16,9 @@ export async function diffDatabases(
   const tables: TableChange[] = [];
   const sequences: SequenceChange[] = [];
   const definitions: string[] = [];
-  const rows = new ChangedRows(source, options);
+  const rows = new ChangedRows<SegmentEntry>(async table =>
+    (await isToCount(source, { ...options, table })) ? new RowDifference(source, options.key) : undefined,
+  );
   for await (const pair of diffListings(source, options)) {
     options.signal?.throwIfAborted();
     const before = pair.before && decodeEntry(pair.before);
@@ -22,11 +26,11 @@ export async function diffDatabases(
     const one = (after ?? before)!;
     switch (one.entry) {
       case 'segment':
-        await rows.add(one, { before, after });
+        await rows.add(nameOf(one), { before: segmentIn(before), after: segmentIn(after) });
         break;
       case 'relation':
         await rows.end();
-        tables.push(...tableChange(one, { before, after, rows }));
+        tables.push(...relationChange(one, { before, after, rows }));
         break;
       case 'sequence':
         sequences.push(...sequenceChange(one, { before, after }));
@@ -61,27 +65,20 @@ function isSameSql(before: DatabaseEntry | undefined, after: DatabaseEntry | und
   );
 }
 
-function tableChange(
+function relationChange(
   { schema, name }: RelationName,
-  pair: Pair & { readonly rows: ChangedRows },
+  pair: Pair & { readonly rows: ChangedRows<SegmentEntry> },
 ): TableChange[] {
   const before = pair.before?.entry === 'relation' ? pair.before : undefined;
   const after = pair.after?.entry === 'relation' ? pair.after : undefined;
-  const how = !before ? 'added' : !after ? 'removed' : 'changed';
-  const isDefinitionChanged = before !== undefined && after !== undefined && !isSameDefinition(before, after);
-  const isSame = before !== undefined && after !== undefined && equalDigests(before.digest, after.digest);
-  if (isSame && !isDefinitionChanged) return []; // only its place on the server is another
-  const kind = (after ?? before)!.kind;
-  const rowsBefore = before ? before.digest.rows : null;
-  const rowsAfter = after ? after.digest.rows : null;
-  const counts =
-    before && after
-      ? isSame
-        ? { added: 0, removed: 0 }
-        : pair.rows.countsOf({ schema, name })
-      : { added: rowsAfter ?? 0, removed: rowsBefore ?? 0 };
-  const { added, removed } = counts ?? { added: null, removed: null };
-  return [{ schema, name, how, kind, rowsBefore, rowsAfter, added, removed, isDefinitionChanged }];
+  return tableChange(
+    { schema, name },
+    {
+      ...{ before, after },
+      isDefinitionChanged: () => !isSameDefinition(before!, after!),
+      counts: () => pair.rows.countsOf(nameOf({ schema, name })),
+    },
+  );
 }
 
 function isSameDefinition(a: RelationEntry, b: RelationEntry): boolean {
@@ -94,52 +91,19 @@ function isSameDefinition(a: RelationEntry, b: RelationEntry): boolean {
   );
 }
 
-/** Counts rows table by table: the segments of a table come one after the other, before its own entry. */
-class ChangedRows {
-  readonly #source: ChunkSource;
-  readonly #options: DatabaseDiffOptions;
-  readonly #counts = new Map<string, RowCounts | undefined>();
-  #name = '';
-  /** Of the table under way; undefined where its rows need not be read. */
-  #difference: RowDifference | undefined;
+const segmentIn = (one: DatabaseEntry | undefined): SegmentEntry | undefined =>
+  one?.entry === 'segment' ? one : undefined;
 
-  constructor(source: ChunkSource, options: DatabaseDiffOptions) {
-    this.#source = source;
-    this.#options = options;
-  }
-
-  async add(table: RelationName, { before, after }: Pair): Promise<void> {
-    if (nameOf(table) !== this.#name) {
-      await this.end();
-      this.#name = nameOf(table);
-      if (await this.#isWanted(table)) this.#difference = new RowDifference(this.#source, this.#options.key);
-    }
-    await this.#difference?.add({
-      before: before?.entry === 'segment' ? before : undefined,
-      after: after?.entry === 'segment' ? after : undefined,
-    });
-  }
-
-  async end(): Promise<void> {
-    if (this.#difference) this.#counts.set(this.#name, await this.#difference.counts());
-    this.#difference = undefined;
-    this.#name = '';
-  }
-
-  /** Undefined: not counted. */
-  countsOf(table: RelationName): RowCounts | undefined {
-    return this.#counts.get(nameOf(table));
-  }
-
-  async #isWanted(table: RelationName): Promise<boolean> {
-    const key = keyPrefix('relation', table);
-    const [before, after] = [
-      await findEntry(this.#source, this.#options.before, key),
-      await findEntry(this.#source, this.#options.after, key),
-    ];
-    const [a, b] = [before && decodeEntry(before), after && decodeEntry(after)];
-    return a?.entry === 'relation' && b?.entry === 'relation' && !equalDigests(a.digest, b.digest);
-  }
+/** Whether both sides have the table (`nameOf`), with other rows. */
+async function isToCount(
+  source: ChunkSource,
+  { before, after, table }: DatabaseDiffOptions & { readonly table: string },
+): Promise<boolean> {
+  const [schema = '', name = ''] = table.split('\0');
+  const key = keyPrefix('relation', { schema, name });
+  const entries = [await findEntry(source, before, key), await findEntry(source, after, key)];
+  const [a, b] = entries.map(entry => entry && decodeEntry(entry));
+  return a?.entry === 'relation' && b?.entry === 'relation' && !equalDigests(a.digest, b.digest);
 }
 
 const nameOf = ({ schema, name }: RelationName): string => `${schema}\0${name}`;

@@ -7,16 +7,11 @@ import {
   hex,
   sameContent,
 } from '../../../../store/index.ts';
+import type { CountsRows, RowCounts } from '../../changed-tables.ts';
 import type { SegmentEntry } from '../entries/segment-entry.ts';
 import { type Layer, liveOffsets, readLayers } from '../rows/layers.ts';
 import { layeredRows, segmentRows } from '../rows/reconstruct.ts';
 import { type RowSink, RowSplitter } from '../rows/rows.ts';
-
-/** Rows that only one of two states has, counted as they are written: a row that was changed is one of each. */
-export interface RowCounts {
-  readonly added: number;
-  readonly removed: number;
-}
 
 /** More rows than this, on both sides together, are not compared: their hashes are in memory, 8 bytes each. */
 export const comparedRowsMax = 4_000_000;
@@ -28,7 +23,7 @@ const pieceBytesMin = 512 * 1024;
  * Counts the rows that differ between the changed segments of a table, wherever in it they are. Chunks that both sides
  * have are not read: they hold the same rows.
  */
-export class RowDifference {
+export class RowDifference implements CountsRows<SegmentEntry> {
   readonly #source: ChunkSource;
   readonly #sides: { readonly before: RowHashes; readonly after: RowHashes };
   /** By chunk: how many times more often the after has it. */

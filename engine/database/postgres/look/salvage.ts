@@ -1,7 +1,8 @@
 import { type Entry, hex, type ListingGap, salvageListing } from '../../../../store/index.ts';
-import { type Losses, lostRanges } from '../../../repair/losses.ts';
+import type { Losses } from '../../../repair/losses.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../../digest.ts';
 import type { DatabaseSalvage, SalvagedDatabase, StoredDatabase } from '../../kind.ts';
+import { isEntryWhole, surveyListing } from '../../survey.ts';
 import { type DatabaseEntry, decodeEntry, describeDatabaseKey } from '../entries/entry.ts';
 import { entryKinds, type RelationName } from '../entries/entry-parts.ts';
 import { encodeRelation, type RelationEntry } from '../entries/relation-entry.ts';
@@ -82,26 +83,17 @@ async function look({ listing }: StoredDatabase, salvage: DatabaseSalvage): Prom
     gaps: [],
     hasFacts: false,
   };
-  for await (const step of salvageListing(salvage.source, listing)) {
-    if ('gap' in step) {
-      survey.gaps.push(step.gap);
-      salvage.losses.because({ id: step.gap.node, kind: 'node' });
-    } else await note(survey, step.entry, salvage);
-  }
+  const note = (entry: Entry) => noteEntry(survey, entry, salvage);
+  survey.gaps.push(...(await surveyListing(listing, { salvage, note })));
   return survey;
 }
 
-async function note(survey: Survey, entry: Entry, salvage: DatabaseSalvage): Promise<void> {
+async function noteEntry(survey: Survey, entry: Entry, salvage: DatabaseSalvage): Promise<void> {
   const one = decodeEntry(entry);
   if (one.entry === 'relation') survey.relations.set(keyOf(one), one);
   if (one.entry === 'facts') survey.hasFacts = true;
   if (one.entry !== 'segment' && one.entry !== 'definitions') return;
-  let isWhole = true;
-  for (const content of entry.contents)
-    for (const { ref } of await lostRanges(content, salvage)) {
-      salvage.losses.because(ref);
-      isWhole = false;
-    }
+  const isWhole = await isEntryWhole(entry, salvage);
   if (one.entry === 'definitions') (isWhole ? survey.sections : survey.lostSections).add(one.section);
   else if (isWhole) {
     const key = keyOf(one);

@@ -1,16 +1,11 @@
 import { type ChunkSource, findEntry, type ListingRoot, readListing } from '../../../../store/index.ts';
-import { engineError } from '../../../errors.ts';
 import { contentParts } from '../../../ingest/index.ts';
-import { printableText } from '../../../look/names.ts';
 import { nearestFew } from '../../../nearest.ts';
 import type { DatabaseItem, DatabaseThing } from '../../kind.ts';
+import { type DatabaseGroup, databaseGroups, said, unknownThing } from '../../shown.ts';
 import { type DatabaseEntry, decodeEntry } from '../entries/entry.ts';
 import { keyPrefix, type RelationName } from '../entries/entry-parts.ts';
 import { tableRows } from '../rows/table-rows.ts';
-
-/** A database is shown as three folders. */
-export const databaseGroups = ['definitions', 'sequences', 'tables'] as const;
-type Group = (typeof databaseGroups)[number];
 
 const kindOf = { definitions: 'definitions', sequences: 'sequence', tables: 'relation' } as const;
 
@@ -30,7 +25,7 @@ export async function findInDatabase(
   const slash = path.indexOf('/');
   const [first, name] = slash < 0 ? [path, ''] : [path.slice(0, slash), path.slice(slash + 1)];
   const group = databaseGroups.find(one => one === first);
-  if (!group) throw unknown(path, nearestFew(first, { known: databaseGroups, most: 1 }));
+  if (!group) throw unknownThing(path, nearestFew(first, { known: databaseGroups, most: 1 }));
   if (name === '') return { group, schema: undefined };
   for (const key of keysOf(group, name)) {
     const entry = await findEntry(source, listing, key);
@@ -41,30 +36,20 @@ export async function findInDatabase(
     if (one.entry !== 'definitions' && one.schema === name) return { group, schema: name };
     known.push(nameOfEntry(one));
   }
-  throw unknown(
+  throw unknownThing(
     path,
     nearestFew(name, { known, most: 3 }).map(near => `${group}/${near}`),
   );
 }
 
 /** A schema and a name may hold slashes, so each may be where one ends. */
-function keysOf(group: Group, name: string): Uint8Array[] {
+function keysOf(group: DatabaseGroup, name: string): Uint8Array[] {
   if (group === 'definitions')
     return [Buffer.concat([keyPrefix('definitions'), Buffer.from(name.replace(/\.sql$/, ''), 'utf8')])];
   const kind = kindOf[group];
   return [...name.matchAll(/\//g)].map(({ index }) => {
     const relation: RelationName = { schema: name.slice(0, index), name: name.slice(index + 1) };
     return keyPrefix(kind, relation);
-  });
-}
-
-function unknown(path: string, near: readonly string[]): Error {
-  return engineError('PATH_UNKNOWN', `Cannot find database:${path}: the database holds no such thing`, {
-    remedy:
-      near.length > 0
-        ? `Did you mean ${near.map(one => `database:${printableText(one)}`).join(' or ')}?`
-        : 'See what there is with `stillpoint ls SNAPSHOT database: -r`.',
-    context: { near },
   });
 }
 
@@ -81,7 +66,7 @@ export async function* databaseItems(
 
 async function* shownEntries(
   source: ChunkSource,
-  { listing, group, schema }: { listing: ListingRoot; group: Group; schema?: string | undefined },
+  { listing, group, schema }: { listing: ListingRoot; group: DatabaseGroup; schema?: string | undefined },
 ): AsyncGenerator<ShownEntry> {
   const kind = keyPrefix(kindOf[group]);
   const prefix = schema === undefined ? kind : Buffer.concat([kind, Buffer.from(`${schema}\0`, 'utf8')]);
@@ -111,8 +96,4 @@ function itemOf(
     default:
       return one satisfies never;
   }
-}
-
-async function* said(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
 }

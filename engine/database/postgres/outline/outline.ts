@@ -6,9 +6,10 @@ import {
   storeError,
 } from '../../../../store/index.ts';
 import { readContent } from '../../../ingest/index.ts';
+import { damaged } from '../../fields.ts';
 import type { SequenceValue } from '../entries/entry.ts';
 import { decodeEntry } from '../entries/entry.ts';
-import { damaged, keyPrefix } from '../entries/entry-parts.ts';
+import { keyPrefix } from '../entries/entry-parts.ts';
 import type { DatabaseRecord } from '../entries/facts-entry.ts';
 import type { RelationEntry } from '../entries/relation-entry.ts';
 import { checkDatabaseSql, checkDefinitions } from './foreign-sql.ts';

@@ -1,5 +1,6 @@
 import { type EngineErrorCode, engineError } from '../../../errors.ts';
-import { type Connection, databaseNameOf } from '../connect/connection.ts';
+import type { Connection } from '../connect/connection.ts';
+import { databaseNameOf } from '../connect/open-connection.ts';
 import type { Wanted } from '../outline/wanted.ts';
 import { literal } from '../sql/quoting.ts';
 import type { PostgresTarget } from '../types.ts';

@@ -1,6 +1,7 @@
 import { StillpointError } from '../../../../store/index.ts';
 import { engineError } from '../../../errors.ts';
-import { type Connection, openConnection } from '../connect/connection.ts';
+import type { Connection } from '../connect/connection.ts';
+import { openConnection } from '../connect/open-connection.ts';
 import type { DatabaseRecord } from '../entries/facts-entry.ts';
 import { isOwnerPair } from '../outline/owners.ts';
 import { identifier, literal } from '../sql/quoting.ts';

@@ -1,7 +1,8 @@
 import type { RestoredDatabase } from '../../database.ts';
 import { equalDigests } from '../../digest.ts';
-import { type Connection, openConnection } from '../connect/connection.ts';
+import type { Connection } from '../connect/connection.ts';
 import { readDigest } from '../connect/copy-relation.ts';
+import { openConnection } from '../connect/open-connection.ts';
 import { allOrCut } from '../connect/workers.ts';
 import type { SequenceValue } from '../entries/entry.ts';
 import type { RelationEntry } from '../entries/relation-entry.ts';

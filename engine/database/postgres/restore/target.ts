@@ -2,7 +2,8 @@ import { type ChunkSource, type ListingRoot, StillpointError } from '../../../..
 import { engineError } from '../../../errors.ts';
 import { type Marker, readMarker, writeMarker } from '../../marker.ts';
 import { listed } from '../catalog/rights.ts';
-import { type Connection, databaseNameOf, openConnection } from '../connect/connection.ts';
+import type { Connection } from '../connect/connection.ts';
+import { databaseNameOf, openConnection } from '../connect/open-connection.ts';
 import type { DatabaseRecord } from '../entries/facts-entry.ts';
 import { isOwnerPair } from '../outline/owners.ts';
 import { readWanted } from '../outline/wanted.ts';

@@ -1,5 +1,6 @@
 import { type ChunkSource, StillpointError } from '../../../../store/index.ts';
 import { engineError } from '../../../errors.ts';
+import { cutOnAbort } from '../../cut-on-abort.ts';
 import type {
   DatabaseEstimate,
   DatabasePrecopied,
@@ -14,7 +15,8 @@ import { readLargeObjectIds, withLargeObjects } from '../catalog/large-objects.t
 import { BaseSegments } from '../changes/base.ts';
 import { stateFromBase, type TableState, type ViewedTable } from '../changes/table-state.ts';
 import { listBlockers } from '../connect/blockers.ts';
-import { type Connection, checkBackends, openConnection } from '../connect/connection.ts';
+import type { Connection } from '../connect/connection.ts';
+import { checkBackends, openConnection } from '../connect/open-connection.ts';
 import { listOtherSessions } from '../connect/sessions.ts';
 import type { PostgresBase, PostgresFacts, PostgresOptions, PostgresPin, PostgresResult } from '../types.ts';
 import { estimateCopy } from './estimate.ts';
@@ -272,20 +274,8 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
     });
   }
 
-  /** While it runs an abort cuts every connection: whatever waits on one fails at once. */
-  async #guarded<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    const cut = (): void => {
-      for (const connection of this.#all) connection.destroy();
-    };
-    signal?.addEventListener('abort', cut, { once: true });
-    try {
-      return await body();
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
-    } finally {
-      signal?.removeEventListener('abort', cut);
-    }
+  #guarded<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+    return cutOnAbort(this.#all, { signal, body });
   }
 }
 

@@ -4,7 +4,7 @@ import {
   fingerprintOf,
   fingerprintSql,
 } from '../../../../../engine/database/postgres/catalog/fingerprint.ts';
-import { openConnection } from '../../../../../engine/database/postgres/connect/connection.ts';
+import { openConnection } from '../../../../../engine/database/postgres/connect/open-connection.ts';
 import { hex } from '../../../../../store/index.ts';
 import { onServers, sql } from '../on-servers.ts';
 
