@@ -15,15 +15,8 @@ import {
 } from '../definitions/ddl.ts';
 import { readLosses } from '../definitions/losses.ts';
 import type { PostgresBase } from '../types.ts';
+import type { Connections } from './connections.ts';
 import { type Pinned, type PinPlan, positionFrom, positionSql, warmView } from './pin.ts';
-
-/** The connections of one backup. */
-export interface Connections {
-  readonly pin: Connection;
-  /** Outside any transaction: sees the server as it is now. */
-  readonly watch: Connection;
-  readonly readers: readonly Connection[];
-}
 
 /** The definitions: read, or those of the base, which are the same. */
 export interface PreparedDdl {

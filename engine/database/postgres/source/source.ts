@@ -1,4 +1,4 @@
-import { type ChunkSource, StillpointError } from '../../../../store/index.ts';
+import type { ChunkSource } from '../../../../store/index.ts';
 import { engineError } from '../../../errors.ts';
 import { cutOnAbort } from '../../cut-on-abort.ts';
 import type {
@@ -14,36 +14,22 @@ import type { PostgresMarks } from '../../marks.ts';
 import { readLargeObjectIds, withLargeObjects } from '../catalog/large-objects.ts';
 import { BaseSegments } from '../changes/base.ts';
 import { stateFromBase, type TableState, type ViewedTable } from '../changes/table-state.ts';
-import { listBlockers } from '../connect/blockers.ts';
-import type { Connection } from '../connect/connection.ts';
-import { checkBackends, openConnection } from '../connect/open-connection.ts';
 import { listOtherSessions } from '../connect/sessions.ts';
 import type { PostgresBase, PostgresFacts, PostgresOptions, PostgresPin, PostgresResult } from '../types.ts';
+import { Connections, isBlocked } from './connections.ts';
 import { estimateCopy } from './estimate.ts';
 import { finishCopy } from './finish.ts';
-import { joinView, type Pinned, type PinPlan, pinView, stillHolds } from './pin.ts';
+import { type Pinned, stillHolds } from './pin.ts';
 import { isToPrecopy, type Precopied, precopiedState, precopyTables } from './precopy.ts';
-import { type Connections, type Prepared, prepareBackup, readPinnedDefinitions } from './prepare.ts';
+import { type Prepared, prepareBackup, readPinnedDefinitions } from './prepare.ts';
 import { viewTables } from './view.ts';
 
-const readersDefault = 2;
 const noView = { xmax: 0n };
 const nothingCopied: DatabasePrecopied = { segments: 0, rows: 0, bytes: 0 };
 
 /** Connects, checks that the server is one this program can back up, and opens every connection that the run needs. */
 export async function connectPostgres(options: PostgresOptions): Promise<PostgresSource> {
-  const opened: Connection[] = [];
-  try {
-    const readers = new Array<string>(options.readers ?? readersDefault).fill('read');
-    for (const purpose of ['pin', 'watch', ...readers])
-      opened.push(await openConnection({ ...options, purpose }));
-    await checkBackends(opened);
-  } catch (error) {
-    for (const connection of opened) await connection.close();
-    throw error;
-  }
-  const [pin, watch, ...readers] = opened;
-  return new PostgresSource(options, { pin: pin!, watch: watch!, readers });
+  return new PostgresSource(options, await Connections.open(options));
 }
 
 /** A source of PostgreSQL, which tells more than others. */
@@ -69,7 +55,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
       const { pgDump } = this.#options;
       const prepared = await prepareBackup(this.#connections, { ...options, pgDump }).catch(
         async (error: unknown) => {
-          throw await this.#withBlockers(error);
+          throw await this.#connections.withBlockers(error);
         },
       );
       this.#prepared = prepared;
@@ -111,7 +97,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
     const prepared = this.#prepared;
     if (!prepared || this.#pinned) throw new TypeError('Cannot estimate: not prepared, or pinned already');
     return this.#guarded(options.signal, () =>
-      this.#inView(prepared, async pinned => {
+      this.#connections.inView(prepared.plan, async pinned => {
         const { readers } = this.#connections;
         const { loaded } = prepared;
         const objects = await readLargeObjectIds(readers[0]!);
@@ -133,7 +119,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
     const { clock } = this.#options;
     return this.#guarded(options.signal, async () => {
       const startedMs = clock.monotonicMs();
-      const pinned = await this.#takePin(prepared.plan);
+      const pinned = await this.#connections.takePin(prepared.plan);
       this.#pinned = pinned;
       return {
         exportedSnapshot: pinned.exportedSnapshot,
@@ -161,7 +147,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
   }
 
   otherSessions(): Promise<readonly OtherSession[]> {
-    return listOtherSessions(this.#connections.watch, this.#all);
+    return listOtherSessions(this.#connections.watch, this.#connections.all);
   }
 
   async finish(options: FinishOptions): Promise<PostgresResult> {
@@ -192,12 +178,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Cut, not asked to end: a COPY may be under way, and the server rolls back either way.
-    for (const connection of this.#all) connection.destroy();
-  }
-
-  get #all(): readonly Connection[] {
-    const { pin, watch, readers } = this.#connections;
-    return [pin, watch, ...readers];
+    for (const connection of this.#connections.all) connection.destroy();
   }
 
   async #precopyFrom(prepared: Prepared, options: PrecopyOptions): Promise<DatabasePrecopied> {
@@ -209,7 +190,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
     // A view only where there is something to read in it: it holds back the clean-up of the whole server.
     const stateOf = this.#statesFromBase(loaded?.base ?? noView);
     if (!planned.some(table => isToPrecopy(table, { ...options, stateOf }))) return nothingCopied;
-    return this.#inView(prepared, async pinned => {
+    return this.#connections.inView(prepared.plan, async pinned => {
       const { precopied, result } = await precopyTables({
         ...options,
         ...{ pinned, fingerprintSql, encoding, watch, readers, loaded },
@@ -238,48 +219,7 @@ export class PostgresSource implements DatabaseSource<PostgresMarks> {
     return this.#options.weakenedThreshold?.(view) ?? view.xmin;
   }
 
-  /** Something that is read live, from a view that is let go. */
-  async #inView<T>(prepared: Prepared, body: (pinned: Pinned) => Promise<T>): Promise<T> {
-    const { pin, readers } = this.#connections;
-    const pinned = await this.#takePin(prepared.plan);
-    const result = await body(pinned);
-    for (const one of [pin, ...readers]) await one.script('let go of a view', ['ROLLBACK']);
-    return result;
-  }
-
-  /** All of it or none: after a failure nothing is held, and another try may follow. */
-  async #takePin(plan: PinPlan): Promise<Pinned> {
-    const { pin, readers } = this.#connections;
-    try {
-      const pinned = await pinView(pin, plan);
-      await Promise.all(readers.map(reader => joinView(reader, pinned)));
-      return pinned;
-    } catch (error) {
-      const named = await this.#withBlockers(error);
-      for (const one of [pin, ...readers])
-        if (!one.isLost) await one.script('let go of a view', ['ROLLBACK']);
-      throw named;
-    }
-  }
-
-  /** Where somebody else's lock did not go away in time, says whose it is. */
-  async #withBlockers(error: unknown): Promise<unknown> {
-    if (!isBlocked(error)) return error;
-    const blockers = await listBlockers(this.#connections.watch).catch(() => []); // what failed first says more
-    if (blockers.length === 0) return error;
-    return engineError('DATABASE_FAILED', `${error.message} (${blockers.join('; ')})`, {
-      remedy: 'Wait until that session has ended, or end it with pg_terminate_backend; then run it again.',
-      context: error.context,
-      cause: error,
-    });
-  }
-
   #guarded<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-    return cutOnAbort(this.#all, { signal, body });
+    return cutOnAbort(this.#connections.all, { signal, body });
   }
-}
-
-/** Somebody else's lock did not go away in time. */
-function isBlocked(error: unknown): error is StillpointError {
-  return error instanceof StillpointError && error.context['sqlState'] === '55P03';
 }
