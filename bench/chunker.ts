@@ -1,6 +1,6 @@
 import { plainBuffer } from '../chunker/cut-buffer.ts';
 import { Cutter, cutsFrom, findCut, RowCutter } from '../chunker/index.ts';
-import { plainRowTaker, type RowTaker, rowTaker } from '../engine/database/postgres/row-taker.ts';
+import { plainRowTaker, type RowTaker, rowTaker } from '../engine/database/postgres/rows/row-taker.ts';
 
 /**
  * How fast bytes are cut and rows are taken apart, by the definitions and by vectors, on one core. Goes by processor time,

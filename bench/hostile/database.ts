@@ -1,15 +1,15 @@
-import { encodeLive } from '../../engine/database/postgres/ctids.ts';
-import { DigestSum } from '../../engine/database/postgres/digest.ts';
+import { DigestSum } from '../../engine/database/digest.ts';
 import {
   encodeDefinitions,
   encodeRecordOfDatabase,
   encodeSequence,
-} from '../../engine/database/postgres/entry.ts';
-import type { DatabaseRecord } from '../../engine/database/postgres/facts-entry.ts';
-import { encodeRelation, type RelationEntry } from '../../engine/database/postgres/relation-entry.ts';
-import { RowSplitter } from '../../engine/database/postgres/rows.ts';
-import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
-import { qualified } from '../../engine/database/postgres/sql.ts';
+} from '../../engine/database/postgres/entries/entry.ts';
+import type { DatabaseRecord } from '../../engine/database/postgres/entries/facts-entry.ts';
+import { encodeRelation, type RelationEntry } from '../../engine/database/postgres/entries/relation-entry.ts';
+import { encodeSegment } from '../../engine/database/postgres/entries/segment-entry.ts';
+import { encodeLive } from '../../engine/database/postgres/rows/ctids.ts';
+import { RowSplitter } from '../../engine/database/postgres/rows/rows.ts';
+import { qualified } from '../../engine/database/postgres/sql/quoting.ts';
 import { type Content, decodeCbor, type Entry, encodeCbor, type ListingRoot } from '../../store/index.ts';
 import type { RawChunks } from './chunks.ts';
 import { type CaseMakers, putListing, someContent } from './home.ts';

@@ -2,11 +2,11 @@ import { entryCells, entryJson, inColumns, pathText } from '../../cli/render/ent
 import { createOutput } from '../../cli/render/output.ts';
 import type { StoredDatabase } from '../../engine/database/kind.ts';
 import type { KnownMarks } from '../../engine/database/marks.ts';
-import { countDatabase } from '../../engine/database/postgres/counts.ts';
-import { diffDatabases } from '../../engine/database/postgres/diff.ts';
-import { decodeEntry, describeDatabaseEntry } from '../../engine/database/postgres/entry.ts';
-import { readOutline } from '../../engine/database/postgres/outline.ts';
-import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
+import { decodeEntry, describeDatabaseEntry } from '../../engine/database/postgres/entries/entry.ts';
+import { countDatabase } from '../../engine/database/postgres/look/counts.ts';
+import { diffDatabases } from '../../engine/database/postgres/look/diff.ts';
+import { readOutline } from '../../engine/database/postgres/outline/outline.ts';
+import { segmentRows } from '../../engine/database/postgres/rows/reconstruct.ts';
 import { tarArchive } from '../../engine/export/archive.ts';
 import { exportTree } from '../../engine/export/home.ts';
 import { exportPortable } from '../../engine/export/portable/portable.ts';

@@ -4,7 +4,7 @@ import {
   type PostgresResult,
   restorePostgres,
 } from '../../engine/database/postgres/index.ts';
-import { splitStatements } from '../../engine/database/postgres/statements.ts';
+import { splitStatements } from '../../engine/database/postgres/sql/statements.ts';
 import {
   createStore,
   type Kdf,

@@ -4,12 +4,12 @@ import {
   emptyDigest,
   equalDigests,
   type RowDigest,
-} from '../../engine/database/postgres/digest.ts';
-import { decodeEntry } from '../../engine/database/postgres/entry.ts';
-import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
-import type { RelationEntry } from '../../engine/database/postgres/relation-entry.ts';
-import { RowSplitter } from '../../engine/database/postgres/rows.ts';
-import type { SegmentEntry } from '../../engine/database/postgres/segment-entry.ts';
+} from '../../engine/database/digest.ts';
+import { decodeEntry } from '../../engine/database/postgres/entries/entry.ts';
+import type { RelationEntry } from '../../engine/database/postgres/entries/relation-entry.ts';
+import type { SegmentEntry } from '../../engine/database/postgres/entries/segment-entry.ts';
+import { segmentRows } from '../../engine/database/postgres/rows/reconstruct.ts';
+import { RowSplitter } from '../../engine/database/postgres/rows/rows.ts';
 import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
 import { largeObjectsByCalls, type TableRows } from './truth.ts';
 

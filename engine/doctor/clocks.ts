@@ -1,6 +1,6 @@
 import type { Clock } from '../../store/index.ts';
 import type { PostgresAddress } from '../database/index.ts';
-import { openConnection } from '../database/postgres/connection.ts';
+import { openConnection } from '../database/postgres/connect/open-connection.ts';
 import type { Check } from './check.ts';
 import { bad, type Finding, good, warn } from './finding.ts';
 

@@ -1,4 +1,4 @@
-import type { RelationName } from '../database/postgres/entry-parts.ts';
+import type { RelationName } from '../database/postgres/entries/entry-parts.ts';
 
 const shownMax = 60;
 

@@ -1,5 +1,5 @@
 import { storeError } from '../../store/index.ts';
-import type { RelationName } from '../database/postgres/entry-parts.ts';
+import type { RelationName } from '../database/postgres/entries/entry-parts.ts';
 
 const newline = 10;
 const endMark = Buffer.from('\n\\.', 'latin1');

@@ -1,17 +1,27 @@
 import { type ChunkSource, type ListingRoot, storeError } from '../../store/index.ts';
 import type { ExportDatabaseOptions, StoredDatabase } from '../database/kind.ts';
-import { createDatabaseSql } from '../database/postgres/create-database.ts';
-import { lengthenSql, pagesTable, pageTablesSql, takePagesSql } from '../database/postgres/large-objects.ts';
-import { type Outline, readOutline } from '../database/postgres/outline.ts';
-import { segmentRows } from '../database/postgres/reconstruct.ts';
-import type { RelationEntry } from '../database/postgres/relation-entry.ts';
-import type { SegmentEntry } from '../database/postgres/segment-entry.ts';
-import { rowSettings } from '../database/postgres/settings.ts';
-import { literal, qualified } from '../database/postgres/sql.ts';
-import { copyFromSql, refreshOrder, setvalSql, splitPostData } from '../database/postgres/sql-script.ts';
-import { groupsOf, hasBackslash } from '../database/postgres/statements.ts';
-import { segmentRowBytes, tableRows, tableSegments } from '../database/postgres/table-rows.ts';
-import { userObjectsSql } from '../database/postgres/user-objects.ts';
+import { rowSettings } from '../database/postgres/connect/settings.ts';
+import type { RelationEntry } from '../database/postgres/entries/relation-entry.ts';
+import type { SegmentEntry } from '../database/postgres/entries/segment-entry.ts';
+import { type Outline, readOutline } from '../database/postgres/outline/outline.ts';
+import { createDatabaseSql } from '../database/postgres/restore/create-database.ts';
+import { userObjectsSql } from '../database/postgres/restore/user-objects.ts';
+import { segmentRows } from '../database/postgres/rows/reconstruct.ts';
+import { segmentRowBytes, tableRows, tableSegments } from '../database/postgres/rows/table-rows.ts';
+import {
+  lengthenSql,
+  pagesTable,
+  pageTablesSql,
+  takePagesSql,
+} from '../database/postgres/sql/large-object-pages.ts';
+import { literal, qualified } from '../database/postgres/sql/quoting.ts';
+import {
+  copyFromSql,
+  refreshOrder,
+  setvalSql,
+  splitPostData,
+} from '../database/postgres/sql/restore-steps.ts';
+import { groupsOf, hasBackslash } from '../database/postgres/sql/statements.ts';
 import { printableText } from '../look/names.ts';
 import { type FileTarget, type MadeFile, textFile } from './archive.ts';
 import { fileNames } from './file-names.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import { type Rig, runHere } from '../../bench/rig/index.ts';
-import { decodeEntry } from '../../engine/database/postgres/entry.ts';
+import { decodeEntry } from '../../engine/database/postgres/entries/entry.ts';
 import { findSnapshot } from '../../engine/index.ts';
 import { loadIndex } from '../../store/chunk-index/load.ts';
 import {

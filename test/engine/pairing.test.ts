@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CommandMoment, CommandRecord } from '../../engine/command/index.ts';
-import { encodeDefinitions, encodeRecordOfDatabase } from '../../engine/database/postgres/entry.ts';
-import { encodeRelation } from '../../engine/database/postgres/relation-entry.ts';
-import { salvageDatabase } from '../../engine/database/postgres/salvage.ts';
-import { encodeSegment } from '../../engine/database/postgres/segment-entry.ts';
+import { encodeDefinitions, encodeRecordOfDatabase } from '../../engine/database/postgres/entries/entry.ts';
+import { encodeRelation } from '../../engine/database/postgres/entries/relation-entry.ts';
+import { encodeSegment } from '../../engine/database/postgres/entries/segment-entry.ts';
+import { salvageDatabase } from '../../engine/database/postgres/look/salvage.ts';
 import { encodeHomeEntry, type HomeEntry } from '../../engine/home/entries/entry.ts';
 import type { BytePath } from '../../engine/home/paths.ts';
 import type { Snapshot } from '../../engine/pair.ts';

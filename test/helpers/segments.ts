@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { CtidEncoder, encodeLive } from '../../engine/database/postgres/ctids.ts';
-import { emptyDigest } from '../../engine/database/postgres/digest.ts';
-import type { SegmentDelta, SegmentEntry } from '../../engine/database/postgres/segment-entry.ts';
+import { emptyDigest } from '../../engine/database/digest.ts';
+import type { SegmentDelta, SegmentEntry } from '../../engine/database/postgres/entries/segment-entry.ts';
+import { CtidEncoder, encodeLive } from '../../engine/database/postgres/rows/ctids.ts';
 import { contentWriter, rowsWriter } from '../../engine/ingest/index.ts';
 import type { MemoryChunks } from './memory-chunks.ts';
 

@@ -5,13 +5,17 @@ import { databaseListing } from '../../bench/hostile/database.ts';
 import { putListing } from '../../bench/hostile/home.ts';
 import { randomFrom } from '../../bench/hostile/random.ts';
 import { PropertiesText } from '../../engine/app/properties-text.ts';
-import { decodeEntry, encodeDefinitions, encodeSequence } from '../../engine/database/postgres/entry.ts';
-import { checkDefinitions, isCreateRole } from '../../engine/database/postgres/foreign-sql.ts';
-import { readOutline } from '../../engine/database/postgres/outline.ts';
-import { segmentRows } from '../../engine/database/postgres/reconstruct.ts';
-import { encodeSegment, type SegmentEntry } from '../../engine/database/postgres/segment-entry.ts';
-import { identifier, literal, qualified } from '../../engine/database/postgres/sql.ts';
-import { splitStatements } from '../../engine/database/postgres/statements.ts';
+import {
+  decodeEntry,
+  encodeDefinitions,
+  encodeSequence,
+} from '../../engine/database/postgres/entries/entry.ts';
+import { encodeSegment, type SegmentEntry } from '../../engine/database/postgres/entries/segment-entry.ts';
+import { checkDefinitions, isCreateRole } from '../../engine/database/postgres/outline/foreign-sql.ts';
+import { readOutline } from '../../engine/database/postgres/outline/outline.ts';
+import { segmentRows } from '../../engine/database/postgres/rows/reconstruct.ts';
+import { identifier, literal, qualified } from '../../engine/database/postgres/sql/quoting.ts';
+import { splitStatements } from '../../engine/database/postgres/sql/statements.ts';
 import type { Content, Entry } from '../../store/index.ts';
 
 const never = { chance: () => false };

@@ -14,7 +14,7 @@ export function writeGuards(failures: ReadonlyMap<string, string>): void {
   const known = new Map(rowsOf(text).map(cells => [cells[3], cells[4]]));
   const rows = guardMutants.map(({ event, guard, test, caughtBy, name, breaks }) => {
     const mutant = `${name}: ${breaks}`;
-    const where = String(caughtBy).replace('.js', '.ts').replace('test/engine/database/', '');
+    const where = String(caughtBy).replace('.js', '.ts').replace('test/engine/database/postgres/', '');
     const says = failures.get(name) ?? known.get(cell(mutant)) ?? '';
     return [event, guard, `${where}: ${test}`, mutant, says].map(cell);
   });

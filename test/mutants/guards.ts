@@ -20,19 +20,19 @@ const postgres = (file: string, find: string, replace: string): Patch => ({
 type Given = Omit<GuardMutant, 'patches' | 'caughtBy'> & { readonly file: string };
 
 function guard({ file, ...given }: Given, ...patches: readonly Patch[]): GuardMutant {
-  return { ...given, patches, caughtBy: [`test/engine/database/${file}.test.js`] };
+  return { ...given, patches, caughtBy: [`test/engine/database/postgres/${file}.test.js`] };
 }
 
 const meaning = {
-  file: 'guards',
+  file: 'changes/guards',
   test: 'what gives rows another meaning or another place, though they are as old and as many as they were',
 } as const;
 const afterPin = {
-  file: 'pin',
+  file: 'source/pin',
   test: 'what happens after the pin is not in the backup, and harms it in no way',
 } as const;
 const otherServer = {
-  file: 'guards',
+  file: 'changes/guards',
   test: 'another server, another life of it, a base that was not published or is newer: nothing of it is used',
 } as const;
 const roundTrip = { file: 'round-trip', test: 'everything comes back equal' } as const;
@@ -49,7 +49,7 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'a table that was written anew counts as the one that it was',
       ...meaning,
     },
-    postgres('table-state.js', 'key.filenode === relation.filenode &&', ''),
+    postgres('changes/table-state.js', 'key.filenode === relation.filenode &&', ''),
   ),
   guard(
     {
@@ -59,7 +59,7 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'rows count as what they were under other columns',
       ...meaning,
     },
-    postgres('table-state.js', 'Buffer.compare(key.definition, definition) === 0 &&', ''),
+    postgres('changes/table-state.js', 'Buffer.compare(key.definition, definition) === 0 &&', ''),
   ),
   guard(
     {
@@ -70,7 +70,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...meaning,
     },
     postgres(
-      'definition.js',
+      'catalog/definition.js',
       'JSON.stringify([row.columns, used.map(type => [type?.oid, type?.detail])])',
       'JSON.stringify([row.columns])',
     ),
@@ -83,7 +83,7 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'rows that name objects are kept under the old names',
       ...meaning,
     },
-    postgres('definition.js', 'if (namesObjects)', 'if (false)'),
+    postgres('catalog/definition.js', 'if (namesObjects)', 'if (false)'),
   ),
   guard(
     {
@@ -91,10 +91,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'a role or database renamed that regrole, aclitem or regdatabase values name',
       guard: 'such a table is read whole each time: no catalog of the database tells',
       breaks: 'rows that name roles are kept under the old names',
-      file: 'guards',
+      file: 'changes/guards',
       test: 'names of roles, in rows, of which no catalog of the database knows',
     },
-    postgres('view.js', '.filter(([, definition]) => !definition.namesShared)', ''),
+    postgres('source/view.js', '.filter(([, definition]) => !definition.namesShared)', ''),
   ),
   guard(
     {
@@ -102,10 +102,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'the same, while rows are read',
       guard: 'names are compared once the rows are read',
       breaks: 'equal catalogs are taken for equal names of roles',
-      file: 'guards',
+      file: 'changes/guards',
       test: 'names of roles, in rows, of which no catalog of the database knows',
     },
-    postgres('view.js', 'if (isTold && Buffer.compare', 'if (Buffer.compare'),
+    postgres('source/view.js', 'if (isTold && Buffer.compare', 'if (Buffer.compare'),
   ),
   guard(
     {
@@ -113,10 +113,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'a type changed, or an object renamed, while rows are read',
       guard: 'definitions are compared once the rows are read',
       breaks: 'rows that were written by the new definitions pass for those of the pin',
-      file: 'increments',
+      file: 'changes/increments',
       test: 'a type or a name that is changed after the pin ends the run',
     },
-    postgres('finish.js', 'if (changed.length > 0)', 'if (false)'),
+    postgres('source/finish.js', 'if (changed.length > 0)', 'if (false)'),
   ),
   guard(
     {
@@ -124,10 +124,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'session time zone and other settings',
       guard: 'set on every connection',
       breaks: 'values are written as the server, the database or the role have it',
-      file: 'guards',
+      file: 'changes/guards',
       test: 'sessions that begin with other settings',
     },
-    postgres('settings.js', 'return [...rowSettings, ...runSettings', 'return [...runSettings'),
+    postgres('connect/settings.js', 'return [...rowSettings, ...runSettings', 'return [...runSettings'),
   ),
   guard(
     {
@@ -135,10 +135,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'a crash with synchronous_commit=off, also of one backend, after which ids are used again',
       guard: 'a base is published once the log up to the pin is on the disk',
       breaks: 'nobody waits for the log',
-      file: 'guards',
+      file: 'changes/guards',
       test: 'a commit that was not written, lost with a backend that was killed; its id names other rows then',
     },
-    postgres('wal.js', 'if (row.flushed)', 'if (row)'),
+    postgres('source/wal.js', 'if (row.flushed)', 'if (row)'),
   ),
   guard(
     {
@@ -149,7 +149,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...otherServer,
       notByFuzz: 'the servers here write when they are asked',
     },
-    postgres('base.js', '!base.publishable || ', ''),
+    postgres('changes/base.js', '!base.publishable || ', ''),
   ),
   guard(
     {
@@ -157,10 +157,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: setBack,
       guard: 'start time of the server',
       breaks: 'a server counts as the same whatever happened while it was down',
-      file: 'guards',
+      file: 'changes/guards',
       test: 'data that were set back, on a server that went on past where it was',
     },
-    postgres('base.js', 'record.startedAtUs === facts.startedAtUs &&', ''),
+    postgres('changes/base.js', 'record.startedAtUs === facts.startedAtUs &&', ''),
   ),
   ...(
     [
@@ -178,7 +178,7 @@ export const guardMutants: readonly GuardMutant[] = [
         ...otherServer,
         notByFuzz: byStart,
       },
-      postgres('base.js', `record.${field} === facts.${field} &&`, ''),
+      postgres('changes/base.js', `record.${field} === facts.${field} &&`, ''),
     ),
   ),
   guard(
@@ -190,7 +190,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...otherServer,
       notByFuzz: byStart,
     },
-    postgres('base.js', 'positionOf(base.lsn) <= positionOf(now.lsn) && ', ''),
+    postgres('changes/base.js', 'positionOf(base.lsn) <= positionOf(now.lsn) && ', ''),
   ),
   guard(
     {
@@ -201,7 +201,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...otherServer,
       notByFuzz: byStart,
     },
-    postgres('base.js', ' && base.xmin <= now.xmin && base.xmax <= now.xmax', ''),
+    postgres('changes/base.js', ' && base.xmin <= now.xmin && base.xmax <= now.xmax', ''),
   ),
   guard(
     {
@@ -209,12 +209,12 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'transaction ids that go round',
       guard: 'ages are compared: BETWEEN 0 AND that of the base',
       breaks: 'ids are compared by value',
-      file: 'fuzz',
+      file: 'changes/fuzz',
       test: 'a row that was changed once the 32-bit ids had begun again',
       notByFuzz: 'the run across 2³² shows it, on a server with pg_resetwal',
     },
     postgres(
-      'signature.js',
+      'changes/signature.js',
       "`pg_catalog.age(t.xmin) BETWEEN 0 AND (SELECT pg_catalog.age('${threshold & 0xffffffffn}'::xid))`",
       '`t.xmin::text::int8 >= ${threshold & 0xffffffffn}`',
     ),
@@ -225,11 +225,11 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'the same, half way round',
       guard: 'fewer than 2³¹ ids since the base',
       breaks: 'a base counts however many ids have passed',
-      file: 'guards',
+      file: 'changes/guards',
       test: 'ids that went round: what lies further back than half of them is no base',
       notByFuzz: 'nobody uses up 2³¹ ids',
     },
-    postgres('advance-segment.js', 'return xmax - threshold < transactionsMax;', 'return true;'),
+    postgres('changes/advance-segment.js', 'return xmax - threshold < transactionsMax;', 'return true;'),
   ),
   guard(
     {
@@ -237,10 +237,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'transactions and subtransactions open across the base',
       guard: "rows are new from the base's xmin on",
       breaks: "rows are new from the base's xmax on",
-      file: 'guards',
+      file: 'changes/guards',
       test: 'what was open across a base, and is committed then, in a block with as many rows as before',
     },
-    postgres('source.js', '?.(view) ?? view.xmin', '?.(view) ?? view.xmax'),
+    postgres('source/source.js', '?.(view) ?? view.xmin', '?.(view) ?? view.xmax'),
   ),
   guard(
     {
@@ -250,7 +250,7 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'the pin takes no locks',
       ...afterPin,
     },
-    postgres('pin.js', 'return names.length === 0 ? [] : [`LOCK', 'return true ? [] : [`LOCK'),
+    postgres('source/pin.js', 'return names.length === 0 ? [] : [`LOCK', 'return true ? [] : [`LOCK'),
   ),
   guard(
     {
@@ -261,12 +261,12 @@ export const guardMutants: readonly GuardMutant[] = [
       ...afterPin,
     },
     postgres(
-      'finish.js',
+      'source/finish.js',
       '...inKeyOrder(pinned.sequences)',
       '...inKeyOrder(sequenceValues((await job.watch.script("read late", sequenceStatements(pinned.relations, job.watch.serverVersionNumber))).flat(), pinned.relations))',
     ),
     postgres(
-      'finish.js',
+      'source/finish.js',
       "import { storeListing } from './store-listing.js';",
       "import { storeListing } from './store-listing.js';\nimport { sequenceStatements, sequenceValues } from './sequences.js';",
     ),
@@ -277,11 +277,11 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'row-level security',
       guard: 'row_security=off: an error in place of no rows',
       breaks: 'sessions leave row_security as it is',
-      file: 'increments',
+      file: 'changes/increments',
       test: 'row-level security that hides rows is an error, however late it comes',
       notByFuzz: 'who backs up there may read all rows',
     },
-    postgres('settings.js', "['row_security', 'off'],", ''),
+    postgres('connect/settings.js', "['row_security', 'off'],", ''),
   ),
   guard(
     {
@@ -293,7 +293,7 @@ export const guardMutants: readonly GuardMutant[] = [
       test: 'rights that lack are named before the lock, with the grant that helps',
       notByFuzz: 'who backs up there may read all rows',
     },
-    postgres('rights.js', 'what.relations.filter(one => one.hidden).map(label)', '[]'),
+    postgres('catalog/rights.js', 'what.relations.filter(one => one.hidden).map(label)', '[]'),
   ),
   guard(
     {
@@ -301,10 +301,10 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'large objects',
       guard: 'pg_largeobject is a table among others',
       breaks: 'their pages are left out',
-      file: 'increments',
+      file: 'changes/increments',
       test: 'large objects advance like a table',
     },
-    postgres('sizes.js', " || one.kind === 'large-objects'", ''),
+    postgres('changes/sizes.js', " || one.kind === 'large-objects'", ''),
   ),
   guard(
     {
@@ -315,7 +315,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...roundTrip,
       notByFuzz: 'only rows are compared there',
     },
-    postgres('finish.js', 'source === null ? [] : await readLargeObjectDdl(reader.client)', '[]'),
+    postgres('source/finish.js', 'source === null ? [] : await readLargeObjectDdl(reader.client)', '[]'),
   ),
   guard(
     {
@@ -325,7 +325,7 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'a table is read with those that inherit from it',
       ...meaning,
     },
-    postgres('copy.js', ': `ONLY ${qualified(relation)} t`', ': `${qualified(relation)} t`'),
+    postgres('connect/copy-relation.js', ': `ONLY ${qualified(relation)} t`', ': `${qualified(relation)} t`'),
   ),
   guard(
     {
@@ -337,7 +337,7 @@ export const guardMutants: readonly GuardMutant[] = [
       notByFuzz: 'nothing is restored there',
     },
     postgres(
-      'sql-script.js',
+      'sql/restore-steps.js',
       'COPY ${qualified(relation.loadThrough ?? relation)}',
       'COPY ${qualified(relation)}',
     ),
@@ -350,7 +350,7 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'they are read and written like others',
       ...roundTrip,
     },
-    postgres('tables.js', " AND a.attgenerated = ''", ''),
+    postgres('catalog/relations.js', " AND a.attgenerated = ''", ''),
   ),
   guard(
     {
@@ -361,7 +361,7 @@ export const guardMutants: readonly GuardMutant[] = [
       ...roundTrip,
       notByFuzz: 'nothing is restored there',
     },
-    postgres('sql-script.js', '.filter(one => one.refreshOrder !== null)', '.filter(() => false)'),
+    postgres('sql/restore-steps.js', '.filter(one => one.refreshOrder !== null)', '.filter(() => false)'),
   ),
   guard(
     {
@@ -369,11 +369,11 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'configuration tables of extensions',
       guard: 'extconfig with its condition',
       breaks: 'all rows of such a table are taken for those of the user',
-      file: 'restore',
+      file: 'restore/restore',
       test: "of an extension, the rows that are the user's are copied",
       notByFuzz: 'there are no extensions',
     },
-    postgres('tables.js', 'condition: row.condition,', 'condition: null,'),
+    postgres('catalog/relations.js', 'condition: row.condition,', 'condition: null,'),
   ),
   guard(
     {
@@ -381,11 +381,11 @@ export const guardMutants: readonly GuardMutant[] = [
       event: 'types that an extension writes',
       guard: 'their tables are read whole each time',
       breaks: 'their text counts as fixed',
-      file: 'increments',
+      file: 'changes/increments',
       test: 'unchanged tables of a type that an extension writes are read again',
       notByFuzz: 'there are no extensions',
     },
-    postgres('definition.js', 'if (used.some(type => !type?.builtin))', 'if (false)'),
+    postgres('catalog/definition.js', 'if (used.some(type => !type?.builtin))', 'if (false)'),
   ),
   guard(
     {
@@ -397,7 +397,7 @@ export const guardMutants: readonly GuardMutant[] = [
       test: 'a database in SQL_ASCII keeps its bytes',
       notByFuzz: 'its databases are UTF-8',
     },
-    postgres('copy.js', 'ENCODING ${literal(options.encoding)}', "ENCODING 'UTF8'"),
+    postgres('connect/copy-relation.js', 'ENCODING ${literal(options.encoding)}', "ENCODING 'UTF8'"),
   ),
   guard(
     {
@@ -407,6 +407,6 @@ export const guardMutants: readonly GuardMutant[] = [
       breaks: 'blocks that the heap lacks are not looked at',
       ...meaning,
     },
-    postgres('advance-segment.js', 'i < Math.max(segment.blocks, range.blocks)', 'i < range.blocks'),
+    postgres('changes/advance-segment.js', 'i < Math.max(segment.blocks, range.blocks)', 'i < range.blocks'),
   ),
 ];

@@ -1,7 +1,7 @@
 import type { Cuts } from '../../../chunker/index.ts';
 import type { ChunkSink } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
-import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../postgres/digest.ts';
+import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../digest.ts';
 import type { TableState } from './base.ts';
 import type { Connection } from './connection.ts';
 import type { RangeEntry } from './entry.ts';

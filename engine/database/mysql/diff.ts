@@ -1,16 +1,12 @@
 import { type ChunkSource, diffListings, findEntry, sameContent } from '../../../store/index.ts';
+import { ChangedRows, tableChange } from '../changed-tables.ts';
+import { equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseDifference, DatabaseDiffOptions, SequenceChange, TableChange } from '../kind.ts';
-import { equalDigests } from '../postgres/digest.ts';
-import { type RowCounts, RowDifference } from '../postgres/row-diff.ts';
-import type { SegmentEntry } from '../postgres/segment-entry.ts';
-import { type DatabaseEntry, decodeEntry, type RangeEntry, type TableEntry } from './entry.ts';
+import type { SegmentEntry } from '../postgres/entries/segment-entry.ts';
+import { RowDifference } from '../postgres/look/row-diff.ts';
+import { type DatabaseEntry, decodeEntry, type RangeEntry } from './entry.ts';
 import { keyPrefix } from './entry-parts.ts';
 import { databaseNameOf } from './things.ts';
-
-interface Pair {
-  readonly before: DatabaseEntry | undefined;
-  readonly after: DatabaseEntry | undefined;
-}
 
 /** Compares two database listings of one store. Rows of tables whose digests are equal are not read. */
 export async function diffDatabases(
@@ -21,16 +17,28 @@ export async function diffDatabases(
   const tables: TableChange[] = [];
   const sequences: SequenceChange[] = [];
   const definitions: string[] = [];
-  const rows = new ChangedRows(source, options);
+  const rows = new ChangedRows<SegmentEntry>(async table =>
+    (await isToCount(source, { ...options, table })) ? new RowDifference(source, options.key) : undefined,
+  );
   for await (const pair of diffListings(source, options)) {
     options.signal?.throwIfAborted();
     const before = pair.before && decodeEntry(pair.before);
     const after = pair.after && decodeEntry(pair.after);
     const one = (after ?? before)!;
-    if (one.entry === 'range') await rows.add(one.table, { before, after });
+    if (one.entry === 'range')
+      await rows.add(one.table, { before: segmentIn(before), after: segmentIn(after) });
     else if (one.entry === 'table') {
       await rows.end();
-      tables.push(...tableChange(schema, one.name, { before, after, rows }));
+      tables.push(
+        ...tableChange(
+          { schema, name: one.name },
+          {
+            ...{ before: tableIn(before), after: tableIn(after) },
+            isDefinitionChanged: () => !isSameSql(before, after),
+            counts: () => rows.countsOf(one.name),
+          },
+        ),
+      );
     } else if (one.entry === 'sequence') {
       const values = [before, after].map(side => (side?.entry === 'sequence' ? side.next : null));
       if (values[0] !== values[1])
@@ -47,85 +55,22 @@ function isSameSql(before: DatabaseEntry | undefined, after: DatabaseEntry | und
   return sql[0] !== undefined && sql[1] !== undefined && sameContent(sql[0], sql[1]);
 }
 
-function tableChange(
-  schema: string,
-  name: string,
-  pair: Pair & { readonly rows: ChangedRows },
-): TableChange[] {
-  const before = pair.before?.entry === 'table' ? pair.before : undefined;
-  const after = pair.after?.entry === 'table' ? pair.after : undefined;
-  const how = !before ? 'added' : !after ? 'removed' : 'changed';
-  const isDefinitionChanged =
-    before !== undefined && after !== undefined && !isSameSql(pair.before, pair.after);
-  const isSame = before !== undefined && after !== undefined && equalDigests(before.digest, after.digest);
-  if (isSame && !isDefinitionChanged) return []; // only the next number is another
-  const rowsBefore = before ? before.digest.rows : null;
-  const rowsAfter = after ? after.digest.rows : null;
-  const counts = countsOf(pair.rows, { name, before, after, isSame });
-  const { added, removed } = counts ?? { added: null, removed: null };
-  return [{ schema, name, how, kind: 'table', rowsBefore, rowsAfter, added, removed, isDefinitionChanged }];
+function tableIn(one: DatabaseEntry | undefined): { kind: string; digest: RowDigest } | undefined {
+  return one?.entry === 'table' ? { kind: 'table', digest: one.digest } : undefined;
 }
 
-function countsOf(
-  rows: ChangedRows,
-  table: {
-    readonly name: string;
-    readonly before: TableEntry | undefined;
-    readonly after: TableEntry | undefined;
-    readonly isSame: boolean;
-  },
-): RowCounts | undefined {
-  const { name, before, after, isSame } = table;
-  if (!before || !after) return { added: after?.digest.rows ?? 0, removed: before?.digest.rows ?? 0 };
-  return isSame ? { added: 0, removed: 0 } : rows.countsOf(name);
-}
+const segmentIn = (one: DatabaseEntry | undefined): SegmentEntry | undefined =>
+  one?.entry === 'range' ? asSegment(one) : undefined;
 
-/** Counts rows table by table: the ranges of a table come one after the other, before its own entry. */
-class ChangedRows {
-  readonly #source: ChunkSource;
-  readonly #options: DatabaseDiffOptions;
-  readonly #counts = new Map<string, RowCounts | undefined>();
-  #name = '';
-  /** Of the table under way; undefined where its rows need not be read. */
-  #difference: RowDifference | undefined;
-
-  constructor(source: ChunkSource, options: DatabaseDiffOptions) {
-    this.#source = source;
-    this.#options = options;
-  }
-
-  async add(table: string, { before, after }: Pair): Promise<void> {
-    if (table !== this.#name) {
-      await this.end();
-      this.#name = table;
-      if (await this.#isWanted(table)) this.#difference = new RowDifference(this.#source, this.#options.key);
-    }
-    await this.#difference?.add({
-      before: before?.entry === 'range' ? asSegment(before) : undefined,
-      after: after?.entry === 'range' ? asSegment(after) : undefined,
-    });
-  }
-
-  async end(): Promise<void> {
-    if (this.#difference) this.#counts.set(this.#name, await this.#difference.counts());
-    this.#difference = undefined;
-    this.#name = '';
-  }
-
-  /** Undefined: not counted. */
-  countsOf(table: string): RowCounts | undefined {
-    return this.#counts.get(table);
-  }
-
-  async #isWanted(table: string): Promise<boolean> {
-    const key = keyPrefix('table', table);
-    const sides = [
-      await findEntry(this.#source, this.#options.before, key),
-      await findEntry(this.#source, this.#options.after, key),
-    ].map(entry => entry && decodeEntry(entry));
-    const [a, b] = sides;
-    return a?.entry === 'table' && b?.entry === 'table' && !equalDigests(a.digest, b.digest);
-  }
+/** Whether both sides have the table, with other rows. */
+async function isToCount(
+  source: ChunkSource,
+  { before, after, table }: DatabaseDiffOptions & { readonly table: string },
+): Promise<boolean> {
+  const key = keyPrefix('table', table);
+  const entries = [await findEntry(source, before, key), await findEntry(source, after, key)];
+  const [a, b] = entries.map(entry => entry && decodeEntry(entry));
+  return a?.entry === 'table' && b?.entry === 'table' && !equalDigests(a.digest, b.digest);
 }
 
 /** Rows without places: what a table is elsewhere that is no heap. */

@@ -1,4 +1,4 @@
-import { storeError } from '../../../store/index.ts';
+import { damaged, textFrom } from '../fields.ts';
 
 /** The first byte of a key; the order of the kinds is the order in which a backup learns them. */
 export const entryKinds = { range: 1, table: 2, sequence: 3, object: 4, facts: 5 } as const;
@@ -19,16 +19,4 @@ export function nameFrom(bytes: Uint8Array): string {
     if (name !== '' && !name.includes('\0')) return name;
   }
   throw damaged('an entry of the database', 'its key is no name');
-}
-
-export function textFrom(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw storeError('STORE_DAMAGED', 'Cannot read an entry of the database: its key is no text', { cause });
-  }
-}
-
-export function damaged(what: string, found: string): Error {
-  return storeError('STORE_DAMAGED', `Cannot read ${what}: ${found}`);
 }

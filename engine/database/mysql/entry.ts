@@ -1,9 +1,8 @@
 import { type Content, decodeCbor, type Entry, encodeCbor, storeError } from '../../../store/index.ts';
 import { bytePathOfText, shown } from '../../home/paths.ts';
-import type { RowDigest } from '../postgres/digest.ts';
-import { sumBytes, sumFrom } from '../postgres/entry-parts.ts';
-import { encodeFields, FieldReader, type FieldTable } from '../postgres/fields.ts';
-import { damaged, entryKinds, keyPrefix, nameFrom, textFrom } from './entry-parts.ts';
+import { type RowDigest, sumBytes, sumFrom } from '../digest.ts';
+import { damaged, encodeFields, FieldReader, type FieldTable, textFrom } from '../fields.ts';
+import { entryKinds, keyPrefix, nameFrom } from './entry-parts.ts';
 import { type DatabaseObject, objectClasses } from './objects.ts';
 import type { SequenceValue } from './pin.ts';
 import type { StoredRange } from './ranges.ts';

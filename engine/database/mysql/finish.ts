@@ -1,7 +1,7 @@
 import { type Content, type Entry, ListingBuilder, type ListingRoot } from '../../../store/index.ts';
 import { contentWriter } from '../../ingest/index.ts';
 import type { FinishOptions } from '../database.ts';
-import { addDigests, emptyDigest } from '../postgres/digest.ts';
+import { addDigests, emptyDigest } from '../digest.ts';
 import type { AdvancedTable } from './advance.ts';
 import type { Connection } from './connection.ts';
 import { encodeFacts, encodeObject, encodeRange, encodeSequence, encodeTable } from './entry.ts';

@@ -1,8 +1,9 @@
 import { type ChunkSource, readListing } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseKind, StoredDatabase } from '../kind.ts';
 import { type MysqlMarks, mysqlMarks } from '../marks.ts';
-import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../postgres/digest.ts';
+import { databaseGroups } from '../shown.ts';
 import { readAddress } from './address.ts';
 import { diffDatabases } from './diff.ts';
 import { decodeEntry, describeEntry } from './entry.ts';
@@ -10,7 +11,7 @@ import { restoreMysql } from './restore.ts';
 import { salvageDatabase } from './salvage.ts';
 import { connectMysql } from './source.ts';
 import { checkMysqlTarget } from './target.ts';
-import { databaseGroups, databaseItems, findInDatabase } from './things.ts';
+import { databaseItems, findInDatabase } from './things.ts';
 import type { MysqlAddress } from './types.ts';
 
 export const mysqlKind: DatabaseKind<MysqlMarks, MysqlAddress> = {

@@ -2,9 +2,10 @@ import { type ChunkSource, type ListingRoot, readListing } from '../../../store/
 import { engineError } from '../../errors.ts';
 import { readContent } from '../../ingest/index.ts';
 import { namingAll } from '../../naming.ts';
+import { damaged } from '../fields.ts';
 import type { Connection } from './connection.ts';
 import { decodeRange, type TableEntry } from './entry.ts';
-import { damaged, keyPrefix } from './entry-parts.ts';
+import { keyPrefix } from './entry-parts.ts';
 import { asTuples } from './row-text.ts';
 import { quoted } from './sql.ts';
 

@@ -1,5 +1,6 @@
 import { type ChunkSource, type ListingRoot, readListing } from '../../../store/index.ts';
 import { naming } from '../../naming.ts';
+import { damaged } from '../fields.ts';
 import {
   decodeEntry,
   type FactsEntry,
@@ -7,7 +8,7 @@ import {
   type SequenceEntry,
   type TableEntry,
 } from './entry.ts';
-import { damaged, entryKinds } from './entry-parts.ts';
+import { entryKinds } from './entry-parts.ts';
 
 /** A listing without its rows. */
 export interface Outline {

@@ -1,7 +1,7 @@
 import type { Cuts } from '../../../chunker/index.ts';
 import type { ChunkSink, Content } from '../../../store/index.ts';
 import { rowsWriter } from '../../ingest/index.ts';
-import { equalDigests, type RowDigest } from '../postgres/digest.ts';
+import { equalDigests, type RowDigest } from '../digest.ts';
 import { type Column, type ColumnKind, selected } from './columns.ts';
 import type { Connection } from './connection.ts';
 import type { Guards } from './pin.ts';

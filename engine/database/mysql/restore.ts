@@ -1,7 +1,7 @@
 import type { ChunkSource } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import type { RestoredDatabase } from '../database.ts';
-import { equalDigests } from '../postgres/digest.ts';
+import { equalDigests } from '../digest.ts';
 import { kindOf, readColumns } from './columns.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { makeObjects, readSql, rowSession, tableSession } from './definitions.ts';

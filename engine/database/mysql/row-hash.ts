@@ -1,5 +1,5 @@
 import { createHash, hash } from 'node:crypto';
-import type { RowDigest } from '../postgres/digest.ts';
+import type { RowDigest } from '../digest.ts';
 import { type Column, type ColumnKind, selected } from './columns.ts';
 import { bytesLiteral, quoted } from './sql.ts';
 

@@ -1,7 +1,7 @@
 import { type Entry, hex, type ListingGap, salvageListing } from '../../../store/index.ts';
-import { lostRanges } from '../../repair/losses.ts';
+import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseSalvage, SalvagedDatabase, StoredDatabase } from '../kind.ts';
-import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../postgres/digest.ts';
+import { isEntryWhole, surveyListing } from '../survey.ts';
 import { decodeEntry, describeEntry, encodeRange, encodeTable, type TableEntry } from './entry.ts';
 import { entryKinds } from './entry-parts.ts';
 
@@ -78,24 +78,15 @@ async function look({ listing }: StoredDatabase, salvage: DatabaseSalvage): Prom
     ...{ tables: new Map(), kept: new Map(), ranges: new Map(), lost: new Map(), lostTables: new Set() },
     ...{ gaps: [], hasFacts: false },
   };
-  for await (const step of salvageListing(salvage.source, listing)) {
-    if ('gap' in step) {
-      survey.gaps.push(step.gap);
-      salvage.losses.because({ id: step.gap.node, kind: 'node' });
-    } else await note(survey, step.entry, salvage);
-  }
+  const note = (entry: Entry) => noteEntry(survey, entry, salvage);
+  survey.gaps.push(...(await surveyListing(listing, { salvage, note })));
   return survey;
 }
 
-async function note(survey: Survey, entry: Entry, salvage: DatabaseSalvage): Promise<void> {
+async function noteEntry(survey: Survey, entry: Entry, salvage: DatabaseSalvage): Promise<void> {
   const one = decodeEntry(entry);
   if (one.entry === 'facts') survey.hasFacts = true;
-  let isWhole = true;
-  for (const content of entry.contents)
-    for (const { ref } of await lostRanges(content, salvage)) {
-      salvage.losses.because(ref);
-      isWhole = false;
-    }
+  const isWhole = await isEntryWhole(entry, salvage);
   if (one.entry === 'table') survey.tables.set(one.name, one);
   if (!isWhole) {
     survey.lost.set(hex(entry.key), describeEntry(entry));

@@ -1,5 +1,6 @@
 import type { Content, ListingRoot } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import { cutOnAbort } from '../cut-on-abort.ts';
 import type {
   DatabaseEstimate,
   DatabaseFacts,
@@ -285,20 +286,8 @@ export class MysqlSource implements DatabaseSource<MysqlMarks> {
     }
   }
 
-  /** While it runs an abort cuts every connection: whatever waits on one fails at once. */
-  async #guarded<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    const cut = (): void => {
-      for (const connection of this.#all) connection.destroy();
-    };
-    signal?.addEventListener('abort', cut, { once: true });
-    try {
-      return await body();
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
-    } finally {
-      signal?.removeEventListener('abort', cut);
-    }
+  #guarded<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+    return cutOnAbort(this.#all, { signal, body });
   }
 }
 

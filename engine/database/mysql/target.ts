@@ -1,6 +1,6 @@
 import type { ChunkSource, ListingRoot } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
-import { readMarker, writeMarker } from '../postgres/marker.ts';
+import { readMarker, writeMarker } from '../marker.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { FactsEntry } from './entry.ts';
 import { checkVersion } from './server.ts';

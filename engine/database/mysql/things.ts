@@ -1,16 +1,12 @@
 import { type ChunkSource, findEntry, type ListingRoot, readListing } from '../../../store/index.ts';
-import { engineError } from '../../errors.ts';
 import { contentParts } from '../../ingest/index.ts';
-import { printableText } from '../../look/names.ts';
 import { nearestFew } from '../../nearest.ts';
+import { damaged } from '../fields.ts';
 import type { DatabaseItem, DatabaseThing } from '../kind.ts';
+import { type DatabaseGroup, databaseGroups, said, unknownThing } from '../shown.ts';
 import { type DatabaseEntry, decodeEntry } from './entry.ts';
-import { damaged, type EntryKind, keyPrefix } from './entry-parts.ts';
+import { type EntryKind, keyPrefix } from './entry-parts.ts';
 import { storedRows } from './load.ts';
-
-/** A database is shown as three folders. */
-export const databaseGroups = ['definitions', 'sequences', 'tables'] as const;
-type Group = (typeof databaseGroups)[number];
 
 interface Place {
   readonly listing: ListingRoot;
@@ -19,7 +15,7 @@ interface Place {
   readonly schema?: string | undefined;
 }
 
-const kindsOf: Readonly<Record<Group, readonly EntryKind[]>> = {
+const kindsOf: Readonly<Record<DatabaseGroup, readonly EntryKind[]>> = {
   definitions: ['table', 'sequence', 'object'],
   sequences: ['sequence'],
   tables: ['table'],
@@ -41,7 +37,7 @@ export async function findInDatabase(
   if (path === '') return { group: undefined, schema: undefined };
   const [first, schema, ...rest] = path.split('/');
   const group = databaseGroups.find(one => one === first);
-  if (!group) throw unknown(path, nearestFew(first ?? '', { known: databaseGroups, most: 1 }));
+  if (!group) throw unknownThing(path, nearestFew(first ?? '', { known: databaseGroups, most: 1 }));
   if (!schema) return { group, schema: undefined };
   const known: string[] = [];
   let hasSchema = false;
@@ -51,17 +47,7 @@ export async function findInDatabase(
     known.push(item.path);
   }
   if (hasSchema && rest.every(one => one === '')) return { group, schema };
-  throw unknown(path, nearestFew(path, { known, most: 3 }));
-}
-
-function unknown(path: string, near: readonly string[]): Error {
-  return engineError('PATH_UNKNOWN', `Cannot find database:${path}: the database holds no such thing`, {
-    remedy:
-      near.length > 0
-        ? `Did you mean ${near.map(one => `database:${printableText(one)}`).join(' or ')}?`
-        : 'See what there is with `stillpoint ls SNAPSHOT database: -r`.',
-    context: { near },
-  });
+  throw unknownThing(path, nearestFew(path, { known, most: 3 }));
 }
 
 /** What a group holds, in order. Rows are not read. */
@@ -81,7 +67,7 @@ function itemOf(
   source: ChunkSource,
   shown: {
     readonly one: DatabaseEntry;
-    readonly group: Group;
+    readonly group: DatabaseGroup;
     readonly database: string;
     readonly listing: ListingRoot;
   },
@@ -118,8 +104,4 @@ async function* statement(
 ): AsyncGenerator<Uint8Array> {
   yield* contentParts(source, sql);
   yield Buffer.from(';\n');
-}
-
-async function* said(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
 }

@@ -1,9 +1,9 @@
-export { placeOf } from './conninfo.ts';
-export { findDumpTool } from './ddl.ts';
+export { placeOf } from './connect/conninfo.ts';
+export { findDumpTool } from './definitions/ddl.ts';
 export { postgresKind } from './kind.ts';
-export { restorePostgres } from './restore.ts';
-export { connectPostgres, type PostgresSource } from './source.ts';
-export { checkPostgresTarget } from './target.ts';
+export { restorePostgres } from './restore/restore.ts';
+export { checkPostgresTarget } from './restore/target.ts';
+export { connectPostgres, type PostgresSource } from './source/source.ts';
 export type {
   PostgresAddress,
   PostgresBase,

@@ -4,16 +4,17 @@ import { exportPortable } from '../../export/portable/portable.ts';
 import { exportForPsql, psqlInstructions } from '../../export/psql.ts';
 import type { DatabaseKind, StoredDatabase } from '../kind.ts';
 import { type PostgresMarks, postgresMarks } from '../marks.ts';
-import { placeOf } from './conninfo.ts';
-import { countDatabase } from './counts.ts';
-import { diffDatabases } from './diff.ts';
-import { describeDatabaseEntry } from './entry.ts';
-import { databaseSql } from './psql-script.ts';
-import { restorePostgres } from './restore.ts';
-import { salvageDatabase } from './salvage.ts';
-import { connectPostgres } from './source.ts';
-import { checkPostgresTarget } from './target.ts';
-import { databaseGroups, databaseItems, findInDatabase } from './things.ts';
+import { databaseGroups } from '../shown.ts';
+import { placeOf } from './connect/conninfo.ts';
+import { describeDatabaseEntry } from './entries/entry.ts';
+import { countDatabase } from './look/counts.ts';
+import { diffDatabases } from './look/diff.ts';
+import { salvageDatabase } from './look/salvage.ts';
+import { databaseItems, findInDatabase } from './look/things.ts';
+import { databaseSql } from './restore/psql-script.ts';
+import { restorePostgres } from './restore/restore.ts';
+import { checkPostgresTarget } from './restore/target.ts';
+import { connectPostgres } from './source/source.ts';
 import type { PostgresAddress } from './types.ts';
 
 export const postgresKind: DatabaseKind<PostgresMarks, PostgresAddress> = {

@@ -1,4 +1,4 @@
-import type { Connection } from '../../database/postgres/connection.ts';
+import type { Connection } from '../../database/postgres/connect/connection.ts';
 import { findDumpTool, type PostgresAddress } from '../../database/postgres/index.ts';
 import type { Check } from '../check.ts';
 import { type Finding, good, warn } from '../finding.ts';

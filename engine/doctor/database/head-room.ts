@@ -1,5 +1,5 @@
 import type { PostgresAddress } from '../../database/index.ts';
-import type { Connection } from '../../database/postgres/connection.ts';
+import type { Connection } from '../../database/postgres/connect/connection.ts';
 import type { Check } from '../check.ts';
 import { bad, type Finding, good, warn } from '../finding.ts';
 import { askServer } from './session.ts';

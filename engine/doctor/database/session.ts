@@ -1,6 +1,7 @@
 import { StillpointError } from '../../../store/index.ts';
 import type { PostgresAddress } from '../../database/index.ts';
-import { type Connection, openConnection } from '../../database/postgres/connection.ts';
+import type { Connection } from '../../database/postgres/connect/connection.ts';
+import { openConnection } from '../../database/postgres/connect/open-connection.ts';
 import type { Check } from '../check.ts';
 import type { Finding } from '../finding.ts';
 

@@ -1,10 +1,10 @@
+import type { RelationEntry } from '../../database/postgres/entries/relation-entry.ts';
 import {
   type Declared,
   type DeclaredColumn,
   type DeclaredTable,
   nameKey,
-} from '../../database/postgres/declared/declared.ts';
-import type { RelationEntry } from '../../database/postgres/relation-entry.ts';
+} from '../../database/postgres/sql/declared.ts';
 import type { WrittenFile } from '../archive.ts';
 import type { CsvCounts } from './csv.ts';
 import { type NeutralType, neutralType } from './types.ts';

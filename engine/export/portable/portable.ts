@@ -1,9 +1,9 @@
 import { type ChunkSource, storeError } from '../../../store/index.ts';
 import type { ExportDatabaseOptions } from '../../database/kind.ts';
-import { readDeclared } from '../../database/postgres/declared/declared.ts';
-import { readOutline } from '../../database/postgres/outline.ts';
-import type { RelationEntry } from '../../database/postgres/relation-entry.ts';
-import { tableRows } from '../../database/postgres/table-rows.ts';
+import type { RelationEntry } from '../../database/postgres/entries/relation-entry.ts';
+import { readOutline } from '../../database/postgres/outline/outline.ts';
+import { tableRows } from '../../database/postgres/rows/table-rows.ts';
+import { readDeclared } from '../../database/postgres/sql/declared.ts';
 import { type FileTarget, type MadeFile, textFile } from '../archive.ts';
 import { fileNames } from '../file-names.ts';
 import { type ColumnWriter, type CsvCounts, csvOf } from './csv.ts';

@@ -1,5 +1,5 @@
-import { SqlCursor } from '../../database/postgres/declared/cursor.ts';
-import { type Declared, type DeclaredType, nameKey } from '../../database/postgres/declared/declared.ts';
+import { SqlCursor } from '../../database/postgres/sql/cursor.ts';
+import { type Declared, type DeclaredType, nameKey } from '../../database/postgres/sql/declared.ts';
 
 /** A type by a name that is no vendor's, and what of it matters to another database. */
 export interface NeutralType {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { hasBackslash } from '../../../engine/database/postgres/statements.ts';
+import { hasBackslash } from '../../../engine/database/postgres/sql/statements.ts';
 import { textFile } from '../../../engine/export/archive.ts';
 import { openOutputFile } from '../../../engine/export/output.ts';
 import { openOutputFolder } from '../../../engine/export/output-folder.ts';

@@ -34,7 +34,10 @@ test('a value over several lines is replaced whole', () => {
   using scratch = scratchFolder();
   const file = homeWith('jdbc.url=jdbc:postgresql://\\\n    old/live\njdbc.user=live\n', scratch.path);
   setJdbc(scratch.path, 'postgresql://127.0.0.1/scratch');
-  assert.equal(readFileSync(file, 'utf8'), 'jdbc.url=jdbc:postgresql://127.0.0.1:5432/scratch\njdbc.user=live\n');
+  assert.equal(
+    readFileSync(file, 'utf8'),
+    'jdbc.url=jdbc:postgresql://127.0.0.1:5432/scratch\njdbc.user=live\n',
+  );
 });
 
 test('where there is no such file or line, that is said', () => {
