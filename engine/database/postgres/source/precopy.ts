@@ -42,7 +42,11 @@ export async function precopyTables(
   const tables = (await viewTables(reader, { ...job, ...pinned })).filter(table => isToPrecopy(table, job));
   const states = tables.map(table => ({ table, state: job.stateOf(table) }));
   const segments = new Map<number, KnownSegment[]>(tables.map(one => [one.relation.oid, []]));
-  const { segments: read, rows, bytes } = await advanceTables(
+  const {
+    segments: read,
+    rows,
+    bytes,
+  } = await advanceTables(
     {
       ...job,
       audits: false, // the rows of the pin are what counts
