@@ -16,7 +16,9 @@ const inSchemas = [
   ['pg_ts_config', 'cfgnamespace', 'true'],
 ] as const;
 
-/** What pg_dump passes over without a word: why, and what. */
+const isSuperuser = '(SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)';
+
+/** What pg_dump passes over without a word, or with one that the next backup does not repeat: why, and what. */
 const losses: readonly (readonly [string, string])[] = [
   [
     'Indexes that were never finished are left out',
@@ -48,6 +50,20 @@ const losses: readonly (readonly [string, string])[] = [
      WHERE l.classoid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass
      UNION ALL SELECT 'the database' FROM pg_catalog.pg_shseclabel l JOIN pg_catalog.pg_database b ON b.oid = l.objoid
      WHERE l.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND b.datname = pg_catalog.current_database()`,
+  ],
+  [
+    // The view gives null both where there are none and where they are not shown.
+    'Options of user mappings, which may be passwords, are left out where there are any: only a superuser or the owner of the server may read them',
+    `SELECT 'the mapping of ' || m.usename || ' on server ' || m.srvname AS object FROM pg_catalog.pg_user_mappings m
+     JOIN pg_catalog.pg_foreign_server s ON s.oid = m.srvid
+     WHERE m.umoptions IS NULL AND NOT ${isSuperuser} AND NOT CASE WHEN m.umuser = 0 THEN pg_catalog.pg_has_role(s.srvowner, 'USAGE')
+       ELSE m.usename = current_user AND (pg_catalog.pg_has_role(s.srvowner, 'USAGE') OR pg_catalog.has_server_privilege(s.oid, 'USAGE')) END`,
+  ],
+  [
+    'Subscriptions are left out: only a superuser may read them',
+    `SELECT 'subscription ' || pg_catalog.quote_ident(s.subname) AS object FROM pg_catalog.pg_subscription s
+     JOIN pg_catalog.pg_database b ON b.oid = s.subdbid
+     WHERE b.datname = pg_catalog.current_database() AND NOT ${isSuperuser}`,
   ],
   [
     'It is restored into the default tablespace of its server',

@@ -73,4 +73,22 @@ onServers(server => {
     const chunks = memoryChunks();
     assert.equal((await backUp(url, chunks)).rows, 600);
   });
+
+  test('what the role may not read is named', async () => {
+    const url = server().superuserUrl.replace(/postgres$/, 'bitbucket');
+    await sql(
+      url,
+      `CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w;
+       CREATE USER MAPPING FOR bystander SERVER far OPTIONS (name 'x')`,
+    );
+    // A subscription has a definition that only pg_dump can write.
+    if (server().clientDir !== null)
+      await sql(url, `CREATE SUBSCRIPTION sub CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false)`);
+    const chunks = memoryChunks();
+    const { warnings } = await backUp(as('stillpoint', 'bitbucket'), chunks);
+    assert.match(warnings.join('\n'), /bystander on server far/);
+    if (server().clientDir !== null) assert.match(warnings.join('\n'), /subscription sub/);
+    const all = await backUp(url, chunks);
+    assert.doesNotMatch(all.warnings.join('\n'), /bystander|Subscriptions are left out/);
+  });
 });
