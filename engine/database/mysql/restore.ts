@@ -24,7 +24,7 @@ const statementBytesDefault = 1024 * 1024;
  */
 export async function restoreMysql(options: RestoreMysqlOptions): Promise<RestoredDatabase> {
   const outline = await readOutline(options);
-  const target = await openTarget(options, outline.facts);
+  const target = await openTarget(options, outline);
   const connections: Connection[] = [];
   const cut = (): void => {
     for (const connection of connections) connection.destroy();

@@ -2,7 +2,7 @@ import type { ChunkSource, ListingRoot } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
 import { readMarker, writeMarker } from '../marker.ts';
 import { type Connection, openConnection } from './connection.ts';
-import type { FactsEntry } from './entry.ts';
+import type { Outline } from './outline.ts';
 import { checkVersion } from './server.ts';
 import { listed, literal, quoted } from './sql.ts';
 import type { MysqlTarget } from './types.ts';
@@ -31,10 +31,15 @@ export interface OpenTarget {
 }
 
 /** Makes the database where it is absent, clears what a killed restore of the same snapshot left, and marks it. */
-export async function openTarget(target: MysqlTarget, facts: FactsEntry): Promise<OpenTarget> {
+export async function openTarget(
+  target: MysqlTarget,
+  { facts, tables, sequences, objects }: Outline,
+): Promise<OpenTarget> {
   const connection = await openConnection({ ...target, purpose: 'restore', uses: false });
   try {
     const state = await lookAt(connection, target);
+    const known = [...tables, ...sequences, ...objects].map(({ name }) => name);
+    if (state.kind === 'unfinished') await refuseMadeSince(connection, known);
     const isOurs = state.kind === 'absent' || (state.kind === 'unfinished' && state.isOurs);
     const before = state.kind === 'absent' ? '' : state.comment;
     const name = quoted(connection.database);
@@ -53,6 +58,22 @@ export async function openTarget(target: MysqlTarget, facts: FactsEntry): Promis
   } finally {
     await connection.close();
   }
+}
+
+/** What the snapshot does not have was made by somebody else meanwhile, and is not to go with what is begun again. */
+async function refuseMadeSince(connection: Connection, known: readonly string[]): Promise<void> {
+  const rows = await connection.texts(
+    'look at the target',
+    `SELECT TABLE_NAME AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${literal(connection.database)}`,
+  );
+  const names = new Set(known.map(name => name.toLowerCase()));
+  const others = rows.map(one => one['n']!).filter(name => !names.has(name.toLowerCase()));
+  if (others.length === 0) return;
+  throw engineError(
+    'TARGET_NOT_EMPTY',
+    `Cannot go on in ${connection.address}: beside an unfinished restore it holds ${listed(others)}, which the snapshot does not have`,
+    { remedy: 'Move that elsewhere, or drop the database; then restore again.' },
+  );
 }
 
 /** Characters of a database's comment. */

@@ -32,7 +32,7 @@ export async function restorePostgres(options: RestorePostgresOptions): Promise<
   await checkServer(options, outline);
   const beside = options.wish?.isAlongside ? await restoreBeside(options) : undefined;
   if (beside) return beside;
-  const target = await openTarget(options, outline.record);
+  const target = await openTarget(options, outline);
   const connections: Connection[] = [];
   const cut = (): void => {
     for (const connection of connections) connection.destroy();

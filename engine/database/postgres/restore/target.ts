@@ -5,6 +5,7 @@ import { listed } from '../catalog/rights.ts';
 import type { Connection } from '../connect/connection.ts';
 import { databaseNameOf, openConnection } from '../connect/open-connection.ts';
 import type { DatabaseRecord } from '../entries/facts-entry.ts';
+import type { Outline } from '../outline/outline.ts';
 import { isOwnerPair } from '../outline/owners.ts';
 import { readWanted } from '../outline/wanted.ts';
 import { identifier, literal } from '../sql/quoting.ts';
@@ -13,6 +14,7 @@ import { isOccupied, lookBeside } from './alongside.ts';
 import { checkServer } from './check-server.ts';
 import { clearDatabase, dropSubscriptions } from './clear.ts';
 import { createDatabase } from './create-database.ts';
+import { refuseMadeSince } from './made-since.ts';
 import { userObjectsSql } from './user-objects.ts';
 
 /** What a restore finds where it is to go. */
@@ -35,7 +37,9 @@ export async function checkPostgresTarget(
   if (connection && wanted && target.wish?.isAlongside && (await isOccupied(connection)))
     return void (await lookBeside(connection, wanted));
   const state = await lookAt(connection, target);
-  if (state.kind === 'empty' && wanted) await compareDatabases(connection!, wanted.record);
+  if (!wanted) return;
+  if (state.kind === 'empty') await compareDatabases(connection!, wanted.record);
+  if (state.kind === 'unfinished') await refuseMadeSince(connection!, wanted.relations);
 }
 
 /** A database that is ready to be restored into, marked as unfinished. */
@@ -47,7 +51,10 @@ export interface OpenTarget {
 }
 
 /** Makes the database where it is absent, clears what a killed restore of the same snapshot left, and marks it. */
-export async function openTarget(target: PostgresTarget, record: DatabaseRecord): Promise<OpenTarget> {
+export async function openTarget(
+  target: PostgresTarget,
+  { record, relations }: Pick<Outline, 'record' | 'relations'>,
+): Promise<OpenTarget> {
   let isOurs = false;
   let comment: string | null = null;
   const name = await (async () => {
@@ -55,7 +62,10 @@ export async function openTarget(target: PostgresTarget, record: DatabaseRecord)
     const state = await lookAt(connection, target);
     const named = await databaseNameOf(target);
     if (state.kind === 'empty') ({ comment } = state);
-    if (state.kind === 'unfinished') ({ isOurs, comment } = state.marker);
+    if (state.kind === 'unfinished') {
+      await refuseMadeSince(connection!, relations);
+      ({ isOurs, comment } = state.marker);
+    }
     if (state.kind === 'unfinished' && !isOurs) await clearDatabase(connection!);
     if (state.kind === 'absent' || (state.kind === 'unfinished' && isOurs)) {
       if (connection) await dropSubscriptions(connection);

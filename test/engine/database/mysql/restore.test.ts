@@ -120,6 +120,9 @@ describe('a MariaDB database', () => {
         )
       )[0]?.['c'];
     assert.match(String(await comment()), /unfinished/);
+    await server().sql('CREATE TABLE large2.work (a INT)');
+    await assert.rejects(chain.restore('large2'), { code: 'TARGET_NOT_EMPTY' });
+    await server().sql('DROP TABLE large2.work');
     await chain.restore('large2');
     assert.equal(await comment(), 'mine');
     const [one, two] = await server().sql('CHECKSUM TABLE large.t, large2.t EXTENDED');

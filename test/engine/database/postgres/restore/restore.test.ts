@@ -108,6 +108,14 @@ onServers(
         await assert.rejects(checkPostgresTarget({ ...targetOf(target), snapshot: snapshotB }), {
           code: 'TARGET_NOT_EMPTY',
         });
+        await sql(target, 'CREATE SCHEMA other; CREATE TABLE other.work AS SELECT 1 AS a');
+        const { source, result } = { source: backup.chunks, ...backup };
+        for (const attempt of [
+          () => checkPostgresTarget({ ...targetOf(target), source, root: result.root }),
+          () => restore(target, backup),
+        ])
+          await assert.rejects(attempt(), { code: 'TARGET_NOT_EMPTY' });
+        await sql(target, 'DROP SCHEMA other CASCADE');
         await checkPostgresTarget(targetOf(target));
         await restore(target, backup);
         assert.equal(await commentOf(name), kind === 'given' ? 'mine' : 'the source');
