@@ -20,6 +20,8 @@ import { isInStore } from './witness-place.ts';
 export interface WitnessCheck {
   /** True: there was no file, so nothing was compared. */
   readonly isFirst: boolean;
+  /** Snapshots that are there now. */
+  readonly snapshots: number;
   readonly damage: readonly NamedDamage[];
   /** Writes down what was seen now, in place of what was there. Only where nothing contradicts it. */
   write(): Promise<void>;
@@ -60,6 +62,7 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
           : await contradictions(store, { seen, now }, { signal });
   return {
     isFirst: seen === undefined,
+    snapshots: 'back' in now ? 0 : now.snapshots.length,
     damage: damage.map(({ object, state }) => {
       const affects = affected(object);
       const lost = affects.map(snapshot => ({ snapshot, parts: [] }));
@@ -99,6 +102,10 @@ export async function updateWitness(store: Store, options: WitnessOptions): Prom
   try {
     const check = await checkWitness(store, options);
     if (check.damage.length === 0) await check.write();
+    if (check.isFirst && check.snapshots > 1)
+      return [
+        `There was no witness ${options.file}: it is made now from the ${check.snapshots} snapshots that are there, and nothing could be compared. If it was there before, find out who took it away, and compare a copy of it with \`stillpoint verify --witness COPY\``,
+      ];
     return check.damage.map(
       ({ object, state }) =>
         `The witness ${options.file} contradicts ${object}: ${state}. Run \`stillpoint verify\`, and find out who changed the store; the witness stays as it is.`,

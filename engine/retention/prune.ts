@@ -12,11 +12,18 @@ import {
   type Store,
   storeError,
 } from '../../store/index.ts';
+import { printableText } from '../look/names.ts';
 import type { Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 import { wholeAndProven } from '../proven.ts';
 import { listSnapshots } from '../snapshots.ts';
-import { applyRetention, type Retainable, type RetentionPolicy, type Verdict } from './retention.ts';
+import {
+  absentTags,
+  applyRetention,
+  type Retainable,
+  type RetentionPolicy,
+  type Verdict,
+} from './retention.ts';
 
 /** A policy and the time zone that its days are of. */
 export interface Retention {
@@ -167,12 +174,17 @@ async function decide(
     const proof = { isProven: false, isVerified: false, isDrilled: false };
     return { snapshot: { ...snapshot, ...proof }, isKept, reasons, isHeld };
   };
+  const meant = snapshots.filter(one => instance === undefined || instance === one.instance);
+  const absent = retention ? absentTags(retention.policy, meant) : [];
   const unread = ledger.problems.map(({ object }) => object).join(', ');
   return {
     decided: snapshots.map(decidedOf),
     warnings: [
       ...(isUnknown
         ? [`${store.location} has no snapshot of ${instance}, so the policy decides about none`]
+        : []),
+      ...(absent.length > 0
+        ? [`no snapshot has the tag ${absent.map(printableText).join(', ')}, and no other rule keeps any`]
         : []),
       ...(unread
         ? [`${unread} cannot be read: what it says of verified and drilled snapshots is not known`]

@@ -60,6 +60,13 @@ export function isEmptyPolicy(policy: RetentionPolicy): boolean {
   return !policy.keepLast && !policy.keepTag?.length && !hasTimeRule(policy);
 }
 
+/** Tags that no snapshot has, where nothing but tags is to keep any: perhaps a slip. */
+export function absentTags(policy: RetentionPolicy, snapshots: Iterable<Pick<Retainable, 'tags'>>): string[] {
+  if (policy.keepLast || hasTimeRule(policy)) return [];
+  const tags = new Set([...snapshots].flatMap(one => one.tags));
+  return [...new Set(policy.keepTag)].filter(tag => !tags.has(tag));
+}
+
 function hasTimeRule(policy: RetentionPolicy): boolean {
   return Boolean(policy.keepWithinMs) || timeRules.some(([rule]) => policy[rule]);
 }

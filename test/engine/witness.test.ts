@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkWitnessPlace } from '../../engine/doctor/witness.ts';
@@ -57,6 +57,15 @@ test('a witness agrees with what was backed up, forgotten and pruned since', asy
   await prune(store);
   assert.deepEqual(await updateWitness(await reopenStore(backend), { file }), []);
   assert.doesNotMatch(readFileSync(file, 'utf8'), new RegExp(newest));
+});
+
+test('a witness that was taken away is made anew, and that is told', async () => {
+  using scratch = scratchFolder();
+  const file = join(scratch.path, 'witness');
+  const { store } = await witnessed(file);
+  rmSync(file);
+  assert.equal((await updateWitness(store, { file })).length, 1);
+  assert.deepEqual(await updateWitness(store, { file }), []);
 });
 
 test('a witness names a snapshot that is gone, and stays as it is', async () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodePair } from '../../../engine/pair-codec.ts';
 import { type PruneOptions, prune } from '../../../engine/retention/prune.ts';
+import type { RetentionPolicy } from '../../../engine/retention/retention.ts';
 import { listSnapshots } from '../../../engine/snapshots.ts';
 import {
   appendLedger,
@@ -154,6 +155,14 @@ test('an instance that has no snapshot is an error where somebody named it, and 
   await assert.rejects(pruneBy({ keepDaily: 2 }, store, { instance: 'b', mayBeUnknown: false }), {
     code: 'SNAPSHOT_UNKNOWN',
   });
+});
+
+test('a tag that no snapshot has is told where it alone is to keep any', async () => {
+  const store = await makeStore();
+  await commit(store, { instance: 'a', timeMs: day(1) });
+  const warned = async (policy: RetentionPolicy) => (await pruneBy(policy, store)).warnings.length;
+  assert.equal(await warned({ keepTag: ['absent'] }), 1);
+  assert.equal(await warned({ keepTag: ['absent'], keepDaily: 2 }), 0);
 });
 
 test('what the ledger says was verified and drilled stays, and what is not proven takes nobody’s place', async () => {
