@@ -36,8 +36,18 @@ async function* bytesOf(
     throw noBytes(text, what);
   }
   if (found.in === 'snapshot' || !found.thing.item) throw noBytes(text, 'a folder');
-  yield* found.thing.item.read();
+  const { item } = found.thing;
+  const instead = rowsElsewhere[item.type];
+  if (instead !== undefined) throw noBytes(text, instead);
+  yield* item.read();
 }
+
+/** What looks like an empty table and is none. */
+const rowsElsewhere: Readonly<Record<string, string>> = {
+  partitioned: 'a partitioned table, whose rows are in its partitions',
+  foreign: 'a foreign table, whose rows are on another server',
+  materialized: 'a materialized view, which a restore computes again',
+};
 
 const kinds = {
   folder: 'a folder',
@@ -48,5 +58,5 @@ const kinds = {
 
 const noBytes = (text: string, what: string): Error =>
   engineError('PATH_UNKNOWN', `Cannot print ${text}: it is ${what}`, {
-    remedy: 'Name a file; see what there is with `stillpoint ls`.',
+    remedy: 'Name a file or a table with rows; see what there is with `stillpoint ls`.',
   });

@@ -130,6 +130,7 @@ describe('database.type: command', { skip: process.platform === 'win32' }, () =>
     ['cat rows; kill -9 $$', 'COMMAND_FAILED'],
     ['true', 'DATABASE_FAILED'],
     ['false | gzip', 'DATABASE_FAILED'],
+    ['false; echo', 'DATABASE_FAILED'],
     ['cat rows; sleep 60 & echo done', 'COMMAND_FAILED'],
     ['trap "" TERM; cat rows; sleep 60; sleep 60', 'COMMAND_FAILED'],
   ] as const) {

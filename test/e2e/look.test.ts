@@ -84,6 +84,8 @@ describe('looking into a snapshot', () => {
     assert.equal(project?.['type'], 'table');
     const { stdout } = await bare('cat', 'latest', 'database:tables/public/project');
     assert.equal(stdout.trimEnd().split('\n').length, project?.['rows']);
+    const parent = await bare('cat', 'latest', 'database:tables/public/activity', '--json');
+    assert.deepEqual(failureOf(parent), { exit: 1, code: 'PATH_UNKNOWN' });
     const ddl = await bare('cat', 'latest', 'database:definitions/pre-data');
     assert.match(ddl.stdout, /CREATE TABLE public\.project/);
     const sequence = await bare('cat', 'latest', 'database:sequences/public/project_id_seq');

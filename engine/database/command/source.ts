@@ -24,7 +24,7 @@ import type {
 } from '../database.ts';
 import type { CommandMarks } from '../marks.ts';
 import { dumpIn, encodeDump } from './entry.ts';
-import { doubtsAbout, isEmptyArchive, startBytes } from './start.ts';
+import { doubtsAbout, holdsNothing, startBytes } from './start.ts';
 import type { CommandAddress } from './types.ts';
 
 /** What the dump command gave. */
@@ -156,7 +156,7 @@ export class CommandSource implements DatabaseSource<CommandMarks> {
     };
     const record = await this.#run(dump, { ...options, onOutput });
     const content = await writer.finish();
-    if (content.length === 0 || isEmptyArchive(start, content.length)) throw printedNothing('dump', dump);
+    if (holdsNothing(start, content.length)) throw printedNothing('dump', dump);
     return { content, id: record.output || (this.#pinned ?? null), start };
   }
 
