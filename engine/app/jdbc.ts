@@ -1,6 +1,9 @@
 /** For people: a JDBC URL may carry a password among its parameters. */
 export const withoutPassword = (jdbc: string): string => jdbc.replace(/(password=)[^&]*/gi, '$1…');
 
+/** Ports of servers whose URL names none. */
+const defaultPorts: Readonly<Record<string, string>> = { 'mysql:': '3306', 'mariadb:': '3306' };
+
 /** Whether jdbc:postgresql://host:port/name and postgresql://user@host:port/name mean the same database. */
 export function isSameDatabase(jdbc: string, url: string): boolean {
   const name = databaseOf(jdbc.replace(/^jdbc:/, ''));
@@ -12,5 +15,5 @@ export function databaseOf(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const host = ['', 'localhost', '[::1]'].includes(url.hostname) ? '127.0.0.1' : url.hostname;
-  return `${host}:${url.port || '5432'}${url.pathname}`;
+  return `${host}:${url.port || (defaultPorts[url.protocol] ?? '5432')}${url.pathname}`;
 }

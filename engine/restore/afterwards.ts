@@ -17,9 +17,9 @@ export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): stri
   const { displayName, version, identity } = snapshot.fence.application;
   const isBitbucket = snapshot.fence.application.type === 'bitbucket';
   return [
-    ...(snapshot.internal ? [] : aboutDatabase(options)), // one that lies in the home came with it
+    ...(snapshot.internal ? [] : aboutDatabase(options, snapshot.database?.type)), // one that lies in the home came with it
     ...options.jdbc,
-    ...aboutLogin(options),
+    ...aboutLogin(options, snapshot.database?.type),
     ...(version
       ? [`Install ${printableText(`${displayName} ${version}`)}: the version that was backed up.`]
       : []),
@@ -41,7 +41,7 @@ export function afterwards(snapshot: Snapshot, options: AfterwardsOptions): stri
 }
 
 /** A twin that writes to the live database destroys both, so that what the settings say comes first. */
-function aboutDatabase({ home, databaseUrl }: AfterwardsOptions): string[] {
+function aboutDatabase({ home, databaseUrl }: AfterwardsOptions, type: string | undefined): string[] {
   const found = home === undefined ? undefined : readJdbc(home);
   if (!found) return [];
   const { name, jdbc } = found;
@@ -53,17 +53,25 @@ function aboutDatabase({ home, databaseUrl }: AfterwardsOptions): string[] {
     ];
   }
   if (isSameDatabase(jdbc, databaseUrl)) return [];
+  // Of what a command restores into only that command knows the URL.
+  const remedy = type === 'command' ? '.' : ', or restore with --set-jdbc.';
   return [
     `DO NOT START the application yet: ${says}, but the database was restored into ${databaseUrl}. A twin that writes ` +
-      'to the live database destroys both. Change that line first, or restore with --set-jdbc.',
+      `to the live database destroys both. Change that line first${remedy}`,
   ];
 }
 
 /** Roles are made anew on a new server, without their passwords. */
-function aboutLogin({ home, databaseUrl }: AfterwardsOptions): string[] {
+function aboutLogin({ home, databaseUrl }: AfterwardsOptions, type: string | undefined): string[] {
   const user = home === undefined || databaseUrl === undefined ? undefined : readJdbc(home)?.user;
   if (user === undefined) return [];
+  const how =
+    type === 'postgresql'
+      ? `, ALTER ROLE "${printableText(user.replaceAll('"', '""'))}" PASSWORD '…'.`
+      : type === 'mysql'
+        ? `: CREATE USER or ALTER USER … IDENTIFIED BY '…', and grant it what it needs.`
+        : '.';
   return [
-    `The application logs in as ${printableText(user)}, with jdbc.password: on a new server set it, ALTER ROLE "${printableText(user.replaceAll('"', '""'))}" PASSWORD '…'.`,
+    `The application logs in as ${printableText(user)}, with jdbc.password: on a new server set it${how}`,
   ];
 }

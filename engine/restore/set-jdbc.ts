@@ -1,4 +1,4 @@
-import { withoutPassword } from '../app/jdbc.ts';
+import { databaseOf, withoutPassword } from '../app/jdbc.ts';
 import { type Properties, withProperties } from '../app/properties.ts';
 import { placeOf } from '../database/index.ts';
 import { printableText } from '../look/names.ts';
@@ -9,21 +9,26 @@ import { printableText } from '../look/names.ts';
  * followed. TARGET_FAILED.
  */
 export function setJdbc(home: string, url: string): string[] {
-  const work = (properties: Properties) => rewrite(properties, placeOf(url));
+  const work = (properties: Properties) => rewrite(properties, url);
   const said = withProperties(home, { access: 'change', work });
   return said ?? ['No bitbucket.properties was restored: there was no JDBC URL to set.'];
 }
 
-function rewrite(
-  { name, text, write }: Properties,
-  { hosts, database }: ReturnType<typeof placeOf>,
-): string[] {
+function rewrite({ name, text, write }: Properties, url: string): string[] {
   const old = text.get('jdbc.url');
   if (old === undefined) return [`${name} has no jdbc.url: nothing was set.`];
   const query = /\?.*$/.exec(old)?.[0] ?? '';
-  const jdbc = `jdbc:postgresql://${hosts}/${encodeURIComponent(database)}${query}`;
+  const jdbc = `${placeInJdbc(url, old)}${query}`;
   write(text.with('jdbc.url', jdbc));
   return [
     `jdbc.url in ${name} was ${printableText(withoutPassword(old))} and is now ${printableText(withoutPassword(jdbc))}.`,
   ];
+}
+
+/** Drivers of MariaDB have either name in their URLs: the one that was there stays. */
+function placeInJdbc(url: string, old: string): string {
+  if (/^(mysql|mariadb):/.test(url))
+    return `jdbc:${/^jdbc:mysql:/.test(old) ? 'mysql' : 'mariadb'}://${databaseOf(url)}`;
+  const { hosts, database } = placeOf(url);
+  return `jdbc:postgresql://${hosts}/${encodeURIComponent(database)}`;
 }

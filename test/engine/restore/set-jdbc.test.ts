@@ -40,6 +40,18 @@ test('a value over several lines is replaced whole', () => {
   );
 });
 
+test('of MariaDB the name of its driver stays', () => {
+  using scratch = scratchFolder();
+  for (const [old, scheme] of [
+    ['jdbc:mysql://db.live:3306/shop?x=1', 'mysql'],
+    ['jdbc:mariadb://db.live/shop?x=1', 'mariadb'],
+  ] as const) {
+    const file = homeWith(`jdbc.url=${old}\n`, `${scratch.path}/${scheme}`);
+    setJdbc(`${scratch.path}/${scheme}`, 'mysql://root@db.twin/again');
+    assert.equal(readFileSync(file, 'utf8'), `jdbc.url=jdbc:${scheme}://db.twin:3306/again?x=1\n`);
+  }
+});
+
 test('where there is no such file or line, that is said', () => {
   using scratch = scratchFolder();
   assert.match(setJdbc(scratch.path, url)[0]!, /No bitbucket\.properties/);
