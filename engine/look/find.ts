@@ -1,5 +1,5 @@
-import { type ChunkSource, findEntry } from '../../store/index.ts';
-import { type DatabaseThing, kindOf } from '../database/index.ts';
+import { type ChunkSource, findEntry, StillpointError } from '../../store/index.ts';
+import { type DatabaseThing, kindOf, type StoredDatabase } from '../database/index.ts';
 import { engineError } from '../errors.ts';
 import { decodeHomeEntry, type HomeEntry, keyOf } from '../home/entries/entry.ts';
 import type { BytePath } from '../home/paths.ts';
@@ -7,7 +7,7 @@ import { nearestFew } from '../nearest.ts';
 import type { Snapshot } from '../pair.ts';
 import { type Address, addressesMeant, type StoredRoot } from './address.ts';
 import { folderEntries } from './folder.ts';
-import { printable } from './names.ts';
+import { exactText, pathsMeant, printable } from './names.ts';
 
 /** What a PATH names in a snapshot. */
 export type Found =
@@ -26,15 +26,31 @@ export async function findPath(
     if (address.in === 'snapshot') return address;
     if (address.in === 'database') {
       if (!snapshot.database) throw holdsNoDatabase(snapshot);
-      const { listing } = snapshot.database;
-      const thing = await kindOf(snapshot.database).look.find(source, { listing, path: address.path });
-      return { in: 'database', thing };
+      return { in: 'database', thing: await findThing(source, snapshot.database, address.path) };
     }
     const entry = await findBelow(source, address);
     if (entry) return { ...address, entry };
   }
   const first = addresses.find(address => address.in === 'root');
   throw await unknownPath(source, { first: first!, text });
+}
+
+/** By its very name, or as `ls` shows it. */
+async function findThing(
+  source: ChunkSource,
+  database: StoredDatabase,
+  text: string,
+): Promise<DatabaseThing> {
+  const meant = pathsMeant(text).flatMap(path => exactText(path) ?? []);
+  let unknown: unknown;
+  for (const path of meant)
+    try {
+      return await kindOf(database).look.find(source, { listing: database.listing, path });
+    } catch (error) {
+      if (!(error instanceof StillpointError) || error.code !== 'PATH_UNKNOWN') throw error;
+      unknown ??= error;
+    }
+  throw unknown;
 }
 
 const holdsNoDatabase = (snapshot: Snapshot): Error =>

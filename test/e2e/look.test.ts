@@ -41,6 +41,10 @@ describe('looking into a snapshot', () => {
       'no text',
     );
     writeFileSync(join(rig.instance.home, 'shared', 'large.bin'), Buffer.alloc(3_000_000, 'stillpoint'));
+    const client = new pg.Client(rig.instance.databaseUrl);
+    await client.connect();
+    await client.query(`CREATE TABLE public."t\\n" AS SELECT 17 AS a`);
+    await client.end();
     await rig.summary(['backup', '--json']);
   });
   after(async () => {
@@ -84,6 +88,9 @@ describe('looking into a snapshot', () => {
     assert.equal(project?.['type'], 'table');
     const { stdout } = await bare('cat', 'latest', 'database:tables/public/project');
     assert.equal(stdout.trimEnd().split('\n').length, project?.['rows']);
+    const shown = await bare('ls', 'latest', 'database:tables/public');
+    const [odd] = shown.stdout.match(/t\\\\n$/m) ?? [];
+    assert.equal((await bare('cat', 'latest', `database:tables/public/${odd}`)).stdout, '17\n');
     const parent = await bare('cat', 'latest', 'database:tables/public/activity', '--json');
     assert.deepEqual(failureOf(parent), { exit: 1, code: 'PATH_UNKNOWN' });
     const ddl = await bare('cat', 'latest', 'database:definitions/pre-data');
