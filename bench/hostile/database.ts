@@ -8,8 +8,8 @@ import type { DatabaseRecord } from '../../engine/database/postgres/entries/fact
 import { encodeRelation, type RelationEntry } from '../../engine/database/postgres/entries/relation-entry.ts';
 import { encodeSegment } from '../../engine/database/postgres/entries/segment-entry.ts';
 import { encodeLive } from '../../engine/database/postgres/rows/ctids.ts';
-import { RowSplitter } from '../../engine/database/postgres/rows/rows.ts';
 import { qualified } from '../../engine/database/postgres/sql/quoting.ts';
+import { RowSplitter } from '../../engine/database/row-splitter.ts';
 import { type Content, decodeCbor, type Entry, encodeCbor, type ListingRoot } from '../../store/index.ts';
 import type { RawChunks } from './chunks.ts';
 import { type CaseMakers, putListing, someContent } from './home.ts';

@@ -9,7 +9,7 @@ import { decodeEntry } from '../../engine/database/postgres/entries/entry.ts';
 import type { RelationEntry } from '../../engine/database/postgres/entries/relation-entry.ts';
 import type { SegmentEntry } from '../../engine/database/postgres/entries/segment-entry.ts';
 import { segmentRows } from '../../engine/database/postgres/rows/reconstruct.ts';
-import { RowSplitter } from '../../engine/database/postgres/rows/rows.ts';
+import { RowSplitter } from '../../engine/database/row-splitter.ts';
 import { type ChunkSource, type ListingRoot, readListing } from '../../store/index.ts';
 import { largeObjectsByCalls, type TableRows } from './truth.ts';
 

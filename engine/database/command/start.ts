@@ -11,10 +11,7 @@ const archives: readonly (readonly [name: string, magic: readonly number[], empt
 const archiveOf = (start: Uint8Array) =>
   archives.find(([, magic]) => magic.every((byte, i) => start[i] === byte));
 
-/**
- * Whether it is empty lines alone, or what a compressor makes of nothing: then the command before it in the pipe has failed, and nobody
- * said so.
- */
+/** Empty lines alone, or what a compressor makes of nothing: a command before it in the pipe has failed, and nobody said so. */
 export function holdsNothing(start: Uint8Array, length: number): boolean {
   if (length <= start.length && start.every(byte => byte === 0x0a || byte === 0x0d || byte === 0x20))
     return true;

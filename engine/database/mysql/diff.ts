@@ -1,9 +1,9 @@
 import { type ChunkSource, diffListings, findEntry, sameContent } from '../../../store/index.ts';
-import { ChangedRows, tableChange } from '../changed-tables.ts';
+import { contentParts } from '../../ingest/index.ts';
+import { ChangedRows, type CountsRows, tableChange } from '../changed-tables.ts';
 import { equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseDifference, DatabaseDiffOptions, SequenceChange, TableChange } from '../kind.ts';
-import type { SegmentEntry } from '../postgres/entries/segment-entry.ts';
-import { RowDifference } from '../postgres/look/row-diff.ts';
+import { RowDifference } from '../row-difference.ts';
 import { type DatabaseEntry, decodeEntry, type RangeEntry } from './entry.ts';
 import { keyPrefix } from './entry-parts.ts';
 import { databaseNameOf } from './things.ts';
@@ -17,16 +17,15 @@ export async function diffDatabases(
   const tables: TableChange[] = [];
   const sequences: SequenceChange[] = [];
   const definitions: string[] = [];
-  const rows = new ChangedRows<SegmentEntry>(async table =>
-    (await isToCount(source, { ...options, table })) ? new RowDifference(source, options.key) : undefined,
+  const rows = new ChangedRows<RangeEntry>(async table =>
+    (await isToCount(source, { ...options, table })) ? rangeDifference(source, options.key) : undefined,
   );
   for await (const pair of diffListings(source, options)) {
     options.signal?.throwIfAborted();
     const before = pair.before && decodeEntry(pair.before);
     const after = pair.after && decodeEntry(pair.after);
     const one = (after ?? before)!;
-    if (one.entry === 'range')
-      await rows.add(one.table, { before: segmentIn(before), after: segmentIn(after) });
+    if (one.entry === 'range') await rows.add(one.table, { before: rangeIn(before), after: rangeIn(after) });
     else if (one.entry === 'table') {
       await rows.end();
       tables.push(
@@ -59,8 +58,8 @@ function tableIn(one: DatabaseEntry | undefined): { kind: string; digest: RowDig
   return one?.entry === 'table' ? { kind: 'table', digest: one.digest } : undefined;
 }
 
-const segmentIn = (one: DatabaseEntry | undefined): SegmentEntry | undefined =>
-  one?.entry === 'range' ? asSegment(one) : undefined;
+const rangeIn = (one: DatabaseEntry | undefined): RangeEntry | undefined =>
+  one?.entry === 'range' ? one : undefined;
 
 /** Whether both sides have the table, with other rows. */
 async function isToCount(
@@ -73,8 +72,14 @@ async function isToCount(
   return a?.entry === 'table' && b?.entry === 'table' && !equalDigests(a.digest, b.digest);
 }
 
-/** Rows without places: what a table is elsewhere that is no heap. */
-function asSegment({ table, digest, rows }: RangeEntry): SegmentEntry {
-  const ctids = { length: 0, extents: [] };
-  return { schema: '', name: table, first: 0, blocks: 0, baseBlocks: 0, digest, rows, ctids, deltas: [] };
+/** Counts the rows that differ between the ranges of a table that are not the same. */
+function rangeDifference(source: ChunkSource, key: Uint8Array): CountsRows<RangeEntry> {
+  const difference = new RowDifference(source, key);
+  return {
+    async add({ before, after }) {
+      if (before) await difference.addContent('before', before.rows, () => contentParts(source, before.rows));
+      if (after) await difference.addContent('after', after.rows, () => contentParts(source, after.rows));
+    },
+    counts: () => difference.counts(),
+  };
 }

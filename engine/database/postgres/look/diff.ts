@@ -6,7 +6,7 @@ import { type DatabaseEntry, decodeEntry } from '../entries/entry.ts';
 import { keyPrefix, type RelationName } from '../entries/entry-parts.ts';
 import type { RelationEntry } from '../entries/relation-entry.ts';
 import type { SegmentEntry } from '../entries/segment-entry.ts';
-import { RowDifference } from './row-diff.ts';
+import { SegmentDifference } from './segment-difference.ts';
 
 /** Compares two database listings of one store. Rows of tables whose digests are equal are not read. */
 export async function diffDatabases(
@@ -17,7 +17,7 @@ export async function diffDatabases(
   const sequences: SequenceChange[] = [];
   const definitions: string[] = [];
   const rows = new ChangedRows<SegmentEntry>(async table =>
-    (await isToCount(source, { ...options, table })) ? new RowDifference(source, options.key) : undefined,
+    (await isToCount(source, { ...options, table })) ? new SegmentDifference(source, options.key) : undefined,
   );
   for await (const pair of diffListings(source, options)) {
     options.signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 import { CopyRows, type CopyRowsOptions } from '../../../../chunker/index.ts';
 import { DigestSum, type RowDigest } from '../../digest.ts';
-import { RowSplitter } from './rows.ts';
+import { RowSplitter } from '../../row-splitter.ts';
 
 /** Takes rows apart as COPY sends them, and adds them up. */
 export interface RowTaker {

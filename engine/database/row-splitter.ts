@@ -1,5 +1,5 @@
-import { hashedPieceBytes } from '../../../../chunker/index.ts';
-import type { DigestSum } from '../../digest.ts';
+import { hashedPieceBytes } from '../../chunker/index.ts';
+import type { DigestSum } from './digest.ts';
 
 const newline = 10;
 const tab = 9;

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hashedPieceBytes, sipHash24 } from '../../../../../chunker/index.ts';
+import { hashedPieceBytes, sipHash24 } from '../../../chunker/index.ts';
 import {
   addDigests,
   DigestSum,
   equalDigests,
   type RowDigest,
   subtractDigest,
-} from '../../../../../engine/database/digest.ts';
-import { RowSplitter } from '../../../../../engine/database/postgres/rows/rows.ts';
+} from '../../../engine/database/digest.ts';
+import { RowSplitter } from '../../../engine/database/row-splitter.ts';
 
 const key = Uint8Array.from({ length: 16 }, (_, i) => i);
 const mask64 = 2n ** 64n - 1n;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SegmentEntry } from '../../../../../engine/database/postgres/entries/segment-entry.ts';
-import { RowDifference } from '../../../../../engine/database/postgres/look/row-diff.ts';
+import { SegmentDifference } from '../../../../../engine/database/postgres/look/segment-difference.ts';
 import { rowsWriter } from '../../../../../engine/ingest/index.ts';
 import type { ChunkSource } from '../../../../../store/index.ts';
 import { type CountedChunks, countedChunks } from '../../../../helpers/chunks.ts';
@@ -33,7 +33,7 @@ async function countsOf(
   before: readonly (readonly string[])[],
   after: readonly (readonly string[])[],
 ) {
-  const difference = new RowDifference(chunks, key);
+  const difference = new SegmentDifference(chunks, key);
   for (const rows of before) await difference.add({ before: await segment(chunks, rows) });
   for (const rows of after) await difference.add({ after: await segment(chunks, rows) });
   return difference.counts();
@@ -82,7 +82,7 @@ test('of a large table only the chunks are read that the other side lacks', asyn
   );
   const [before, after] = [await segment(chunks, rows), await segment(chunks, rows.with(30_000, 'another'))];
   chunks.counts.gets = 0;
-  const difference = new RowDifference(chunks, key);
+  const difference = new SegmentDifference(chunks, key);
   await difference.add({ before, after });
   assert.deepEqual(await difference.counts(), { added: 1, removed: 1 });
   assert.ok(chunks.counts.gets <= 12, `${chunks.counts.gets} of ${chunks.count('data')} chunks`);
@@ -98,7 +98,7 @@ test('of a segment with deltas what each state added and took away is counted, w
         await makeSegment(chunks, history),
       ];
       const [before, after] = isBack ? states.reverse() : states;
-      const difference = new RowDifference(chunks, key);
+      const difference = new SegmentDifference(chunks, key);
       await difference.add({ before: before!.segment, after: after!.segment });
       const [old, now] = [before!, after!].map(({ expected }) => expected.split('\n').slice(0, -1));
       assert.deepEqual(await difference.counts(), naive(old!, now!));
@@ -124,7 +124,7 @@ test('a delta that only adds rows is compared without the base being read', asyn
       return bytes;
     },
   };
-  const difference = new RowDifference(source, key);
+  const difference = new SegmentDifference(source, key);
   await difference.add({ before: before.segment, after: after.segment });
   assert.deepEqual(await difference.counts(), { added: 1, removed: 0 });
   assert.deepEqual(
