@@ -1,6 +1,6 @@
 import { findDumpTool } from '../../engine/database/postgres/index.ts';
 import { StillpointError } from '../../store/index.ts';
-import type { PostgresServer } from '../servers/index.ts';
+import { type PostgresServer, withClient } from '../servers/index.ts';
 import { explainDifferences } from './explain.ts';
 import { randomSchema } from './generate.ts';
 import {
@@ -11,7 +11,6 @@ import {
   type Picture,
   pictureOf,
   runStatements,
-  withClient,
 } from './round.ts';
 import { type Fixture, type Section, sectionsOf } from './sections.ts';
 

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import {
   connectPostgres,
   type PostgresResult,
@@ -14,7 +14,7 @@ import {
   systemClock,
   systemSeams,
 } from '../../store/index.ts';
-import type { PostgresServer } from '../servers/index.ts';
+import { type PostgresServer, withClient } from '../servers/index.ts';
 import { compareDescriptions, type Description, describeDatabase } from './describe.ts';
 import { compareDumps, type Dump, dumpDatabase } from './dump.ts';
 
@@ -39,16 +39,6 @@ export async function furnish(server: PostgresServer): Promise<{ readonly hasIcu
     const { rows } = await client.query(`SELECT FROM pg_collation WHERE collprovider = 'i' LIMIT 1`);
     return { hasIcu: rows.length > 0 };
   });
-}
-
-export async function withClient<T>(url: string, body: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await body(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Leaves an index that holds nothing: that is why it is here. */

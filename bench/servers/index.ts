@@ -5,3 +5,4 @@ export { mariadbMissing, startMariadb } from './mariadb.ts';
 export type { Storage } from './scratch.ts';
 export type { PostgresServer, Role, ServerOptions } from './server.ts';
 export { startServer } from './server.ts';
+export { withClient } from './with-client.ts';

@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type Ended, runHere } from '../../bench/rig/index.ts';
+import { runIn } from '../helpers/run-in.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { failureOf } from '../helpers/small-rig.ts';
-import { cheapKdf, testPassphrase } from '../helpers/stores.ts';
+import { testPassphrase } from '../helpers/stores.ts';
 
 /** A text as a dump tool prints it: 40,000 rows, none like another. */
 const rowsOf = (count: number): string =>
@@ -25,18 +26,7 @@ describe('database.type: command', { skip: process.platform === 'win32' }, () =>
   let known: readonly string[] = [];
 
   const here = (args: readonly string[], env: Record<string, string> = {}) =>
-    runHere([...args, '--json'], {
-      cwd: scratch.path,
-      kdf: cheapKdf,
-      env: {
-        PATH: process.env['PATH']!,
-        STILLPOINT_CONFIG: at('stillpoint.yaml'),
-        STILLPOINT_STATE_DIR: at('state'),
-        STILLPOINT_CACHE_DIR: at('cache'),
-        STILLPOINT_PASSPHRASE: testPassphrase,
-        ...env,
-      },
-    });
+    runIn(scratch.path, args, { env });
   const configure = (database: Record<string, unknown>, more: Record<string, unknown> = {}) => {
     const config = {
       instance: 'forge',

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { type Ended, runHere } from '../../bench/rig/index.ts';
+import type { Ended } from '../../bench/rig/index.ts';
+import { runIn } from '../helpers/run-in.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 import { failureOf, until } from '../helpers/small-rig.ts';
-import { cheapKdf, testPassphrase } from '../helpers/stores.ts';
 
 /** Writes rows as fast as it can, in WAL mode and with checkpoints, but for as long as it is locked. */
 const sqliteWriter = `
@@ -44,18 +44,7 @@ describe('database.type: internal', { skip: canPython ? false : 'python3 with sq
   const at = (name: string) => join(scratch.path, name);
   let writer: ChildProcess | undefined;
 
-  const here = (args: readonly string[]) =>
-    runHere([...args, '--json'], {
-      cwd: scratch.path,
-      kdf: cheapKdf,
-      env: {
-        PATH: process.env['PATH']!,
-        STILLPOINT_CONFIG: at('stillpoint.yaml'),
-        STILLPOINT_STATE_DIR: at('state'),
-        STILLPOINT_CACHE_DIR: at('cache'),
-        STILLPOINT_PASSPHRASE: testPassphrase,
-      },
-    });
+  const here = (args: readonly string[]) => runIn(scratch.path, args);
   const configure = (more: Record<string, unknown> = {}) => {
     const config = {
       instance: 'forge',

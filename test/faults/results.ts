@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../helpers/project.ts';
+import { readTable, withWrittenTable } from '../helpers/written-table.ts';
 
 /** A line of the table of figures. Cells hold no `|`. */
 export interface ResultRow {
@@ -23,8 +24,10 @@ export interface ResultRow {
 }
 
 const file = join(projectRoot, 'test/faults/RESULTS.md');
-const begin = '<!-- figures: written by the suites -->';
-const end = '<!-- what follows is kept by hand -->';
+const place = {
+  begin: '<!-- figures: written by the suites -->',
+  end: '<!-- what follows is kept by hand -->',
+};
 const columns = [
   'Figure',
   'npm test',
@@ -46,19 +49,19 @@ const columns = [
  */
 export function recordResult(row: ResultRow, { adds = false }: { readonly adds?: boolean } = {}): boolean {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const rows = new Map(rowsOf(text).map(cells => [cells[0]!, cells]));
+  const rows = new Map(readTable(text, place).map(cells => [cells[0]!, cells]));
   const known = rows.get(row.figure);
   const isBetter = known && numberOf(known[3]) > row.reached && known[4] === '0';
   if (isBetter && row.wrong === 0 && !adds) return false;
   rows.set(row.figure, known && adds && hasSeeds(known) ? sumOf(known, cellsOf(row)) : cellsOf(row));
-  writeFileSync(file, withTable(text, [...rows.values()]));
+  writeFileSync(file, withWrittenTable(text, { ...place, columns, rows: [...rows.values()] }));
   return true;
 }
 
 /** The seed after the last of a figure's row; 1 where it does not tell, and then nothing is added to it. */
 export function nextSeed(figure: string): number {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const known = rowsOf(text).find(([name]) => name === figure);
+  const known = readTable(text, place).find(([name]) => name === figure);
   if (known === undefined || !hasSeeds(known)) return 1;
   return Math.max(...[...known[seedColumn]!.matchAll(/\d+/g)].map(Number)) + 1;
 }
@@ -103,21 +106,6 @@ function numberOf(cell = '0'): number {
   return Number(cell.replaceAll(',', ''));
 }
 
-function rowsOf(text: string): string[][] {
-  const [, after = ''] = text.split(begin);
-  const [table = ''] = after.split(end);
-  return table
-    .split('\n')
-    .filter(line => line.startsWith('| '))
-    .map(line =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map(cell => cell.trim()),
-    )
-    .slice(1); // below its head
-}
-
 function cellsOf(row: ResultRow): string[] {
   const { figure, ci, release: goal, reached, wrong, what, command, seed, seconds } = row;
   const count = (value: number) => value.toLocaleString('en-US');
@@ -139,12 +127,4 @@ function cellsOf(row: ResultRow): string[] {
     process.version,
     commit.trim(),
   ].map(cell => cell.replaceAll('|', '/').replaceAll('\n', ' '));
-}
-
-function withTable(text: string, rows: readonly string[][]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  const table = [line(columns), `|${columns.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
-  const [before = '', after = ''] = text.split(begin);
-  const [, byHand = ''] = after.split(end);
-  return `${before}${begin}\n\n${table}\n\n${end}${byHand}`;
 }

@@ -7,9 +7,14 @@ import {
   dumpToolFor,
   type Furnished,
 } from '../../../../bench/matrix/compare-restored.ts';
-import { furnish, makeDatabase, withClient } from '../../../../bench/matrix/round.ts';
+import { furnish, makeDatabase } from '../../../../bench/matrix/round.ts';
 import { sectionsOf } from '../../../../bench/matrix/sections.ts';
-import { availableServers, type PostgresServer, startServer } from '../../../../bench/servers/index.ts';
+import {
+  availableServers,
+  type PostgresServer,
+  startServer,
+  withClient,
+} from '../../../../bench/servers/index.ts';
 import { readOutline } from '../../../../engine/database/postgres/outline/outline.ts';
 import { memoryChunks } from '../../../helpers/memory-chunks.ts';
 import { backUp, restore, sql } from './on-servers.ts';

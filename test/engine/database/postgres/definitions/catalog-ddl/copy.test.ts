@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { catalogImage, differences, planImage } from '../../../../../../bench/matrix/image.ts';
-import { availableServers, type PostgresServer } from '../../../../../../bench/servers/index.ts';
+import { availableServers, type PostgresServer, withClient } from '../../../../../../bench/servers/index.ts';
 import { readCatalogDdl } from '../../../../../../engine/database/postgres/definitions/catalog-ddl/index.ts';
-import { read, readObjects, serverWithRoles, withClient, write } from './servers.ts';
+import { read, readObjects, serverWithRoles, write } from './servers.ts';
 import { shapes } from './shapes.ts';
 
 const run = promisify(execFile);

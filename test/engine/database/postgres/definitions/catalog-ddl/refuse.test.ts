@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { availableServers } from '../../../../../../bench/servers/index.ts';
+import { availableServers, withClient } from '../../../../../../bench/servers/index.ts';
 import { readCatalogDdl } from '../../../../../../engine/database/postgres/definitions/catalog-ddl/index.ts';
 import { present } from '../../../../../../engine/database/postgres/definitions/catalog-ddl/query.ts';
 import { checkVersion } from '../../../../../../engine/database/postgres/definitions/catalog-ddl/refuse.ts';
 import { StillpointError } from '../../../../../../store/index.ts';
-import { read, serverWithRoles, withClient, write } from './servers.ts';
+import { read, serverWithRoles, write } from './servers.ts';
 
 interface Kind {
   readonly since?: number;

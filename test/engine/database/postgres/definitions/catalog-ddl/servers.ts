@@ -1,9 +1,10 @@
 import { after } from 'node:test';
-import pg from 'pg';
+import type pg from 'pg';
 import {
   type AvailableServer,
   type PostgresServer,
   startServer,
+  withClient,
 } from '../../../../../../bench/servers/index.ts';
 import {
   type CatalogDdl,
@@ -22,16 +23,6 @@ export async function serverWithRoles({ kind, major }: AvailableServer): Promise
     await client.query(`CREATE ROLE instance LOGIN PASSWORD 'instance' IN ROLE other`);
   });
   return server;
-}
-
-export async function withClient<T>(url: string, body: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await body(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Reads the definitions as the engine does. */
