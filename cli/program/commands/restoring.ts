@@ -49,7 +49,7 @@ export const restoring: readonly CommandDescription[] = [
     summary: 'mend what is damaged, and say exactly what is lost',
     text: [
       'Only ever adds to the store. Reads every byte; rebuilds the index from the packs and copies what is whole out of damaged ones; writes down what is bad, so that the next backup stores it again; heals lost content from other copies and from the live home. Of a snapshot that still lacks something a new one is made of what is left; the old one stays until you forget it. Damage that takes nothing with it is noted, and verify ends with 0 again.',
-      'Ends with 0 when all is whole, and with 20 while something stays lost. What the next backup stores again heals older snapshots, too: repair again after it.',
+      'Ends with 0 when all is whole, and with 20 while something stays lost. What the next backup stores again heals older snapshots, too: repair again after it. Lists of files that are lost do not come back so: forget such snapshots once what is left of them suffices.',
     ],
     options: [
       { flags: '--index', text: 'do not read the data in the packs: index, trailers and structure only' },
