@@ -1,100 +1,80 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createStore, openLocalBackend, openStore, type ParityOptions, systemSeams } from '../store/index.ts';
+import { placeToRestore } from './compare/place.ts';
+import { median } from './compare/result.ts';
+import { rollDice } from './instance/random.ts';
+import { stillpoint } from './peers/stillpoint.ts';
 import { environment, writeResults } from './results.ts';
+import { folderBytes } from './rows/dump.ts';
 
 /**
- * What parity costs: `npm run bench:parity`. Sessions that put the same new bytes into new stores in a scratch folder, with
- * parity and without in turn, half of them bytes that compress to a third and half that do not. Processor time is that of this
- * process; medians of pairs are told, and what parity takes of the packs.
+ * What parity costs: `npm run bench:parity`. The program backs a folder of new files up for the first time, with parity and
+ * without in turn, which is where it costs most: all is new. Half of the files compress to about a third, half do not. Told are
+ * the medians over the pairs of what parity adds to the time, to the processor time and to the size of the store.
  */
 const { values } = parseArgs({
   options: {
-    mebibytes: { type: 'string', default: '256' },
-    pairs: { type: 'string', default: '7' },
+    mebibytes: { type: 'string', default: '512' },
+    pairs: { type: 'string', default: '5' },
     results: { type: 'boolean', default: false },
   },
 });
-const chunkBytes = 1024 * 1024;
-const passphrase = 'bench';
-const kdf = { type: 'scrypt', cost: 2, blockSize: 1, lanes: 1 } as const;
-const parity: ParityOptions = {
-  onFailure: error => {
-    throw error;
-  },
-};
-
-/** The first so many chunks compress, the rest do not; each is new. */
-function chunkOf(position: number, chunks: number): Uint8Array {
-  const bytes = new Uint8Array(systemSeams.randomness.bytes(chunkBytes));
-  if (position < chunks / 2) for (let i = 0; i < bytes.length; i++) bytes[i]! &= i % 3 === 0 ? 0xff : 0x03;
-  return bytes;
-}
 
 interface Run {
-  readonly cpuMs: number;
-  readonly wallMs: number;
-  readonly packedBytes: number;
-  readonly parityBytes: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly storeBytes: number;
 }
 
-async function run(withParity: boolean): Promise<Run> {
-  const folder = mkdtempSync(join(tmpdir(), 'stillpoint-parity-'));
-  try {
-    const backend = await openLocalBackend(folder, { create: true });
-    await createStore(backend, { passphrase, seams: systemSeams, kdf });
-    const chunks = Number(values.mebibytes);
-    const options = { passphrase, seams: systemSeams, ...(withParity && { parity }) };
-    await using store = await openStore(backend, options);
-    await using session = await store.beginBackup({ host: 'bench' });
-    let cpuUs = 0;
-    let wallMs = 0;
-    const timed = async <T>(act: () => Promise<T>): Promise<T> => {
-      const cpu = process.cpuUsage();
-      const fromMs = performance.now();
-      const result = await act();
-      const { user, system } = process.cpuUsage(cpu);
-      cpuUs += user + system;
-      wallMs += performance.now() - fromMs;
-      return result;
-    };
-    let root = await session.put(new Uint8Array([1]), 'data');
-    for (let i = 0; i < chunks; i++) {
-      const chunk = chunkOf(i, chunks);
-      root = await timed(() => session.put(chunk, 'data'));
-    }
-    await timed(() => session.commit({ roots: [{ id: root, kind: 'data' }], body: null }));
-    const { packedBytes } = session.written;
-    let parityBytes = 0;
-    for await (const { bytes } of backend.list('parity/')) parityBytes += bytes;
-    return { cpuMs: cpuUs / 1000, wallMs, packedBytes, parityBytes };
-  } finally {
-    rmSync(folder, { recursive: true });
+type Setting = 'on' | 'off';
+
+const fileBytes = 1024 * 1024;
+const bytesAll = Number(values.mebibytes) * fileBytes;
+const disk = mkdtempSync(join(tmpdir(), 'stillpoint-parity-'));
+// In memory where it fits: what a disk takes is no part of the difference.
+const folder = placeToRestore(disk, 2 * bytesAll);
+try {
+  makeFiles(join(folder, 'home'));
+  const pairs: { readonly on: Run; readonly off: Run }[] = [];
+  await backUp('on'); // what is read for the first time is not what is measured
+  for (let i = 0; i < Number(values.pairs); i++) {
+    const first: Setting = i % 2 === 0 ? 'on' : 'off';
+    const before = await backUp(first);
+    const after = await backUp(first === 'on' ? 'off' : 'on');
+    pairs.push(first === 'on' ? { on: before, off: after } : { on: after, off: before });
+    console.log(`pair ${i + 1}: ${JSON.stringify(pairs.at(-1))}`);
+  }
+  const added = (pick: (run: Run) => number) => median(pairs.map(({ on, off }) => pick(on) / pick(off) - 1));
+  const measured = {
+    timeShare: added(run => run.seconds),
+    cpuShare: added(run => run.cpuSeconds),
+    spaceShare: added(run => run.storeBytes),
+  };
+  console.log(JSON.stringify(measured, null, 2));
+  if (values.results) console.log(writeResults('parity', { ...environment(), ...values, measured, pairs }));
+} finally {
+  for (const place of [folder, disk]) rmSync(place, { recursive: true, force: true });
+}
+
+async function backUp(parity: Setting): Promise<Run> {
+  const scratch = join(folder, 'round');
+  mkdirSync(scratch);
+  const store = await stillpoint({ settings: `parity: ${parity}` }).open(scratch);
+  const { seconds, cpuSeconds } = await store.backUp(join(folder, 'home'));
+  const storeBytes = folderBytes(store.folder);
+  rmSync(scratch, { recursive: true });
+  return { seconds, cpuSeconds: cpuSeconds ?? Number.NaN, storeBytes };
+}
+
+function makeFiles(home: string): void {
+  const dice = rollDice(1);
+  mkdirSync(home);
+  for (let i = 0; i < bytesAll / fileBytes; i++) {
+    const bytes = dice.bytes(fileBytes);
+    // Base-8 digits: three bits of eight.
+    if (i % 2 === 0) for (let at = 0; at < bytes.length; at++) bytes[at] = 48 + (bytes[at]! & 7);
+    writeFileSync(join(home, `${i}`), bytes);
   }
 }
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
-}
-
-const runs: { readonly without: Run; readonly with: Run }[] = [];
-await run(true); // what is compiled at first use is not what is measured
-for (let i = 0; i < Number(values.pairs); i++) {
-  const isFirst = i % 2 === 0;
-  const first = await run(isFirst);
-  const second = await run(!isFirst);
-  runs.push(isFirst ? { without: second, with: first } : { without: first, with: second });
-}
-const measured = {
-  spaceShare: median(runs.map(pair => pair.with.parityBytes / pair.with.packedBytes)),
-  cpuShare: median(runs.map(pair => pair.with.cpuMs / pair.without.cpuMs - 1)),
-  wallShare: median(runs.map(pair => pair.with.wallMs / pair.without.wallMs - 1)),
-  cpuMsPerPack16MiB: {
-    without: median(runs.map(pair => (pair.without.cpuMs * 2 ** 24) / pair.without.packedBytes)),
-    with: median(runs.map(pair => (pair.with.cpuMs * 2 ** 24) / pair.with.packedBytes)),
-  },
-};
-console.log(JSON.stringify(measured, null, 2));
-if (values.results) console.log(writeResults('parity', { ...environment(), ...values, measured, runs }));

@@ -56,7 +56,7 @@ export async function openConfiguredStore(context: Context): Promise<Store> {
 }
 
 function parityOf(context: Context): ParityOptions | undefined {
-  if (context.config()?.values.parity !== 'on') return undefined;
+  if (context.config()?.values.parity === 'off') return undefined;
   return {
     onFailure: error =>
       context.output.warning(

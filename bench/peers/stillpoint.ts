@@ -4,8 +4,14 @@ import { costOf } from '../compare/cost.ts';
 import { programs } from '../rig/index.ts';
 import type { Peer } from './peer.ts';
 
-/** Ours, by the program as it is installed, with all that it does by default; `nodeArgs` are for profiles. */
-export function stillpoint({ nodeArgs = [] }: { readonly nodeArgs?: readonly string[] } = {}): Peer {
+/** Ours, by the program as it is installed, with all that it does by default but for `settings`; `nodeArgs` are for profiles. */
+export function stillpoint({
+  nodeArgs = [],
+  settings = '',
+}: {
+  readonly nodeArgs?: readonly string[];
+  readonly settings?: string;
+} = {}): Peer {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     readonly version: string;
   };
@@ -28,7 +34,7 @@ export function stillpoint({ nodeArgs = [] }: { readonly nodeArgs?: readonly str
       const configure = (home: string) =>
         writeFileSync(
           config,
-          `instance: bench\nstore: ${store}\nhome: { path: ${home} }\ndatabase: { type: none }\napp: { type: none }\n`,
+          `instance: bench\nstore: ${store}\nhome: { path: ${home} }\ndatabase: { type: none }\napp: { type: none }\n${settings}\n`,
         );
       configure(folder);
       await run('init');

@@ -333,7 +333,7 @@ export const configSchema = z.strictObject({
     .meta({ examples: ['/var/lib/stillpoint/witness'] }),
   parity: z
     .enum(['off', 'on'])
-    .default('off')
+    .default('on')
     .describe(
       'Whether each pack gets parity beside it, 3.2 % of its size: from it a repair brings back up to 512 KiB of a damaged pack. `repair` adds it to packs that have none.',
     ),

@@ -54,9 +54,11 @@ describe('a damaged store', () => {
     return ended.json.at(-1) ?? {};
   }
 
-  function copyOfStore(name: string): string {
+  /** Without parity, unless it is kept: what is broken here would come back. */
+  function copyOfStore(name: string, { keepsParity = false } = {}): string {
     const store = join(rig.folder, name);
     cpSync(rig.store, store, { recursive: true });
+    if (!keepsParity) rmSync(join(store, 'parity'), { recursive: true });
     return store;
   }
 
@@ -92,6 +94,17 @@ describe('a damaged store', () => {
     const whole = rig.target('whole');
     await run(restoreArguments(whole, snapshot), 0, store);
     await assertDatabasesEqual(rig.instance.databaseUrl, whole.databaseUrl);
+    await run(['verify', '--read-data'], 0, store);
+  });
+
+  test('nothing is lost where a pack has its parity, which each has unless it is configured otherwise', async () => {
+    const store = copyOfStore('parity', { keepsParity: true });
+    await breakRowsOf('many', store, rig);
+    const { healed } = await run(['repair'], 0, store);
+    assert.deepEqual(
+      (healed as { from: string }[]).map(({ from }) => from),
+      ['its parity'],
+    );
     await run(['verify', '--read-data'], 0, store);
   });
 

@@ -6,6 +6,8 @@ import {
   type Store,
   verifyStore,
 } from '../../store/index.ts';
+import { packName } from '../../store/pack/row.ts';
+import { packOfParity } from '../../store/parity/record.ts';
 import { chances } from '../helpers/interleaved.ts';
 import { commitFiles, readFiles, type SmallSnapshot } from '../helpers/small-store.ts';
 import { areEqual } from './judge.ts';
@@ -116,9 +118,10 @@ async function makeTarget(seed: number): Promise<Target> {
   return target;
 }
 
-/** Objects on a medium of their own, some of them changed; `only`: nothing else is there. */
+/** Objects on a medium of their own, some of them changed; `only`: nothing else is there but the packs that parity is of. */
 function mediumOf({ objects }: Target, { changed }: Damage, only: boolean): Backend {
-  const left = new Map(only ? [] : objects);
+  const packs = new Set([...changed.keys()].flatMap(name => packOfParity(name) ?? []).map(packName));
+  const left = new Map([...objects].filter(([name]) => !only || packs.has(name)));
   for (const [name, bytes] of changed)
     if (bytes === undefined) left.delete(name);
     else left.set(name, bytes);

@@ -128,6 +128,7 @@ export function isExpected(path: string): boolean {
     path === 'config' ||
     /^(keys|index|manifests|forgotten|damage|gc|ledger|holds)\/[a-z0-9][a-z0-9.-]*$/.test(path) ||
     /^packs\/[0-9a-f]{2}\/[0-9a-f]{64}$/.test(path) ||
+    /^parity\/[0-9a-f]{64}$/.test(path) ||
     /^\.tmp-reserve-\d+$/.test(path)
   );
 }

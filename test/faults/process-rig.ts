@@ -108,7 +108,7 @@ export async function startProcessRig(seed: number): Promise<ProcessRig> {
 function makeHome(home: string, seed: number): void {
   mkdirSync(join(home, 'a/b'), { recursive: true });
   const { bytes } = fastRandomness(`home ${seed}`);
-  writeFileSync(join(home, 'a/one'), bytes(5000));
+  writeFileSync(join(home, 'a/one'), bytes(70_000));
   writeFileSync(join(home, 'a/b/two'), bytes(100));
   writeFileSync(join(home, 'three'), 'three\n');
   chmodSync(join(home, 'three'), 0o640);
@@ -117,7 +117,7 @@ function makeHome(home: string, seed: number): void {
 }
 
 function changeHome(home: string, seed: number): void {
-  writeFileSync(join(home, 'a/one'), fastRandomness(`changed ${seed}`).bytes(6000));
+  writeFileSync(join(home, 'a/one'), fastRandomness(`changed ${seed}`).bytes(71_000));
   rmSync(join(home, 'a/b/two'));
 }
 

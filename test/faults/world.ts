@@ -57,6 +57,9 @@ export interface World {
   readonly later: Files;
 }
 
+/** A pack with a file of so many bytes gets parity. */
+const parityFrom = 64 * 1024;
+
 /** The files of a name each; equal names are equal bytes. */
 function filesOf(seed: number): (names: string) => Files {
   const chance = chances(seed);
@@ -65,8 +68,9 @@ function filesOf(seed: number): (names: string) => Files {
   return names => {
     for (const name of names) {
       if (contents.has(name)) continue;
-      const isLarge = 'abcdefgh'.includes(name); // so that a pack of them is worth copying from
-      const bytes = (isLarge ? 900 : sizes[Math.floor(chance() * sizes.length)]!) + Math.floor(chance() * 20);
+      const isLarge = 'abcdefghL'.includes(name); // so that a pack of them is worth copying from
+      const least = name === 'L' ? parityFrom : isLarge ? 900 : sizes[Math.floor(chance() * sizes.length)]!;
+      const bytes = least + Math.floor(chance() * 20);
       const random = fastRandomness(`${seed} ${name}`).bytes(bytes);
       contents.set(name, Buffer.from(isLarge || chance() < 0.5 ? random : random.map(byte => byte & 1)));
     }
@@ -75,7 +79,7 @@ function filesOf(seed: number): (names: string) => Files {
 }
 
 /**
- * Dead packs, one to copy from, parts that an earlier prune replaced, a run that died with an intent, packs that nobody
+ * Dead packs, one to copy from, sometimes one with parity, parts that an earlier prune replaced, a run that died with an intent, packs that nobody
  * lists, a snapshot that was forgotten with its manifest still there.
  */
 export async function makeWorld(
@@ -88,11 +92,14 @@ export async function makeWorld(
   const choose = chances(seed ^ 0x5eed);
   const pick = (names: string): string => [...names].filter(() => choose() < 0.7).join('') || names[0]!;
   const made = await makeStore({ backend, seams });
-  const opened = signs ? made : unsigned(made);
+  const hasParity = seed % 4 < 2; // not always: it takes time
+  const whole = signs ? made : unsigned(made);
+  const opened = hasParity ? withParity(whole) : whole;
+  const large = hasParity ? 'L' : '';
   const commit = (names: string, store = opened) => commitFiles(store, files(names));
   const first = await commit('abcd');
   // A file's chunk depends on its place: e is the second of both.
-  const second = await commit('cefgh');
+  const second = await commit(`cefgh${large}`);
   const third = await commit(`ae${pick('ijk')}`);
   await pruned(opened, [first]);
   const fourth = await commit(pick('klmn'));
@@ -118,7 +125,7 @@ export async function makeWorld(
   await forgetSnapshot(onBackend(opened, half, seams), second.id, { reason: 'a test' }).catch(
     () => undefined, // its manifest is left
   );
-  const next = files(`${pick('aefgu')}${pick('rst')}`);
+  const next = files(`${pick(`aefgu${large}`)}${pick('rst')}`);
   return { seed, opened, snapshots: [third, fourth], victim, next, later: files(pick('aexr')) };
 }
 
@@ -132,6 +139,11 @@ function unsigned(store: Store): Store {
   });
   const ring = { ...signing, keyHolder };
   return storeWith(contextOf({ ...context, ring }), { ...keys, ring });
+}
+
+function withParity(store: Store): Store {
+  const { context, keys } = insideOf(store);
+  return storeWith(contextOf({ ...context, parity: { onFailure: () => undefined } }), keys);
 }
 
 async function pruned(store: Store, snapshots: readonly SmallSnapshot[]): Promise<void> {
