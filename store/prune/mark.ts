@@ -8,6 +8,7 @@ import { FrameReader } from '../pack/reader.ts';
 import { type Generations, readGenerations } from '../protocol/generations.ts';
 import { Reachable } from '../walk.ts';
 import { KeySet } from './key-set.ts';
+import { overtaken } from './overtaken.ts';
 import type { Root } from './roots.ts';
 import type { IsTimeUp } from './time.ts';
 
@@ -109,14 +110,6 @@ export function withoutIndex(marked: Marked, { index }: Pick<LoadedIndex, 'index
   }
   const { missing, walked } = marked;
   return { isLive: key => keys.has(key), missing, walked };
-}
-
-/** What was missing may be what the other one deleted. */
-function overtaken({ backend }: StoreContext, cause: Error): Error {
-  return storeError('STORE_LOCKED', `Cannot prune ${backend.location}: another prune is at work`, {
-    remedy: 'Run prune again when it has ended.',
-    cause,
-  });
 }
 
 function unreadable(

@@ -5,6 +5,7 @@ import { storeError } from '../errors.ts';
 import { hex, type PackId, type SessionId } from '../ids.ts';
 import type { PackRow } from '../pack/row.ts';
 import { readGenerations } from '../protocol/generations.ts';
+import { overtaken } from './overtaken.ts';
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +31,8 @@ interface Facts {
 /**
  * Writes parts anew that list swept packs, or that are small and many, without what was swept; then compares: every pack
  * that was listed and not swept must be in the parts that stay, with the same row. STORE_DAMAGED, before anything is
- * deleted. The parts that were replaced go with the next generation.
+ * deleted; STORE_LOCKED where another prune changed the index meanwhile. The parts that were replaced go with the next
+ * generation.
  */
 export async function mergeParts(
   context: StoreContext,
@@ -101,7 +103,7 @@ async function writeMerged(
   };
   for (const name of names) {
     const part = await readPart(context, name, { signal });
-    if (!('rows' in part)) throw part;
+    if (!('rows' in part)) throw part.code === 'STORE_OBJECT_MISSING' ? overtaken(context, part) : part;
     for (const row of part.rows) {
       if (swept.has(row.pack) || before.get(row.pack) !== digestOf(context, row)) continue;
       const host = part.host ?? part.written?.get(row.pack);
@@ -129,11 +131,13 @@ async function compare(
       for (const row of rows) if (left.get(row.pack) === digestOf(context, row)) left.delete(row.pack);
   const [lost] = left.keys();
   if (lost === undefined) return;
-  throw storeError(
+  const error = storeError(
     'STORE_DAMAGED',
     `Cannot prune ${context.backend.location}: the new index would not list pack ${lost}`,
     { remedy: 'Run `stillpoint verify`; nothing was deleted.', context: { packs: left.size } },
   );
+  const { swept } = await readGenerations(context, { signal });
+  throw [...left.keys()].some(pack => swept.has(pack)) ? overtaken(context, error) : error;
 }
 
 async function* readParts(

@@ -5,7 +5,11 @@ import { checkWhole, namesOf } from '../../helpers/prune-rig.ts';
 import { commitFiles } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
-test('a prune that slept while others pruned says so, and does not call the store damaged', async () => {
+for (const isRemoved of [true, false])
+  test(`a prune that slept while others pruned, ${isRemoved ? 'and removed its session' : 'and failed to remove its session'}, says so, and does not call the store damaged`, () =>
+    sleepWhileOthersPrune({ isRemoved }));
+
+async function sleepWhileOthersPrune({ isRemoved }: { readonly isRemoved: boolean }): Promise<void> {
   const medium = memoryBackend();
   const store = await makeStore({ backend: medium });
   const files = (names: string) => new Map([...names].map(name => [name, Buffer.from(`content of ${name}`)]));
@@ -13,6 +17,12 @@ test('a prune that slept while others pruned says so, and does not call the stor
   const [first, second] = [await commitFiles(store, files('bc')), await commitFiles(store, files('bd'))];
   const seen = new Set<string>();
   let isAsleep = false;
+  const others = await reopenStore({
+    ...medium,
+    async delete(name, options) {
+      if (isRemoved || !name.startsWith('sessions/')) await medium.delete(name, options);
+    },
+  });
   const sleeper: Backend = {
     ...medium,
     async get(name, options) {
@@ -21,7 +31,7 @@ test('a prune that slept while others pruned says so, and does not call the stor
       if (!isAsleep && isMerging && seen.has(name)) {
         isAsleep = true;
         for (const snapshots of [[], [second.id]]) {
-          await using awake = await beginPrune(store, { host: 'awake', silenceMs: 0 });
+          await using awake = await beginPrune(others, { host: 'awake', silenceMs: 0 });
           await awake.forget(snapshots, { reason: 'a test' });
           await awake.reclaim();
         }
@@ -37,4 +47,4 @@ test('a prune that slept while others pruned says so, and does not call the stor
   }
   assert.ok(isAsleep);
   await checkWhole(medium, [kept]);
-});
+}
