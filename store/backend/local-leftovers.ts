@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { temporaryPrefix } from '../durable.ts';
-import type { FileSystem } from '../file-system.ts';
+import type { FileSystem, FolderEntry } from '../file-system.ts';
 import { errnoOf, mediumError } from '../medium-error.ts';
 import { isObjectName } from './backend.ts';
 
@@ -16,7 +16,7 @@ export async function removeTemporaries(
   { before, signal, depth = 0 }: { before: number; signal?: AbortSignal; depth?: number },
 ): Promise<number> {
   let removed = 0;
-  for (const { name, kind } of await fileSystem.readFolder(root)) {
+  for (const { name, kind } of await entriesOf(fileSystem, root, { mayBeGone: depth > 0 })) {
     signal?.throwIfAborted();
     const path = join(root, name);
     try {
@@ -36,4 +36,17 @@ export async function removeTemporaries(
     }
   }
   return removed;
+}
+
+async function entriesOf(
+  fileSystem: FileSystem,
+  folder: string,
+  { mayBeGone }: { readonly mayBeGone: boolean },
+): Promise<readonly FolderEntry[]> {
+  try {
+    return await fileSystem.readFolder(folder);
+  } catch (error) {
+    if (mayBeGone && errnoOf(error) === 'ENOENT') return [];
+    throw mediumError('list', folder, error);
+  }
 }

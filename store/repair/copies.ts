@@ -36,9 +36,13 @@ export class Copies {
     return !this.#healed.has(hex(id)) && this.#whole(id, kind === 'data' ? 'data' : 'metadata').length === 0;
   }
 
-  /** A whole copy where new snapshots may depend on it. */
+  /** Whole copies where new snapshots may depend on them, once their packs are listed. */
+  soundCopies(key: Uint8Array, chunkClass: ChunkClass): ChunkPlace[] {
+    return this.#whole(key, chunkClass).filter(({ frame }) => !this.#frail.has(frame));
+  }
+
   hasSoundCopy(key: Uint8Array, chunkClass: ChunkClass): boolean {
-    return this.#whole(key, chunkClass).some(({ frame }) => !this.#frail.has(frame));
+    return this.soundCopies(key, chunkClass).length > 0;
   }
 
   /** It may be whole: the medium just did not give it. */

@@ -1,5 +1,6 @@
 import type { FramePlace } from '../chunk-index/chunk-index.ts';
 import type { StoreContext } from '../context.ts';
+import type { PackId } from '../ids.ts';
 import { FrameReader } from '../pack/reader.ts';
 import { chunkKeyAt, chunkLengthAt, frameRowAt } from '../pack/row.ts';
 import type { PackState } from './assess.ts';
@@ -51,6 +52,22 @@ export function copiedElsewhere(
   for (const [{ chunkClass }, parts] of partsOf(state, frames))
     chunks += parts.filter(({ key }) => copies.hasSoundCopy(key, chunkClass)).length;
   return chunks;
+}
+
+/** Packs that no part lists and that have the only sound copies of what is not sound where it is listed. */
+export function reliedOn(packs: readonly PackState[], copies: Copies): Set<PackId> {
+  const unlisted = new Set(packs.filter(({ isListed }) => !isListed).map(({ pack }) => pack));
+  const needed = new Set<PackId>();
+  if (unlisted.size === 0) return needed;
+  for (const state of packs) {
+    const { bad, unreadable, frail, restored } = state;
+    for (const [{ chunkClass }, parts] of partsOf(state, [...bad, ...unreadable, ...frail, ...restored]))
+      for (const { key } of parts) {
+        const found = copies.soundCopies(key, chunkClass).map(({ pack }) => pack);
+        if (found.every(pack => unlisted.has(pack))) for (const pack of found) needed.add(pack);
+      }
+  }
+  return needed;
 }
 
 /** Frames with their chunks. */

@@ -12,7 +12,7 @@ export interface Rebuilt {
 
 export interface IndexParts {
   readonly packs: readonly PackState[];
-  /** Packs that snapshots need and no part lists. */
+  /** Packs that no part lists and that snapshots need, or this repair relies on. */
   readonly needed: ReadonlySet<PackId>;
   /** Names of parts that cannot be read and that no later part replaces. */
   readonly damaged: readonly string[];
@@ -28,7 +28,7 @@ export async function planIndex(
 ): Promise<{ readonly rows: readonly PackRow[]; readonly replaces: readonly string[] }> {
   const isAlive = await aliveSessions(context, options);
   const unlisted = packs.filter(({ isListed, bytes }) => !isListed && bytes !== undefined);
-  // Who writes a pack lists it; until then nobody knows whether a part that is damaged did. What snapshots need is listed
+  // Who writes a pack lists it; until then nobody knows whether a part that is damaged did. What is needed is listed
   // whoever seems to be at work: nobody can tell one who was killed, and a row may be there twice.
   const listable = unlisted.filter(({ pack }) => !isAlive(pack) || needed.has(pack));
   const rows = listable.flatMap(({ row, isTrailerWhole }) => (row && isTrailerWhole ? [row] : []));

@@ -9,7 +9,7 @@ import type { OpenDamage } from '../verify/meaning.ts';
 import type { VerifiedStore, VerifyResult } from '../verify.ts';
 import type { PackState } from './assess.ts';
 import type { Copies } from './copies.ts';
-import { copiedElsewhere, copyOut } from './copy-out.ts';
+import { copiedElsewhere, copyOut, reliedOn } from './copy-out.ts';
 import { endGeneration, vetoGeneration } from './generation.ts';
 import { planIndex, type Rebuilt, rebuildIndex } from './index-parts.ts';
 import { addParity, bareOf, rebuiltContext } from './parity.ts';
@@ -126,7 +126,8 @@ export class Mending {
     const replaced = new Set(result.damage.filter(one => one.isReplaced).map(({ object }) => object));
     const damaged = look.inventory.indexParts.filter(name => reported.has(name) && !replaced.has(name));
     const unread = new Set(result.damage.filter(one => one.mayBeWhole).map(({ object }) => object));
-    const parts = { packs, needed: look.unlistedPacks, damaged, unread };
+    const needed = new Set([...look.unlistedPacks, ...reliedOn(packs, this.#parts.copies)]);
+    const parts = { packs, needed, damaged, unread };
     const plan = await planIndex(this.#context, parts, { signal });
     if (!dryRun) {
       const rebuilt = await rebuildIndex(this.#writing, plan);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import {
+  type Backend,
   beginRepair,
   type MemoryBackend,
   memoryBackend,
@@ -16,6 +17,7 @@ import { parityOf } from '../../../store/parity/code.ts';
 import { parityRecord } from '../../../store/parity/record.ts';
 import { putRecord } from '../../../store/protocol/note.ts';
 import { insideOf } from '../../../store/store.ts';
+import { observedBackend, replay } from '../../helpers/faulty-backend.ts';
 import { checkWhole, drop, namesOf } from '../../helpers/prune-rig.ts';
 import { commitFiles, readFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore, testPassphrase } from '../../helpers/stores.ts';
@@ -24,7 +26,7 @@ import { storeWithHost } from '../../helpers/write-only-host.ts';
 const bytesOf = (length: number, seed: string): Buffer =>
   createHash('shake256', { outputLength: length }).update(seed).digest();
 
-async function withParity(backend: MemoryBackend, failures: unknown[] = []): Promise<Store> {
+async function withParity(backend: Backend, failures: unknown[] = []): Promise<Store> {
   const parity = { onFailure: (error: unknown) => void failures.push(error) };
   return openStore(backend, { passphrase: testPassphrase, seams: systemSeams, parity });
 }
@@ -118,6 +120,25 @@ function hurt(
     }
   });
 }
+
+test('a repair that is killed anywhere leaves nothing that the next one does not list', async () => {
+  const { backend } = await made();
+  const packs = packsOf(backend);
+  const gone = changed(backend, objects => {
+    for (const name of namesOf(backend, 'index/')) objects.delete(name);
+  });
+  for (const at of [5000, -3]) {
+    const broken = hurt(gone, packs, [{ at }]);
+    const observed = observedBackend(memoryBackend({ objects: broken.snapshot() }));
+    await mend(await withParity(observed));
+    for (let count = 0; count <= observed.mutations.length; count++) {
+      const cut = replay(observed.mutations.slice(0, count), broken.snapshot());
+      await mend(await withParity(cut));
+      const { damage } = await verifyStore(await withParity(cut), { readData: 1 });
+      assert.deepEqual(damage, [], `killed after ${count} of ${observed.mutations.length}`);
+    }
+  }
+});
 
 test('whatever is bad in a pack, up to what its parity can do, a repair brings back, and all is whole', async () => {
   const { backend, snapshots } = await made();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { forgetSnapshot, memoryBackend, openLocalBackend, verifyStore } from '../../../store/index.ts';
@@ -72,4 +72,6 @@ test('temporary files of dead writers go after a day, and no sooner', async () =
     assert.ok(!names.includes(old) && names.includes(young), place);
   }
   await checkWhole(backend, [snapshot]);
+  await rename(folder, `${folder}.away`);
+  await assert.rejects(backend.removeLeftovers!({ nowMs: 0 }), { code: 'STORE_READ_FAILED' });
 });
