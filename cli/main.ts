@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { endProcess } from '../engine/index.ts';
 import { run } from './run.ts';
 
 // Node opens its debugger on this signal, and that shows a stranger's program all memory: keys and passphrase, too.
@@ -23,9 +24,17 @@ const code = await run({
 process.stdout.write('', () => setImmediate(end));
 
 function end(): void {
-  if (!lost || code !== 0) process.exit(code);
+  if (!lost || code !== 0) {
+    exit(code);
+    return;
+  }
   const what = `stillpoint: Cannot write the output: ${lost.message}`;
   const remedy =
     '  The command itself had ended well (0): look at what it did, then at the medium that its output goes to.';
-  process.stderr.write(`${what}\n${remedy}\n`, () => process.exit(1));
+  process.stderr.write(`${what}\n${remedy}\n`, () => exit(1));
+}
+
+function exit(status: number): void {
+  process.on('exit', () => endProcess(status));
+  process.exit(status);
 }

@@ -40,7 +40,7 @@ export {
   isArchiveName,
 } from './export/export.ts';
 export type { OwnerRule } from './home/index.ts';
-export { bitbucketExcludes } from './home/index.ts';
+export { bitbucketExcludes, endProcess } from './home/index.ts';
 export { type CommandPlace, type Hooks, runFailureHooks } from './hooks.ts';
 export type { FenceRecord, Forecast, LatchToken, UnresolvedLatch } from './latch/index.ts';
 export { releaseLatches } from './latch/index.ts';

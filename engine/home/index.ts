@@ -9,6 +9,7 @@ export { expandDataStores } from './roots.ts';
 export type { HomeBase, IsSame, Look, RememberedRows, State } from './rows/index.ts';
 export { isSame } from './rows/index.ts';
 export { bitbucketExcludes, compileExcludes } from './rules/exclude.ts';
+export { endProcess } from './system/end-process.ts';
 export type { FileSystemFacts, FileSystemProbe } from './system/filesystem.ts';
 export type { OwnerNames } from './system/owners.ts';
 export type { ReadSeam } from './system/read.ts';

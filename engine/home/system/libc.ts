@@ -35,6 +35,8 @@ export interface Libc {
   birth(fd: number): { readonly inode: bigint; readonly birthNs: bigint } | undefined;
   /** f_fsid of statfs, as 16 hex digits. */
   fsid(fd: number): string;
+  /** Ends the process, and nothing else runs before it is gone (`_exit`). */
+  exit(code: number): void;
 }
 
 export interface Statx {
@@ -63,11 +65,17 @@ export const lostWithoutLibc: readonly string[] = [
 ];
 
 let loading: Promise<LibcLoad> | undefined;
+let loaded: Libc | undefined;
 
 /** Loads koffi and binds the calls, once. Never throws: on a platform without it, says why. */
 export function loadLibc(): Promise<LibcLoad> {
   loading ??= bind();
   return loading;
+}
+
+/** What this thread has loaded, without waiting for it. */
+export function loadedLibc(): Libc | undefined {
+  return loaded;
 }
 
 /** A path is shorter, with the NUL that ends it. */
@@ -88,7 +96,8 @@ async function bind(): Promise<LibcLoad> {
   if (process.platform !== 'linux') return { libc: undefined, reason: `not made for ${process.platform}` };
   try {
     const { default: koffi } = await import('koffi');
-    return { libc: bindCalls(koffi), version: koffi.version };
+    loaded = bindCalls(koffi);
+    return { libc: loaded, version: koffi.version };
   } catch (error) {
     return { libc: undefined, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -109,6 +118,7 @@ function bindCalls(koffi: Koffi): Libc {
   const lseek = bindOne('lseek', 'int64_t', ['int', 'int64_t', 'int']);
   const mknodat = bindOne('mknodat', 'int', ['int', 'const void *', 'uint32_t', 'uint64_t']);
   const ioctl = bindOne('ioctl', 'int', ['int', 'uint64_t', 'void *']);
+  const exit = bindOne('_exit', 'void', ['int']);
   const fstatfs = bindOne('fstatfs', 'int', ['int', 'void *']);
   const openat = bindOne('openat', 'int', ['int', 'const void *', 'int']);
   const list = {
@@ -215,6 +225,7 @@ function bindCalls(koffi: Koffi): Libc {
       check('fstatfs', fstatfs(fd, answered));
       return answered.toString('hex', 56, 64);
     },
+    exit: code => void exit(code),
   };
 
   function bindStatx(): Statx | undefined {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Ended, Rig } from '../../../bench/rig/index.ts';
 import { pending } from '../../../engine/waiting.ts';
 import { systemClock } from '../../../store/index.ts';
+import { whyNoTracing } from '../../faults/tools.ts';
 import { tellCase } from '../../helpers/cases.ts';
 import { atPhase, backUpHere, recordsOf, rigAtWork, runOn } from '../../helpers/endings.ts';
 import { failureOf, manifestsOf } from '../../helpers/small-rig.ts';
@@ -85,6 +87,21 @@ describe('runs beside one another, and runs that nobody watches', () => {
     assert.deepEqual([rig.instance.isLocked, recordsOf(rig)], [false, []]);
     await backUpHere(rig);
     tellCase(context, 'output that nobody reads', 'exit 0 (a pipe)');
+  });
+
+  test('a program whose output goes to a medium that fails to sync ends', {
+    skip: whyNoTracing({ install: false }) ?? false,
+  }, async () => {
+    const output = join(rig.folder, 'output');
+    const inject = '-P "$0" -e trace=fsync -e inject=fsync:error=EIO';
+    const under = [
+      '/bin/sh',
+      '-c',
+      `timeout 30 strace -f -qq -o /dev/null ${inject} "$@" > "$0" 2>&1`,
+      output,
+    ];
+    const { code } = await rig.program(['doctor'], { under });
+    assert.equal(code, 0, readFileSync(output, 'utf8'));
   });
 
   test('a backup without stdin, stdout and stderr does as well', async context => {
