@@ -3,10 +3,10 @@ import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
-import { headerBytes, type ObjectSeal, openSeal } from '../seal/index.ts';
+import { headerBytes, type ObjectSeal, openSeal, trailerOrdinal } from '../seal/index.ts';
 import { decodeFrame } from './frame.ts';
 import { footerBytes, type PackRow, packName } from './row.ts';
-import { decodeFooter, decodeTrailer, packBytesOf, trailerOrdinal } from './trailer.ts';
+import { decodeFooter, decodeTrailer, packBytesOf } from './trailer.ts';
 
 const sealsMax = 512;
 /** Ten million chunks. Anybody can make a file that is as long as this says, and mostly a hole. */

@@ -1,11 +1,11 @@
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { hex, type PackId, type SessionId } from '../ids.ts';
-import { createSeal, type ObjectSeal, proofSeal, sealOverheadBytes } from '../seal/index.ts';
+import { createSeal, type ObjectSeal, proofSeal, sealOverheadBytes, trailerOrdinal } from '../seal/index.ts';
 import type { Randomness } from '../seams.ts';
 import { type Codec, encodeChunkRows, encodeFrameRow, type PackRow, packName } from './row.ts';
 import { discarded, type FrameChunks, opened, type PackKeys } from './sealing.ts';
-import { decodeTrailer, encodeFooter, encodeTrailer, trailerOrdinal } from './trailer.ts';
+import { decodeTrailer, encodeFooter, encodeTrailer } from './trailer.ts';
 
 /** A pack that is about to be sealed: its name, its keys, and the places of its frames. All that is chosen at random. */
 export interface PackPlan {

@@ -7,9 +7,6 @@ import type { PackId } from '../ids.ts';
 import { sealOverheadBytes } from '../seal/index.ts';
 import { checkRow, footerBytes, framesBytesOf, framesStartBytes, type PackRow, viewOf } from './row.ts';
 
-/** No frame has it: the trailer is sealed as itself. */
-export const trailerOrdinal = 2n ** 64n - 1n;
-
 const fields = { features: 0, frames: 1, chunks: 2 } as const;
 
 /** The trailer before sealing. */

@@ -16,5 +16,6 @@ export {
   sealLeadBytes,
   sealObject,
   sealOverheadBytes,
+  trailerOrdinal,
 } from './object-seal.ts';
 export { isSignedBy, type Signer, signatureBytes, signerFrom } from './signature.ts';

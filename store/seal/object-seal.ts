@@ -54,6 +54,9 @@ export interface ObjectSeal {
   signedBytes(body: Uint8Array): Uint8Array;
 }
 
+/** The part of a pack that lists the others. */
+export const trailerOrdinal = 2n ** 64n - 1n;
+
 /** What sealing adds to a part's length. */
 export const sealOverheadBytes = 28;
 
@@ -214,7 +217,8 @@ export function sealFrom(material: SealMaterial, blake3: Blake3): ObjectSeal {
     try {
       decipher.final();
     } catch (cause) {
-      throw damaged(name, `part ${ordinal} does not match its seal`, cause);
+      const part = ordinal === trailerOrdinal ? 'its trailer' : `part ${ordinal}`;
+      throw damaged(name, `${part} does not match its seal`, cause);
     }
     return target.subarray(0, tagAt - nonceBytes);
   };

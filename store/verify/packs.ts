@@ -1,10 +1,10 @@
-import { ChunkIndex } from '../chunk-index/chunk-index.ts';
+import { ChunkIndex, type FramePlace } from '../chunk-index/chunk-index.ts';
 import { readMasks, type StoreProblem } from '../chunk-index/masks.ts';
 import { Claims } from '../chunk-index/written.ts';
-import type { StillpointError, StoreErrorCode } from '../errors.ts';
+import { type StillpointError, type StoreErrorCode, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { isFinding } from '../medium-error.ts';
-import { readTrailer } from '../pack/reader.ts';
+import { FrameReader, readTrailer } from '../pack/reader.ts';
 import { framesBytesOf, framesStartBytes, type PackRow, packName } from '../pack/row.ts';
 import type { Generations } from '../protocol/generations.ts';
 import { isUntrusted } from '../record.ts';
@@ -190,7 +190,9 @@ async function verifyPackList(
   const isWhole = await checked(run, { kind, object }, async () => {
     row = await readTrailer(run.context, { pack, bytes }, callOf(run)).catch((error: unknown) => {
       if (isFinding(error) && !rows.has(pack)) problems.push({ object, error });
-      throw error;
+      throw isFinding(error) && error.code === 'STORE_DAMAGED'
+        ? (wrongSize(index, { pack, bytes }) ?? error)
+        : error;
     });
     run.counts.bytesRead += bytes - framesBytesOf(row);
     const known = rows.get(pack);
@@ -208,7 +210,21 @@ function reportMissing(run: VerifyRun, index: ChunkIndex, pack: PackId): void {
   run.report.add(kind, packName(pack), { state: notThere });
 }
 
-/** Without its header no frame opens; without its end, those past it are gone. */
+/** A pack that was cut, or another in its place: says more than that its end is wrong. */
+function wrongSize(
+  index: ChunkIndex,
+  { pack, bytes }: { readonly pack: PackId; readonly bytes: number },
+): Error | undefined {
+  const listed = index.bytesOf(pack);
+  if (listed === undefined || listed === bytes) return undefined;
+  const state = `it has ${bytes} bytes, and the index lists ${listed}`;
+  return storeError('STORE_DAMAGED', `Cannot read ${packName(pack)}: ${state}`);
+}
+
+/**
+ * Without its header no frame opens; without its end, those past it are gone. Where neither the first nor the last that is
+ * left opens, another pack, or something else, lies in its place.
+ */
 async function markUnreadable(
   run: VerifyRun,
   index: ChunkIndex,
@@ -220,8 +236,25 @@ async function markUnreadable(
     const header = await run.context.backend.get(name, { ...callOf(run), offset: 0, length: headerBytes });
     openSeal(run.context.ring, header, { kind, name });
   });
-  for (const { frame, sealedOffset, sealedBytes } of index.framesOf(pack))
-    if (!isOpen || sealedOffset + sealedBytes > Math.max(bytes, framesStartBytes)) index.markBad(frame);
+  const frames = index.framesOf(pack);
+  const end = Math.max(bytes, framesStartBytes);
+  const left = frames.filter(({ sealedOffset, sealedBytes }) => sealedOffset + sealedBytes <= end);
+  const isForeign = !isOpen || !(await hasFrame(run, [...left.slice(0, 1), ...left.slice(1).slice(-1)]));
+  for (const place of frames) if (isForeign || !left.includes(place)) index.markBad(place.frame);
+}
+
+/** True where one of them opens, or cannot be read now. */
+async function hasFrame({ context }: VerifyRun, places: readonly FramePlace[]): Promise<boolean> {
+  const reader = new FrameReader(context, { cacheBytesMax: 0 });
+  for (const place of places)
+    try {
+      await reader.read(place);
+      return true;
+    } catch (error) {
+      if (!isFinding(error)) throw error;
+      if (error.code !== 'STORE_DAMAGED') return true;
+    }
+  return false;
 }
 
 /** 48 bits: it tells accidents apart, and whoever can make two rows meet can write the index. */

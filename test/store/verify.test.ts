@@ -7,6 +7,7 @@ import {
   hex,
   memoryBackend,
   type SnapshotId,
+  systemSeams,
   type VerifyProgress,
   verifyStore,
 } from '../../store/index.ts';
@@ -124,6 +125,20 @@ test('a pack that is cut short, or goes on, is named', async () => {
       );
     }
   }
+});
+
+test('packs in each other’s place cost every snapshot that needs them, whichever is longer', async () => {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const random = (bytes: number) => new Map([['a', Buffer.from(systemSeams.randomness.bytes(bytes))]]);
+  const snapshots = [await commitFiles(store, random(70_000)), await commitFiles(store, random(90_000))];
+  const objects = backend.snapshot();
+  const large = namesOf(objects, 'packs/').filter(name => objects.get(name)!.length > 50_000);
+  const [one, other] = large as [string, string];
+  const swapped = new Map([...objects, [one, objects.get(other)!], [other, objects.get(one)!]]);
+  const { affected, damage } = await verifyStore(await openObjects(swapped));
+  assert.deepEqual(damage.map(({ object }) => object).sort(), large.sort());
+  assert.deepEqual([...affected].sort(), snapshots.map(({ id }) => id).sort());
 });
 
 test('chunks that are lost can be told from those that are whole', async () => {
