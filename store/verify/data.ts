@@ -56,12 +56,12 @@ export async function verifyData(
     if (done > 0 && run.budget.isSpent()) return;
     const row = await rowOf(run, verified, { pack, bytes });
     const check = parity.has(pack) ? await ParityCheck.open(run, { pack, bytes }) : undefined;
-    const isWhole =
-      row !== undefined &&
-      (await verifyPack(run, verified.index, { row: row.row, check, checks })) &&
-      row.isWhole;
-    if (isWhole) check?.conclude();
-    if (isWhole) await run.notes.read(pack);
+    const bad = row && (await verifyPack(run, verified.index, { row: row.row, check, checks }));
+    if (row?.isWhole && bad?.length === 0) check?.conclude();
+    // What is wrong with it is known: that is no reason to say for good that it was never read.
+    const isKnown = (ordinal?: number) => verified.masks.isDamaged(pack, ordinal);
+    const isAllKnown = bad?.every(isKnown) && (row?.isWhole || bad.length > 0);
+    if (isKnown() || isAllKnown) await run.notes.read(pack);
     done += bytes;
     run.progress('data', done, total);
   }
@@ -102,21 +102,22 @@ interface PackToVerify {
   readonly checks: RunChecks;
 }
 
+/** Ordinals of the frames that are bad. */
 async function verifyPack(
   run: VerifyRun,
   index: ChunkIndex,
   { row, check, checks }: PackToVerify,
-): Promise<boolean> {
+): Promise<readonly number[]> {
   // A reader of its own: what was kept from an earlier look is not read again.
   const reader = new FrameReader(run.context, { cacheBytesMax: 0 });
   const listed = index.framesOf(row.pack);
-  let isWhole = true;
+  const found: number[] = [];
   const blame = (error: unknown, place: FramePlace): void => {
     if (!isFinding(error)) throw error;
     const known = listed[place.ordinal];
     if (known !== undefined) index.markBad(known.frame);
     report(run, row, error, frameRowAt(row, place.ordinal).chunks);
-    isWhole = false;
+    found.push(place.ordinal);
   };
   const look = async (batch: Batch, sealed: Uint8Array): Promise<void> => {
     const { bad, bytes } = await checkBatch(row, { batch, sealed, reader, checks });
@@ -152,7 +153,7 @@ async function verifyPack(
   } finally {
     await looks.end();
   }
-  return isWhole;
+  return found;
 }
 
 /** One is read while others are checked. */

@@ -51,7 +51,7 @@ export class VerifyNotes {
     return this.#failure;
   }
 
-  /** When this run read a pack, and it was well. */
+  /** When this run read a pack, and found nothing new. */
   readAtMs(pack: PackId): number | null {
     return this.#read.get(pack) ?? null;
   }
@@ -61,7 +61,7 @@ export class VerifyNotes {
     this.#unsaidLists.add(pack);
   }
 
-  /** Every byte of a pack was read, and was well. */
+  /** Every byte of a pack was read, and was well, or was recorded as damaged before. */
   async read(pack: PackId): Promise<void> {
     this.#read.set(pack, this.#clock.nowMs());
     this.#unsaidRead.push(pack);

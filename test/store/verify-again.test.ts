@@ -228,6 +228,7 @@ test('damage that is there twice is recorded, and the next backup stores again w
     await commitFiles(await reopenStore(damaged), new Map([['a', content]]), { note: 'again' });
     const healed = await verify(await reopenStore(damaged), { readData: 1 });
     assert.deepEqual([healed.isOk, healed.damage, healed.affected], [true, [], []], change);
+    assert.equal(healed.scrub.neverRead.packs, 0, `${change}: what is known counts as read`);
     assert.deepEqual(
       healed.harmless.map(({ object }) => object),
       [name],
