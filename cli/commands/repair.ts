@@ -70,7 +70,7 @@ interface Told {
 function toText(result: RepairResult, told: Told): string[] {
   const would = told.isDryRun ? 'would be ' : '';
   return [
-    ...result.found.map(({ kind, object, state }) => `found      ${kind} ${object}: ${state}`),
+    ...firstOf(result.found.map(({ kind, object, state }) => `found      ${kind} ${object}: ${state}`)),
     ...result.rebuilt.map(({ object, from }) => `${would}rebuilt    ${object}, from ${from}`),
     ...result.healed.map(
       ({ object, from, chunks }) =>
@@ -84,7 +84,7 @@ function toText(result: RepairResult, told: Told): string[] {
       ({ object, frames, lost }) => `${would}recorded   ${recordText({ object, frames, lost })}`,
     ),
     ...lossesOf(result, told),
-    ...result.left.map(({ object, state, remedy }) => `left       ${object}: ${state} ${remedy}`),
+    ...firstOf(result.left.map(({ object, state, remedy }) => `left       ${object}: ${state}. ${remedy}`)),
     ...result.unreadable.map(
       object =>
         `unreadable ${object}: the medium fails to read it. It may be whole: copy the store to another medium, and repair that.`,
@@ -94,6 +94,16 @@ function toText(result: RepairResult, told: Told): string[] {
       : []),
     summaryOf(result, told),
   ];
+}
+
+const linesMax = 20;
+
+/** Hundreds of lines of one kind hide the others. */
+function firstOf(lines: readonly string[]): string[] {
+  if (lines.length <= linesMax) return [...lines];
+  const [word] = lines[0]!.split(' ', 1);
+  const more = `${word!.padEnd(11)}${lines.length - linesMax} more; --json names all`;
+  return [...lines.slice(0, linesMax), more];
 }
 
 function recordText({ object, frames, lost }: RepairResult['recorded'][number]): string {
@@ -138,9 +148,9 @@ function summaryOf(result: RepairResult, { isDryRun }: Told): string {
   if (ok && failure !== undefined) return `Nothing is lost, and not all could be done: ${checked}`;
   if (found.length === 0 && ok) return `No damage: ${checked}`;
   if (ok) return `${isDryRun ? 'Everything would be whole again' : 'Everything is whole again'}: ${checked}`;
+  const count = lost.length || left.length;
   const stays =
-    lost.length > 0
-      ? `${counted(lost.length, 'snapshot')} with losses`
-      : counted(left.length, 'damaged object');
-  return `${stays} ${isDryRun ? 'would stay' : 'stay'}: ${checked}`;
+    lost.length > 0 ? `${counted(count, 'snapshot')} with losses` : counted(count, 'damaged object');
+  const verb = isDryRun ? 'would stay' : count === 1 ? 'stays' : 'stay';
+  return `${stays} ${verb}: ${checked}`;
 }

@@ -56,7 +56,7 @@ const meanings: Partial<Record<DamagedKind, Omit<LeftDamage, 'object' | 'state'>
   parity: {
     isHarmless: true,
     remedy:
-      'Nothing is lost by it. Remove this one file, and `stillpoint repair` writes it anew where the configuration has `parity: on`.',
+      'Nothing is lost by it. Remove this one file, and `stillpoint repair` writes it anew unless the configuration has `parity: off`.',
   },
 };
 
