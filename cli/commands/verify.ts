@@ -140,7 +140,14 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
     ...debt(result),
     ...fromTheFuture(result),
     ...(damage.some(({ kind }) => kind !== 'pairing' && kind !== 'witness')
-      ? ['Next: `stillpoint repair` mends what can be mended, and says exactly what is lost.']
+      ? [
+          'Next: `stillpoint repair` mends what can be mended, and says exactly what is lost. What stays lost after it comes back with a backup that has it, or goes with the snapshots: `stillpoint forget`.',
+        ]
+      : []),
+    ...(damage.some(({ kind }) => kind === 'witness')
+      ? [
+          'Next: find out what took it away, and bring it back from a copy of the store. Where there is none, give the witness another name: the next verification makes a new one, and says so.',
+        ]
       : []),
   ].join('\n');
 }
