@@ -1,4 +1,5 @@
 import type { StoreContext } from './context.ts';
+import { type StillpointError, storeError } from './errors.ts';
 import { forgetAll } from './forget.ts';
 import type { SessionId, SnapshotId } from './ids.ts';
 import { renewKeys, writeOnly } from './keys/index.ts';
@@ -90,7 +91,8 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
       if (own === undefined || how.dryRun) return estimateReclaim(context, { session: own?.id, dead }, how);
       return reclaim(context, { session: own.id, dead }, how).catch(async (error: unknown) => {
         // Another prune that took this one for dead has taken away what it reads.
-        throw await own.explain(error);
+        const explained = await own.explain(error);
+        throw isFull(explained) ? tooFull(explained) : explained;
       });
     },
     async [Symbol.asyncDispose]() {
@@ -109,4 +111,13 @@ async function withReserve<T>({ backend }: StoreContext, begin: () => Promise<T>
     if (!isFull(error) || !(await backend.giveReserve?.())) throw error;
     return begin();
   }
+}
+
+/** Elsewhere the advice is to prune. */
+function tooFull(error: StillpointError): Error {
+  return storeError('STORE_WRITE_FAILED', error.message, {
+    remedy: 'Free some space or inodes on the file system of the store by other means, then prune again.',
+    context: error.context,
+    cause: error,
+  });
 }

@@ -100,7 +100,10 @@ function reasonsToWait({ pending }: PruneResult): string[] {
     [pending.atWorkBytes, 'written by runs that are at work, or left for them'],
     [pending.vetoedBytes, 'wanted again by a backup that was about to commit'],
     [pending.timeBytes, 'that the time did not suffice for'],
-    [pending.roomBytes, 'that cannot be copied from: the medium is full'],
+    [
+      pending.roomBytes,
+      'that wants room for copies first, which the medium has not: free some, and prune again',
+    ],
     [pending.damagedBytes, 'in packs that are damaged or cannot be read'],
   ] as const;
   return reasons.flatMap(([bytes, why]) => (bytes > 0 ? [`  ${size(bytes)} ${why}`] : []));

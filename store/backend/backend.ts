@@ -44,6 +44,8 @@ export interface Backend {
    * changed for a day: whoever writes so slowly has to write again. How many there were.
    */
   removeLeftovers?(options: LeftoverOptions): Promise<number>;
+  /** Bytes that may still be written, as far as the medium knows; undefined where it does not. */
+  freeBytes?(): Promise<number | undefined>;
   /** Sets room aside for a prune, where the medium is one that fills up. That it fails is no matter. */
   keepReserve?(): Promise<void>;
   /** Gives that room back. False: there was none. */

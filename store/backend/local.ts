@@ -153,6 +153,11 @@ class LocalBackend implements Backend {
     });
   }
 
+  async freeBytes(): Promise<number | undefined> {
+    const space = await this.#fileSystem.space(this.location).catch(() => undefined); // a quota says the rest
+    return space?.freeBytes;
+  }
+
   async keepReserve(): Promise<void> {
     await keepReserve(this.location, { fileSystem: this.#fileSystem, randomness: this.#randomness });
   }

@@ -49,6 +49,10 @@ export interface Pruner {
 /** A backup that says no is about to commit, and the next round knows what it needs; another may be about to do so then. */
 const roundsMax = 3;
 const packTargetBytes = 16 * 1024 * 1024;
+/** For the records of a generation, and an index that is written anew. */
+const recordsBytes = 2 * 1024 * 1024;
+/** Of what is copied: itself, its parity, its rows in the index. */
+const copyShare = 1.05;
 
 /** What reclaim would do; writes nothing. */
 export async function estimateReclaim(
@@ -128,8 +132,8 @@ interface Proposed {
   readonly sizes: LoadedIndex['sizes'];
   readonly plan: Omit<PrunePlan, 'toList'>;
   readonly rewritten: Rewritten;
-  /** The medium was too full for copies. */
-  readonly hasNoRoom: boolean;
+  /** Packs for whose copies the medium has no room. */
+  readonly noRoom: readonly PackId[];
   readonly record: GenerationRecord | undefined;
   readonly before: KnownLive | undefined;
 }
@@ -168,7 +172,7 @@ async function proposeOnce(
   if (found === undefined) return undefined;
   const { since, loaded, marked, plan, leftoverManifests } = found;
   await removeLeftovers(context, { manifests: leftoverManifests, packs: plan.leftovers }, { signal });
-  const { rewritten, hasNoRoom } = await copyOut(context, { session: pruner.session, found }, options);
+  const { rewritten, noRoom } = await copyOut(context, { session: pruner.session, found }, options);
   const record = await propose(
     context,
     { session: pruner.session, since, loaded, plan, rewritten },
@@ -179,7 +183,7 @@ async function proposeOnce(
     sizes: loaded.sizes,
     plan: rest,
     rewritten,
-    hasNoRoom,
+    noRoom,
     record,
     before: record && withoutIndex(marked, loaded),
   };
@@ -189,7 +193,7 @@ async function copyOut(
   context: StoreContext,
   { session, found }: { readonly session: SessionId; readonly found: Survey },
   { isTimeUp, signal, onProgress }: ReclaimOptions,
-): Promise<Pick<Proposed, 'rewritten' | 'hasNoRoom'>> {
+): Promise<Pick<Proposed, 'rewritten' | 'noRoom'>> {
   const { loaded, marked, plan, isOwn } = found;
   const rewrite = (packs: PrunePlan['rewritten']) =>
     rewritePacks(
@@ -197,14 +201,31 @@ async function copyOut(
       { session, loaded, marked, packs, isOwn, alsoList: plan.toList },
       { isTimeUp, onPack: (done, total) => onProgress?.({ phase: 'rewrite', done, total }), signal },
     );
+  const packs = await withRoom(context, plan.rewritten);
+  const noRoom = plan.rewritten.slice(packs.length).map(({ pack }) => pack);
   try {
-    return { rewritten: await rewrite(plan.rewritten), hasNoRoom: false };
+    return { rewritten: await rewrite(packs), noRoom };
   } catch (error) {
-    // No room for copies: what nothing at all is needed of can go without, and makes room for the next prune.
-    if (!isFull(error) || plan.dead.length + plan.orphans.length === 0) throw error;
+    // A quota, or others who write: what nothing at all is needed of can go without copies, and makes room for the next prune.
+    if (!isFull(error) || packs.length === 0) throw error;
     await context.backend.sync();
-    return { rewritten: await rewrite([]), hasNoRoom: true };
+    return { rewritten: await rewrite([]), noRoom: plan.rewritten.map(({ pack }) => pack) };
   }
+}
+
+/** As many, from the beginning, as there is room for copies of, and for the records of what is decided. */
+async function withRoom(
+  { backend }: StoreContext,
+  packs: PrunePlan['rewritten'],
+): Promise<PrunePlan['rewritten']> {
+  const freeBytes = await backend.freeBytes?.();
+  if (freeBytes === undefined) return packs;
+  let left = freeBytes - recordsBytes;
+  const end = packs.findIndex(({ liveBytes }) => {
+    left -= liveBytes * copyShare;
+    return left < 0;
+  });
+  return end < 0 ? packs : packs.slice(0, end);
 }
 
 function surveyOptions(
@@ -283,7 +304,7 @@ function replacedParts({ parts }: LoadedIndex): string[] {
 }
 
 function roundOutcome(
-  { sizes, plan, rewritten, hasNoRoom, record }: Proposed,
+  { sizes, plan, rewritten, noRoom, record }: Proposed,
   finished: Finished | undefined,
 ): Reclaimed {
   const gone = new Set<PackId>([...(finished?.deleted ?? []), ...plan.leftovers]);
@@ -305,7 +326,7 @@ function roundOutcome(
           sizes,
         ),
         timeBytes: wasteOf(rewritten.left) + bytesOf(toDelete, sizes),
-        roomBytes: hasNoRoom ? wasteOf(plan.rewritten.map(({ pack }) => pack)) : 0,
+        roomBytes: wasteOf(noRoom),
       },
     ),
     stoppedIn: !isDone ? 'delete' : rewritten.left.length > 0 ? 'rewrite' : undefined,

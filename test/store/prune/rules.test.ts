@@ -223,6 +223,13 @@ test('on a medium too full for copies what needs none goes, and the rest is said
   const result = await drop(await reopenStore(full), snapshots[0]!, snapshots[1]!);
   assert.ok(result.deletedPacks > 0 && result.rewrittenPacks === 0);
   assert.ok(result.pending.roomBytes > 2000, JSON.stringify(result.pending));
+  const nearlyFull = { ...backend, freeBytes: async () => 2 * 1024 * 1024 + 100 };
+  for (const medium of [full, nearlyFull]) {
+    const packs = namesOf(backend, 'packs/');
+    const { pending, pendingBytes } = await prune(await reopenStore(medium));
+    assert.deepEqual([pending.roomBytes, pendingBytes], [result.pending.roomBytes, result.pendingBytes]);
+    assert.deepEqual(namesOf(backend, 'packs/'), packs, 'nothing is left of copies that have no room');
+  }
   const { freedBytes } = await prune(await reopenStore(backend));
   assert.ok(Math.abs(freedBytes - result.pendingBytes) < 500, `${freedBytes} ${result.pendingBytes}`);
   await checkWhole(backend, [snapshots[2]!]);
