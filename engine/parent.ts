@@ -57,6 +57,18 @@ export async function parentFor(
   return { ...again, parent: null };
 }
 
+/**
+ * Where the store no longer has what its newest snapshot begins with: an index that is lost lists nothing, and everything would
+ * be stored again without a word. Empty: it has.
+ */
+export function missedOf(parent: Snapshot | null, has: ParentAccess['has']): string[] {
+  const roots = parent?.home?.roots ?? [];
+  if (parent === null || roots.every(({ listing }) => has(listing.id, 'metadata'))) return [];
+  return [
+    `The index of the store does not have what snapshot ${parent.id.slice(0, 8)} needs: it is stored again where it is missed. Run \`stillpoint repair\``,
+  ];
+}
+
 export function homeBaseOf(parent: Snapshot | null, access: ParentAccess): HomeBase | undefined {
   if (!parent?.home) return undefined;
   return { ...access, roots: parent.home.roots, timeMs: parent.timeMs };

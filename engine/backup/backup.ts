@@ -14,7 +14,7 @@ import {
 } from '../latch/index.ts';
 import { rememberSnapshot } from '../own-snapshots.ts';
 import { encodePair } from '../pair-codec.ts';
-import { databaseBaseOf, findParent, homeBaseOf, parentFor } from '../parent.ts';
+import { databaseBaseOf, findParent, homeBaseOf, missedOf, parentFor } from '../parent.ts';
 import type { OnPhase } from '../progress.ts';
 import { together } from '../together.ts';
 import { dropLeftViews, stillLeft } from '../view/index.ts';
@@ -68,6 +68,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const chunks = throughCache(session, cache);
   const remembered = cache && rememberedIn(cache);
   const access = { source: chunks, has: session.has, remembered };
+  // Before anything is put.
+  const missed = missedOf(parent, session.has);
 
   await enter('connect');
   if (isLockable(app)) await app.checkAccess({ signal });
@@ -170,6 +172,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     },
     ...(internal && { internal }),
     warnings: [
+      ...missed,
       ...unseen,
       ...doubts(options, databaseResult),
       ...(homeResult?.notes ?? []),

@@ -37,11 +37,22 @@ export function checkStoreContent(options: StoreContentOptions): Check {
       return [
         good(name, opens),
         ...damaged,
+        ...(await judgeNewest(name, store, snapshots.at(-1))),
         ...judgeTimes(name, snapshots, options),
         ...(await judgeSpace(name, snapshots, options)),
       ];
     },
   };
+}
+
+/** An index that is lost, or a medium that lost packs, shows at the first thing that a snapshot needs. */
+async function judgeNewest(check: string, store: Store, newest: Snapshot | undefined): Promise<Finding[]> {
+  try {
+    for (const { listing } of newest?.home?.roots ?? []) await store.get(listing.id, 'metadata');
+    return [];
+  } catch (error) {
+    return [failed(check, error)];
+  }
 }
 
 /** As far as a host can tell that may write only. */

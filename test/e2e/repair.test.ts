@@ -54,10 +54,15 @@ describe('a damaged store', () => {
     return ended.json.at(-1) ?? {};
   }
 
+  function copyOf(store: string, name: string): string {
+    const copy = join(rig.folder, name);
+    cpSync(store, copy, { recursive: true });
+    return copy;
+  }
+
   /** Without parity, unless it is kept: what is broken here would come back. */
   function copyOfStore(name: string, { keepsParity = false } = {}): string {
-    const store = join(rig.folder, name);
-    cpSync(rig.store, store, { recursive: true });
+    const store = copyOf(rig.store, name);
     if (!keepsParity) rmSync(join(store, 'parity'), { recursive: true });
     return store;
   }
@@ -124,6 +129,11 @@ describe('a damaged store', () => {
   test('an index that is gone comes back', async () => {
     const store = copyOfStore('index');
     rmSync(join(store, 'index'), { recursive: true });
+    const elsewhere = { ...rig.env, STILLPOINT_STORE: copyOf(store, 'told') };
+    const told = await runHere(['backup'], { cwd: rig.folder, env: elsewhere });
+    assert.match(told.stderr, new RegExp(`snapshot ${snapshot.slice(0, 8)} needs`), 'all is stored again');
+    const findings = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
+    assert.match(findings.stdout, /^failed +store .*no pack/m);
     const { rebuilt } = await run(['repair', '--index'], 0, store);
     assert.equal((rebuilt as unknown[]).length, 1);
     assert.ok(existsSync(join(store, 'index')));
