@@ -68,8 +68,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const chunks = throughCache(session, cache);
   const remembered = cache && rememberedIn(cache);
   const access = { source: chunks, has: session.has, remembered };
-  // Before anything is put.
-  const missed = missedOf(parent, session.has);
+  for (const text of missedOf(parent, session.has)) options.onWarning(text); // before anything is put
 
   await enter('connect');
   if (isLockable(app)) await app.checkAccess({ signal });
@@ -172,7 +171,6 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     },
     ...(internal && { internal }),
     warnings: [
-      ...missed,
       ...unseen,
       ...doubts(options, databaseResult),
       ...(homeResult?.notes ?? []),
