@@ -21,6 +21,7 @@ export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isBeyondUs, isStoreError, StillpointError, storeError } from './errors.ts';
 export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
+export { hasIndex } from './has-index.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export { dismissWriteOnlyHost, newWriteOnlyHost, oldHostKey, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';

@@ -1,4 +1,4 @@
-import { type Clock, oldHostKey, type Store } from '../../store/index.ts';
+import { type Clock, hasIndex, oldHostKey, type Store } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
 import { listSnapshots } from '../snapshots.ts';
 import type { Check } from './check.ts';
@@ -37,7 +37,7 @@ export function checkStoreContent(options: StoreContentOptions): Check {
       return [
         good(name, opens),
         ...damaged,
-        ...(await judgeNewest(name, store, snapshots.at(-1))),
+        ...(await judgeIndex(name, store, snapshots)),
         ...judgeTimes(name, snapshots, options),
         ...(await judgeSpace(name, snapshots, options)),
       ];
@@ -45,14 +45,14 @@ export function checkStoreContent(options: StoreContentOptions): Check {
   };
 }
 
-/** An index that is lost, or a medium that lost packs, shows at the first thing that a snapshot needs. */
-async function judgeNewest(check: string, store: Store, newest: Snapshot | undefined): Promise<Finding[]> {
-  try {
-    for (const { listing } of newest?.home?.roots ?? []) await store.get(listing.id, 'metadata');
-    return [];
-  } catch (error) {
-    return [failed(check, error)];
-  }
+async function judgeIndex(check: string, store: Store, { length }: readonly Snapshot[]): Promise<Finding[]> {
+  if (length === 0 || (await hasIndex(store))) return [];
+  return [
+    bad(check, {
+      found: `${store.location} holds ${length === 1 ? '1 snapshot' : `${length} snapshots`} and no index: the next backup stores everything again`,
+      remedy: 'Run `stillpoint repair`: it makes the index anew from the packs.',
+    }),
+  ];
 }
 
 /** As far as a host can tell that may write only. */

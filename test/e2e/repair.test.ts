@@ -133,7 +133,7 @@ describe('a damaged store', () => {
     const told = await runHere(['backup'], { cwd: rig.folder, env: elsewhere });
     assert.match(told.stderr, new RegExp(`snapshot ${snapshot.slice(0, 8)} needs`), 'all is stored again');
     const findings = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
-    assert.match(findings.stdout, /^failed +store .*no pack/m);
+    assert.match(findings.stdout, /^FAILED +store .*no index/m);
     const { rebuilt } = await run(['repair', '--index'], 0, store);
     assert.equal((rebuilt as unknown[]).length, 1);
     assert.ok(existsSync(join(store, 'index')));
