@@ -104,7 +104,10 @@ function reasonsToWait({ pending }: PruneResult): string[] {
       pending.roomBytes,
       'that wants room for copies first, which the medium has not: free some, and prune again',
     ],
-    [pending.damagedBytes, 'in packs that are damaged or cannot be read'],
+    [
+      pending.damagedBytes,
+      'in packs that are damaged, or missing, or cannot be read: `stillpoint verify` says what that costs',
+    ],
   ] as const;
   return reasons.flatMap(([bytes, why]) => (bytes > 0 ? [`  ${size(bytes)} ${why}`] : []));
 }
