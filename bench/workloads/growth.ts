@@ -5,6 +5,7 @@ import { placeToRestore } from '../compare/place.ts';
 import type { Step } from '../compare/result.ts';
 import { stillpoint } from '../peers/stillpoint.ts';
 import { settled } from './files.ts';
+import { growRows } from './growth-rows.ts';
 import { makeSmallFiles } from './small-files.ts';
 import type { Workload, WorkloadOptions } from './workload.ts';
 
@@ -18,15 +19,21 @@ const medianBytes = 300;
 /** What each step costs as the home and the store grow: time, and memory. */
 export const growth: Workload = {
   name: 'growth',
-  about: '10,000 to 1,000,000 files; 10 to 1,000 snapshots in a store',
+  about: '10,000 to 1,000,000 files; 1 to 100 million rows; 10 to 1,000 snapshots in a store',
   async run(options) {
     const startedMs = performance.now();
     const byFiles = await growFiles(options);
+    const byRows = await growRows(options);
     const bySnapshots = await growSnapshots(options);
     return {
       workload: growth.name,
       data: { medianBytes },
-      steps: [...byFiles, ...bySnapshots],
+      steps: [
+        ...byFiles,
+        ...stepsOf('first copy of rows', byRows.first, { isTenfold: true }),
+        ...stepsOf('unchanged rows', byRows.unchanged, { isTenfold: true }),
+        ...bySnapshots,
+      ],
       seconds: (performance.now() - startedMs) / 1000,
     };
   },
@@ -61,7 +68,7 @@ async function growFiles({ folder, quick, seed, say }: WorkloadOptions): Promise
         .join('; ')}`,
     );
   }
-  return Object.entries(all).flatMap(([name, series]) => stepsOf(name, series, { isFiles: true }));
+  return Object.entries(all).flatMap(([name, series]) => stepsOf(name, series, { isTenfold: true }));
 }
 
 async function growSnapshots({ folder, quick, say, seed }: WorkloadOptions): Promise<Step[]> {
@@ -80,14 +87,14 @@ async function growSnapshots({ folder, quick, say, seed }: WorkloadOptions): Pro
     say(`  ${label}: backup ${told(cost)}`);
   }
   rmSync(scratch, { recursive: true, force: true });
-  return stepsOf('backup of a change', series, { isFiles: false });
+  return stepsOf('backup of a change', series, { isTenfold: false });
 }
 
 const told = ({ seconds, peakBytes }: Cost): string =>
   `${seconds.toFixed(2)} s, ${((peakBytes ?? 0) / 1e6).toFixed(0)} MB`;
 
-/** Time and memory; ten times the files may take eleven times the time, and the largest 150 MB more than the one before. */
-function stepsOf(name: string, series: Series, { isFiles }: { readonly isFiles: boolean }): Step[] {
+/** Time and memory; ten times the files or rows may take eleven times the time, and the largest 150 MB more than the one before. */
+function stepsOf(name: string, series: Series, { isTenfold }: { readonly isTenfold: boolean }): Step[] {
   const labels = Object.keys(series);
   const [than, of] = labels.slice(-2) as [string, string];
   const by = (pick: (cost: Cost) => number) =>
@@ -98,7 +105,7 @@ function stepsOf(name: string, series: Series, { isFiles }: { readonly isFiles: 
       unit: 'seconds',
       runs: by(cost => cost.seconds),
       costs: series,
-      targets: [{ kind: 'grows-at-most', of, than, factor: isFiles ? 11 : 2 }],
+      targets: [{ kind: 'grows-at-most', of, than, factor: isTenfold ? 11 : 2 }],
     },
     {
       name: `${name}, memory`,
