@@ -147,7 +147,11 @@ function summaryOf(result: RepairResult, { isDryRun }: Told): string {
   const checked = `${counted(result.chunksChecked, 'chunk')} checked, ${size(bytesRead)} read.`;
   if (ok && failure !== undefined) return `Nothing is lost, and not all could be done: ${checked}`;
   if (found.length === 0 && ok) return `No damage: ${checked}`;
-  if (ok) return `${isDryRun ? 'Everything would be whole again' : 'Everything is whole again'}: ${checked}`;
+  // What was lost as a whole is no part of the store any more.
+  const all = result.forgotten.some(({ refused }) => refused === undefined)
+    ? 'All that is left'
+    : 'Everything';
+  if (ok) return `${all} ${isDryRun ? 'would be' : 'is'} whole again: ${checked}`;
   const count = lost.length || left.length;
   const stays =
     lost.length > 0 ? `${counted(count, 'snapshot')} with losses` : counted(count, 'damaged object');
