@@ -40,7 +40,7 @@ const path = ofKind('path', whole);
 
 /** One that drivers can take apart; which kinds of database there are is said elsewhere. */
 const databaseUrl = text.refine(isDatabaseUrl, {
-  error: 'a URL like postgresql://user@host:5432/name',
+  error: 'a URL like postgresql://user@host:5432/name; of a JDBC URL leave out jdbc:, and name the user',
 });
 const webUrl = text.refine(value => /^https?:\/\//.test(value) && isUrl(value), {
   error: 'a URL that begins with http:// or https://',

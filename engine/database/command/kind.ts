@@ -90,7 +90,8 @@ async function checkTarget(
       'TARGET_NOT_EMPTY',
       `Cannot restore into ${target.target}: ${(error as Error).message}`,
       {
-        remedy: 'Name a target that database.check lets be written into.',
+        remedy:
+          'Name a target that database.check lets be written into. What a restore that failed has left in one is to be removed first: nobody but you can tell what that is.',
         cause: error,
       },
     );

@@ -62,7 +62,7 @@ function meaningOf(
   if (sqlState === '53300')
     return [
       'DATABASE_UNREACHABLE',
-      'Raise max_connections of the server, or the CONNECTION LIMIT of the role or the database: a run needs four.',
+      'Raise max_connections of the server, or the CONNECTION LIMIT of the role or the database: a run needs up to six.',
     ];
   if (sqlState === '57P03')
     return [
