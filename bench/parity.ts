@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { placeToRestore } from './compare/place.ts';
+import { placeFor } from './compare/place.ts';
 import { median } from './compare/result.ts';
 import { rollDice } from './instance/random.ts';
 import { stillpoint } from './peers/stillpoint.ts';
@@ -34,7 +34,7 @@ const fileBytes = 1024 * 1024;
 const bytesAll = Number(values.mebibytes) * fileBytes;
 const disk = mkdtempSync(join(tmpdir(), 'stillpoint-parity-'));
 // In memory where it fits: what a disk takes is no part of the difference.
-const folder = placeToRestore(disk, 2 * bytesAll);
+const folder = placeFor(disk, 2 * bytesAll);
 try {
   makeFiles(join(folder, 'home'));
   const pairs: { readonly on: Run; readonly off: Run }[] = [];

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { placeToRestore } from './compare/place.ts';
+import { placeFor } from './compare/place.ts';
 import { stillpoint } from './peers/stillpoint.ts';
 import { environment, writeResults } from './results.ts';
 import { folderBytes } from './rows/dump.ts';
@@ -48,7 +48,7 @@ for (const [workload, make] of Object.entries(makers)) {
     const [source, profiles] = [join(folder, 'home'), join(folder, 'profiles')];
     mkdirSync(profiles);
     await make(source);
-    target = placeToRestore(folder, 2 * folderBytes(source));
+    target = placeFor(folder, 2 * folderBytes(source));
     const restored = target;
     const store = await stillpoint({ nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profiles}`] }).open(folder);
     const profiled = async (work: () => Promise<unknown>): Promise<Thread[]> => {

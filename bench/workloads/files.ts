@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { type Cost, costOf } from '../compare/cost.ts';
-import { placeToRestore } from '../compare/place.ts';
+import { placeFor } from '../compare/place.ts';
 import type { Step, Target } from '../compare/result.ts';
 import { assertSameTree } from '../compare/same-tree.ts';
 import { filePeers, type Peer } from '../peers/index.ts';
@@ -22,7 +21,8 @@ interface Round {
 
 /**
  * Backs a folder up twice and restores it, with each peer on a fresh store, in turn, round after round; in every round
- * another begins. What was restored is compared byte by byte with the source.
+ * another begins. Stores and what is restored lie in memory where that has room. What was restored is compared byte by byte
+ * with the source.
  */
 export async function measureFiles(
   source: string,
@@ -32,11 +32,11 @@ export async function measureFiles(
   const peers = presentPeers(options);
   const measured = new Map<string, Round[]>(peers.map(peer => [peer.name, []]));
   await warm(source);
+  const sourceBytes = folderBytes(source);
   for (let round = 0; round < rounds; round += 1) {
     for (const [i] of peers.entries()) {
       const peer = peers[(i + round) % peers.length]!;
-      const scratch = join(folder, 'round');
-      mkdirSync(scratch);
+      const scratch = placeFor(folder, sourceBytes);
       const result = await measureOne(peer, { source, scratch });
       rmSync(scratch, { recursive: true, force: true });
       measured.get(peer.name)!.push(result);
@@ -82,7 +82,7 @@ async function measureOne(
   const first = await settled(() => store.backUp(source));
   const storeBytes = folderBytes(store.folder);
   const unchanged = await settled(() => store.backUp(source));
-  const target = placeToRestore(scratch, folderBytes(source));
+  const target = placeFor(scratch, folderBytes(source));
   try {
     const restore = await settled(() => store.restore(target));
     assertSameTree(source, target, peer);

@@ -1,7 +1,7 @@
 import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cost } from '../compare/cost.ts';
-import { placeToRestore } from '../compare/place.ts';
+import { placeFor } from '../compare/place.ts';
 import type { Step } from '../compare/result.ts';
 import { stillpoint } from '../peers/stillpoint.ts';
 import { settled } from './files.ts';
@@ -52,7 +52,7 @@ async function growFiles({ folder, quick, seed, say }: WorkloadOptions): Promise
     const source = join(scratch, 'home');
     const bytes = makeSmallFiles(source, { files: count, seed, medianBytes });
     // a block for each file, at least
-    const target = placeToRestore(scratch, bytes + count * 4096);
+    const target = placeFor(scratch, bytes + count * 4096);
     const label = `${count.toLocaleString('en-US')} files`;
     try {
       const store = await stillpoint().open(scratch);

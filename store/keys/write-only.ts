@@ -165,7 +165,7 @@ function outdated({ name }: HostKey, epoch: number): Error {
     'STORE_KEY_OLD',
     `Cannot open what was written in epoch ${epoch}: the key of ${name} is older`,
     {
-      remedy: `The keys of the store were changed since the key file was made. Renew it where the passphrase is: ${renewCommand}.`,
+      remedy: `The keys of the store were changed since the key file was made, or this host was removed: \`stillpoint keys list\`, where the passphrase is, says which. Renew the file there: ${renewCommand}; a host that was removed is added anew.`,
       context: { host: name, epoch },
     },
   );
