@@ -177,7 +177,11 @@ export const knownMutants: readonly Mutant[] = [
     // test/faults/stop.ts, seed 1
     name: 'a sleeper accuses the store',
     breaks: 'a prune that was taken for dead takes what others took away for damage of the store',
-    patches: one('store/prune.js', 'const explained = await own.explain(error);', 'const explained = error;'),
+    patches: one(
+      'store/prune/merge.js',
+      "throw part.code === 'STORE_OBJECT_MISSING' ? overtaken(context, part) : part;",
+      'throw part;',
+    ),
     caughtBy: ['test/store/prune/asleep.test.js'],
   },
   {
