@@ -35,6 +35,11 @@ interface BackupOptions {
 export const backup: Command<BackupOptions> = async (context, options) => {
   const waitMs = options.wait === undefined ? 0 : waitOf(options.wait);
   if (options.audit) checkAudit(options);
+  // As from a variable that was not set.
+  if (options.tag.includes(''))
+    throw engineError('USAGE', 'Cannot back up: --tag is empty', {
+      remedy: 'Give a tag, or leave --tag out.',
+    });
   if (options.dryRun) return tryOut(context);
   return withFailureHooks(context, () => backUp(context, { ...options, waitMs }));
 };

@@ -184,6 +184,8 @@ describe('prune', () => {
         { exit: 2, code: 'USAGE' },
         args.join(' '),
       );
+    const untagged = await bench.run('a', 'backup', '--tag', '');
+    assert.deepEqual(failureOf(untagged), { exit: 2, code: 'USAGE' });
     const minutes = await bench.run('a', 'prune', '--keep-within', '6m', '--dry-run');
     assert.equal(minutes.json[0]?.['messageType'], 'warning');
   });
