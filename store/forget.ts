@@ -42,7 +42,8 @@ export async function forget(context: StoreContext, id: SnapshotId, options: For
 
 /**
  * Drops snapshots, with one look at the store for all of them. One that is not there or held is the end before anything is
- * forgotten. The manifest of one that a session reads stays for a later prune to remove.
+ * forgotten. The manifest of one that a session reads stays for a later prune to remove, and so does one before which, on its
+ * host, a snapshot is that is not forgotten: it alone says that there must be one.
  */
 export async function forgetAll(
   context: StoreContext,
@@ -58,7 +59,9 @@ export async function forgetAll(
   const held = await heldIds(context, { signal });
   const wanted = ids.filter(id => !forgotten.has(id));
   for (const id of wanted) checkForgettable(id, { there, held });
-  for (const id of wanted) await checkPermitted(context, id, { signal });
+  const before = new Map<SnapshotId, SnapshotId | null>();
+  for (const id of wanted) before.set(id, await previousOf(context, id, { signal }));
+  await checkChain(context, before, { signal });
   // The mark first, and for good: so the name never says "snapshot" again, whoever repeats an old put.
   for (const id of wanted) {
     const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason };
@@ -73,7 +76,13 @@ export async function forgetAll(
   }
   // Then the sessions: a reader that is not among them looks for the mark after it has said what it reads.
   const named = await namedBySessions(context, { signal });
-  const going = named === undefined ? [] : ids.filter(id => there.has(id) && !named.has(id));
+  const gone = new Set([...forgotten, ...wanted]);
+  const isWitness = (id: SnapshotId) => {
+    const previous = before.get(id);
+    return previous != null && !gone.has(previous);
+  };
+  const going =
+    named === undefined ? [] : ids.filter(id => there.has(id) && !named.has(id) && !isWitness(id));
   for (const id of going) await backend.delete(manifestName(id), call);
   if (going.length > 0) await backend.sync(call);
 }
@@ -92,16 +101,52 @@ function checkForgettable(
     });
 }
 
-/** A damaged manifest can be forgotten; of one that this user may not read nobody knows that it is. STORE_READ_FAILED. */
-async function checkPermitted(
+/**
+ * What came before it on its host; null: nothing, or nobody knows. A damaged manifest can be forgotten; of one that this user
+ * may not read nobody knows that it is. STORE_READ_FAILED.
+ */
+async function previousOf(
   context: StoreContext,
   id: SnapshotId,
   options: { readonly signal: AbortSignal | undefined },
-): Promise<void> {
+): Promise<SnapshotId | null> {
   try {
-    await readManifest(context, id, options);
+    return (await readManifest(context, id, options))?.previous ?? null;
   } catch (error) {
     if (!isStoreError(error) || isForbidden(error)) throw error;
+    return null;
+  }
+}
+
+const looksMax = 3;
+
+/**
+ * Nothing else says that there must be what came before a snapshot: while that is neither there nor forgotten, a list leaves out
+ * what is there, or a manifest is lost, and the snapshot stays. STORE_IMPLAUSIBLE.
+ */
+async function checkChain(
+  context: StoreContext,
+  before: ReadonlyMap<SnapshotId, SnapshotId | null>,
+  options: { readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  for (let look = 1; ; look++) {
+    const names = new Set([
+      ...(await listManifestIds(context, options)),
+      ...(await listForgottenIds(context, options)),
+    ]);
+    const missing = [...before].find(([, previous]) => previous !== null && !names.has(previous));
+    if (missing === undefined) return;
+    // A list is no instant.
+    if (look < looksMax) continue;
+    const [id, previous] = missing;
+    throw storeError(
+      'STORE_IMPLAUSIBLE',
+      `Cannot forget snapshot ${id}: snapshot ${previous}, which came before it, is neither there nor forgotten`,
+      {
+        remedy:
+          'Nothing was forgotten. Check that the medium lists everything (mounts, permissions); if a manifest is lost, and no copy of the store has it, run `stillpoint repair --forget-lost`.',
+      },
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { isStoreError, storeError } from '../errors.ts';
 import type { SessionId, SnapshotId } from '../ids.ts';
 import type { Manifest } from '../manifest.ts';
 import { listForgottenIds, listManifestIds, listMarkedIds, readAhead, readManifest } from '../manifests.ts';
+import { isFinding } from '../medium-error.ts';
 import { listIntents, readIntent } from '../protocol/intent.ts';
 import { readSessions, type SessionsAtWork, unlessMissing } from '../protocol/sessions.ts';
 import { mayHostsWrite } from '../record.ts';
@@ -86,7 +87,9 @@ async function readOnce(context: StoreContext, options: RootOptions): Promise<Ro
     if (manifest === null) aborted.add(id);
     else if (manifest !== undefined) manifests.push(manifest);
   }
-  checkPlausible(context, { manifests, ids, forgotten });
+  const unwanted = ids.filter(id => !isWanted(id));
+  const left = await readLeft(context, unwanted, { signal });
+  checkPlausible(context, { manifests: [...manifests, ...left.values()], ids, forgotten });
   checkNamed(context, { named, ids, forgotten });
   for (const { id, roots: refs } of manifests) roots.push({ id, kind: 'manifest', refs });
   const stays = roots.filter(({ id, kind }) => kind === 'manifest' || !aborted.has(id));
@@ -94,9 +97,28 @@ async function readOnce(context: StoreContext, options: RootOptions): Promise<Ro
   if (isEmpty && !options.mayBeEmpty && forgetting.size === 0) throw nothingLeft(context, forgotten.size);
   return {
     roots: stays,
-    leftovers: ids.filter(id => forgotten.has(id) && !named.has(id)),
+    leftovers: unwanted.filter(id => {
+      const previous = left.get(id)?.previous ?? null;
+      return forgotten.has(id) && (previous === null || forgotten.has(previous));
+    }),
     hasBackup: [...sessions.values()].some(({ purpose }) => purpose === 'backup'),
   };
+}
+
+/** Manifests of what is forgotten that are still there: each says what came before it. Those that cannot be read say nothing. */
+async function readLeft(
+  context: StoreContext,
+  ids: readonly SnapshotId[],
+  { signal }: CallOptions,
+): Promise<ReadonlyMap<SnapshotId, Manifest>> {
+  const left = new Map<SnapshotId, Manifest>();
+  for await (const [id, reading] of readAhead(ids, id => readManifest(context, id, { signal }))) {
+    const manifest = await reading.catch((error: unknown) => {
+      if (!isFinding(error)) throw error;
+    });
+    if (manifest) left.set(id, manifest);
+  }
+  return left;
 }
 
 /** True where nothing was ever stored: a store that a first backup is still to fill. */

@@ -43,10 +43,13 @@ export async function verifySnapshots(
       remedy: 'List the snapshots with `stillpoint snapshots`.',
     });
   const all: Manifest[] = [];
+  const readable: Manifest[] = [];
   for (const id of inventory.manifests) {
-    const manifest = await graph.manifest(id, inventory);
+    const manifest = await graph.manifest(id);
+    if (manifest !== undefined) readable.push(manifest);
     if (manifest !== undefined && !inventory.forgotten.has(id)) all.push(manifest);
   }
+  reportGaps(run, inventory, readable);
   const names = wanted && new Set(wanted);
   const asked = all.filter(({ id }) => names?.has(id) ?? true);
   const planned = run.budget.isLimited && names === undefined ? byTurn(run, asked) : asked;
@@ -62,6 +65,26 @@ export async function verifySnapshots(
     run.progress('snapshots', walked.length, planned.length);
   }
   return { all, walked, waiting: planned.slice(walked.length).map(({ id }) => id), problems };
+}
+
+/** What came before a snapshot on its host is there, or was forgotten; of those before that one nothing is known. */
+function reportGaps(
+  run: VerifyRun,
+  { manifests, forgotten }: Inventory,
+  readable: readonly Manifest[],
+): void {
+  for (const { id, host, sequence, previous } of readable) {
+    if (previous === null || manifests.has(previous) || forgotten.has(previous)) continue;
+    const lower = readable.filter(other => other.host === host && other.sequence < sequence);
+    const between = sequence - Math.max(0, ...lower.map(other => other.sequence)) - 2;
+    const more =
+      between > 0
+        ? `; whether the ${between} before it were forgotten or are lost as well nobody can tell`
+        : '';
+    run.report.add('manifest', manifestName(previous), {
+      state: `It came before ${id} on ${host}, and is neither there nor forgotten${more}`,
+    });
+  }
 }
 
 /** What cannot be read was reported by the walk, and is nothing that the caller needs to say; nor what is newer. */

@@ -141,7 +141,7 @@ test('a list that leaves snapshots out stops a prune', async () => {
     }),
     'STORE_IMPLAUSIBLE',
   );
-  await forgetSnapshot(store, snapshots[1]!.id, { reason: 'a test' });
+  await forgetSnapshot(store, snapshots[0]!.id, { reason: 'a test' });
   await assertRefused(
     without(backend, objects => {
       for (const name of namesOf(backend, 'forgotten/')) objects.delete(name);
@@ -149,6 +149,30 @@ test('a list that leaves snapshots out stops a prune', async () => {
     'STORE_IMPLAUSIBLE',
   );
   await prune(store);
+});
+
+test('a snapshot that a list leaves out is missed for good, also when what came after it is forgotten', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def', 'ghi', 'jkl');
+  const [first, second, third, fourth] = snapshots as [SmallSnapshot, ...SmallSnapshot[]];
+  const leftOut = () => without(backend, objects => objects.delete(`manifests/${second!.id}`));
+  const forgetting = forgetSnapshot(await reopenStore(leftOut()), third!.id, { reason: 'a test' });
+  await assert.rejects(forgetting, { code: 'STORE_IMPLAUSIBLE' });
+  {
+    const untouched = leftOut();
+    await using session = await beginPrune(await reopenStore(untouched), { host: 'pruner', dryRun: true });
+    await assert.rejects(session.reclaim({ dryRun: true, forgetting: [first.id, third!.id] }), {
+      code: 'STORE_IMPLAUSIBLE',
+    });
+  }
+  // While it was there its successor was forgotten, and prunes came and went.
+  await drop(store, first, third!);
+  await prune(store);
+  await checkWhole(backend, [second!, fourth!], { others: true });
+  await assertRefused(leftOut(), 'STORE_IMPLAUSIBLE');
+  await drop(store, second!);
+  await prune(store);
+  assert.deepEqual(namesOf(backend, 'manifests/'), [`manifests/${fourth!.id}`], 'what nothing rests on goes');
+  await checkWhole(backend, [fourth!]);
 });
 
 test('the last snapshot is pruned only by who says that none is left', async () => {
