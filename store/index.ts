@@ -21,7 +21,6 @@ export { syncFolderOf, writeDurably } from './durable.ts';
 export type { ErrorDetails, StoreErrorCode } from './errors.ts';
 export { isBeyondUs, isStoreError, StillpointError, storeError } from './errors.ts';
 export { type ForgetOptions, forgetSnapshot, forgetSnapshots } from './forget.ts';
-export { hasIndex } from './has-index.ts';
 export { readHolds, type SetHoldOptions, setHold } from './holds.ts';
 export { dismissWriteOnlyHost, newWriteOnlyHost, oldHostKey, renewWriteOnlyHost } from './hosts.ts';
 export type { ChunkId, PackId, SessionId, SnapshotId, StoreId } from './ids.ts';
@@ -99,6 +98,7 @@ export {
 export type { RunReader } from './run-reader.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
+export { hasIndex, whyWritersStop } from './state.ts';
 export {
   type ClearPart,
   type CreateStoreOptions,

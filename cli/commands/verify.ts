@@ -141,7 +141,7 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
     ...fromTheFuture(result),
     ...(damage.some(({ kind }) => kind !== 'pairing' && kind !== 'witness')
       ? [
-          'Next: `stillpoint repair` mends what can be mended, and says exactly what is lost. What stays lost after it comes back with a backup that has it, or goes with the snapshots: `stillpoint forget`.',
+          'Next: `stillpoint repair` mends what can be mended, and says exactly what is lost. What stays lost after it comes back with a backup that has it, or goes with the snapshots: `stillpoint forget`, and `stillpoint repair --forget-lost` for those that are no longer there.',
         ]
       : []),
     ...(damage.some(({ kind }) => kind === 'witness')

@@ -335,7 +335,7 @@ export const configSchema = z.strictObject({
     .enum(['off', 'on'])
     .default('on')
     .describe(
-      'Whether each pack gets parity beside it, 3.2 % of its size: from it a repair brings back up to 512 KiB of a damaged pack. `repair` adds it to packs that have none.',
+      'Whether each pack gets parity beside it, 3.2 % of its size: from it a repair brings back a thirtieth of a damaged pack in a row, up to 512 KiB. `repair` adds it to packs that have none.',
     ),
   home: home.optional().describe('The files of the application.'),
   database: database.optional().describe('The database that belongs to them.'),

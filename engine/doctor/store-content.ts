@@ -1,4 +1,4 @@
-import { type Clock, hasIndex, oldHostKey, type Store } from '../../store/index.ts';
+import { type Clock, hasIndex, oldHostKey, type Store, whyWritersStop } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
 import { listSnapshots } from '../snapshots.ts';
 import type { Check } from './check.ts';
@@ -38,6 +38,7 @@ export function checkStoreContent(options: StoreContentOptions): Check {
         good(name, opens),
         ...damaged,
         ...(await judgeIndex(name, store, snapshots)),
+        ...(await judgeWriting(name, store)),
         ...judgeTimes(name, snapshots, options),
         ...(await judgeSpace(name, snapshots, options)),
       ];
@@ -53,6 +54,12 @@ async function judgeIndex(check: string, store: Store, { length }: readonly Snap
       remedy: 'Run `stillpoint repair`: it makes the index anew from the packs.',
     }),
   ];
+}
+
+/** What stands under gc/ may stop every backup and prune, and no reader. */
+async function judgeWriting(check: string, store: Store): Promise<Finding[]> {
+  const error = await whyWritersStop(store);
+  return error === undefined ? [] : [failed(check, error)];
 }
 
 /** As far as a host can tell that may write only. */

@@ -178,7 +178,11 @@ async function listNames(
       throw storeError(
         'STORE_NEWER',
         `Cannot write to ${backend.location}: ${name} is there, and this program does not know what it says`,
-        { remedy: 'Use the newer Stillpoint that pruned this store.', context: { object: name } },
+        {
+          remedy:
+            'Use the newer Stillpoint that pruned this store; if nobody has one, move that file out of the store, keep it, and find out who can write there.',
+          context: { object: name },
+        },
       );
   }
   return names;

@@ -50,6 +50,7 @@ export async function verifySnapshots(
     if (manifest !== undefined && !inventory.forgotten.has(id)) all.push(manifest);
   }
   reportGaps(run, inventory, readable);
+  if (inventory.manifests.size === 0) reportAllGone(run, inventory);
   const names = wanted && new Set(wanted);
   const asked = all.filter(({ id }) => names?.has(id) ?? true);
   const planned = run.budget.isLimited && names === undefined ? byTurn(run, asked) : asked;
@@ -65,6 +66,15 @@ export async function verifySnapshots(
     run.progress('snapshots', walked.length, planned.length);
   }
   return { all, walked, waiting: planned.slice(walked.length).map(({ id }) => id), problems };
+}
+
+/** With every manifest what they say of each other is gone; what was verified before is still remembered. */
+function reportAllGone({ ledger, report }: VerifyRun, { forgotten }: Inventory): void {
+  for (const id of new Set(ledger.acts.flatMap(({ snapshots }) => snapshots)))
+    if (!forgotten.has(id))
+      report.add('manifest', manifestName(id), {
+        state: 'It was verified before; no snapshot is there any more, and it was not forgotten',
+      });
 }
 
 /** What came before a snapshot on its host is there, or was forgotten; of those before that one nothing is known. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
@@ -134,6 +134,11 @@ describe('a damaged store', () => {
     assert.match(told.stderr, new RegExp(`snapshot ${snapshot.slice(0, 8)} needs`), 'all is stored again');
     const findings = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
     assert.match(findings.stdout, /^FAILED +store .*no index/m);
+    mkdirSync(join(store, 'gc'), { recursive: true });
+    writeFileSync(join(store, 'gc', 'junk'), '');
+    const stopped = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
+    assert.match(stopped.stdout, /^FAILED +store .*gc\/junk/m);
+    rmSync(join(store, 'gc', 'junk'));
     const { rebuilt } = await run(['repair', '--index'], 0, store);
     assert.equal((rebuilt as unknown[]).length, 1);
     assert.ok(existsSync(join(store, 'index')));

@@ -209,6 +209,16 @@ test('what is read always reads what is remembered, too, and what it finds is re
   for (const { id } of snapshots) if (id !== affected) assert.ok(ledger.verifiedAtMs(id) !== null);
 });
 
+test('a store from which every manifest is gone is not whole, as far as anybody verified what it held', async () => {
+  const { backend, store, snapshots } = await manyPacks(systemSeams, 2);
+  await verify(store, {});
+  const objects = backend.snapshot();
+  for (const name of namesOf(backend, 'manifests/')) objects.delete(name);
+  const { isOk, damage } = await verify(await reopenStore(memoryBackend({ objects })), {});
+  const missed = snapshots.map(({ id }) => `manifests/${id}`);
+  assert.deepEqual([isOk, damage.map(({ object }) => object).sort()], [false, missed.sort()]);
+});
+
 test('damage that is there twice is recorded, and the next backup stores again what was lost', async () => {
   const { backend } = await manyPacks(systemSeams, 1);
   const [name] = dataPacks(backend);
