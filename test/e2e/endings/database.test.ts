@@ -89,7 +89,7 @@ describe('a database that cannot be backed up as it is', { skip: process.platfor
         'DATABASE_UNREACHABLE',
         () => urlOf('limited', 'few'),
         /too many connections/,
-        /four/,
+        /six/,
       ],
     ];
   for (const [what, code, url, named, remedy] of refusals) {
