@@ -42,8 +42,7 @@ export async function forget(context: StoreContext, id: SnapshotId, options: For
 
 /**
  * Drops snapshots, with one look at the store for all of them. One that is not there or held is the end before anything is
- * forgotten. The manifest of one that a session reads stays for a later prune to remove, and so does one before which, on its
- * host, a snapshot is that is not forgotten: it alone says that there must be one.
+ * forgotten. The manifest of one that a session reads stays for a later prune to remove.
  */
 export async function forgetAll(
   context: StoreContext,
@@ -76,13 +75,7 @@ export async function forgetAll(
   }
   // Then the sessions: a reader that is not among them looks for the mark after it has said what it reads.
   const named = await namedBySessions(context, { signal });
-  const gone = new Set([...forgotten, ...wanted]);
-  const isWitness = (id: SnapshotId) => {
-    const previous = before.get(id);
-    return previous != null && !gone.has(previous);
-  };
-  const going =
-    named === undefined ? [] : ids.filter(id => there.has(id) && !named.has(id) && !isWitness(id));
+  const going = named === undefined ? [] : ids.filter(id => there.has(id) && !named.has(id));
   for (const id of going) await backend.delete(manifestName(id), call);
   if (going.length > 0) await backend.sync(call);
 }

@@ -1,4 +1,4 @@
-import { type Clock, hasIndex, oldHostKey, type Store, whyWritersStop } from '../../store/index.ts';
+import { type Clock, lacksIndex, oldHostKey, type Store, whyWritersStop } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
 import { listSnapshots } from '../snapshots.ts';
 import type { Check } from './check.ts';
@@ -47,7 +47,7 @@ export function checkStoreContent(options: StoreContentOptions): Check {
 }
 
 async function judgeIndex(check: string, store: Store, { length }: readonly Snapshot[]): Promise<Finding[]> {
-  if (length === 0 || (await hasIndex(store))) return [];
+  if (length === 0 || !(await lacksIndex(store))) return [];
   return [
     bad(check, {
       found: `${store.location} holds ${length === 1 ? '1 snapshot' : `${length} snapshots`} and no index: the next backup stores everything again`,

@@ -97,10 +97,7 @@ async function readOnce(context: StoreContext, options: RootOptions): Promise<Ro
   if (isEmpty && !options.mayBeEmpty && forgetting.size === 0) throw nothingLeft(context, forgotten.size);
   return {
     roots: stays,
-    leftovers: unwanted.filter(id => {
-      const previous = left.get(id)?.previous ?? null;
-      return forgotten.has(id) && (previous === null || forgotten.has(previous));
-    }),
+    leftovers: ids.filter(id => forgotten.has(id) && !named.has(id)),
     hasBackup: [...sessions.values()].some(({ purpose }) => purpose === 'backup'),
   };
 }
