@@ -63,7 +63,8 @@ export async function forgetAll(
   await checkChain(context, before, { signal });
   // The mark first, and for good: so the name never says "snapshot" again, whoever repeats an old put.
   for (const id of wanted) {
-    const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason };
+    const previous = before.get(id) ?? undefined;
+    const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason, ...(previous && { previous }) };
     const name = `forgotten/${id}`;
     const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
     const answer = await putRecord(context, place, { signal });
@@ -114,8 +115,8 @@ async function previousOf(
 const looksMax = 3;
 
 /**
- * Nothing else says that there must be what came before a snapshot: while that is neither there nor forgotten, a list leaves out
- * what is there, or a manifest is lost, and the snapshot stays. STORE_IMPLAUSIBLE.
+ * While what came before a snapshot is neither there nor forgotten, a list leaves out what is there, or a manifest is lost:
+ * nothing is decided by such a list. STORE_IMPLAUSIBLE.
  */
 async function checkChain(
   context: StoreContext,

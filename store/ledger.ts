@@ -96,6 +96,16 @@ export async function readLedger(store: Store, options: CallOptions = {}): Promi
   };
 }
 
+/** Every snapshot of which the ledger says that it was looked at: each was there. Records that cannot be read say nothing. */
+export async function everVerified(
+  context: StoreContext,
+  options: CallOptions = {},
+): Promise<ReadonlySet<SnapshotId>> {
+  const { records } = await readRecords(context, options);
+  const acts = [...records.values()].flatMap(({ earlier = [], ...act }) => [...earlier, act]);
+  return new Set(acts.flatMap(({ act, snapshots }) => (act === 'repaired' ? [] : snapshots)));
+}
+
 /** When something was proven; null: nobody knows. */
 interface Time {
   readonly ms: number | null;

@@ -50,28 +50,44 @@ export async function listMarkedIds(
   return namesLike(context, { prefix: 'forgotten/', pattern: forgottenPattern }, options);
 }
 
+/** What a mark says that counts. */
+export interface Mark {
+  /** The snapshot that came before it on its host; undefined: there was none, or nobody knows. */
+  readonly previous: SnapshotId | undefined;
+}
+
 /** A mark that counts never changes: what was read once is not read again. */
-const trustedMarks = new WeakMap<StoreContext, Set<SnapshotId>>();
+const trustedMarks = new WeakMap<StoreContext, Map<SnapshotId, Mark>>();
 
 /** Whether the mark that a snapshot is forgotten is there, can be read, and is a key holder's. */
 export async function isForgotten(
   context: StoreContext,
   id: SnapshotId,
-  { signal }: CallOptions = {},
+  options: CallOptions = {},
 ): Promise<boolean> {
-  const known = trustedMarks.get(context) ?? new Set<SnapshotId>();
+  return (await readMark(context, id, options)) !== undefined;
+}
+
+/** The mark that a snapshot is forgotten; undefined where it is not there, cannot be read, or is no key holder's. */
+export async function readMark(
+  context: StoreContext,
+  id: SnapshotId,
+  { signal }: CallOptions = {},
+): Promise<Mark | undefined> {
+  const known = trustedMarks.get(context) ?? new Map<SnapshotId, Mark>();
   trustedMarks.set(context, known);
-  if (known.has(id)) return true;
+  if (known.has(id)) return known.get(id);
   const name = `forgotten/${id}`;
   const { backend, ring } = context;
   try {
     const bytes = await backend.get(name, signal ? { signal } : {});
     const { fields } = openRecord(ring, bytes, { kind: 'forgotten', name });
-    if (forgottenRecord.decode(fields, name).snapshot === id) known.add(id);
+    const { snapshot, previous } = forgottenRecord.decode(fields, name);
+    if (snapshot === id) known.set(id, { previous });
   } catch (error) {
     if (!isStoreError(error) || !['STORE_DAMAGED', 'STORE_OBJECT_MISSING'].includes(error.code)) throw error;
   }
-  return known.has(id);
+  return known.get(id);
 }
 
 async function namesLike(

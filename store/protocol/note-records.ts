@@ -8,6 +8,8 @@ export interface ForgottenRecord {
   readonly snapshot: SnapshotId;
   readonly forgottenMs: number;
   readonly reason: string;
+  /** The snapshot before it on its host, which must be there or forgotten; absent: there was none, or nobody knows. */
+  readonly previous?: SnapshotId;
 }
 
 /** `damage/<id>`: frames of a pack that are known bad; without ordinals the whole pack. */
@@ -50,13 +52,18 @@ export interface HoldRecord {
 }
 
 const acts = ['verified', 'drilled', 'repaired'] as const;
+const previousField = 4;
 
 export const forgottenRecord: RecordCodec<ForgottenRecord> = {
-  encode: record => fieldMap(fromHex(record.snapshot), record.forgottenMs, record.reason),
+  encode({ snapshot, forgottenMs, reason, previous }) {
+    const fields = fieldMap(fromHex(snapshot), forgottenMs, reason);
+    return previous === undefined ? fields : new Map([...fields, [previousField, fromHex(previous)]]);
+  },
   decode: fields => ({
     snapshot: hex(fields.bytes(1, 32)) as SnapshotId,
     forgottenMs: fields.time(2),
     reason: fields.text(3),
+    ...(fields.has(previousField) && { previous: hex(fields.bytes(previousField, 32)) as SnapshotId }),
   }),
 };
 

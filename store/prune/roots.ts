@@ -2,12 +2,22 @@ import type { ChunkRef } from '../content.ts';
 import type { StoreContext } from '../context.ts';
 import { isStoreError, storeError } from '../errors.ts';
 import type { SessionId, SnapshotId } from '../ids.ts';
+import { everVerified } from '../ledger.ts';
 import type { Manifest } from '../manifest.ts';
-import { listForgottenIds, listManifestIds, listMarkedIds, readAhead, readManifest } from '../manifests.ts';
+import {
+  listForgottenIds,
+  listManifestIds,
+  listMarkedIds,
+  type Mark,
+  readAhead,
+  readManifest,
+  readMark,
+} from '../manifests.ts';
 import { isFinding } from '../medium-error.ts';
 import { listIntents, readIntent } from '../protocol/intent.ts';
-import { readSessions, type SessionsAtWork, unlessMissing } from '../protocol/sessions.ts';
+import { readSessions, unlessMissing } from '../protocol/sessions.ts';
 import { mayHostsWrite } from '../record.ts';
+import { checkNamed, checkPlausible, checkRemembered, nothingLeft, whereLost } from './plausible.ts';
 
 /** What must stay, with all that can be reached from it. */
 export interface Root {
@@ -64,6 +74,8 @@ export async function readRoots(context: StoreContext, options: RootOptions = {}
 async function readOnce(context: StoreContext, options: RootOptions): Promise<Roots> {
   const { known = new Set<SnapshotId>(), forgetting = new Set<SnapshotId>() } = options;
   const { own, dead = new Set(), signal } = options;
+  // First, so that whatever it tells of was there before the lists are made.
+  const remembered = await everVerified(context, { signal });
   const roots: Root[] = [];
   for (const session of await listIntents(context, { signal })) {
     const id = session as string as SnapshotId;
@@ -88,9 +100,11 @@ async function readOnce(context: StoreContext, options: RootOptions): Promise<Ro
     else if (manifest !== undefined) manifests.push(manifest);
   }
   const unwanted = ids.filter(id => !isWanted(id));
+  const names = new Set([...ids, ...forgotten]);
   const left = await readLeft(context, unwanted, { signal });
-  checkPlausible(context, { manifests: [...manifests, ...left.values()], ids, forgotten });
-  checkNamed(context, { named, ids, forgotten });
+  checkPlausible(context, { manifests: [...manifests, ...left], names });
+  checkNamed(context, { named, names });
+  checkRemembered(context, { remembered, marks: await readMarks(context, forgotten, { signal }), names });
   for (const { id, roots: refs } of manifests) roots.push({ id, kind: 'manifest', refs });
   const stays = roots.filter(({ id, kind }) => kind === 'manifest' || !aborted.has(id));
   const isEmpty = stays.length === 0 && !ids.some(id => known.has(id));
@@ -107,15 +121,31 @@ async function readLeft(
   context: StoreContext,
   ids: readonly SnapshotId[],
   { signal }: CallOptions,
-): Promise<ReadonlyMap<SnapshotId, Manifest>> {
-  const left = new Map<SnapshotId, Manifest>();
-  for await (const [id, reading] of readAhead(ids, id => readManifest(context, id, { signal }))) {
-    const manifest = await reading.catch((error: unknown) => {
+): Promise<readonly Manifest[]> {
+  return collectFound(ids, id => readManifest(context, id, { signal }));
+}
+
+/** What the marks say of what came before: those that cannot be read say nothing. */
+async function readMarks(
+  context: StoreContext,
+  ids: Iterable<SnapshotId>,
+  { signal }: CallOptions,
+): Promise<readonly Mark[]> {
+  return collectFound([...ids], id => readMark(context, id, { signal }));
+}
+
+async function collectFound<T>(
+  ids: readonly SnapshotId[],
+  read: (id: SnapshotId) => Promise<T | undefined>,
+): Promise<readonly T[]> {
+  const found: T[] = [];
+  for await (const [, reading] of readAhead(ids, read)) {
+    const one = await reading.catch((error: unknown) => {
       if (!isFinding(error)) throw error;
     });
-    if (manifest) left.set(id, manifest);
+    if (one !== undefined) found.push(one);
   }
-  return left;
+  return found;
 }
 
 /** True where nothing was ever stored: a store that a first backup is still to fill. */
@@ -141,57 +171,6 @@ async function unlessForgotten(
   });
 }
 
-/**
- * A list that leaves things out must not cost what they need. Every manifest says how many names there were under
- * manifests/ when it was made, and which came before it on its host; names go only when forgotten/ has them.
- */
-function checkPlausible(
-  { backend }: StoreContext,
-  {
-    manifests,
-    ids,
-    forgotten,
-  }: {
-    readonly manifests: readonly Manifest[];
-    readonly ids: readonly SnapshotId[];
-    readonly forgotten: ReadonlySet<SnapshotId>;
-  },
-): void {
-  const names = new Set<SnapshotId>([...ids, ...forgotten]);
-  for (const { id, seen, previous } of manifests) {
-    if (seen.count > names.size)
-      throw implausible(
-        backend.location,
-        `snapshot ${id} saw ${seen.count} manifests, and with all that was forgotten there are ${names.size}`,
-        whereLost,
-      );
-    if (previous !== null && !names.has(previous))
-      throw implausible(backend.location, `snapshot ${previous} is neither there nor forgotten`, whereLost);
-  }
-}
-
-/** Who reads what was forgotten before it said so sees the mark, and stops; what nobody forgot must be there. */
-function checkNamed(
-  { backend }: StoreContext,
-  {
-    named,
-    ids,
-    forgotten,
-  }: {
-    readonly named: SessionsAtWork['named'];
-    readonly ids: readonly SnapshotId[];
-    readonly forgotten: ReadonlySet<SnapshotId>;
-  },
-): void {
-  const there = new Set(ids);
-  for (const [snapshot, session] of named)
-    if (!there.has(snapshot) && !forgotten.has(snapshot))
-      throw implausible(
-        backend.location,
-        `session ${session} reads snapshot ${snapshot}, which is neither there nor forgotten`,
-      );
-}
-
 function markUnreadable(id: SnapshotId): Error {
   const name = `forgotten/${id}`;
   return storeError(
@@ -202,21 +181,4 @@ function markUnreadable(id: SnapshotId): Error {
       context: { object: name },
     },
   );
-}
-
-function nothingLeft({ backend }: StoreContext, forgotten: number): Error {
-  return implausible(
-    backend.location,
-    `no snapshot is there, and ${forgotten} were forgotten`,
-    '; if all were forgotten on purpose, run `stillpoint prune --allow-empty`',
-  );
-}
-
-const whereLost =
-  '; if a manifest is lost, and no copy of the store has it, run `stillpoint repair --forget-lost`';
-
-function implausible(location: string, state: string, otherwise = ''): Error {
-  return storeError('STORE_IMPLAUSIBLE', `Cannot prune ${location}: ${state}`, {
-    remedy: `Nothing was deleted. Check that the medium lists everything (mounts, permissions)${otherwise}.`,
-  });
 }

@@ -31,6 +31,7 @@ interface RecordPattern {
 
 const id = '[0-9a-f]{64}';
 const number = '[1-9][0-9]{0,15}';
+const markPattern = nameOf(`forgotten/(${id})`);
 const holdPattern = nameOf(`holds/${id}\\.${number}`);
 const recordPatterns: readonly RecordPattern[] = [
   { pattern: nameOf(`sessions/${id}`), kind: 'session', codec: sessionRecord, isShortLived: true },
@@ -44,7 +45,6 @@ const recordPatterns: readonly RecordPattern[] = [
   { pattern: nameOf(`gc/${number}`), kind: 'generation', codec: generationRecord },
   { pattern: nameOf(`gc/${number}\\.sweep`), kind: 'sweep', codec: sweepRecord },
   { pattern: nameOf(`gc/${number}\\.done`), kind: 'done', codec: doneRecord },
-  { pattern: nameOf(`forgotten/${id}`), kind: 'forgotten', codec: forgottenRecord },
   { pattern: nameOf(`damage/${id}`), kind: 'damage', codec: damageRecord },
   { pattern: nameOf(`ledger/${id}`), kind: 'ledger', codec: ledgerRecord },
   { pattern: holdPattern, kind: 'hold', codec: holdRecord },
@@ -67,6 +67,7 @@ export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
   const damagedParity = new Set<PackId>();
   const manifests = new Set<SnapshotId>();
   const forgotten = new Set<SnapshotId>();
+  const beforeForgotten = new Map<SnapshotId, SnapshotId>();
   const holds: string[] = [];
   let unknown = 0;
   for await (const { name, bytes } of run.context.backend.list('', callOf(run))) {
@@ -74,20 +75,34 @@ export async function verifyObjects(run: VerifyRun): Promise<Inventory> {
     run.progress('objects', run.counts.objects, 0);
     const pack = packPattern.exec(name);
     const manifest = manifestPattern.exec(name);
+    const marked = markPattern.exec(name)?.[1] as SnapshotId | undefined;
     const ofParity = packOfParity(name);
     if (pack !== null && pack[1] === pack[2]!.slice(32, 34)) packs.set(pack[2]! as PackId, bytes);
     else if (indexPattern.test(name)) indexParts.push(name);
     else if (ofParity !== undefined)
       ((await verifyParityHeader(run, name)) ? parity : damagedParity).add(ofParity);
     else if (manifest !== null) manifests.add(manifest[1]! as SnapshotId);
-    else if (!(await verifyObject(run, name))) unknown += 1;
+    else if (marked !== undefined) {
+      // The name alone says that a snapshot is gone, whatever became of the object's bytes, once its manifest is, too.
+      forgotten.add(marked);
+      const previous = await verifyMark(run, name);
+      if (previous !== undefined) beforeForgotten.set(marked, previous);
+    } else if (!(await verifyObject(run, name))) unknown += 1;
     if (holdPattern.test(name)) holds.push(name);
-    // The name alone says that a snapshot is gone, whatever became of the object's bytes, once its manifest is, too.
-    if (/^forgotten\/[0-9a-f]{64}$/.test(name)) forgotten.add(name.slice('forgotten/'.length) as SnapshotId);
   }
   for (const id of forgotten)
     if (manifests.has(id) && run.report.has(`forgotten/${id}`)) forgotten.delete(id);
-  return { packs, indexParts, parity, damagedParity, manifests, forgotten, holds, unknown };
+  return { packs, indexParts, parity, damagedParity, manifests, forgotten, beforeForgotten, holds, unknown };
+}
+
+/** Checks the mark that a snapshot is forgotten; what it says came before that one. */
+async function verifyMark(run: VerifyRun, name: string): Promise<SnapshotId | undefined> {
+  let previous: SnapshotId | undefined;
+  await checked(run, { kind: 'forgotten', object: name }, async () => {
+    const { fields } = openRecord(run.context.ring, await readObject(run, name), { kind: 'forgotten', name });
+    previous = forgottenRecord.decode(fields, name).previous;
+  });
+  return previous;
 }
 
 async function verifyObject(run: VerifyRun, name: string): Promise<boolean> {

@@ -60,6 +60,8 @@ export interface Inventory {
   readonly damagedParity: ReadonlySet<PackId>;
   readonly manifests: ReadonlySet<SnapshotId>;
   readonly forgotten: ReadonlySet<SnapshotId>;
+  /** What was forgotten, and what came before it on its host. */
+  readonly beforeForgotten: ReadonlyMap<SnapshotId, SnapshotId>;
   /** Names. */
   readonly holds: readonly string[];
   /** Names that this version does not know; they are left alone. */

@@ -2,7 +2,7 @@ import type { ChunkSource } from '../content.ts';
 import { storeError } from '../errors.ts';
 import type { SnapshotId } from '../ids.ts';
 import { type Manifest, manifestName } from '../manifest.ts';
-import { inOrder } from '../manifests.ts';
+import { inOrder, listManifestIds, listMarkedIds } from '../manifests.ts';
 import { isFinding } from '../medium-error.ts';
 import { longestAgoFirst } from './due.ts';
 import type { GraphVerifier } from './graph.ts';
@@ -49,8 +49,7 @@ export async function verifySnapshots(
     if (manifest !== undefined) readable.push(manifest);
     if (manifest !== undefined && !inventory.forgotten.has(id)) all.push(manifest);
   }
-  reportGaps(run, inventory, readable);
-  if (inventory.manifests.size === 0) reportAllGone(run, inventory);
+  await reportGaps(run, inventory, readable);
   const names = wanted && new Set(wanted);
   const asked = all.filter(({ id }) => names?.has(id) ?? true);
   const planned = run.budget.isLimited && names === undefined ? byTurn(run, asked) : asked;
@@ -68,33 +67,40 @@ export async function verifySnapshots(
   return { all, walked, waiting: planned.slice(walked.length).map(({ id }) => id), problems };
 }
 
-/** With every manifest what they say of each other is gone; what was verified before is still remembered. */
-function reportAllGone({ ledger, report }: VerifyRun, { forgotten }: Inventory): void {
-  for (const id of new Set(ledger.acts.flatMap(({ snapshots }) => snapshots)))
-    if (!forgotten.has(id))
-      report.add('manifest', manifestName(id), {
-        state: 'It was verified before; no snapshot is there any more, and it was not forgotten',
-      });
-}
-
-/** What came before a snapshot on its host is there, or was forgotten; of those before that one nothing is known. */
-function reportGaps(
-  run: VerifyRun,
-  { manifests, forgotten }: Inventory,
+/**
+ * What came before a snapshot on its host is there, or was forgotten; of those before that one nothing is known. What was
+ * forgotten says so, too, and the ledger says what was ever verified.
+ */
+async function reportGaps(
+  { context, report, ledger, signal }: VerifyRun,
+  { manifests, forgotten, beforeForgotten }: Inventory,
   readable: readonly Manifest[],
-): void {
+): Promise<void> {
+  const missed = new Map<SnapshotId, string>();
+  const miss = (id: SnapshotId, state: string) => {
+    if (!missed.has(id) && !manifests.has(id) && !forgotten.has(id)) missed.set(id, state);
+  };
   for (const { id, host, sequence, previous } of readable) {
-    if (previous === null || manifests.has(previous) || forgotten.has(previous)) continue;
+    if (previous === null) continue;
     const lower = readable.filter(other => other.host === host && other.sequence < sequence);
     const between = sequence - Math.max(0, ...lower.map(other => other.sequence)) - 2;
     const more =
       between > 0
         ? `; whether the ${between} before it were forgotten or are lost as well nobody can tell`
         : '';
-    run.report.add('manifest', manifestName(previous), {
-      state: `It came before ${id} on ${host}, and is neither there nor forgotten${more}`,
-    });
+    miss(previous, `It came before ${id} on ${host}, and is neither there nor forgotten${more}`);
   }
+  for (const [id, previous] of beforeForgotten)
+    miss(previous, `It came before ${id}, which was forgotten, and is neither there nor forgotten itself`);
+  for (const id of ledger.acts.flatMap(({ act, snapshots }) => (act === 'repaired' ? [] : snapshots)))
+    miss(id, 'It was verified before, and is neither there nor forgotten');
+  if (missed.size === 0) return;
+  // A list is no instant: one that was forgotten while it was made is in neither part.
+  const now = new Set([
+    ...(await listManifestIds(context, { signal })),
+    ...(await listMarkedIds(context, { signal })),
+  ]);
+  for (const [id, state] of missed) if (!now.has(id)) report.add('manifest', manifestName(id), { state });
 }
 
 /** What cannot be read was reported by the walk, and is nothing that the caller needs to say; nor what is newer. */

@@ -223,4 +223,16 @@ export const protocolMutants: readonly Mutant[] = [
     patches: one('prune/plan.js', 'const toList = unlisted.filter(', 'const toList = [].filter('),
     caughtBy: ['test/store/prune/rules.test.js'],
   },
+  {
+    name: 'marks say nothing of what came before',
+    breaks: 'what came before a forgotten snapshot is missed by nobody',
+    patches: one('forget.js', 'reason, ...(previous && { previous }) };', 'reason };'),
+    caughtBy: ['test/store/prune/rules.test.js'],
+  },
+  {
+    name: 'the ledger is no witness',
+    breaks: 'a prune does not miss what was verified',
+    patches: one('prune/plausible.js', '[...remembered, ...marks', '[...marks'),
+    caughtBy: ['test/store/prune/rules.test.js'],
+  },
 ];

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import {
+  appendLedger,
   type Backend,
   beginPrune,
   beginRepair,
   forgetSnapshot,
   type MemoryBackend,
   memoryBackend,
+  type NewLedgerAct,
   type PackId,
   type SessionId,
   type SnapshotId,
@@ -150,6 +152,40 @@ test('a list that leaves snapshots out stops a prune', async () => {
   );
   await prune(store);
 });
+
+test('a snapshot that a list leaves out is missed also once what came after it is forgotten', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def', 'ghi', 'jkl');
+  const [first, second, third, fourth] = snapshots as [SmallSnapshot, ...SmallSnapshot[]];
+  await drop(store, first, third!);
+  await prune(store);
+  await checkWhole(backend, [second!, fourth!], { others: true });
+  const leftOut = without(backend, objects => objects.delete(`manifests/${second!.id}`));
+  await assertRefused(leftOut, 'STORE_IMPLAUSIBLE');
+  const { damage } = await verifyStore(await reopenStore(leftOut));
+  assert.deepEqual(
+    damage.map(({ object }) => object),
+    [`manifests/${second!.id}`],
+  );
+  await drop(store, second!);
+  await prune(store);
+  await checkWhole(backend, [fourth!]);
+});
+
+test('a snapshot that was ever verified is missed, though nothing came after it', async () => {
+  const { backend, store, snapshots } = await prepared('abc', 'def');
+  const [first, second] = snapshots as [SmallSnapshot, SmallSnapshot];
+  await appendLedger(store, ledgerAct([second.id]));
+  const leftOut = without(backend, objects => objects.delete(`manifests/${second.id}`));
+  await assertRefused(leftOut, 'STORE_IMPLAUSIBLE');
+  assert.equal((await verifyStore(await reopenStore(leftOut))).isOk, false);
+  await drop(store, second);
+  await prune(store);
+  await checkWhole(backend, [first]);
+});
+
+function ledgerAct(snapshots: readonly SnapshotId[]): NewLedgerAct {
+  return { act: 'verified', host: 'alpha', isOk: true, snapshots, packs: [], detail: null };
+}
 
 test('what came after a snapshot that a list leaves out cannot be forgotten, for it alone says that there is one', async () => {
   const { backend, snapshots } = await prepared('abc', 'def', 'ghi', 'jkl');
