@@ -77,7 +77,7 @@ export const knownMutants: readonly Mutant[] = [
     name: 'any set of snapshots will do',
     breaks: 'a prune believes a list that leaves out snapshots which others speak of',
     patches: one(
-      'store/prune/roots.js',
+      'store/prune/plausible.js',
       'for (const { id, seen, previous } of manifests) {',
       'for (const { id, seen, previous } of []) {',
     ),

@@ -7,7 +7,7 @@ import { play } from '../simulation/play.ts';
 import { mutants } from './all.ts';
 import { writeGuards } from './guard-table.ts';
 import { guardMutants } from './guards.ts';
-import type { Mutant } from './mutant.ts';
+import { type Mutant, mutate } from './mutant.ts';
 import { runWithMutant } from './run-test.ts';
 
 const { values } = parseArgs({
@@ -22,7 +22,9 @@ const guards = new Map(guardMutants.map(one => [one.name, one]));
 const failures = new Map<string, string>();
 
 /** By what it was caught; undefined: by nothing. */
-async function catcherOf({ name, caughtBy, covered }: Mutant): Promise<string | undefined> {
+async function catcherOf({ name, caughtBy, covered, patches }: Mutant): Promise<string | undefined> {
+  // One that cannot be made would pass for caught by whatever does not start.
+  mutate({ name, patches });
   if (caughtBy === 'schedules') {
     // Where nothing is to be found all of them are played, and no first one is sought.
     const threads = covered === undefined ? 1 : availableParallelism();
