@@ -4,6 +4,7 @@ import { openCache, rememberedIn, throughCache } from '../cache.ts';
 import { connectDatabase, type DatabaseResult, urlOf } from '../database/index.ts';
 import { openHome } from '../home/index.ts';
 import { commandRuns } from '../hooks.ts';
+import { missedLast, rememberLast } from '../last-snapshot.ts';
 import {
   beginRun,
   checkForecast,
@@ -68,7 +69,12 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const chunks = throughCache(session, cache);
   const remembered = cache && rememberedIn(cache);
   const access = { source: chunks, has: session.has, remembered };
-  for (const text of missedOf(parent, session.has)) options.onWarning(text); // before anything is put
+  const last = { stateDir: place.stateDir, store, instance };
+  const missed = [
+    ...(await missedLast(last, { parent: parent?.id, signal })),
+    ...missedOf(parent, session.has),
+  ];
+  for (const text of missed) options.onWarning(text); // before anything is put
 
   await enter('connect');
   if (isLockable(app)) await app.checkAccess({ signal });
@@ -184,6 +190,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const manifest = encodePair({ ...options, ...found, durationMs });
   const snapshot = await session.commit({ ...manifest, nodes: chunks });
   guard.noteCommitted(snapshot);
+  await rememberLast(last, snapshot);
   if (cache && store.host !== undefined) await rememberSnapshot(cache, { id: snapshot, ...manifest });
   await cache?.settle();
   return {

@@ -126,6 +126,17 @@ describe('a damaged store', () => {
     assert.deepEqual(restored['lost'], loss!.affects);
   });
 
+  test('a newest snapshot that is gone is missed by the host that made it', async () => {
+    const store = copyOf(rig.store, 'newest');
+    const { snapshot: newest } = await run(['backup'], 0, store);
+    rmSync(join(store, 'manifests', String(newest)));
+    const again = async () =>
+      (await runHere(['backup'], { cwd: rig.folder, env: { ...rig.env, STILLPOINT_STORE: store } })).stderr;
+    const missed = new RegExp(`[Ss]napshot ${String(newest).slice(0, 8)}, the last one from here, is gone`);
+    assert.match(await again(), missed);
+    assert.doesNotMatch(await again(), missed);
+  });
+
   test('an index that is gone comes back', async () => {
     const store = copyOfStore('index');
     rmSync(join(store, 'index'), { recursive: true });
