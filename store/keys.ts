@@ -6,6 +6,7 @@ import {
   type NewSlot,
   type Rotated,
   type RotateOptions,
+  refuseSame,
   removeSlot,
   reportKeys,
   rotateRing,
@@ -90,6 +91,7 @@ export async function changePassphrase(
 ): Promise<KeySlot> {
   const { context, keys } = insideOf(store);
   const call = signal ? { signal } : {};
+  refuseSame(keys, passphrase);
   const { slots } = await reportKeys(context, keys, call);
   const own = slots.find(({ isOpener }) => isOpener);
   if (own === undefined)

@@ -68,6 +68,10 @@ const answers: Readonly<Record<string, { readonly state: string; readonly remedy
   },
   ENOENT: { state: 'a folder is missing', remedy: 'Check that the file system of the store is mounted.' },
   ENOTDIR: { state: 'a file is where a folder should be', remedy: 'Check the path of the store.' },
+  EISDIR: {
+    state: 'a folder is in its place',
+    remedy: 'Nothing of the store is a folder there: look at what is in it, and move it out of the store.',
+  },
   EMFILE: { state: 'too many files are open', remedy: 'Raise the limit (ulimit -n).' },
   ENFILE: { state: 'too many files are open on this machine', remedy: 'Raise fs.file-max.' },
   ESTALE: { state: 'the network file system lost it', remedy: 'Mount the file system of the store anew.' },

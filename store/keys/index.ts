@@ -8,6 +8,6 @@ export { removeSlot } from './remove.ts';
 export { renewKeys, underLaterKeys } from './renew.ts';
 export { type KeyHost, type KeySlot, type KeysReport, reportKeys, slotId } from './report.ts';
 export type { Epoch, HostRecord, KeyRing, RingKey } from './ring.ts';
-export { type Rotated, type RotateOptions, rotateRing } from './rotate.ts';
+export { type Rotated, type RotateOptions, refuseSame, rotateRing } from './rotate.ts';
 export { unlockKeys } from './unlock.ts';
 export { isHostKeyOld, renewCommand, unlockWithHostKey, writeOnly } from './write-only.ts';

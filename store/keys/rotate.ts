@@ -52,6 +52,7 @@ export async function rotateRing(
   { options, call }: { readonly options: RotateOptions; readonly call: CallOptions },
 ): Promise<Rotated> {
   const { backend, ring, seams } = context;
+  refuseSame(keys, options.newPassphrase);
   const { slotNames, ringNumbers } = await listKeys(backend, call);
   refuseUnlessNewest(keys, ringNumbers);
   const { slots } = await readSlots(backend, { slotNames, blake3: ring.blake3, call });
@@ -83,6 +84,16 @@ export async function rotateRing(
   const left = await deleteOlder(context, ringKey.number);
   const { number } = ringKey;
   return { ringNumber, ringKeyNumber: number, epoch: epoch.number, made, dropped, left };
+}
+
+/** Whoever gives the passphrase in use as a new one means another file. STORE_SLOT_REFUSED. */
+export function refuseSame({ passphrase }: Pick<OpenKeys, 'passphrase'>, another: string | undefined): void {
+  if (another !== passphrase) return;
+  throw storeError(
+    'STORE_SLOT_REFUSED',
+    'Cannot change the passphrase: the new one is the one that is in use',
+    { remedy: 'Nothing was changed. Give another; to change the keys alone, give no new passphrase.' },
+  );
 }
 
 /** Who keeps access, the passphrase at hand first, and who does not. */

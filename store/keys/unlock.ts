@@ -27,8 +27,7 @@ export async function unlockKeys(
   if (newest === undefined) throw keysMissing(backend, 'the key ring');
   const open = async (number: number) => {
     const name = ringName(number);
-    const ringBytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
-    const header = decodeHeader(ringBytes, blake3, name);
+    const { ringBytes, header } = await readRing(backend, { name, blake3, call });
     return findRing(backend, {
       slotNames,
       ringKeyNumber: header.epoch,
@@ -93,6 +92,27 @@ async function readConfig(backend: Backend, blake3: Blake3, call: CallOptions): 
   return decodeConfig(bytes, blake3);
 }
 
+async function readRing(
+  backend: Backend,
+  { name, blake3, call }: { readonly name: string; readonly blake3: Blake3; readonly call: CallOptions },
+) {
+  try {
+    const ringBytes = await backend.get(name, { ...call, bytesMax: ringBytesMax });
+    return { ringBytes, header: decodeHeader(ringBytes, blake3, name) };
+  } catch (error) {
+    throw isStoreError(error) && error.code === 'STORE_DAMAGED' ? onlyACopyHelps(error, name) : error;
+  }
+}
+
+/** Nobody opens the store as long as it is so, whoever would look for damage neither. */
+function onlyACopyHelps({ message, cause }: Error, object: string): StillpointError<StoreErrorCode> {
+  return storeError('STORE_DAMAGED', message, {
+    remedy: `Put ${object} back from a copy of the store: without it nothing in the store can be opened, and nothing in it mends that.`,
+    context: { object },
+    cause,
+  });
+}
+
 interface Search {
   readonly slotNames: readonly string[];
   readonly ringKeyNumber: number;
@@ -127,6 +147,8 @@ async function findRing(
     }
   }
   const problem = problems.find(error => error.code === 'STORE_DAMAGED') ?? problems[0];
+  if (slotNames.length === 1 && read.slots.length === 0 && problem?.code === 'STORE_DAMAGED')
+    throw onlyACopyHelps(problem, slotNames[0]!);
   if (problem !== undefined) throw problem;
   throw wrongPassphrase(backend, {
     slots,

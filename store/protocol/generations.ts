@@ -174,18 +174,22 @@ async function listNames(
   const names = new Set<string>();
   for await (const { name } of backend.list('gc/', signal ? { signal } : {})) {
     if (namePattern.test(name)) names.add(name);
-    else if (reading !== 'lenient')
-      throw storeError(
-        'STORE_NEWER',
-        `Cannot write to ${backend.location}: ${name} is there, and this program does not know what it says`,
-        {
-          remedy:
-            'Use the newer Stillpoint that pruned this store; if nobody has one, move that file out of the store, keep it, and find out who can write there.',
-          context: { object: name },
-        },
-      );
+    else if (reading !== 'lenient') throw unknownGeneration(backend, name);
   }
   return names;
+}
+
+/** Of a name under gc/ that means nothing to this program: whoever writes stops. */
+export function unknownGeneration({ location }: StoreContext['backend'], name: string): Error {
+  return storeError(
+    'STORE_NEWER',
+    `Cannot write to ${location}: ${name} is there, and this program does not know what it says`,
+    {
+      remedy:
+        'Use the newer Stillpoint that pruned this store; if nobody has one, move that file out of the store, keep it, and find out who can write there.',
+      context: { object: name },
+    },
+  );
 }
 
 /** The newest list of all packs ever swept that can be read; what came after it is read one by one. */

@@ -171,6 +171,7 @@ async function checkAbsent({ backend }: StoreContext, pack: PackId, options: Cal
   const name = packName(pack);
   const answer = await unlessDamaged(backend.get(name, { ...callOf(options), offset: 0, length: 1 }));
   if (isFailure(answer) && answer.code === 'STORE_OBJECT_MISSING') return;
+  if (isFailure(answer) && answer.context['errno'] === 'EISDIR') throw answer; // no list has a folder
   throw storeError(
     'STORE_IMPLAUSIBLE',
     `Cannot repair ${backend.location}: ${name} is not listed, and there`,

@@ -3,6 +3,7 @@ import { isStoreError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
 import { decodeSlot } from '../keys/slots.ts';
 import { packOfParity } from '../parity/record.ts';
+import { unknownGeneration } from '../protocol/generations.ts';
 import {
   damageRecord,
   doneRecord,
@@ -122,7 +123,14 @@ async function verifyObject(run: VerifyRun, name: string): Promise<boolean> {
     });
   } else {
     const found = recordPatterns.find(({ pattern }) => pattern.test(name));
-    if (found === undefined) return false;
+    if (found === undefined) {
+      // No writer goes on beside it; who repairs does.
+      if (name.startsWith('gc/') && run.newer !== undefined)
+        await checked(run, { kind: 'generation', object: name }, () => {
+          throw unknownGeneration(run.context.backend, name);
+        });
+      return false;
+    }
     await checked(run, { kind: found.kind, object: name }, () => verifyRecord(run, name, found));
   }
   return true;

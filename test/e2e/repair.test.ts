@@ -149,6 +149,9 @@ describe('a damaged store', () => {
     writeFileSync(join(store, 'gc', 'junk'), '');
     const stopped = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
     assert.match(stopped.stdout, /^FAILED +store .*gc\/junk/m);
+    const looked = await runHere(['verify', '--store', store], { cwd: rig.folder, env: rig.env });
+    assert.match(looked.stdout, /needs a newer Stillpoint, generation gc\/junk/);
+    assert.equal(looked.code, 20); // the index is gone, too
     rmSync(join(store, 'gc', 'junk'));
     const { rebuilt } = await run(['repair', '--index'], 0, store);
     assert.equal((rebuilt as unknown[]).length, 1);

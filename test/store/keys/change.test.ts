@@ -224,6 +224,16 @@ describe('a slot', () => {
 });
 
 describe('a rotation', () => {
+  test('to the passphrase in use is refused, as is a change to it, before anything is changed', async () => {
+    const backend = memoryBackend();
+    const store = await makeStore({ backend });
+    const before = [...backend.snapshot().keys()];
+    const refused = { code: 'STORE_SLOT_REFUSED' };
+    await assert.rejects(rotate(store, { newPassphrase: testPassphrase }), refused);
+    await assert.rejects(changePassphrase(store, { passphrase: testPassphrase }), refused);
+    assert.deepEqual([...backend.snapshot().keys()], before);
+  });
+
   test('leaves everything readable, and writes what the old ring key does not open', async () => {
     const backend = memoryBackend();
     const store = await makeStore({ backend });

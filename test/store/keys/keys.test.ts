@@ -481,6 +481,18 @@ describe('a store with several slots', () => {
       });
   });
 
+  test('whose ring, or only slot, is torn is told that only a copy of it helps', async () => {
+    for (const name of ['keys/ring-1', made.slotName]) {
+      const torn = made.objects.get(name)!.slice();
+      torn[20]! ^= 1;
+      await assert.rejects(unlock(withObject(made.objects, name, torn)), error => {
+        assert.ok(isStoreError(error) && error.code === 'STORE_DAMAGED');
+        assert.ok(error.remedy!.startsWith(`Put ${name} back from a copy of the store: without it`));
+        return true;
+      });
+    }
+  });
+
   test('has its rings checked again while it is open, one under an older ring key by its header', () => {
     const name = 'keys/ring-1';
     const bytes = made.objects.get(name)!;
