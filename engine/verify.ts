@@ -74,6 +74,8 @@ export interface VerifyResult {
   readonly unsteady: readonly string[];
   /** Snapshots that the time was not enough for. */
   readonly waiting: readonly SnapshotId[];
+  /** Snapshots that were looked at lately, and whose turn it was not. */
+  readonly notDue: number;
   readonly scrub: Scrub;
   /** The latest time that the ledger has from the future, and how many; null: none. */
   readonly ahead: { readonly acts: number; readonly latestMs: number } | null;
@@ -246,6 +248,7 @@ function toResult(
     failure: checked.failure,
     unsteady: checked.unsteady,
     waiting: checked.waiting,
+    notDue: checked.notDue,
     scrub: checked.scrub,
     ahead: aheadIn(ledger),
     noted: checked.noted ?? { isDone: false },

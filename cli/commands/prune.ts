@@ -45,7 +45,7 @@ export const prune: Command<PruneOptions> = async (context, options) => {
     signal: context.signal,
     onProgress: context.progress.onProgress,
   });
-  const { kept, forgotten, freedBytes, pendingBytes, pending, stoppedIn } = result;
+  const { kept, forgotten, freedBytes, pendingBytes, pending, roomNeededBytes, stoppedIn } = result;
   for (const warning of result.warnings) context.output.warning(warning);
   context.output.result(
     {
@@ -56,6 +56,7 @@ export const prune: Command<PruneOptions> = async (context, options) => {
       freedBytes,
       pendingBytes,
       pending,
+      roomNeededBytes,
       stoppedIn: stoppedIn ?? null,
     },
     toText(result, { isDryRun }),
@@ -94,7 +95,7 @@ const stops = {
 } as const satisfies Record<NonNullable<PruneResult['stoppedIn']>, string>;
 
 /** What keeps that which nobody needs. */
-function reasonsToWait({ pending }: PruneResult): string[] {
+function reasonsToWait({ pending, roomNeededBytes }: PruneResult): string[] {
   const reasons = [
     [pending.mostlyNeededBytes, 'among what is needed, too little to be worth copying'],
     [pending.atWorkBytes, 'written by runs that are at work, or left for them'],
@@ -102,7 +103,7 @@ function reasonsToWait({ pending }: PruneResult): string[] {
     [pending.timeBytes, 'that the time did not suffice for'],
     [
       pending.roomBytes,
-      'that wants room for copies first, which the medium has not: free some, and prune again',
+      `that wants room for copies first, which the medium has not: make ${size(roomNeededBytes)} free there by other means, and prune again`,
     ],
     [
       pending.damagedBytes,

@@ -46,8 +46,8 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
   const snapshot = await snapshotNamed(context, store, options);
   const { lacksDatabase, ...targets } = asked;
-  // One that lies in the home comes with it.
-  if (lacksDatabase && !snapshot.internal) throw notGiven('--database');
+  // One that lies in the home comes with it, and one that the snapshot does not have is none.
+  if (lacksDatabase && snapshot.database && !snapshot.internal) throw notGiven('--database');
   const config = context.config();
   const database =
     asked.database === undefined ? undefined : addressIn(snapshot, { text: asked.database, config });

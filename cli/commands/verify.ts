@@ -124,7 +124,7 @@ function toJson(result: VerifyResult): Record<string, unknown> {
 }
 
 function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
-  const { damage, known, newer, waiting } = result;
+  const { damage, known, newer, waiting, notDue } = result;
   const read = isData
     ? `${size(result.bytesRead)} read`
     : 'structure only; --max-duration reads what is due, --read-data every byte';
@@ -136,6 +136,11 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
     ),
     `${damage.length === 0 ? 'No damage' : counted(damage.length, 'damaged object')} in ${counted(result.snapshots, 'snapshot')}: ` +
       `${counted(result.chunksChecked, 'chunk')} checked, ${read}.`,
+    ...(notDue > 0
+      ? [
+          `${counted(notDue, 'snapshot')} more ${notDue === 1 ? 'was checked lately, and is' : 'were checked lately, and are'} not due.`,
+        ]
+      : []),
     ...(waiting.length > 0 ? [`${counted(waiting.length, 'snapshot')} waited for more time.`] : []),
     ...debt(result),
     ...fromTheFuture(result),

@@ -1,3 +1,4 @@
+import { engineError } from '../../engine/index.ts';
 import type { StillpointError } from '../../store/index.ts';
 
 /** Where a command speaks: data on stdout, messages on stderr, or JSON lines. */
@@ -51,7 +52,7 @@ export function createOutput(options: OutputOptions): Output {
         stdout.write(bytes, error => {
           if (!error) resolve(true);
           else if (readerLeft.has((error as NodeJS.ErrnoException).code ?? '')) resolve(false);
-          else reject(error);
+          else reject(unwritten(error));
         });
       });
     },
@@ -81,6 +82,12 @@ export function createOutput(options: OutputOptions): Output {
     },
   };
 }
+
+const unwritten = (cause: Error): Error =>
+  engineError('TARGET_FAILED', `Cannot write the output: ${cause.message}`, {
+    remedy: 'Look at the medium that it goes to, and run the command again.',
+    cause,
+  });
 
 /** What may not reach a terminal: names and tags may hold anything. Lines and tabs stay. */
 const safe = (text: string): string =>

@@ -254,7 +254,11 @@ function makeTarget(target: string): void {
       mkdirSync(target);
     }
   } catch (error) {
-    throw unwritable(target, error);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(target, error);
+    throw engineError('TARGET_FAILED', `Cannot restore into ${target}: a link that leads nowhere is there`, {
+      remedy: 'Name a folder, or make the one that the link leads to.',
+      cause: error,
+    });
   }
 }
 

@@ -73,6 +73,8 @@ export interface PruneResult {
   readonly pendingBytes: number;
   /** The same, by what keeps it. */
   readonly pending: Pending;
+  /** Room for the copies without which `pending.roomBytes` stays. */
+  readonly roomNeededBytes: number;
   /** Where the time was over; undefined: it sufficed. */
   readonly stoppedIn: Reclaimed['stoppedIn'];
   /** Sentences about what was done without. */
@@ -122,7 +124,7 @@ async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
   const ids = forgotten.map(({ snapshot }) => snapshot.id);
   if (!isDryRun) await session.forget(ids, { reason: 'no rule keeps it', signal });
   const isTimeUp = (share = 1) => clock.monotonicMs() - startedMs >= (maxDurationMs ?? Infinity) * share;
-  const { freedBytes, pendingBytes, pending, stoppedIn } = await session.reclaim({
+  const { freedBytes, pendingBytes, pending, roomNeededBytes, stoppedIn } = await session.reclaim({
     ...(isDryRun && { dryRun: true, forgetting: ids }),
     ...(maxDurationMs !== undefined && { isTimeUp }),
     mayBeEmpty,
@@ -130,7 +132,7 @@ async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
     onProgress: ({ phase, done, total }) =>
       options.onProgress({ phase: `prune-${phase}`, steps: done, stepsTotal: total }),
   });
-  return { kept, forgotten, freedBytes, pendingBytes, pending, stoppedIn, warnings };
+  return { kept, forgotten, freedBytes, pendingBytes, pending, roomNeededBytes, stoppedIn, warnings };
 }
 
 type Retained = Snapshot & Retainable;

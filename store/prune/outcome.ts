@@ -19,6 +19,8 @@ export interface Reclaimed {
   readonly pendingBytes: number;
   /** The same, by what keeps it. */
   readonly pending: Pending;
+  /** Room for the copies that `pending.roomBytes` waits for. */
+  readonly roomNeededBytes: number;
   /** What the time did not suffice for; undefined: for everything. After 'mark' nobody knows what is pending. */
   readonly stoppedIn: 'mark' | 'rewrite' | 'delete' | undefined;
   /** All packs afterwards. */
@@ -49,6 +51,7 @@ export const nothingReclaimed: Reclaimed = {
   freedBytes: 0,
   pendingBytes: 0,
   pending: nothingPending,
+  roomNeededBytes: 0,
   stoppedIn: undefined,
   storedBytes: 0,
   deletedPacks: 0,

@@ -48,6 +48,8 @@ export interface Pruner {
 
 /** A backup that says no is about to commit, and the next round knows what it needs; another may be about to do so then. */
 const roundsMax = 3;
+/** On a medium that is nearly full what goes makes room for copies, after which more goes: each round frees something. */
+const roomRoundsMax = 10;
 const packTargetBytes = 16 * 1024 * 1024;
 /** For the records of a generation, and an index that is written anew. */
 const recordsBytes = 2 * 1024 * 1024;
@@ -72,6 +74,7 @@ export async function estimateReclaim(
     stoppedIn: undefined,
     rewrittenPacks: rewritten.length,
     orphanPacks: orphans.length,
+    roomNeededBytes: 0,
     writtenPacks: writtenBytes === 0 ? 0 : Math.max(1, Math.round(writtenBytes / packTargetBytes)),
     unreadablePacks: 0,
   };
@@ -85,10 +88,11 @@ export async function reclaim(
 ): Promise<Reclaimed> {
   let all = await finishOpen(context, pruner, options);
   // Only now: what is decided from here on is decided after every earlier generation was done with.
-  for (let round = 1; all?.stoppedIn === undefined && round <= roundsMax; round++) {
+  for (let round = 1; all?.stoppedIn === undefined && round <= roomRoundsMax; round++) {
     const { isVetoed, ...reclaimed } = await reclaimOnce(context, pruner, options);
     all = all === undefined ? reclaimed : addRounds(all, reclaimed);
-    if (!isVetoed) break;
+    const hasMadeRoom = reclaimed.roomNeededBytes > 0 && reclaimed.freedBytes > 0;
+    if (!(isVetoed && round < roundsMax) && !hasMadeRoom) break;
   }
   const nowMs = context.seams.clock.nowMs();
   const { signal } = options;
@@ -314,6 +318,7 @@ function roundOutcome(
     const wanted = new Set(packs);
     return plan.rewritten.reduce((sum, { pack, wasteBytes }) => sum + (wanted.has(pack) ? wasteBytes : 0), 0);
   };
+  const copied = plan.rewritten.filter(({ pack }) => noRoom.includes(pack));
   const toDelete = proposed.filter(pack => swept.has(pack) && !gone.has(pack));
   const isDone = finished?.isDone ?? true;
   return {
@@ -329,6 +334,7 @@ function roundOutcome(
         roomBytes: wasteOf(noRoom),
       },
     ),
+    roomNeededBytes: Math.round(copied.reduce((sum, { liveBytes }) => sum + liveBytes * copyShare, 0)),
     stoppedIn: !isDone ? 'delete' : rewritten.left.length > 0 ? 'rewrite' : undefined,
     rewrittenPacks: rewritten.packs.filter(pack => gone.has(pack)).length,
     orphanPacks: plan.orphans.filter(pack => gone.has(pack)).length,

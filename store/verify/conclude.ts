@@ -53,6 +53,7 @@ export async function concluded(
     isOk: damage.length === 0 && problems.size === 0 && !run.newer?.size,
     snapshots: found.walked,
     waiting: found.waiting,
+    notDue: found.notDue,
     objects,
     chunksChecked:
       typeof options.readData === 'number' && options.readData > 0 ? hashed : references + hashed,

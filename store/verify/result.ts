@@ -47,6 +47,8 @@ export interface VerifyResult {
   readonly snapshots: readonly Manifest[];
   /** Whose turn it was, and for which the time was not enough. */
   readonly waiting: readonly SnapshotId[];
+  /** Snapshots that were asked for, and whose turn it was not: they were walked lately. */
+  readonly notDue: number;
   readonly objects: number;
   /** Chunks whose bytes were hashed; where only structure was asked for, references followed. */
   readonly chunksChecked: number;

@@ -17,6 +17,8 @@ export interface WalkedSnapshots {
   readonly walked: readonly Manifest[];
   /** Those that the time was not enough for. */
   readonly waiting: readonly SnapshotId[];
+  /** Asked for, and walked lately. */
+  readonly notDue: number;
   readonly problems: ReadonlyMap<SnapshotId, string>;
 }
 
@@ -64,7 +66,8 @@ export async function verifySnapshots(
     walked.push(manifest);
     run.progress('snapshots', walked.length, planned.length);
   }
-  return { all, walked, waiting: planned.slice(walked.length).map(({ id }) => id), problems };
+  const waiting = planned.slice(walked.length).map(({ id }) => id);
+  return { all, walked, waiting, notDue: asked.length - planned.length, problems };
 }
 
 /**

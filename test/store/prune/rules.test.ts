@@ -286,6 +286,25 @@ test('on a medium too full for copies what needs none goes, and the rest is said
   await checkWhole(backend, [snapshots[2]!]);
 });
 
+test('a prune that made room for copies goes on with them, and one that did not says how much they need', async () => {
+  const { backend, snapshots } = await prepared('abcd', 'hijklmnopq', 'aefg');
+  const used = () => [...backend.snapshot().values()].reduce((sum, bytes) => sum + bytes.length, 0);
+  const capacity = used() + 2 * 1024 * 1024 + 100;
+  const medium = { ...backend, freeBytes: async () => capacity - used() };
+  const estimate = await prune(await reopenStore(backend), {
+    dryRun: true,
+    forgetting: [snapshots[0]!.id, snapshots[1]!.id],
+  });
+  const untouched = memoryBackend({ objects: backend.snapshot() });
+  const done = await drop(await reopenStore(medium), snapshots[0]!, snapshots[1]!);
+  assert.ok(done.rewrittenPacks > 0 && done.roomNeededBytes === 0, JSON.stringify(done));
+  assert.equal(done.deletedPacks, estimate.deletedPacks);
+  await checkWhole(backend, [snapshots[2]!]);
+  const short = { ...untouched, freeBytes: async () => 2 * 1024 * 1024 };
+  const waiting = await drop(await reopenStore(short), snapshots[0]!, snapshots[1]!);
+  assert.ok(waiting.rewrittenPacks === 0 && waiting.roomNeededBytes > 900, JSON.stringify(waiting));
+});
+
 test('a store is left with little that is not needed, though no pack has much of it', async () => {
   const { backend, store } = await prepared();
   const some = (from: number, to: number) =>
