@@ -5,7 +5,7 @@ import { listManifestIds, listMarkedIds } from './manifests.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { insideOf, type Store } from './store.ts';
 
-/** Whether there are packs and no part of an index: readers look into every pack then, and a backup stores all again. */
+/** Whether there are packs and no part of an index: whoever reads or writes asks every pack then. */
 export async function lacksIndex(
   store: Store,
   options: { readonly signal?: AbortSignal } = {},

@@ -50,7 +50,7 @@ async function judgeIndex(check: string, store: Store, { length }: readonly Snap
   if (length === 0 || !(await lacksIndex(store))) return [];
   return [
     bad(check, {
-      found: `${store.location} holds ${length === 1 ? '1 snapshot' : `${length} snapshots`} and no index: the next backup stores everything again`,
+      found: `${store.location} holds ${length === 1 ? '1 snapshot' : `${length} snapshots`} and no index: whoever reads or writes asks every pack what it holds`,
       remedy: 'Run `stillpoint repair`: it makes the index anew from the packs.',
     }),
   ];

@@ -1,12 +1,19 @@
 import type { StoreContext } from '../context.ts';
-import { isBeyondUs, isStoreError, type StillpointError, storeError } from '../errors.ts';
-import type { PackId } from '../ids.ts';
+import {
+  isBeyondUs,
+  isStoreError,
+  type StillpointError,
+  type StoreErrorCode,
+  storeError,
+} from '../errors.ts';
+import type { PackId, SnapshotId } from '../ids.ts';
 import { readTrailer } from '../pack/reader.ts';
 import { chunkRowBytes, type PackRow, packName } from '../pack/row.ts';
 import { packBytesOf } from '../pack/trailer.ts';
 import { type Generations, readGenerations } from '../protocol/generations.ts';
 import { isUntrusted, openRecord } from '../record.ts';
 import { ChunkIndex } from './chunk-index.ts';
+import { snapshotWithoutIndex } from './lost-parts.ts';
 import { callOf, namesOf, readMasks, type StoreProblem, tolerate } from './masks.ts';
 import { decodeIndexPart, type IndexPart } from './parts.ts';
 import { Claims, packsRead } from './written.ts';
@@ -95,13 +102,22 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
   const isDamaged = [...parts].some(([name, part]) => !part.isReadable && !replaced.has(name));
   const { self } = context.ring;
   // What a pack says of itself is not for hosts.
-  const asksTrailers =
-    self === undefined && (isDamaged || purpose === 'prune' || options.trailers === 'always');
+  const mayAskTrailers = self === undefined;
+  let asksTrailers = mayAskTrailers && (isDamaged || purpose === 'prune' || options.trailers === 'always');
   // A later part has all that it said: nothing is missing without it.
   problems.splice(0, problems.length, ...problems.filter(({ object }) => !replaced.has(object)));
-  const loaded = { index, generations, parts, problems, hasTrailers: asksTrailers, lost, written };
-  if (isReading && !asksTrailers) return { ...loaded, unlisted: [], sizes: new Map() };
+  const loaded = { index, generations, parts, problems, lost, written };
+  if (isReading && !asksTrailers) return { ...loaded, hasTrailers: false, unlisted: [], sizes: new Map() };
   const sizes = await listPacks(context, options);
+  if (mayAskTrailers && !asksTrailers) {
+    const isOut = (pack: PackId) => index.hasPack(pack) || generations.swept.has(pack) || isUnfinished(pack);
+    const without = await snapshotWithoutIndex(context, {
+      unlisted: [...sizes.keys()].filter(pack => !isOut(pack)),
+      ...callOf(options),
+    });
+    asksTrailers = without !== undefined;
+    if (without !== undefined) problems.push({ object: 'index/', error: partsGone(context, without) });
+  }
   if (!isReading) await markAbsent(context, { index, sizes, problems }, options);
   const unlisted: PackRow[] = [];
   if (asksTrailers)
@@ -114,6 +130,7 @@ export async function loadIndex(context: StoreContext, options: LoadOptions = {}
     purpose !== 'write' || (self === undefined ? !written.has(pack) : written.get(pack) === self.name);
   return {
     ...loaded,
+    hasTrailers: asksTrailers,
     sizes,
     unlisted: unlisted.filter(({ pack }) => index.hasPack(pack) && !tombstoned.has(pack) && isForMe(pack)),
   };
@@ -259,6 +276,14 @@ class UncertainRows {
   rows(): PackRow[] {
     return [...this.#uncertain.values()].filter(row => !this.#certain.has(row.pack));
   }
+}
+
+function partsGone({ backend }: StoreContext, snapshot: SnapshotId): StillpointError<StoreErrorCode> {
+  return storeError(
+    'STORE_DAMAGED',
+    `Parts of the index of ${backend.location} are gone: none lists packs of snapshot ${snapshot.slice(0, 8)}, which were asked what they hold`,
+    { remedy: 'Run `stillpoint repair --index`: it lists them again.', context: { object: 'index/' } },
+  );
 }
 
 /** Packs and their sizes. Listed after the index was read, so that a pack that the index names must be among them. */

@@ -511,6 +511,43 @@ test('a damaged or lost index part is replaced by the packs’ own lists', async
   assert.equal((await verifyStore(await reopenStore(repairing), { readData: 1 })).isOk, true);
 });
 
+test('of parts of the index that are gone a backup tells, stores nothing twice, and lists again what they said', async () => {
+  const backend = memoryBackend();
+  const first = await makeStore({ backend });
+  await commitOne(await first.beginBackup({ host: 'alpha' }), 'first');
+  const [gone] = names(backend, 'index/');
+  await commitOne(await first.beginBackup({ host: 'alpha' }), 'second');
+  await backend.delete(gone!);
+  const store = await reopenStore(backend);
+  const session = await store.beginBackup({ host: 'alpha' });
+  assert.deepEqual(
+    store.problems.map(({ object }) => object),
+    ['index/'],
+  );
+  await session.put(text('first'), 'data');
+  assert.equal(session.written.newChunks, 0);
+  await commitOne(session, 'second');
+  const mended = await reopenStore(backend);
+  const next = await mended.beginBackup({ host: 'alpha' });
+  assert.deepEqual(mended.problems, []);
+  await next.abandon();
+  assert.equal((await verifyStore(mended, { readData: 1 })).isOk, true);
+});
+
+test('a pack that a run left and did not list tells of no lost index', async () => {
+  const { backend } = await oneSnapshot();
+  const run = await (await reopenStore(backend)).beginBackup({ host: 'alpha' });
+  await run.put(text('never listed'), 'data');
+  const before = names(backend, 'index/');
+  await run.flush();
+  for (const part of names(backend, 'index/')) if (!before.includes(part)) await backend.delete(part);
+  await run.abandon();
+  const store = await reopenStore(backend);
+  const session = await store.beginBackup({ host: 'alpha' });
+  assert.deepEqual(store.problems, []);
+  await session.abandon();
+});
+
 test('a reader that is open finds what others store later, also after it had to ask the packs', async () => {
   const { backend, ids } = await oneSnapshot();
   await backend.delete(names(backend, 'index/')[0]!);
