@@ -1,4 +1,5 @@
 import { engineError } from '../../errors.ts';
+import { type SslMode, sslModes, type TlsWish } from './tls.ts';
 
 /** Where a server is, and who asks. */
 export interface MysqlAddress {
@@ -9,15 +10,18 @@ export interface MysqlAddress {
   readonly user: string;
   readonly password: string | undefined;
   readonly database: string;
+  readonly tls: TlsWish;
   /** Without a password. */
   readonly shown: string;
 }
 
 const portDefault = 3306;
 
+const parameters = ['socket', 'ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key'] as const;
+
 /**
- * Reads `mysql://user:password@host:port/name` or `mariadb://…`, with `?socket=/path` for a Unix socket. A password that
- * is given apart wins; without either, MYSQL_PWD counts. CONFIG_INVALID for what it does not know.
+ * Reads `mysql://user:password@host:port/name` or `mariadb://…`, with `?socket=/path` for a Unix socket and `ssl-…` for encryption.
+ * A password that is given apart wins; without either, MYSQL_PWD counts. CONFIG_INVALID for what it does not know.
  */
 export function readAddress(given: {
   readonly url: string;
@@ -27,12 +31,11 @@ export function readAddress(given: {
   const database = decoded(url.pathname.slice(1));
   if (database === '' || database.includes('/'))
     throw invalid('it names no database', 'Write mysql://user@host:3306/name.');
-  const others = [...url.searchParams.keys()].filter(name => name !== 'socket');
+  const others = [...url.searchParams.keys()].filter(
+    name => !(parameters as readonly string[]).includes(name),
+  );
   if (others.length > 0)
-    throw invalid(
-      `the parameter ${others[0]} is unknown`,
-      'The one parameter is socket=/path/of/mysqld.sock.',
-    );
+    throw invalid(`the parameter ${others[0]} is unknown`, `Parameters are ${parameters.join(', ')}.`);
   const socketPath = url.searchParams.get('socket') ?? undefined;
   if (socketPath !== undefined && !socketPath.startsWith('/'))
     throw invalid('its socket is no absolute path', 'Write ?socket=/run/mysqld/mysqld.sock.');
@@ -40,11 +43,19 @@ export function readAddress(given: {
   const port = url.port === '' ? portDefault : Number(url.port);
   const inUrl = url.password === '' ? undefined : decoded(url.password);
   return {
-    ...{ host, port, socketPath, database },
+    ...{ host, port, socketPath, database, tls: tlsIn(url) },
     user: decoded(url.username) || (process.env['USER'] ?? 'root'),
     password: given.password ?? inUrl ?? process.env['MYSQL_PWD'],
     shown: `${socketPath ?? `${host}:${port}`}/${database}`,
   };
+}
+
+function tlsIn({ searchParams }: URL): TlsWish {
+  const of = (name: (typeof parameters)[number]) => searchParams.get(name) ?? undefined;
+  const mode = of('ssl-mode')?.toLowerCase();
+  if (mode !== undefined && !(sslModes as readonly string[]).includes(mode))
+    throw invalid(`its ssl-mode is ${mode}`, `Give one of ${sslModes.join(', ')}.`);
+  return { mode: mode as SslMode | undefined, ca: of('ssl-ca'), cert: of('ssl-cert'), key: of('ssl-key') };
 }
 
 function parsed(text: string): URL {

@@ -1,7 +1,8 @@
 import { createConnection, type Connection as Driver } from 'mysql2';
-import { readAddress } from './address.ts';
+import { type MysqlAddress, readAddress } from './address.ts';
 import { connectError, databaseError } from './failure.ts';
 import { quoted } from './sql.ts';
+import { lacksTls, type Way, waysTo } from './tls.ts';
 
 /** A value as the server sent it; null is NULL. */
 export type Cell = Buffer | null;
@@ -43,21 +44,12 @@ export interface Connection {
 /** Opens a session and pins every setting that the text of a row, or of a definition, depends on. */
 export async function openConnection(options: OpenOptions): Promise<Connection> {
   const address = readAddress(options);
-  const where = address.socketPath
-    ? { socketPath: address.socketPath }
-    : { host: address.host, port: address.port };
-  const driver = createConnection({
-    ...where,
-    user: asWire(address.user),
-    ...(address.password !== undefined && { password: address.password }),
-    charset: 'binary',
-    connectTimeout: connectTimeoutMs,
-    connectAttributes: { program_name: `stillpoint-${options.purpose}` },
-    // A server must not be able to ask for a file of ours; nor may the driver change its encoding when a session's is set.
-    flags: ['-LOCAL_FILES', '-SESSION_TRACK'],
+  const [first, ...others] = waysTo(address.tls, address);
+  const opened = connect(address, { way: first, purpose: options.purpose }).catch((error: unknown) => {
+    if (others.length === 0 || !lacksTls((error as Error).cause)) throw error;
+    return connect(address, { way: others[0], purpose: options.purpose });
   });
-  const connection = new MysqlConnection(driver, address);
-  await connection.opened();
+  const connection = await opened;
   try {
     await connection.run('set up the session', sessionSettings(options.purpose));
     if (options.uses !== false)
@@ -66,6 +58,29 @@ export async function openConnection(options: OpenOptions): Promise<Connection> 
     connection.destroy();
     throw error;
   }
+  return connection;
+}
+
+async function connect(
+  address: MysqlAddress,
+  { way, purpose }: { readonly way: Way; readonly purpose: OpenOptions['purpose'] },
+): Promise<MysqlConnection> {
+  const { host, port, socketPath } = address;
+  const driver = createConnection({
+    // The name is what a certificate must have, by a socket, too.
+    ...{ host, port },
+    ...(socketPath !== undefined && { socketPath }),
+    ...(way !== undefined && { ssl: way }),
+    user: asWire(address.user),
+    ...(address.password !== undefined && { password: address.password }),
+    charset: 'binary',
+    connectTimeout: connectTimeoutMs,
+    connectAttributes: { program_name: `stillpoint-${purpose}` },
+    // A server must not be able to ask for a file of ours; nor may the driver change its encoding when a session's is set.
+    flags: ['-LOCAL_FILES', '-SESSION_TRACK'],
+  });
+  const connection = new MysqlConnection(driver, address);
+  await connection.opened();
   return connection;
 }
 

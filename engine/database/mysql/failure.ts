@@ -59,8 +59,12 @@ export function connectError(address: string, error: unknown): StillpointError {
   const { number } = failureOf(error);
   if (number !== undefined && number > 1000 && number < 2000)
     return databaseError(`connect to ${address}`, error);
+  const code = String((error as { readonly code?: unknown } | null)?.code ?? '');
+  const isTls = /SSL|TLS|CERT|SIGNATURE|ISSUER/.test(code);
   return engineError('DATABASE_UNREACHABLE', `Cannot connect to ${address}: ${failureOf(error).message}`, {
-    remedy: 'Check that the server runs and that host, port or socket are right.',
+    remedy: isTls
+      ? "Check ssl-mode and ssl-ca of the URL against what the server offers (SHOW VARIABLES LIKE '%ssl%')."
+      : 'Check that the server runs and that host, port or socket are right.',
     cause: error,
   });
 }

@@ -1,23 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { engineError } from '../../../errors.ts';
+import { isLocal, readCertificate } from '../../line.ts';
 import type { ConnInfo, SslMode } from './conninfo.ts';
 
 /** One way to try: plain, or by TLS. */
 export type Way = false | ConnectionOptions;
-
-/** A line that stays on this machine. */
-export function isLocal(host: string): boolean {
-  return (
-    host.startsWith('/') ||
-    host === 'localhost' ||
-    host === '::1' ||
-    (isIP(host) === 4 && host.startsWith('127.'))
-  );
-}
 
 /**
  * Libpq's modes. Without one, what leaves this machine is encrypted where the server can; what does not, only where the
@@ -41,8 +31,8 @@ function tlsOf(info: ConnInfo, mode: SslMode): ConnectionOptions {
   const certificate = info.sslcert ?? own('postgresql.crt');
   const key = info.sslkey ?? own('postgresql.key');
   return {
-    ...(certificate === undefined ? {} : { cert: read(certificate, 'sslcert') }),
-    ...(certificate === undefined || key === undefined ? {} : { key: read(key, 'sslkey') }),
+    ...(certificate === undefined ? {} : { cert: readCertificate(certificate, 'sslcert') }),
+    ...(certificate === undefined || key === undefined ? {} : { key: readCertificate(key, 'sslkey') }),
     ...(roots === undefined ? {} : { ca: roots }),
     rejectUnauthorized: mode.startsWith('verify') || (mode === 'require' && roots !== undefined),
     // Undefined would stand in the place of the check by name.
@@ -56,7 +46,7 @@ function rootsOf({ sslrootcert }: ConnInfo, mode: SslMode): Buffer | undefined {
   if (sslrootcert === 'system') return undefined; // those that Node knows
   const file = sslrootcert ?? own('root.crt');
   if (file !== undefined && (verifies || (mode === 'require' && existsSync(file))))
-    return read(file, 'sslrootcert');
+    return readCertificate(file, 'sslrootcert');
   if (!verifies) return undefined;
   throw engineError(
     'CONFIG_INVALID',
@@ -71,15 +61,4 @@ function rootsOf({ sslrootcert }: ConnInfo, mode: SslMode): Buffer | undefined {
 function own(name: string): string | undefined {
   const file = join(homedir(), '.postgresql', name);
   return existsSync(file) ? file : undefined;
-}
-
-function read(file: string, what: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw engineError('CONFIG_INVALID', `Cannot read ${what}: ${(cause as Error).message}`, {
-      remedy: 'Check the path in the database URL; the user that runs the backup must be able to read it.',
-      cause,
-    });
-  }
 }

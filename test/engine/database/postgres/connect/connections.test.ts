@@ -17,6 +17,7 @@ import { reachableTemp } from '../../../../../bench/servers/scratch.ts';
 import { resolveConnInfo } from '../../../../../engine/database/postgres/connect/conninfo.ts';
 import { openConnection } from '../../../../../engine/database/postgres/connect/open-connection.ts';
 import { StillpointError } from '../../../../../store/index.ts';
+import { makeCertificate, noOpenssl } from '../../../../helpers/certificates.ts';
 import { assertDatabasesEqual } from '../../../../helpers/database-equal.ts';
 import { memoryChunks } from '../../../../helpers/memory-chunks.ts';
 import { until } from '../../../../helpers/small-rig.ts';
@@ -39,8 +40,6 @@ async function withEnv<T>(env: Readonly<Record<string, string>>, body: () => Pro
     }
   }
 }
-
-const noOpenssl = isInstalled('openssl') ? false : 'openssl is not installed';
 
 describe(`how PostgreSQL ${chosen.version} is reached`, { skip: noOpenssl }, () => {
   const folder = mkdtempSync(join(reachableTemp(), 'stillpoint-tls-'));
@@ -220,15 +219,6 @@ describe(`how PostgreSQL ${chosen.version} is reached`, { skip: noOpenssl }, () 
   });
 });
 
-function isInstalled(program: string): boolean {
-  try {
-    execFileSync(program, ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function isThere(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -236,29 +226,6 @@ function isThere(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function makeCertificate(folder: string, name: string, host: string): void {
-  execFileSync(
-    'openssl',
-    [
-      ...[
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-      ],
-      ...['-keyout', join(folder, `${name}.key`), '-out', join(folder, `${name}.crt`)],
-      ...['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`],
-    ],
-    { stdio: 'ignore' },
-  );
-  chmodSync(join(folder, `${name}.key`), 0o600);
 }
 
 test('a URL is read as libpq reads it', () => {
