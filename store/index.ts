@@ -98,7 +98,7 @@ export {
 export type { RunReader } from './run-reader.ts';
 export type { Clock, Randomness, Seams } from './seams.ts';
 export { since1970, systemClock, systemSeams } from './seams.ts';
-export { isNamed, lacksIndex, whyWritersStop } from './state.ts';
+export { isNamed, problemsForWriters, whyWritersStop } from './state.ts';
 export {
   type ClearPart,
   type CreateStoreOptions,

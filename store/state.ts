@@ -1,19 +1,18 @@
-import { listParts } from './chunk-index/load.ts';
+import { loadIndex } from './chunk-index/load.ts';
+import type { StoreProblem } from './chunk-index/masks.ts';
 import { isStoreError, type StillpointError } from './errors.ts';
 import type { SnapshotId } from './ids.ts';
 import { listManifestIds, listMarkedIds } from './manifests.ts';
 import { readGenerations } from './protocol/generations.ts';
 import { insideOf, type Store } from './store.ts';
 
-/** Whether there are packs and no part of an index: whoever reads or writes asks every pack then. */
-export async function lacksIndex(
+/** What a backup would find wrong with the index and the packs that it lists: each object with its error. */
+export async function problemsForWriters(
   store: Store,
   options: { readonly signal?: AbortSignal } = {},
-): Promise<boolean> {
-  const { context } = insideOf(store);
-  if ((await listParts(context, options)).length > 0) return false;
-  for await (const _pack of context.backend.list('packs/', options)) return true;
-  return false;
+): Promise<readonly StoreProblem[]> {
+  const { problems } = await loadIndex(insideOf(store).context, { ...options, purpose: 'write' });
+  return problems;
 }
 
 /** Whether a snapshot is there, as far as its name says, or was forgotten: one of both is so for ever. */

@@ -1,4 +1,4 @@
-import { type Clock, lacksIndex, oldHostKey, type Store, whyWritersStop } from '../../store/index.ts';
+import { type Clock, oldHostKey, problemsForWriters, type Store, whyWritersStop } from '../../store/index.ts';
 import type { Snapshot } from '../pair.ts';
 import { listSnapshots } from '../snapshots.ts';
 import type { Check } from './check.ts';
@@ -37,7 +37,6 @@ export function checkStoreContent(options: StoreContentOptions): Check {
       return [
         good(name, opens),
         ...damaged,
-        ...(await judgeIndex(name, store, snapshots)),
         ...(await judgeWriting(name, store)),
         ...judgeTimes(name, snapshots, options),
         ...(await judgeSpace(name, snapshots, options)),
@@ -46,20 +45,19 @@ export function checkStoreContent(options: StoreContentOptions): Check {
   };
 }
 
-async function judgeIndex(check: string, store: Store, { length }: readonly Snapshot[]): Promise<Finding[]> {
-  if (length === 0 || !(await lacksIndex(store))) return [];
-  return [
-    bad(check, {
-      found: `${store.location} holds ${length === 1 ? '1 snapshot' : `${length} snapshots`} and no index: whoever reads or writes asks every pack what it holds`,
-      remedy: 'Run `stillpoint repair`: it makes the index anew from the packs.',
-    }),
-  ];
-}
+/** So many objects are named one by one. */
+const namedMax = 3;
 
-/** What stands under gc/ may stop every backup and prune, and no reader. */
+/** What stands under gc/ may stop every backup and prune, and no reader; packs or parts of the index may be gone. */
 async function judgeWriting(check: string, store: Store): Promise<Finding[]> {
   const error = await whyWritersStop(store);
-  return error === undefined ? [] : [failed(check, error)];
+  if (error !== undefined) return [failed(check, error)];
+  const problems = await problemsForWriters(store);
+  const named = problems.slice(0, namedMax).map(one => failed(check, one.error));
+  const { length } = problems.slice(namedMax);
+  if (length === 0) return named;
+  const found = `${length} more packs or parts of the index of ${store.location} are gone or damaged`;
+  return [...named, bad(check, { found, remedy: 'Run `stillpoint verify`: it names what that costs.' })];
 }
 
 /** As far as a host can tell that may write only. */

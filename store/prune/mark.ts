@@ -42,8 +42,8 @@ export interface MarkOptions {
 }
 
 /**
- * Walks from roots; undefined when the time was over before. A node that cannot be read is the end, unless it is recorded
- * as lost. STORE_DAMAGED, STORE_LOCKED, STORE_READ_FAILED.
+ * Walks from roots; undefined when the time was over before. A node that cannot be read is the end, also where it is recorded
+ * as lost: what it says is needed would go, whole as it is, and the node itself may come back. STORE_DAMAGED, STORE_LOCKED, STORE_READ_FAILED.
  */
 export async function mark(
   context: StoreContext,
@@ -63,8 +63,8 @@ export async function mark(
     },
     isKnown: id => before?.isLive(id) === true,
     onUnreadable(id, error) {
-      if (loaded.lost.has(hex(id))) return;
-      throw unreadable(context, { root: current!, error: failedRead(loaded.problems) ?? error });
+      const isLost = loaded.lost.has(hex(id));
+      throw unreadable(context, { root: current!, isLost, error: failedRead(loaded.problems) ?? error });
     },
     breathe: () => {
       if (isTimeUp?.()) throw timeIsUp;
@@ -114,7 +114,7 @@ export function withoutIndex(marked: Marked, { index }: Pick<LoadedIndex, 'index
 
 function unreadable(
   { backend }: StoreContext,
-  { root, error }: { readonly root: Root; readonly error: StillpointError },
+  { root, isLost, error }: { readonly root: Root; readonly isLost: boolean; readonly error: StillpointError },
 ): Error {
   const context = { ...error.context, snapshot: root.id };
   if (error.code === 'STORE_READ_FAILED')
@@ -133,8 +133,9 @@ function unreadable(
     'STORE_DAMAGED',
     `Cannot prune ${backend.location}: snapshot ${root.id} cannot be walked, so nobody knows what it needs: ${error.message}`,
     {
-      remedy:
-        'Run `stillpoint verify`; nothing was deleted. A snapshot that is beyond repair can be forgotten.',
+      remedy: isLost
+        ? `Nothing was deleted. Bring what is lost back from a copy of the store; if there is none, give that snapshot up: \`stillpoint forget ${root.id}\`. What a repair has saved of it is a snapshot of its own.`
+        : 'Run `stillpoint verify`; nothing was deleted. A snapshot that is beyond repair can be forgotten.',
       context,
       cause: error,
     },

@@ -57,6 +57,7 @@ export async function* assessPacks(
 ): AsyncGenerator<PackState> {
   const { inventory, verified } = look;
   const { index, rows } = verified;
+  checkAnyThere(context, look);
   const packs = new Set<PackId>([...inventory.packs.keys(), ...index.packSizes().map(({ pack }) => pack)]);
   for (const pack of packs) {
     const frames = index.framesOf(pack);
@@ -68,6 +69,21 @@ export async function* assessPacks(
     const state = await assess(context, look, { pack, frames }, options);
     if (isSuspect || !state.isListed || !state.isTrailerWhole) yield state;
   }
+}
+
+/** A medium that is not mounted has no packs, and damage that is recorded of them stays recorded. STORE_IMPLAUSIBLE. */
+function checkAnyThere({ backend }: StoreContext, { inventory, verified }: AssessedStore): void {
+  const { length } = verified.index.packSizes();
+  if (inventory.packs.size > 0 || length === 0) return;
+  throw storeError(
+    'STORE_IMPLAUSIBLE',
+    `Cannot repair ${backend.location}: none of the ${length} packs that its index lists is there`,
+    {
+      remedy:
+        'Nothing was changed. Check that all of the store is there (mounts below it, permissions), or bring packs/ back from a copy. If all packs are lost, so is every snapshot: make a new store elsewhere.',
+      context: { object: 'packs/' },
+    },
+  );
 }
 
 async function assess(

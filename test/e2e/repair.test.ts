@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
@@ -137,6 +146,21 @@ describe('a damaged store', () => {
     assert.doesNotMatch(await again(), missed);
   });
 
+  test('packs that are gone are told by doctor, and without any nothing is repaired or pruned', async () => {
+    const store = copyOf(rig.store, 'away');
+    renameSync(join(store, 'packs'), join(rig.folder, 'packs-away'));
+    const findings = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
+    assert.match(findings.stdout, /^FAILED +store .*it is not there/m);
+    const before = readdirSync(store, { recursive: true }).sort();
+    const refused = await runHere(['repair', '--store', store], { cwd: rig.folder, env: rig.env });
+    assert.match(refused.stderr, /none of the \d+ packs that its index lists is there/);
+    assert.equal(refused.code, 20);
+    await run(['prune'], 20, store);
+    assert.deepEqual(readdirSync(store, { recursive: true }).sort(), before);
+    renameSync(join(rig.folder, 'packs-away'), join(store, 'packs'));
+    await run(['verify', '--read-data'], 0, store);
+  });
+
   test('an index that is gone comes back', async () => {
     const store = copyOfStore('index');
     rmSync(join(store, 'index'), { recursive: true });
@@ -145,7 +169,7 @@ describe('a damaged store', () => {
     assert.match(told.stderr, /Parts of the index of .* are gone/);
     assert.match(told.stdout, /stored +\d new chunks?, [\d.]+ KiB/, 'the packs were asked');
     const findings = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });
-    assert.match(findings.stdout, /^FAILED +store .*no index/m);
+    assert.match(findings.stdout, /^FAILED +store .*Parts of the index/m);
     mkdirSync(join(store, 'gc'), { recursive: true });
     writeFileSync(join(store, 'gc', 'junk'), '');
     const stopped = await runHere(['doctor', '--store', store], { cwd: rig.folder, env: rig.env });

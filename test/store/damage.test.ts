@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import {
   type ChunkId,
   type ChunkRef,
+  forgetSnapshot,
   memoryBackend,
   type PackId,
   recordDamage,
+  StillpointError,
   type Store,
   verifyStore,
 } from '../../store/index.ts';
@@ -58,15 +60,21 @@ test('what is recorded already is not recorded again, in any of its forms', asyn
   );
 });
 
-test('a chunk that nobody knows a pack of can be recorded as lost: then a prune goes on without it', async () => {
+test('a node that no pack has can be recorded as lost: a prune goes on once its snapshot is forgotten, and not before', async () => {
   const backend = memoryBackend();
   const store = await makeStore({ backend });
   await using session = await store.beginBackup({ host: 'alpha' });
   const id = await session.put(text, 'metadata');
-  await session.commit({ roots: [{ id, kind: 'node' }], body: null });
+  const snapshot = await session.commit({ roots: [{ id, kind: 'node' }], body: null });
   for (const name of [...namesOf(backend, 'packs/'), ...namesOf(backend, 'index/')])
     await backend.delete(name);
   await assert.rejects(prune(await reopenStore(backend)), { code: 'STORE_DAMAGED' });
   await recordDamage(store, [{ pack: null, ordinals: [], lost: [id] }]);
-  await prune(await reopenStore(backend));
+  await assert.rejects(prune(await reopenStore(backend)), (error: unknown) => {
+    assert.ok(error instanceof StillpointError);
+    assert.match(String(error.remedy), new RegExp(`stillpoint forget ${snapshot}`));
+    return error.code === 'STORE_DAMAGED';
+  });
+  await forgetSnapshot(store, snapshot, { reason: 'a test' });
+  await prune(await reopenStore(backend), { mayBeEmpty: true });
 });

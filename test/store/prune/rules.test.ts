@@ -11,19 +11,20 @@ import {
   memoryBackend,
   type NewLedgerAct,
   type PackId,
+  recordDamage,
   type SessionId,
   type SnapshotId,
   type Store,
   storeError,
   verifyStore,
 } from '../../../store/index.ts';
-import { damageRecord, generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
+import { generationRecord, sessionRecord } from '../../../store/protocol/records.ts';
 import { openRecord, sealRecord } from '../../../store/record.ts';
 import { insideOf } from '../../../store/store.ts';
 import { collect } from '../../helpers/collect.ts';
 import { observedBackend } from '../../helpers/faulty-backend.ts';
 import { checkWhole, drop, namesOf, prune } from '../../helpers/prune-rig.ts';
-import { commitFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
+import { commitFiles, readFiles, type SmallSnapshot } from '../../helpers/small-store.ts';
 import { makeStore, reopenStore } from '../../helpers/stores.ts';
 
 const contents = new Map<string, Buffer>();
@@ -100,33 +101,37 @@ test('a medium that fails to read stops a prune, and nobody calls the store dama
 });
 
 /** The metadata pack of a snapshot: the smaller of its two. */
-async function packOf(backend: MemoryBackend, { id }: SmallSnapshot): Promise<string> {
-  const objects = backend.snapshot();
-  const packs = namesOf(backend, 'packs/').filter(name => name.includes(`/${id.slice(0, 32)}`));
-  return packs.sort((a, b) => objects.get(a)!.length - objects.get(b)!.length)[0]!;
+async function packOf(backend: MemoryBackend, snapshot: SmallSnapshot): Promise<string> {
+  return (await packsOf(backend, snapshot))[0]!;
 }
 
-test('what is recorded as lost does not stop a prune', async () => {
-  const { backend, snapshots } = await prepared('abc', 'def');
-  const pack = await packOf(backend, snapshots[1]!);
-  const medium = without(backend, objects => objects.delete(pack));
-  await assert.rejects(prune(await reopenStore(medium)), { code: 'STORE_DAMAGED' });
-  const { context } = insideOf(await reopenStore(medium));
-  const name = `damage/${'da'.repeat(32)}`;
-  const record = {
-    pack: pack.split('/')[2] as PackId,
-    ordinals: undefined,
-    foundMs: 1,
-    lost: [snapshots[1]!.root.id],
-  };
-  const place = {
-    kind: 'damage',
-    session: 'da'.repeat(32) as SessionId,
-    name,
-    randomness: context.seams.randomness,
-  } as const;
-  await medium.put(name, sealRecord(context.ring, place, damageRecord.encode(record)));
-  await prune(await reopenStore(medium));
+/** The smallest first. */
+async function packsOf(backend: MemoryBackend, { id }: SmallSnapshot): Promise<string[]> {
+  const objects = backend.snapshot();
+  const packs = namesOf(backend, 'packs/').filter(name => name.includes(`/${id.slice(0, 32)}`));
+  return packs.sort((a, b) => objects.get(a)!.length - objects.get(b)!.length);
+}
+
+test('a pack that is recorded as lost, and came back, brings back all that its snapshot needs, whatever was pruned', async () => {
+  for (const kind of ['metadata', 'data'] as const) {
+    const { backend, store, snapshots } = await prepared('abc', 'def', 'ghi');
+    await forgetSnapshot(store, snapshots[0]!.id, { reason: 'a test' });
+    const packs = await packsOf(backend, snapshots[1]!);
+    const name = kind === 'metadata' ? packs[0]! : packs.at(-1)!;
+    const bytes = backend.snapshot().get(name)!;
+    await backend.delete(name);
+    const lost = kind === 'metadata' ? [snapshots[1]!.root.id] : [];
+    await recordDamage(await reopenStore(backend), [
+      { pack: name.split('/')[2] as PackId, ordinals: 'all', lost },
+    ]);
+    const pruned = prune(await reopenStore(backend));
+    // Of data that is lost the rest is known; of a node nobody knows what else it needed.
+    if (kind === 'data') assert.ok((await pruned).deletedPacks > 0);
+    else await assert.rejects(pruned, { code: 'STORE_DAMAGED' });
+    await backend.put(name, bytes);
+    const { root, files: expected } = snapshots[1]!;
+    assert.deepEqual(await readFiles(await reopenStore(backend), root), expected, kind);
+  }
 });
 
 test('a list that leaves snapshots out stops a prune', async () => {
