@@ -158,7 +158,7 @@ async function decide(
     const retained = own.map(snapshot => ({
       ...snapshot,
       isProven: isProven(snapshot),
-      isVerified: ledger.wasVerified(snapshot.id),
+      isVerified: ledger.wasVerified(snapshot.id) || (ledger.problems.length > 0 && ('maybe' as const)),
       isDrilled: ledger.wasDrilled(snapshot.id),
     }));
     const isMeant = instance === undefined || instance === name;
@@ -189,7 +189,9 @@ async function decide(
         ? [`no snapshot has the tag ${absent.map(printableText).join(', ')}, and no other rule keeps any`]
         : []),
       ...(unread
-        ? [`${unread} cannot be read: what it says of verified and drilled snapshots is not known`]
+        ? [
+            `${unread} cannot be read: which snapshots were verified and drilled is not known for certain, so all after the newest that is known to be verified stay. Run \`stillpoint verify\``,
+          ]
         : []),
     ],
   };

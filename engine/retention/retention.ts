@@ -23,8 +23,8 @@ export interface Retainable {
   readonly tags: readonly string[];
   /** Something held the pair together, and nothing is missing. Default true. */
   readonly isProven?: boolean;
-  /** The ledger says that all of it was verified, or drilled, and was well. */
-  readonly isVerified?: boolean;
+  /** The ledger says that all of it was verified, or drilled, and was well; 'maybe': a part of the ledger cannot be read. */
+  readonly isVerified?: boolean | 'maybe';
   readonly isDrilled?: boolean;
 }
 
@@ -74,7 +74,8 @@ function hasTimeRule(policy: RetentionPolicy): boolean {
 /**
  * Decides about the snapshots of one instance, given in the store's order, oldest first; answers in the same order.
  *
- * There is a floor that no policy crosses: the newest, the newest proven, verified and drilled one. A snapshot that is not
+ * There is a floor that no policy crosses: the newest, the newest proven, verified and drilled one; and where the newest verified
+ * may be any of those after one that is known, all of them. A snapshot that is not
  * proven takes no proven one's place: each rule keeps of the proven ones what it would keep without the others.
  *
  * The order is what counts, not the clock: the last snapshot of an hour or a day is the one that came last. A time that
@@ -149,6 +150,9 @@ function* floor(snapshots: readonly Retainable[]): Generator<Keeper> {
     if (newest >= 0) keepers.push([newest, reason]);
     if (newestProven >= 0 && reason !== 'newest') keepers.push([newestProven, reason]);
   }
+  const verified = snapshots.findLastIndex(one => one.isVerified === true);
+  for (let index = verified + 1; index < snapshots.length; index += 1)
+    if (snapshots[index]!.isVerified === 'maybe') keepers.push([index, 'perhaps the newest verified']);
   // Where the newest is proven, as nearly always, one word says it.
   const last = snapshots.length - 1;
   yield* once(keepers.filter(([index, reason]) => reason !== 'newest proven' || index !== last));

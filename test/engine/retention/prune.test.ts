@@ -186,6 +186,34 @@ test('what the ledger says was verified and drilled stays, and what is not prove
   );
 });
 
+test('where the ledger cannot be read, what may be the newest verified stays until another is', async () => {
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  const ids: SnapshotId[] = [];
+  for (let number = 0; number < 4; number++)
+    ids.push(await commit(store, { instance: 'a', timeMs: day(number) }));
+  const act = { host: 'alpha', act: 'verified', isOk: true, packs: [], detail: null } as const;
+  await appendLedger(store, { ...act, snapshots: [ids[0]!] });
+  const before = new Set(backend.snapshot().keys());
+  await appendLedger(store, { ...act, snapshots: [ids[2]!] });
+  const [record] = [...backend.snapshot().keys()].filter(
+    name => name.startsWith('ledger/') && !before.has(name),
+  );
+  const bytes = backend.snapshot().get(record!)!.slice();
+  bytes[bytes.length - 20]! ^= 1;
+  await backend.delete(record!);
+  await backend.put(record!, bytes);
+  const first = await pruneBy({ keepLast: 1 }, store);
+  assert.equal(first.kept.length, 4);
+  assert.equal(first.warnings.length, 1);
+  await appendLedger(store, { ...act, snapshots: [ids[3]!] });
+  const { kept } = await pruneBy({ keepLast: 1 }, store);
+  assert.deepEqual(
+    kept.map(({ snapshot }) => snapshot.id),
+    [ids[3]],
+  );
+});
+
 test('whatever a store holds, a dry run says what the run then does', async () => {
   const taken = fc.record({
     instance: fc.constantFrom('a', 'b'),
