@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { checkWitness, type NamedDamage, updateWitness } from '../engine/index.ts';
-import type { Store } from '../store/index.ts';
+import { type Store, storeError } from '../store/index.ts';
 import type { Context } from './context.ts';
 
 interface Verdict {
@@ -28,6 +28,23 @@ export async function withWitness<T extends Verdict>(
   if (check.isFirst && ok)
     context.output.warning(`There was no witness ${witness}: it is made now, and nothing could be compared`);
   return { ...result, ok, damage: [...result.damage, ...check.damage] };
+}
+
+/** Before something is deleted: what the witness knows of, and is not there, may just not be listed. STORE_IMPLAUSIBLE. */
+export async function heedWitness(context: Context, store: Store): Promise<void> {
+  const file = context.config()?.values.witness;
+  if (file === undefined) return;
+  const [first, ...others] = (await checkWitness(store, { file, signal: context.signal })).damage;
+  if (first === undefined) return;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  throw storeError(
+    'STORE_IMPLAUSIBLE',
+    `Cannot prune ${store.location}: the witness ${file} contradicts ${first.object}: ${first.state}${more}`,
+    {
+      remedy:
+        'Nothing was deleted. Run `stillpoint verify`, and check that the medium lists everything (mounts, permissions) and who can write there.',
+    },
+  );
 }
 
 /** After a commit. That it fails costs no snapshot, and is worth a word to whoever watches. */

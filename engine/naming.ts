@@ -37,7 +37,7 @@ export function inSnapshot(error: unknown, id: SnapshotId): unknown {
 }
 
 const next = (id: SnapshotId): string =>
-  `\`stillpoint verify ${id.slice(0, 8)} --read-data\` names all that is lost of it. \`stillpoint repair\` heals what can be healed, and makes a snapshot of what is left, which can be restored.`;
+  `\`stillpoint verify ${id.slice(0, 8)} --read-data\` names all that is lost of it. \`stillpoint repair\` heals what can be healed, and makes a snapshot of what is left, if anything is, which can be restored.`;
 
 const mediumFirst = ({ remedy }: StillpointError): string =>
   `${remedy ?? 'Check the disk of the store.'} Nothing need be lost: restore again, or from a copy of the store.`;

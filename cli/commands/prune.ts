@@ -10,6 +10,7 @@ import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { table } from '../render/table.ts';
 import { pruneTimeOf, type RetentionFlags, retentionWish } from '../settings/retention.ts';
+import { heedWitness } from '../witness.ts';
 
 interface PruneOptions extends RetentionFlags {
   readonly dryRun?: true;
@@ -25,6 +26,7 @@ export const prune: Command<PruneOptions> = async (context, options) => {
   const maxDurationMs = pruneTimeOf(options.maxDuration, '--max-duration');
   const waitMs = pruneTimeOf(options.wait, '--wait');
   await using store = await openConfiguredStore(context);
+  await heedWitness(context, store);
   const result = await pruneStore({
     store,
     host: hostname(),

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { isAbsolute } from 'node:path';
 import {
   engineError,
   listSnapshots,
@@ -149,7 +150,8 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
           'Next: `stillpoint repair` mends what can be mended, and says exactly what is lost. What stays lost after it comes back with a backup that has it, or goes with the snapshots: `stillpoint forget`, and `stillpoint repair --forget-lost` for those that are no longer there.',
         ]
       : []),
-    ...(damage.some(({ kind }) => kind === 'witness')
+    // Of the file itself its own line says all.
+    ...(damage.some(({ kind, object }) => kind === 'witness' && !isAbsolute(object))
       ? [
           'Next: find out what took it away, and bring it back from a copy of the store. Where there is none, give the witness another name: the next verification makes a new one, and says so.',
         ]

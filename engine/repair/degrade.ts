@@ -1,4 +1,5 @@
 import {
+  type ChunkId,
   type Entry,
   ListingBuilder,
   type ListingRoot,
@@ -63,6 +64,24 @@ export async function commitDegraded(
   if (home === null && database === null) return undefined;
   const { id: _id, host: _host, sequence: _sequence, ...pair } = snapshot;
   return await session.commit(encodePair({ ...pair, home, database, degraded }));
+}
+
+/** Whether anything is left of a snapshot of which a snapshot can be made. Writes nothing. */
+export async function isAnythingLeft(
+  snapshot: Snapshot,
+  { salvage, signal }: Pick<DegradeOptions, 'salvage' | 'signal'>,
+): Promise<boolean> {
+  const losses = new Losses(); // they are known
+  const count: Build = async entries => {
+    let length = 0;
+    for await (const _entry of entries) {
+      signal.throwIfAborted();
+      length += 1;
+    }
+    return { id: new Uint8Array(32) as ChunkId, level: 0, entries: length };
+  };
+  const home = await degradedHome(snapshot, { ...salvage, losses }, count);
+  return home !== null || (await degradedDatabase(snapshot, { ...salvage, losses }, count)) !== null;
 }
 
 type Build = (entries: AsyncIterable<Entry>) => Promise<ListingRoot>;

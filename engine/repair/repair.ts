@@ -18,7 +18,7 @@ import type { Degraded, Loss, Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 import { listSnapshots } from '../snapshots.ts';
 import { Attempts } from './attempts.ts';
-import { commitDegraded, findLosses } from './degrade.ts';
+import { commitDegraded, findLosses, isAnythingLeft } from './degrade.ts';
 import { type HealedFile, healFromHome } from './heal.ts';
 import type { Salvage } from './losses.ts';
 
@@ -188,8 +188,10 @@ async function degradeAll(
     if (of !== undefined && ids.has(of)) continue;
     const degraded: Degraded = { of: snapshot.id, losses, more };
     if (copies.get(snapshot.id)?.some(one => saysTheSame(one, degraded))) continue;
-    if (isDryRun) made.push({ snapshot: null, of: snapshot.id });
-    else {
+    if (isDryRun) {
+      const isLeft = await attempts.run(false, () => isAnythingLeft(snapshot, { salvage, signal }));
+      if (isLeft) made.push({ snapshot: null, of: snapshot.id });
+    } else {
       const how = { store, host, salvage, degraded, signal };
       const id = await attempts.run(undefined, () => commitDegraded(snapshot, how));
       if (id !== undefined) made.push({ snapshot: id, of: snapshot.id });

@@ -222,14 +222,19 @@ async function withRoom(
   { backend }: StoreContext,
   packs: PrunePlan['rewritten'],
 ): Promise<PrunePlan['rewritten']> {
-  const freeBytes = await backend.freeBytes?.();
-  if (freeBytes === undefined) return packs;
-  let left = freeBytes - recordsBytes;
-  const end = packs.findIndex(({ liveBytes }) => {
-    left -= liveBytes * copyShare;
-    return left < 0;
-  });
-  return end < 0 ? packs : packs.slice(0, end);
+  const fitting = async (): Promise<PrunePlan['rewritten']> => {
+    const freeBytes = await backend.freeBytes?.();
+    if (freeBytes === undefined) return packs;
+    let left = freeBytes - recordsBytes;
+    const end = packs.findIndex(({ liveBytes }) => {
+      left -= liveBytes * copyShare;
+      return left < 0;
+    });
+    return end < 0 ? packs : packs.slice(0, end);
+  };
+  const fit = await fitting();
+  // What is set aside is for this.
+  return fit.length < packs.length && (await backend.giveReserve?.()) ? fitting() : fit;
 }
 
 function surveyOptions(

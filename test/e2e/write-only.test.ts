@@ -93,6 +93,9 @@ describe('a host with a key file in place of a passphrase', () => {
       damage.map(({ kind, object }) => ({ kind, object })),
       [{ kind: 'witness', object: newest }],
     );
+    const pruned = await run(['prune'], env);
+    assert.equal(pruned.code, 20);
+    assert.match(pruned.stderr, new RegExp(`the witness .* contradicts ${newest}`));
     renameSync(join(rig.folder, 'taken-away'), join(rig.store, newest));
     assert.equal((await run(['verify'], env)).code, 0);
   });

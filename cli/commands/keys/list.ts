@@ -11,9 +11,14 @@ export const listSlots: Command<object> = async context => {
   await using store = await openConfiguredStore(context);
   const report = await readKeys(store, { signal: context.signal });
   context.output.result(toJson(report), toText(report));
-  if (!context.output.json) for (const { message } of report.problems) context.output.warning(message);
+  if (!context.output.json)
+    for (const { id, code, message } of report.problems)
+      context.output.warning(code === 'STORE_DAMAGED' ? `${message}. ${adviceOn(id)}` : message);
   return report.problems.some(({ code }) => code === 'STORE_DAMAGED') ? exitCodes.damaged : exitCodes.done;
 };
+
+const adviceOn = (id: string): string =>
+  `Bring the file back from a copy of keys/, or take the slot away: \`stillpoint keys remove ${id.slice(0, 8)}\``;
 
 export function slotJson(slot: KeySlot): Record<string, unknown> {
   const { id, label, kdf, createdMs, ringKeyNumber, isInUse, isOpener, isRemoved } = slot;

@@ -301,12 +301,25 @@ test('a prune that made room for copies goes on with them, and one that did not 
     forgetting: [snapshots[0]!.id, snapshots[1]!.id],
   });
   const untouched = memoryBackend({ objects: backend.snapshot() });
+  const withReserve = memoryBackend({ objects: backend.snapshot() });
   const done = await drop(await reopenStore(medium), snapshots[0]!, snapshots[1]!);
   assert.ok(done.rewrittenPacks > 0 && done.roomNeededBytes === 0, JSON.stringify(done));
   assert.equal(done.deletedPacks, estimate.deletedPacks);
   await checkWhole(backend, [snapshots[2]!]);
   const short = { ...untouched, freeBytes: async () => 2 * 1024 * 1024 };
   const waiting = await drop(await reopenStore(short), snapshots[0]!, snapshots[1]!);
+  let reserve = 1024 * 1024;
+  const reserved = {
+    ...withReserve,
+    freeBytes: async () => 3 * 1024 * 1024 - reserve,
+    async giveReserve() {
+      const wasThere = reserve > 0;
+      reserve = 0;
+      return wasThere;
+    },
+  };
+  const helped = await drop(await reopenStore(reserved), snapshots[0]!, snapshots[1]!);
+  assert.equal(helped.deletedPacks, estimate.deletedPacks, 'what is set aside is used');
   assert.ok(waiting.rewrittenPacks === 0 && waiting.roomNeededBytes > 900, JSON.stringify(waiting));
 });
 
