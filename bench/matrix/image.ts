@@ -113,6 +113,8 @@ const columnSql: Readonly<Record<string, string | null>> = {
   'pg_attribute.attndims': null, // says nothing, and no tool keeps it
   'pg_type.typndims': null,
   'pg_attribute.attcacheoff': null,
+  // Newer minor releases keep a number of their own there.
+  'pg_attribute.attoptions': `ARRAY(SELECT o FROM unnest(x.attoptions) o WHERE split_part(o, '=', 1) <> 'pg_attver')`,
   'pg_attribute.atthasmissing': null,
   'pg_attribute.attmissingval': null,
   'pg_attribute.attacl': acl('x.attacl', `'c'`, '10'),

@@ -25,7 +25,8 @@ export const catalogQueries: Readonly<Record<string, string>> = {
   columns: `SELECT ${table('attrelid')}, row_number() OVER (PARTITION BY attrelid ORDER BY attnum), attname,
       format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid), attgenerated, attidentity,
       (SELECT collname FROM pg_collation WHERE oid = attcollation), attstorage, attcompression,
-      coalesce(attstattarget, -1), attoptions, attfdwoptions, attislocal, attinhcount,
+      coalesce(attstattarget, -1), 
+      ARRAY(SELECT o FROM unnest(attoptions) o WHERE split_part(o, '=', 1) <> 'pg_attver'), attfdwoptions, attislocal, attinhcount,
       CASE WHEN attacl IS NOT NULL THEN ${acl('attacl', 'c', 'relowner')} END, col_description(attrelid, attnum)
     FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
       LEFT JOIN pg_attrdef d ON d.adrelid = attrelid AND d.adnum = attnum

@@ -43,6 +43,9 @@ export interface Initial {
   readonly expression: string;
 }
 
+/** What a server keeps for itself beside the options of columns, from the minor releases of November 2026 on; no user may set it. */
+const serversOwn = 'pg_attver';
+
 interface ColumnRow {
   readonly relation: string;
   readonly number: string;
@@ -81,7 +84,8 @@ export async function readColumns({ select }: Context): Promise<Map<string, Colu
        CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
        CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END AS statistics,
        pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || '='
-         || pg_catalog.split_part(o, '=', 2) FROM pg_catalog.unnest(a.attoptions) AS o), ', ') AS options,
+         || pg_catalog.split_part(o, '=', 2) FROM pg_catalog.unnest(a.attoptions) AS o
+         WHERE pg_catalog.split_part(o, '=', 1) <> '${serversOwn}'), ', ') AS options,
        ${foreignOptions('a.attfdwoptions')} AS foreign_options,
        k.oid AS not_null_oid, pg_catalog.quote_ident(k.conname) AS not_null, k.conislocal AS not_null_local,
        NOT k.connoinherit AS not_null_inheritable, k.convalidated AS not_null_valid

@@ -13,7 +13,11 @@ interface Kind {
   readonly sql: string;
   /** What the error names. */
   readonly names: readonly string[];
+  /** The minor releases from November 2026 on make no such thing any more. */
+  readonly isForOldServers?: boolean;
 }
+
+const notSupported = '0A000';
 
 const editCatalogs = 'SET LOCAL allow_system_table_mods = on;';
 
@@ -90,6 +94,7 @@ const kinds: readonly Kind[] = [
     sql: `CREATE TABLE a (id integer); CREATE FUNCTION f(a) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';
       ALTER TABLE a ADD COLUMN g integer GENERATED ALWAYS AS (f(NULL::a)) STORED`,
     names: ['table public.a', 'function public.f(public.a)'],
+    isForOldServers: true,
   },
   {
     sql: `CREATE TABLE a (id integer PRIMARY KEY, x integer); CREATE VIEW v AS SELECT a.id, a.x FROM a GROUP BY id; CREATE TABLE b (one v)`,
@@ -115,10 +120,17 @@ for (const available of await availableServers()) {
 
   test(`${name}: refuses by name what it cannot write: ${kinds.length} kinds`, async () => {
     await withClient(url, async client => {
-      for (const { since = 14, sql, names } of kinds) {
+      for (const { since = 14, sql, names, isForOldServers = false } of kinds) {
         if (since > server.major) continue;
         await client.query('BEGIN');
-        await client.query(sql);
+        const refused = await client.query(sql).then(
+          () => false,
+          (error: { code?: string }) => isForOldServers && error.code === notSupported,
+        );
+        if (refused) {
+          await client.query('ROLLBACK');
+          continue;
+        }
         const error = await refusal(client);
         assert.equal(error.code, 'DATABASE_UNSUPPORTED', sql);
         const objects = error.context['objects'] as string[];
