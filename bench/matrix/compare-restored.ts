@@ -1,6 +1,7 @@
 import { findDumpTool } from '../../engine/database/postgres/index.ts';
 import { StillpointError } from '../../store/index.ts';
 import { type PostgresServer, withClient } from '../servers/index.ts';
+import { copyByPgDump } from './dump.ts';
 import { explainDifferences } from './explain.ts';
 import { randomSchema } from './generate.ts';
 import {
@@ -117,6 +118,51 @@ async function compare({ from, to, counts }: Pair, job: Job): Promise<void> {
   } finally {
     await dropDatabases(here, [name]);
     await dropDatabases(there, [name, `${name}_again`]);
+  }
+}
+
+/** What came of a database that pg_dump itself does not bring back as it was. */
+export interface ExistingCounts {
+  /** Lines in which what comes back differs from what pg_dump and psql bring back. */
+  readonly wrong: readonly string[];
+  /** Lines in which that differs from the original. */
+  readonly byPgDump: number;
+  /** Objects that the reader of the catalogs refuses by name. */
+  readonly refused: number;
+}
+
+/** A database that is there already, beside what pg_dump and psql make of it. Needs both. */
+export async function compareExisting(
+  { server }: Pick<Furnished, 'server'>,
+  { name, url }: { readonly name: string; readonly url: string },
+): Promise<ExistingCounts> {
+  const { clientDir } = server;
+  const tool = await dumpToolFor(server);
+  if (clientDir === null || tool === null) throw new Error('neither pg_dump nor psql of the server is here');
+  const wrong: string[] = [];
+  let refused = 0;
+  const dumped = await server.createDatabase(`${name}_dumped`, 'TEMPLATE template0');
+  try {
+    await copyByPgDump(clientDir, { from: url, to: dumped });
+    const expected = await pictureOf(dumped, clientDir);
+    for (const pgDump of [tool, null]) {
+      const source: Source = pgDump === null ? 'catalog' : 'pg_dump';
+      try {
+        const restored = await backUpAndRestore({ source: server, target: server, name, pgDump });
+        const found = await pictureOf(restored.url, clientDir);
+        wrong.push(...explainDifferences(comparePictures(expected, found)).map(line => `${source}: ${line}`));
+      } catch (error) {
+        const objects = error instanceof StillpointError ? error.context['objects'] : undefined;
+        if (Array.isArray(objects)) refused = objects.length;
+        else wrong.push(`${source}: ${String(error)}`);
+      } finally {
+        await dropDatabases(server, [`${name}_again`]);
+      }
+    }
+    const byPgDump = comparePictures(await pictureOf(url, clientDir), expected).length;
+    return { wrong, byPgDump, refused };
+  } finally {
+    await dropDatabases(server, [`${name}_dumped`]);
   }
 }
 

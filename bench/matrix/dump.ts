@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -24,6 +25,19 @@ export async function dumpDatabase(pgDump: string, url: string): Promise<Dump> {
       .sort(),
     data: bare(data!.stdout).split('\n').sort(),
   };
+}
+
+/** Brings a database into an empty one by pg_dump and psql alone, as far as they can. */
+export async function copyByPgDump(
+  clientDir: string,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
+  const { stdout } = await run(join(clientDir, 'pg_dump'), [from], { maxBuffer: 1e9 });
+  const child = spawn(join(clientDir, 'psql'), ['-X', '-q', '-d', to], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.stdin.end(stdout);
+  await once(child, 'close');
 }
 
 /** Lines that only one of them has. */

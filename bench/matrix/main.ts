@@ -5,12 +5,14 @@ import { parseArgs } from 'node:util';
 import { environment, readResults, writeResults } from '../results.ts';
 import {
   type Counts,
+  compareExisting,
   compareFixture,
   compareRandom,
   dumpToolFor,
   type Furnished,
   type Pair,
 } from './compare-restored.ts';
+import { fetchRegressionScripts, makeRegressionDatabase, regressionName } from './regression.ts';
 import { furnish } from './round.ts';
 import { fixtures } from './sections.ts';
 import { majors, startMajor } from './servers.ts';
@@ -29,6 +31,8 @@ const { values } = parseArgs({
     /** No further seed is begun after so many minutes of one pair of servers. */
     minutes: { type: 'string', default: '1000' },
     'no-fixtures': { type: 'boolean', default: false },
+    /** The database that PostgreSQL's own tests leave, on the system's 15. */
+    regression: { type: 'boolean', default: false },
     /** Where other versions are kept. */
     cache: {
       type: 'string',
@@ -112,12 +116,36 @@ async function runPair(from: Furnished, to: Furnished): Promise<Line> {
   };
 }
 
+/** The database that PostgreSQL's own tests leave: by pg_dump, and by the catalogs as far as they are read. */
+async function runRegression(): Promise<void> {
+  const from = await serverOf(15);
+  if (typeof from === 'string' || from.server.clientDir === null) {
+    say(`PostgreSQL's own tests: not played: ${typeof from === 'string' ? from : 'no psql is here'}`);
+    process.exitCode = 1;
+    return;
+  }
+  using scripts = await fetchRegressionScripts();
+  const startedMs = performance.now();
+  const url = await makeRegressionDatabase(from.server, scripts);
+  const madeMs = performance.now();
+  const { wrong, byPgDump, refused } = await compareExisting(from, { name: regressionName, url });
+  for (const line of wrong) say(`WRONG ${line}`);
+  const seconds = (ms: number) => Math.round(ms / 1000);
+  say(
+    `PostgreSQL ${from.server.version}, what ${scripts.names.length} scripts of its own tests leave (${seconds(madeMs - startedMs)} s): ` +
+      `${wrong.length} differences from what pg_dump and psql bring back, which differs from the original in ${byPgDump}; ` +
+      `${refused} objects that the reader of the catalogs refuses by name; ${seconds(performance.now() - madeMs)} s`,
+  );
+  if (wrong.length > 0) process.exitCode = 1;
+}
+
 const pairs = [
   ...list(values.servers).map(major => [Number(major), Number(major)] as const),
   ...list(values.across).map(pair => pair.split(':').map(Number) as [number, number]),
 ];
 const lines: Line[] = [];
 try {
+  if (values.regression) await runRegression();
   for (const [a, b] of pairs) {
     const [from, to] = [await serverOf(a), await serverOf(b)];
     const reason = typeof from === 'string' ? from : typeof to === 'string' ? to : null;

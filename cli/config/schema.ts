@@ -328,7 +328,7 @@ export const configSchema = z.strictObject({
   witness: path
     .optional()
     .describe(
-      'A file away from the store that remembers which snapshots were there: brought up to date after each backup, and compared by verify.',
+      'A file away from the store that remembers which snapshots were there: brought up to date after each backup, compared by verify, and heeded by prune.',
     )
     .meta({ examples: ['/var/lib/stillpoint/witness'] }),
   parity: z
