@@ -173,6 +173,7 @@ test('a verification that runs out of time ends well, says what waits, and the n
     check: async ({ id }) => void order.push(id),
   });
   assert.deepEqual(whole.waiting, []);
+  assert.equal(whole.snapshots.length + whole.notDue, snapshots.length);
   assert.equal(whole.scrub.read.packs, 0);
   const ends = [snapshots.at(-1)!.id, snapshots[0]!.id];
   assert.deepEqual(order.slice(-whole.snapshots.length).slice(0, 2), ends);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isAlive, type ProcessIdentity } from '../../../engine/process-identity.ts';
 import {
@@ -64,6 +64,16 @@ test('what a dead run of another restore left is not touched', async () => {
     code: 'TARGET_NOT_EMPTY',
   });
   assert.ok(existsSync(`${target}/half`));
+});
+
+test('a link that leads nowhere is no place to restore into, and is told as such', async () => {
+  using scratch = scratchFolder();
+  const target = `${scratch.path}/target`;
+  symlinkSync(`${scratch.path}/nowhere`, target);
+  await assert.rejects(takeHomeTarget(target, { snapshot }), {
+    code: 'TARGET_FAILED',
+    message: /a link that leads nowhere is there/,
+  });
 });
 
 test('of two runs that find a folder empty at the same time one gets it', async () => {
