@@ -71,12 +71,12 @@ export function makeType(
   switch (dice.below(4)) {
     case 0: {
       const labels = ['first', '', "it's", 'Ünï "q"', 'a,b', ' '].slice(0, 2 + dice.below(5));
-      const value = `('{${labels.map(one => `"${one.replaceAll('"', '\\"')}"`)}}'::${name}[])[1 + i % ${labels.length}]`;
-      const literal = value.replaceAll("it's", "it''s");
+      const members = labels.map(one => `"${one.replaceAll('"', '\\"')}"`);
+      const value = `(${text(`{${members}}`)}::${name}[])[1 + i % ${labels.length}]`;
       return {
         sql: [`CREATE TYPE ${name} AS ENUM (${labels.map(text).join(', ')})`],
         type: {
-          ...{ sql: name, value: literal, initial: `'first'::${name}` },
+          ...{ sql: name, value, initial: `'first'::${name}` },
           ...{ isSorted: true, isRequired: false, partitions: 'hash' },
         },
       };
