@@ -42,7 +42,7 @@ export async function heedWitness(context: Context, store: Store): Promise<void>
     `Cannot prune ${store.location}: the witness ${file} contradicts ${first.object}: ${first.state}${more}`,
     {
       remedy:
-        'Nothing was deleted. Run `stillpoint verify`, and check that the medium lists everything (mounts, permissions) and who can write there.',
+        'Nothing was deleted. Run `stillpoint verify`, and check that the medium lists everything (mounts, permissions) and who can write there. Where nothing brings it back, give the witness another name.',
     },
   );
 }

@@ -12,6 +12,7 @@ export { dryRun } from './backup/dry-run.ts';
 export type { BackupOptions, BackupSeams, BackupSummary, HoldUntil } from './backup/options.ts';
 export { type CanceledRun, type CancelOptions, cancelRun, type NothingToCancel } from './cancel.ts';
 export type { Command, CommandRecord } from './command/index.ts';
+export { committedHere } from './committed-here.ts';
 export type {
   DatabaseAddress,
   DatabaseDifference,

@@ -52,6 +52,8 @@ export interface VerifyOptions {
   /** 0 to 1, always read again; 'due': what was never read, and whose turn it is. */
   readonly readData: number | 'due';
   readonly maxDurationMs?: number | undefined;
+  /** Snapshots that this host committed, and misses where they are gone. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
@@ -98,6 +100,7 @@ export async function verifySnapshots(options: VerifyOptions): Promise<VerifyRes
   const checked = await verifyStore(store, {
     readData: options.readData,
     packs: options.isNamed ? 'needed' : 'all',
+    remembered: options.remembered,
     ...(snapshots && { snapshots: ids }),
     maxDurationMs,
     check: async (manifest, source) => {

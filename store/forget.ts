@@ -9,6 +9,7 @@ import { isForbidden } from './medium-error.ts';
 import { putRecord } from './protocol/note.ts';
 import { forgottenRecord } from './protocol/records.ts';
 import { readSessions } from './protocol/sessions.ts';
+import { withReserveForRecords } from './reserve.ts';
 import { insideOf, type Store } from './store.ts';
 
 export interface ForgetOptions {
@@ -67,11 +68,12 @@ export async function forgetAll(
     const record = { snapshot: id, forgottenMs: seams.clock.nowMs(), reason, ...(previous && { previous }) };
     const name = `forgotten/${id}`;
     const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
-    const answer = await putRecord(context, place, { signal });
+    const put = () => withReserveForRecords(context, () => putRecord(context, place, { signal }));
+    const answer = await put();
     if (answer === 'exists' && !(await isForgotten(context, id, { signal }))) {
       // A mark of somebody who may not forget, or that cannot be read, is none: it makes room for the one that counts.
       await backend.delete(name, call);
-      if ((await putRecord(context, place, { signal })) !== 'created') throw taken(name);
+      if ((await put()) !== 'created') throw taken(name);
     }
   }
   // Then the sessions: a reader that is not among them looks for the mark after it has said what it reads.

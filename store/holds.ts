@@ -6,6 +6,7 @@ import { listForgottenIds, listManifestIds } from './manifests.ts';
 import { putRecord } from './protocol/note.ts';
 import { type HoldRecord, holdRecord } from './protocol/records.ts';
 import { isUntrusted, openRecord } from './record.ts';
+import { withReserveForRecords } from './reserve.ts';
 import { insideOf, type Store } from './store.ts';
 
 interface CallOptions {
@@ -47,7 +48,8 @@ export async function setHold(store: Store, id: SnapshotId, options: SetHoldOpti
     const name = holdName(id, record.version);
     const place = { name, kind: 'hold', codec: holdRecord, record } as const;
     // Refused: somebody else said something meanwhile, which is then what this one changes; or something false is there.
-    if ((await putRecord(context, place, { signal })) === 'created') return;
+    const answer = await withReserveForRecords(context, () => putRecord(context, place, { signal }));
+    if (answer === 'created') return;
   }
 }
 

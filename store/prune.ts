@@ -1,4 +1,3 @@
-import type { StoreContext } from './context.ts';
 import { type StillpointError, storeError } from './errors.ts';
 import { forgetAll } from './forget.ts';
 import type { SessionId, SnapshotId } from './ids.ts';
@@ -10,6 +9,7 @@ import { endSilentSessions, findSilentSessions, type OtherSession } from './prun
 import { nothingReclaimed, type Reclaimed } from './prune/outcome.ts';
 import { estimateReclaim, type ReclaimOptions, reclaim } from './prune/reclaim.ts';
 import { isUnused } from './prune/roots.ts';
+import { withReserve } from './reserve.ts';
 import { insideOf, type Store } from './store.ts';
 
 export type { OtherSession } from './prune/fence.ts';
@@ -101,16 +101,6 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
       if (live) await context.backend.keepReserve?.();
     },
   };
-}
-
-/** Where a full medium leaves no room to begin, gives up what was set aside for this, and tries again. */
-async function withReserve<T>({ backend }: StoreContext, begin: () => Promise<T>): Promise<T> {
-  try {
-    return await begin();
-  } catch (error) {
-    if (!isFull(error) || !(await backend.giveReserve?.())) throw error;
-    return begin();
-  }
 }
 
 /** Elsewhere the advice is to prune. */

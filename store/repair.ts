@@ -25,6 +25,8 @@ export interface BeginRepairOptions {
   readonly readData: boolean;
   /** Looks, decides the same, and writes nothing. */
   readonly dryRun?: boolean;
+  /** As of a verification. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
@@ -128,11 +130,12 @@ async function lookUndisturbed(store: Store, options: BeginRepairOptions): Promi
 async function lookOnce(
   store: Store,
   generations: Generations,
-  { readData, signal, onProgress }: BeginRepairOptions,
+  { readData, remembered, signal, onProgress }: BeginRepairOptions,
 ): Promise<Omit<Seen, 'state'>> {
   const { context } = insideOf(store);
   const result = await verifyStore(store, {
     readData: readData ? 1 : 0,
+    remembered,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });

@@ -66,7 +66,7 @@ const attemptsMax = 8;
 async function beginRun(
   store: Store,
   parts: Pick<VerifyRun, 'notes' | 'budget' | 'counts'>,
-  { signal, onProgress, goesPastNewer }: VerifyOptions,
+  { signal, onProgress, goesPastNewer, remembered = [] }: VerifyOptions,
 ): Promise<VerifyRun> {
   const { context, keys } = insideOf(store);
   const { counts } = parts;
@@ -80,6 +80,7 @@ async function beginRun(
     newer: goesPastNewer ? new Map() : undefined,
     signal,
     ledger: await readLedger(store, { signal }),
+    remembered,
     turns: turnsAt(context.seams.clock.nowMs(), context.ring.blake3),
     progress: (phase, done, total) => onProgress?.({ phase, done, total, bytesRead: counts.bytesRead }),
     breathe: breather(context.seams.clock),

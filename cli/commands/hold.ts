@@ -10,7 +10,10 @@ interface HoldOptions extends SnapshotWish {
 /** Keeps a snapshot from every policy and from forget, or no longer. Saying it twice changes nothing. */
 export const hold: Command<HoldOptions> = async (context, options) => {
   await using store = await openConfiguredStore(context);
-  const { id } = await snapshotNamed(context, store, options);
+  // A damaged manifest still has its name, and a hold of it can be released.
+  const id = /^[0-9a-f]{4,64}$/i.test(options.snapshot)
+    ? await store.resolve(options.snapshot)
+    : (await snapshotNamed(context, store, options)).id;
   const isHeld = !options.release;
   await setHold(store, id, { isHeld, reason: 'by hand', signal: context.signal });
   context.output.result(

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import {
+  committedHere,
   type PrunedSnapshot,
   type PruneResult,
   printableText,
@@ -9,6 +10,7 @@ import type { Command } from '../context.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, localTime, size, utcTime } from '../render/quantities.ts';
 import { table } from '../render/table.ts';
+import { stateDir } from '../settings/folders.ts';
 import { pruneTimeOf, type RetentionFlags, retentionWish } from '../settings/retention.ts';
 import { heedWitness } from '../witness.ts';
 
@@ -33,6 +35,7 @@ export const prune: Command<PruneOptions> = async (context, options) => {
     clock: context.seams.clock,
     ...wish,
     isDryRun,
+    remembered: await committedHere({ stateDir: stateDir(context.env), store }),
     maxDurationMs,
     waitMs,
     mayBeEmpty: options.allowEmpty ?? false,

@@ -1,11 +1,18 @@
 import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { engineError, printableText, type RepairResult, repair as repairStore } from '../../engine/index.ts';
+import {
+  committedHere,
+  engineError,
+  printableText,
+  type RepairResult,
+  repair as repairStore,
+} from '../../engine/index.ts';
 import type { Command } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openConfiguredStore } from '../open-store.ts';
 import { counted, size } from '../render/quantities.ts';
+import { stateDir } from '../settings/folders.ts';
 
 interface RepairOptions {
   readonly index?: true;
@@ -25,6 +32,7 @@ export const repair: Command<RepairOptions> = async (context, options) => {
     home: home ?? context.config()?.values.home?.path,
     readData: options.index === undefined,
     isDryRun,
+    remembered: await committedHere({ stateDir: stateDir(context.env), store }),
     forgetsLost: options.forgetLost ?? false,
     signal: context.signal,
     onProgress: context.progress.onProgress,

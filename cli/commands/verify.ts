@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import {
+  committedHere,
   engineError,
   listSnapshots,
   type Snapshot,
@@ -15,6 +16,7 @@ import { openConfiguredStore } from '../open-store.ts';
 import { damageJson, describeDamage, describeKnown } from '../render/damage.ts';
 import { oneLine } from '../render/output.ts';
 import { count, counted, localTime, size, utcTime } from '../render/quantities.ts';
+import { stateDir } from '../settings/folders.ts';
 import { snapshotNamed } from '../snapshot-named.ts';
 import { withWitness } from '../witness.ts';
 
@@ -34,12 +36,13 @@ export const verify: Command<VerifyOptions> = async (context, options) => {
   const maxDurationMs = durationOf(options.maxDuration);
   await using store = await openConfiguredStore(context);
   const snapshots = await wanted(context, store, { ...options, snapshots: names });
-  const result = await withWitness(context, { store, file: options.witness }, () =>
+  const result = await withWitness(context, { store, file: options.witness }, async () =>
     verifySnapshots({
       store,
       host: hostname(),
       snapshots,
       isNamed: names.length > 0,
+      remembered: await committedHere({ stateDir: stateDir(context.env), store }),
       readData: share ?? (maxDurationMs === undefined ? 0 : 'due'),
       maxDurationMs,
       signal: context.signal,

@@ -1,10 +1,10 @@
 import type { Clock } from '../../store/index.ts';
 import { doubtsAbout, isLockable, isStopped } from '../app/index.ts';
 import { openCache, rememberedIn, throughCache } from '../cache.ts';
+import { missedLast, rememberLast } from '../committed-here.ts';
 import { connectDatabase, type DatabaseResult, urlOf } from '../database/index.ts';
 import { openHome } from '../home/index.ts';
 import { commandRuns } from '../hooks.ts';
-import { missedLast, rememberLast } from '../last-snapshot.ts';
 import {
   beginRun,
   checkForecast,
@@ -190,7 +190,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const manifest = encodePair({ ...options, ...found, durationMs });
   const snapshot = await session.commit({ ...manifest, nodes: chunks });
   guard.noteCommitted(snapshot);
-  await rememberLast(last, snapshot);
+  await rememberLast(last, { snapshot, parent: parent?.id });
   if (cache && store.host !== undefined) await rememberSnapshot(cache, { id: snapshot, ...manifest });
   await cache?.settle();
   return {

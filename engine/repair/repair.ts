@@ -30,6 +30,8 @@ export interface RepairOptions {
   /** True: every byte of the packs is read. */
   readonly readData: boolean;
   readonly isDryRun: boolean;
+  /** Snapshots that this host committed, and misses where they are gone. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   /** True: snapshots whose manifests are lost are forgotten, so that a prune goes on. */
   readonly forgetsLost: boolean;
   readonly signal: AbortSignal;
@@ -77,6 +79,7 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
     host,
     readData: options.readData,
     dryRun: isDryRun,
+    remembered: options.remembered,
     signal,
     onProgress: ({ done, total, bytesRead }) =>
       options.onProgress({ phase: 'repair', files: done, filesTotal: total, bytes: bytesRead }),

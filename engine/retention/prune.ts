@@ -43,6 +43,8 @@ export interface PruneOptions {
   /** Without a snapshot of that instance: false: SNAPSHOT_UNKNOWN; true: a warning, since the first may be still to come. */
   readonly mayBeUnknown: boolean;
   readonly isDryRun: boolean;
+  /** Snapshots that this host committed, and misses where they are gone. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   /** For how long another prune is waited for. Default: not at all. */
   readonly waitMs?: number | undefined;
   /** So long it may take; past it the next step is the next prune's. */
@@ -128,6 +130,7 @@ async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
     ...(isDryRun && { dryRun: true, forgetting: ids }),
     ...(maxDurationMs !== undefined && { isTimeUp }),
     mayBeEmpty,
+    remembered: options.remembered,
     signal,
     onProgress: ({ phase, done, total }) =>
       options.onProgress({ phase: `prune-${phase}`, steps: done, stepsTotal: total }),

@@ -33,6 +33,8 @@ export interface ReclaimOptions {
   readonly forgetting?: Iterable<SnapshotId>;
   /** The caller knows that no snapshot is left; without it an empty list is STORE_IMPLAUSIBLE. */
   readonly mayBeEmpty?: boolean;
+  /** Snapshots that whoever asks knows of: STORE_IMPLAUSIBLE where they are neither there nor forgotten. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   /** Asked between steps; what is left then is the next prune's. */
   readonly isTimeUp?: IsTimeUp | undefined;
   readonly signal?: AbortSignal;
@@ -239,10 +241,10 @@ async function withRoom(
 
 function surveyOptions(
   { session, dead }: Pruner,
-  { forgetting, mayBeEmpty, isTimeUp, signal, onProgress }: ReclaimOptions,
+  { forgetting, mayBeEmpty, remembered, isTimeUp, signal, onProgress }: ReclaimOptions,
 ): SurveyOptions {
   const onRoot = (done: number, total: number) => onProgress?.({ phase: 'mark', done, total });
-  return { session, dead, forgetting, mayBeEmpty, isTimeUp, onRoot, signal };
+  return { session, dead, forgetting, mayBeEmpty, remembered, isTimeUp, onRoot, signal };
 }
 
 function onDeleteOf({ onProgress }: ReclaimOptions): (done: number, total: number) => void {

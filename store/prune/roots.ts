@@ -38,6 +38,8 @@ export interface Roots {
 export interface RootOptions {
   /** Treated as if they were forgotten. */
   readonly forgetting?: ReadonlySet<SnapshotId> | undefined;
+  /** Snapshots that whoever asks knows of. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   /** No snapshot at all is what the caller expects. */
   readonly mayBeEmpty?: boolean | undefined;
   /** Walked already; not read again. */
@@ -75,7 +77,7 @@ async function readOnce(context: StoreContext, options: RootOptions): Promise<Ro
   const { known = new Set<SnapshotId>(), forgetting = new Set<SnapshotId>() } = options;
   const { own, dead = new Set(), signal } = options;
   // First, so that whatever it tells of was there before the lists are made.
-  const remembered = await everVerified(context, { signal });
+  const remembered = [...(await everVerified(context, { signal })), ...(options.remembered ?? [])];
   const roots: Root[] = [];
   for (const session of await listIntents(context, { signal })) {
     const id = session as string as SnapshotId;

@@ -28,6 +28,7 @@ export interface SurveyOptions {
   /** Treated as if they were forgotten. */
   readonly forgetting?: Iterable<SnapshotId> | undefined;
   readonly mayBeEmpty?: boolean | undefined;
+  readonly remembered?: readonly SnapshotId[] | undefined;
   readonly isTimeUp?: IsTimeUp | undefined;
   readonly onRoot?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -35,13 +36,16 @@ export interface SurveyOptions {
 
 /** Undefined: the time was over before it was known what is needed. */
 export async function survey(context: StoreContext, options: SurveyOptions): Promise<Survey | undefined> {
-  const { session, dead, forgetting, mayBeEmpty, isTimeUp, onRoot, signal } = options;
+  const { session, dead, forgetting, mayBeEmpty, remembered, isTimeUp, onRoot, signal } = options;
   const since = await readGenerations(context, { signal });
   const {
     roots,
     leftovers: leftoverManifests,
     hasBackup,
-  } = await readRoots(context, { forgetting: new Set(forgetting), mayBeEmpty, own: session, dead, signal });
+  } = await readRoots(context, {
+    ...{ forgetting: new Set(forgetting), mayBeEmpty, remembered },
+    ...{ own: session, dead, signal },
+  });
   const wasAlive = await aliveSessions(context, { dead, signal });
   const loaded = await loadIndex(context, { purpose: 'prune', signal });
   // Of a session that has begun meanwhile packs may be listed already.

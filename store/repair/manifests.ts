@@ -5,6 +5,7 @@ import { listForgottenIds, listManifestIds, readManifest } from '../manifests.ts
 import { isFinding } from '../medium-error.ts';
 import { putRecord } from '../protocol/note.ts';
 import { forgottenRecord } from '../protocol/records.ts';
+import { withReserveForRecords } from '../reserve.ts';
 import { isForgotten } from '../verify/meaning.ts';
 import type { VerifiedStore, VerifyResult } from '../verify.ts';
 
@@ -80,7 +81,8 @@ export async function forgetLost(
           : 'lost: its manifest was gone';
     const record = { snapshot, forgottenMs: context.seams.clock.nowMs(), reason };
     const name = `forgotten/${snapshot}`;
-    await putRecord(context, { name, kind: 'forgotten', codec: forgottenRecord, record }, { signal });
+    const place = { name, kind: 'forgotten', codec: forgottenRecord, record } as const;
+    await withReserveForRecords(context, () => putRecord(context, place, { signal }));
   }
   return outcome;
 }

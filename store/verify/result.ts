@@ -33,6 +33,8 @@ export interface VerifyOptions {
    * STORE_NEWER.
    */
   readonly goesPastNewer?: boolean;
+  /** Snapshots that whoever asks knows of: missed where they are neither there nor forgotten. */
+  readonly remembered?: readonly SnapshotId[] | undefined;
   /** Kept with the act in the ledger. */
   readonly noteDetail?: CborValue;
   /** Threads that check data beside this one; as many as are worth it unless given. */

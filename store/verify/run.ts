@@ -33,6 +33,8 @@ export interface VerifyRun {
   readonly signal: AbortSignal | undefined;
   readonly counts: VerifyCounts;
   readonly ledger: Ledger;
+  /** Snapshots that whoever asks knows of. */
+  readonly remembered: readonly SnapshotId[];
   readonly turns: Turns;
   readonly budget: Budget;
   readonly notes: VerifyNotes;

@@ -75,7 +75,7 @@ export async function verifySnapshots(
  * forgotten says so, too, and the ledger says what was ever verified.
  */
 async function reportGaps(
-  { context, report, ledger, signal }: VerifyRun,
+  { context, report, ledger, remembered, signal }: VerifyRun,
   { manifests, forgotten, beforeForgotten }: Inventory,
   readable: readonly Manifest[],
 ): Promise<void> {
@@ -97,6 +97,7 @@ async function reportGaps(
     miss(previous, `It came before ${id}, which was forgotten, and is neither there nor forgotten itself`);
   for (const id of ledger.acts.flatMap(({ act, snapshots }) => (act === 'repaired' ? [] : snapshots)))
     miss(id, 'It was verified before, and is neither there nor forgotten');
+  for (const id of remembered) miss(id, 'It was committed from here, and is neither there nor forgotten');
   if (missed.size === 0) return;
   // A list is no instant: one that was forgotten while it was made is in neither part.
   const now = new Set([

@@ -135,15 +135,41 @@ describe('a damaged store', () => {
     assert.deepEqual(restored['lost'], loss!.affects);
   });
 
-  test('a newest snapshot that is gone is missed by the host that made it', async () => {
+  test('a newest snapshot that is gone is missed by the host that made it, and nothing is pruned until it is given up', async () => {
     const store = copyOf(rig.store, 'newest');
     const { snapshot: newest } = await run(['backup'], 0, store);
-    rmSync(join(store, 'manifests', String(newest)));
-    const again = async () =>
-      (await runHere(['backup'], { cwd: rig.folder, env: { ...rig.env, STILLPOINT_STORE: store } })).stderr;
-    const missed = new RegExp(`[Ss]napshot ${String(newest).slice(0, 8)}, the last one from here, is gone`);
-    assert.match(await again(), missed);
-    assert.doesNotMatch(await again(), missed);
+    const manifest = join(store, 'manifests', String(newest));
+    renameSync(manifest, join(rig.folder, 'newest-away'));
+    const missed = new RegExp(`[Ss]napshot ${String(newest).slice(0, 8)}, committed from here, is gone`);
+    for (let again = 0; again < 2; again++) {
+      const env = { ...rig.env, STILLPOINT_STORE: store };
+      assert.match((await runHere(['backup'], { cwd: rig.folder, env })).stderr, missed);
+      await run(['prune'], 20, store);
+      await run(['verify'], 20, store);
+    }
+    renameSync(join(rig.folder, 'newest-away'), manifest);
+    await run(['prune'], 0, store);
+    await run(['verify', '--read-data'], 0, store);
+    rmSync(manifest);
+    await run(['prune'], 20, store);
+    await run(['repair', '--forget-lost'], 0, store);
+    await run(['prune'], 0, store);
+    await run(['verify'], 0, store);
+  });
+
+  test('a held snapshot whose manifest is damaged can be released, and given up', async () => {
+    const store = copyOf(rig.store, 'held');
+    const { snapshot: later } = await run(['backup'], 0, store);
+    await run(['hold', snapshot], 0, store);
+    const manifest = join(store, 'manifests', snapshot);
+    const bytes = readFileSync(manifest);
+    rmSync(manifest);
+    writeFileSync(manifest, bytes.fill(0, bytes.length - 20));
+    await run(['prune'], 20, store);
+    await run(['hold', '--release', snapshot.slice(0, 12)], 0, store);
+    await run(['repair', '--forget-lost'], 0, store);
+    await run(['prune'], 0, store);
+    await run(['verify', String(later)], 0, store);
   });
 
   test('packs that are gone are told by doctor, and without any nothing is repaired or pruned', async () => {

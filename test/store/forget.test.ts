@@ -34,6 +34,34 @@ test('a forgotten snapshot is none, and forgetting it again changes nothing', as
   assert.deepEqual((await verifyStore(store)).damage, []);
 });
 
+test('on a full medium what is small has the room that is set aside for a prune', async () => {
+  const backend = memoryBackend();
+  const { snapshots } = await smallStore({ backend });
+  let [isFull, kept] = [true, 0];
+  const full = observedBackend(backend, ({ operation, name }) =>
+    operation === 'put' && isFull
+      ? {
+          when: 'before',
+          error: storeError('STORE_WRITE_FAILED', `Cannot create ${name}`, { context: { errno: 'ENOSPC' } }),
+        }
+      : undefined,
+  );
+  const store = await reopenStore({
+    ...full,
+    async giveReserve() {
+      isFull = false;
+      return true;
+    },
+    async keepReserve() {
+      [isFull, kept] = [true, kept + 1];
+    },
+  });
+  await setHold(store, snapshots[0]!.id, { isHeld: true, reason });
+  await setHold(store, snapshots[0]!.id, { isHeld: false, reason });
+  await forgetSnapshot(store, snapshots[0]!.id, { reason });
+  assert.equal(kept, 3, 'and what is left of it is set aside again');
+});
+
 test('the mark comes before the manifest goes, so that a crash leaves it forgotten or as it was', async () => {
   const backend = memoryBackend();
   const { snapshots } = await smallStore({ backend });
