@@ -114,13 +114,15 @@ async function leaveSessionAndIntent(rig: Rig): Promise<void> {
 
 /** The largest first. */
 function namesOf(store: string, kind: (typeof kinds)[number]): string[] {
-  return readdirSync(store, { recursive: true, withFileTypes: true })
-    // What is set aside on the disk is no object, and its random bytes may look like any kind.
-    .filter(entry => entry.isFile() && !entry.name.startsWith('.'))
-    .map(entry => join(entry.parentPath, entry.name))
-    .filter(file => kindOf(relative(store, file), file) === kind)
-    .sort((a, b) => statSync(b).size - statSync(a).size)
-    .map(file => relative(store, file));
+  return (
+    readdirSync(store, { recursive: true, withFileTypes: true })
+      // What is set aside on the disk is no object, and its random bytes may look like any kind.
+      .filter(entry => entry.isFile() && !entry.name.startsWith('.'))
+      .map(entry => join(entry.parentPath, entry.name))
+      .filter(file => kindOf(relative(store, file), file) === kind)
+      .sort((a, b) => statSync(b).size - statSync(a).size)
+      .map(file => relative(store, file))
+  );
 }
 
 function kindOf(name: string, file: string): string | undefined {
