@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { endProcess } from '../engine/index.ts';
+import { exitCodes } from './exit-codes.ts';
 import { run } from './run.ts';
 
 // Node opens its debugger on this signal, and that shows a stranger's program all memory: keys and passphrase, too.
@@ -15,10 +16,22 @@ for (const stream of [process.stdout, process.stderr]) {
 const code = await run({
   argv: process.argv.slice(2),
   env: process.env,
-  cwd: process.cwd(),
+  cwd: workingFolder(),
   stdout: process.stdout,
   stderr: process.stderr,
 });
+
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    process.stderr.write(
+      'stillpoint: Cannot run here: the working directory was deleted\n  Change into one that is there, and run it again.\n',
+    );
+    process.exit(exitCodes.failed);
+  }
+}
+
 // A pipe may still hold output, and what could not be written is told a turn later; an idle connection must not keep the
 // program alive.
 process.stdout.write('', () => setImmediate(end));

@@ -8,7 +8,7 @@ import { beginSession, type LiveSession } from './protocol/session.ts';
 import { endSilentSessions, findSilentSessions, type OtherSession } from './prune/fence.ts';
 import { nothingReclaimed, type Reclaimed } from './prune/outcome.ts';
 import { estimateReclaim, type ReclaimOptions, reclaim } from './prune/reclaim.ts';
-import { isUnused } from './prune/roots.ts';
+import { isUnused, readRoots } from './prune/roots.ts';
 import { withReserve } from './reserve.ts';
 import { insideOf, type Store } from './store.ts';
 
@@ -33,10 +33,18 @@ export interface BeginPruneOptions {
 
 /** The one who may delete. */
 export interface PruneSession extends AsyncDisposable {
-  /** As forgetSnapshots. */
+  /**
+   * As forgetSnapshots. What would stop reclaim before it deletes anything stops this before it forgets anything:
+   * STORE_IMPLAUSIBLE where snapshots that must be there are not listed, STORE_DAMAGED where a manifest cannot be read.
+   */
   forget(
     snapshots: SnapshotId | readonly SnapshotId[],
-    options: { readonly reason: string; readonly signal?: AbortSignal },
+    options: {
+      readonly reason: string;
+      /** As reclaim's. */
+      readonly remembered?: readonly SnapshotId[] | undefined;
+      readonly signal?: AbortSignal;
+    },
   ): Promise<void>;
   /**
    * Deletes what no snapshot needs. Interrupted at any point it leaves the store whole, and the next one goes on.
@@ -80,8 +88,13 @@ export async function beginPrune(store: Store, options: BeginPruneOptions): Prom
   };
   return {
     async forget(ids, how) {
-      if (session() === undefined) throw new TypeError('Cannot forget in a dry run');
-      await forgetAll(context, typeof ids === 'string' ? [ids] : ids, how);
+      const own = session();
+      if (own === undefined) throw new TypeError('Cannot forget in a dry run');
+      const forgetting = typeof ids === 'string' ? [ids] : ids;
+      if (forgetting.length === 0) return;
+      const { remembered, signal } = how;
+      await readRoots(context, { forgetting: new Set(forgetting), remembered, own: own.id, dead, signal });
+      await forgetAll(context, forgetting, how);
     },
     async reclaim(how = {}) {
       const own = session();

@@ -137,9 +137,9 @@ function lossesOf({ lost, degraded, whole, forgotten }: RepairResult, told: Told
       ({ snapshot, degraded: copy }) =>
         `whole      ${name(snapshot)} lacks nothing any more; ${name(copy)} was made of it and can be forgotten`,
     ),
-    ...forgotten.map(({ id, refused }) =>
+    ...forgotten.map(({ id, refused, wasHeld }) =>
       refused === undefined
-        ? `${told.isDryRun ? 'would be ' : ''}forgotten  ${name(id)}: nobody can say what it was`
+        ? `${told.isDryRun ? 'would be ' : ''}forgotten  ${name(id)}: nobody can say what it was${wasHeld ? '; a hold was to keep it, and its manifest is gone all the same' : ''}`
         : `kept       ${name(id)}: ${refused}`,
     ),
     ...(lost.some(({ instance }) => instance === null) && !told.forgetsLost

@@ -124,13 +124,14 @@ async function pruneOnce(options: PruneOptions): Promise<PruneResult> {
   const kept = decided.filter(({ isKept }) => isKept);
   const forgotten = decided.filter(({ isKept }) => !isKept);
   const ids = forgotten.map(({ snapshot }) => snapshot.id);
-  if (!isDryRun) await session.forget(ids, { reason: 'no rule keeps it', signal });
+  const { remembered } = options;
+  if (!isDryRun) await session.forget(ids, { reason: 'no rule keeps it', remembered, signal });
   const isTimeUp = (share = 1) => clock.monotonicMs() - startedMs >= (maxDurationMs ?? Infinity) * share;
   const { freedBytes, pendingBytes, pending, roomNeededBytes, stoppedIn } = await session.reclaim({
     ...(isDryRun && { dryRun: true, forgetting: ids }),
     ...(maxDurationMs !== undefined && { isTimeUp }),
     mayBeEmpty,
-    remembered: options.remembered,
+    remembered,
     signal,
     onProgress: ({ phase, done, total }) =>
       options.onProgress({ phase: `prune-${phase}`, steps: done, stepsTotal: total }),

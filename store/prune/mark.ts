@@ -134,7 +134,7 @@ function unreadable(
     `Cannot prune ${backend.location}: snapshot ${root.id} cannot be walked, so nobody knows what it needs: ${error.message}`,
     {
       remedy: isLost
-        ? `Nothing was deleted. Bring what is lost back from a copy of the store; if there is none, give that snapshot up: \`stillpoint forget ${root.id}\`. What a repair has saved of it is a snapshot of its own.`
+        ? `No pack was deleted. Bring what is lost back from a copy of the store; if there is none, give that snapshot up: \`stillpoint forget ${root.id}\`. What a repair has saved of it is a snapshot of its own.`
         : 'Run `stillpoint verify`; nothing was deleted. A snapshot that is beyond repair can be forgotten.',
       context,
       cause: error,

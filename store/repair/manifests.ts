@@ -49,6 +49,8 @@ export interface ForgottenLost {
   readonly id: SnapshotId | null;
   /** Why it was left; undefined: it is forgotten. */
   readonly refused: string | undefined;
+  /** A hold was to keep it, and could not: its manifest was gone. */
+  readonly wasHeld: boolean;
 }
 
 /**
@@ -70,7 +72,8 @@ export async function forgetLost(
     const refused = id !== null && isThere ? await whyKept(context, { id, held }, { signal }) : undefined;
     // What was taken for gone and is listed now was not: a medium that lists less at times is no reason to forget.
     const isBack = id !== null && !isThere && now.has(id);
-    outcome.push({ id, refused: isBack ? 'it is there again' : refused });
+    const wasHeld = id !== null && !isThere && !isBack && held.has(id);
+    outcome.push({ id, refused: isBack ? 'it is there again' : refused, wasHeld });
     if (refused !== undefined || isBack || dryRun) continue;
     const snapshot = id ?? (hex(context.seams.randomness.bytes(32)) as SnapshotId);
     const reason =

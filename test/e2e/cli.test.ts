@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Rig, runHere, startProgram } from '../../bench/rig/index.ts';
 import { systemSeams } from '../../store/index.ts';
+import { programFile } from '../helpers/project.ts';
 import { backUpAndStopAt, failureOf, manifestsOf, smallRig } from '../helpers/small-rig.ts';
 
 const hex64 = /^[0-9a-f]{64}$/;
@@ -46,6 +48,18 @@ describe('the command line', () => {
     const { stdout, stderr } = await startProgram(['bakcup'], { cwd: elsewhere, env: {} }).ended;
     assert.equal(stdout, '');
     assert.match(stderr, /^stillpoint: Cannot .+\n {2}.*backup.*\n$/);
+  });
+
+  test('a working directory that was deleted is told in a sentence', () => {
+    const gone = join(rig.folder, 'gone');
+    mkdirSync(gone);
+    const { status, stdout, stderr } = spawnSync(
+      'sh',
+      ['-c', 'rmdir "$0"; exec "$1" "$2" status', gone, process.execPath, programFile],
+      { cwd: gone, encoding: 'utf8' },
+    );
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.match(stderr, /^stillpoint: Cannot .+ deleted\n {2}.+\n$/);
   });
 
   test('without a configuration there is nothing to back up, and no store to list', async () => {

@@ -303,6 +303,7 @@ test('a manifest that is lost stops no prune once a person has said that it is t
   const store = await reopenStore(backend);
   const second = await backUp(store, home, await findSnapshot(store, { name: id }));
   await backUp(store, home, await findSnapshot(store, { name: id }));
+  await setHold(store, second, { isHeld: true, reason: 'test' });
   const gone = new Map(backend.snapshot());
   gone.delete(`manifests/${second}`);
   const bytes = gone.get(`manifests/${id}`)!.slice();
@@ -328,8 +329,11 @@ test('a manifest that is lost stops no prune once a person has said that it is t
   const { ok, forgotten } = await repairIn(await reopenStore(broken), { forgetsLost: true });
   assert.equal(ok, true);
   assert.deepEqual(
-    forgotten.map(({ refused }) => refused),
-    [undefined, undefined],
+    new Set(forgotten),
+    new Set([
+      { id, refused: undefined, wasHeld: false },
+      { id: second, refused: undefined, wasHeld: true },
+    ]),
   );
   await pruneIt();
   assert.equal((await repairIn(await reopenStore(broken))).ok, true);

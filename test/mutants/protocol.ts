@@ -235,4 +235,10 @@ export const protocolMutants: readonly Mutant[] = [
     patches: one('prune/plausible.js', '[...remembered, ...marks', '[...marks'),
     caughtBy: ['test/store/prune/rules.test.js'],
   },
+  {
+    name: 'a policy forgets what it was shown',
+    breaks: 'a list that leaves snapshots out costs others their marks before anybody looks at it',
+    patches: one('prune.js', 'await readRoots(context, {', 'void Object({'),
+    caughtBy: ['test/engine/retention/prune.test.js'],
+  },
 ];

@@ -287,6 +287,17 @@ test('a store whose snapshots were all forgotten is emptied only when that is sa
   assert.deepEqual([kept, pendingBytes], [[], 0]);
 });
 
+test('a list that leaves a snapshot out stops a policy before it forgets any', async () => {
+  const store = await makeStore();
+  const ids: SnapshotId[] = [];
+  for (const number of [1, 2, 3]) ids.push(await commit(store, { instance: 'a', timeMs: day(number) }));
+  const remembered = ['ab'.repeat(32)];
+  await assert.rejects(pruneBy({ keepLast: 1 }, store, { remembered }), { code: 'STORE_IMPLAUSIBLE' });
+  assert.deepEqual(await listed(store), ids);
+  await pruneBy({ keepLast: 1 }, store);
+  assert.deepEqual(await listed(store), ids.slice(2));
+});
+
 test('a manifest that may not be read ends a prune with that, and one that is gone names the way on', async () => {
   const backend = memoryBackend();
   const store = await makeStore({ backend });
