@@ -3,6 +3,7 @@ import { cutsFrom } from '../../chunker/index.ts';
 import type { DatabaseResult, FinishOptions } from '../../engine/database/index.ts';
 import { connectMysql, type MysqlOptions, restoreMysql } from '../../engine/database/mysql/index.ts';
 import { storedRows } from '../../engine/database/mysql/load.ts';
+import { databaseScript } from '../../engine/database/mysql/script.ts';
 import { type ChunkSink, systemSeams } from '../../store/index.ts';
 import { type RawChunks, rawChunks } from '../hostile/chunks.ts';
 import type { MariadbServer } from '../servers/index.ts';
@@ -64,6 +65,11 @@ export class Chain {
     const stored = storedRows({ source: this.chunks, root: this.last!.root, table: { name: table } });
     for await (const part of stored) parts.push(Uint8Array.from(part));
     return Buffer.concat(parts).toString('latin1');
+  }
+
+  /** What MariaDB's own client loads. */
+  script(): AsyncIterable<Uint8Array | string> {
+    return databaseScript({ source: this.chunks, root: this.last!.root });
   }
 
   async restore(

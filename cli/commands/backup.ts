@@ -65,7 +65,10 @@ async function backUp(
   const settings = backupSettings(context);
   if (options.audit && settings.database?.type !== 'postgresql')
     throw engineError('USAGE', 'Cannot audit: there is no database whose rows could be read again', {
-      remedy: 'Leave --audit out: databases of type postgresql have it.',
+      remedy:
+        settings.database?.type === 'mysql'
+          ? 'Leave --audit out: of MariaDB every backup compares all rows with the store, by hashes that the server computes.'
+          : 'Leave --audit out: databases of type postgresql have it.',
     });
   refuseStoreInHome(settings.home, storePlace(context));
   await using store = await openConfiguredStore(context);

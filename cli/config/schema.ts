@@ -136,7 +136,7 @@ const home = z.strictObject({
     .describe('A read-only view of the volume, made inside the window and read after the unlock.'),
 });
 
-const database = z.strictObject({
+const databaseKeys = z.strictObject({
   type: z
     .enum(['postgresql', 'mysql', 'internal', 'command', 'none'])
     .default('postgresql')
@@ -203,7 +203,7 @@ const database = z.strictObject({
     .meta({ examples: [50] }),
 });
 
-const app = z.strictObject({
+const appKeys = z.strictObject({
   type: z
     .enum(['bitbucket', 'command', 'stopped', 'none'])
     .default('bitbucket')
@@ -247,6 +247,23 @@ const app = z.strictObject({
     )
     .meta({ examples: ['systemctl start forge-web'] }),
 });
+
+/** Of two passwords nobody would know which counts. */
+function onePassword<T extends { readonly passwordFile?: string | undefined }>(
+  hasOther: (values: T) => boolean,
+  other: string,
+) {
+  return (values: T, context: z.core.$RefinementCtx<T>) => {
+    if (values.passwordFile === undefined || !hasOther(values)) return;
+    const message = `nothing where ${other} has a password, too: leave one of the two out`;
+    context.addIssue({ code: 'custom', path: ['passwordFile'], message });
+  };
+}
+
+const database = databaseKeys.superRefine(
+  onePassword(({ url }) => url !== undefined && /^\w+:\/\/[^/?#@]*:[^/?#]*@|[?&]password=/.test(url), 'url'),
+);
+const app = appKeys.superRefine(onePassword(({ password }) => password !== undefined, 'password'));
 
 const latch = z.strictObject({
   drainTimeout: duration('60s').describe('Not at rest in this time: give up, unlock and fail.'),

@@ -1,3 +1,5 @@
+import { placeOf } from '../database/index.ts';
+
 /** For people: a JDBC URL may carry a password among its parameters. */
 export const withoutPassword = (jdbc: string): string => jdbc.replace(/(password=)[^&]*/gi, '$1…');
 
@@ -6,14 +8,34 @@ const defaultPorts: Readonly<Record<string, string>> = { 'mysql:': '3306', 'mari
 
 /** Whether jdbc:postgresql://host:port/name and postgresql://user@host:port/name mean the same database. */
 export function isSameDatabase(jdbc: string, url: string): boolean {
-  const name = databaseOf(jdbc.replace(/^jdbc:/, ''));
+  const name = placeIn(jdbc.replace(/^jdbc:/, ''));
   return name !== undefined && name === databaseOf(url);
 }
 
 /** `host:port/name`, which is the same however its URL is written; undefined for what is no URL. */
-export function databaseOf(text: string): string | undefined {
+export function databaseOf(url: string): string | undefined {
+  if (!/^postgres(ql)?:/.test(url)) return placeIn(url);
+  try {
+    // A socket, a service or the environment may say where it is, too.
+    const { hosts, database } = placeOf(url);
+    return `${hosts}/${database}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a URL says by itself, whatever its driver makes of its parameters. */
+function placeIn(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const host = ['', 'localhost', '[::1]'].includes(url.hostname) ? '127.0.0.1' : url.hostname;
-  return `${host}:${url.port || (defaultPorts[url.protocol] ?? '5432')}${url.pathname}`;
+  return `${host}:${url.port || (defaultPorts[url.protocol] ?? '5432')}${decoded(url.pathname)}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -133,8 +133,8 @@ export interface DatabaseExport {
   ): Promise<{ readonly tables: number; readonly rows: number }>;
   /** What a person does with it: a part of a README. */
   instructions(stored: StoredDatabase<KnownMarks>): string;
-  /** As CSV files with a description, for any other database. */
-  portable(
+  /** As CSV files with a description, for any other database. Absent: it has no such form. */
+  portable?(
     target: FileTarget,
     options: ExportDatabaseOptions,
   ): Promise<{ readonly tables: number; readonly rows: number }>;

@@ -106,6 +106,7 @@ export function checkWish(
 /** A stored database as a script for the vendor's own program. USAGE where its kind has none. */
 export function sqlOf(stored: StoredDatabase, options: SqlOptions): AsyncIterable<Uint8Array | string> {
   const kind = kindOf(stored);
+  checkWish(kind, options.wish);
   if (kind.sql) return kind.sql(options);
   throw engineError('USAGE', `Cannot write SQL: the database is of ${kind.title}`, {
     remedy: 'Restore it into a server of its kind.',

@@ -176,7 +176,13 @@ async function writePortable(target: FileTarget, options: ExportOptions): Promis
         remedy: 'Leave --portable out: a home is files, whoever reads it.',
       },
     );
-  return held.exporting.portable(target, databaseOptions(held, options));
+  const { exporting, stored } = held;
+  if (exporting.portable) return exporting.portable(target, databaseOptions(held, options));
+  throw engineError(
+    'DATABASE_UNSUPPORTED',
+    `Cannot export tables: the database of snapshot ${snapshot.id.slice(0, 8)} is of ${kindOf(stored).title}`,
+    { remedy: 'Leave --portable out: that writes it as SQL for the client of its server.' },
+  );
 }
 
 const databaseOptions = ({ stored }: ExportedDatabase, options: ExportOptions): ExportDatabaseOptions => ({

@@ -6,8 +6,8 @@ import type { Snapshot } from '../pair.ts';
 import type { OnProgress } from '../progress.ts';
 
 /**
- * The database of a snapshot as SQL for psql, in one transaction that ends with the last line. A failure, RESTORE_MISMATCH
- * among them, comes before that line. Pieces are good until the next pull. USAGE, STORE_DAMAGED, the store's.
+ * The database of a snapshot as SQL for the client of its server: for psql in one transaction that ends with the last line.
+ * A failure, RESTORE_MISMATCH among them, comes before that line. Pieces are good until the next pull. USAGE, STORE_DAMAGED, the store's.
  */
 export async function* restoreSql(
   store: Store,

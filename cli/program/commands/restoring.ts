@@ -79,7 +79,7 @@ export const restoring: readonly CommandDescription[] = [
       'Into an empty or absent folder and an empty or absent database, never over something. A restore that was killed is begun again by the same command. It ends with what must be done before the application may be started.',
       ...pathText,
       'With --table or --schema, only these are restored, with the types, functions and sequences that they need, their indexes, keys and triggers, and no home. A pattern is a name, or schema.name; * stands for anything. Into a database that holds something they go only with --alongside, in one transaction, and never over anything.',
-      'With --sql, the database is written as SQL that psql loads without this program, and no server is needed.',
+      'With --sql, the database is written as SQL that psql, or MariaDB’s own client, loads without this program, and no server is needed.',
     ],
     options: [
       ...narrowing,
@@ -121,7 +121,7 @@ export const restoring: readonly CommandDescription[] = [
       },
       {
         flags: '--sql <file>',
-        text: 'write the database as SQL for psql into this new file, or to stdout for -',
+        text: 'write the database as SQL for psql or mariadb into this new file, or to stdout for -',
       },
       {
         flags: '--database-owner <role>',
@@ -169,7 +169,7 @@ export const restoring: readonly CommandDescription[] = [
     arguments: [theSnapshot],
     summary: 'write a snapshot as a plain archive that restores without this program',
     text: [
-      'The archive holds the home as it was, the database as SQL that `psql` alone loads, what the snapshot says about itself, a sum of every file, and a README.md that tells how it is all brought back. It is not encrypted. A file is there when it is whole: what ends the export early leaves nothing.',
+      'The archive holds the home as it was, the database as SQL that `psql`, or MariaDB’s client, alone loads, what the snapshot says about itself, a sum of every file, and a README.md that tells how it is all brought back. It is not encrypted. A file is there when it is whole: what ends the export early leaves nothing.',
       'The name says how it is compressed: .tar.zst, .tar.gz or .tar; standard output gets the first. Ends with 3 where the snapshot is one that a repair made of what was left.',
     ],
     options: [

@@ -91,7 +91,8 @@ const lockWaitSeconds = 2;
 
 const everyRow = '18446744073709551615';
 
-function sessionSettings(purpose: OpenOptions['purpose']): string[] {
+/** Every setting that the text of a row, or of a definition, depends on. */
+export function sessionSettings(purpose: OpenOptions['purpose']): string[] {
   const common = [
     `time_zone = '+00:00'`,
     `wait_timeout = ${silenceSecondsMax}`,

@@ -27,7 +27,7 @@ export const rowSession = [
 ] as const;
 
 /** No such table, column, routine, or a view of which that is so: what is asked for may come later. */
-const notThereYet = new Set<unknown>([1054, 1146, 1305, 1356]);
+export const notThereYet: ReadonlySet<unknown> = new Set([1054, 1146, 1305, 1356]);
 
 /**
  * Makes objects of some classes, each in the session in which it was written. A view whose tables or views are not there
@@ -71,7 +71,7 @@ async function makeObject(connection: Connection, source: ChunkSource, object: O
 }
 
 /** By class; triggers by their order among those of the same moment, which is the order of their making. */
-function inMakingOrder(objects: readonly ObjectEntry[]): ObjectEntry[] {
+export function inMakingOrder(objects: readonly ObjectEntry[]): ObjectEntry[] {
   return [...objects].sort(
     (a, b) => objectClasses.indexOf(a.class) - objectClasses.indexOf(b.class) || a.order - b.order,
   );

@@ -64,7 +64,9 @@ export function connectError(address: string, error: unknown): StillpointError {
   return engineError('DATABASE_UNREACHABLE', `Cannot connect to ${address}: ${failureOf(error).message}`, {
     remedy: isTls
       ? "Check ssl-mode and ssl-ca of the URL against what the server offers (SHOW VARIABLES LIKE '%ssl%')."
-      : 'Check that the server runs and that host, port or socket are right.',
+      : code === 'ETIMEDOUT'
+        ? 'Check host and port. MariaDB speaks first; where PostgreSQL listens, which has database.type: postgresql, nobody does.'
+        : 'Check that the server runs and that host, port or socket are right.',
     cause: error,
   });
 }

@@ -1,5 +1,6 @@
 import { type ChunkSource, readListing } from '../../../store/index.ts';
 import { engineError } from '../../errors.ts';
+import { exportForMariadb, mariadbInstructions } from '../../export/mariadb.ts';
 import { addDigests, emptyDigest, equalDigests, type RowDigest } from '../digest.ts';
 import type { DatabaseKind, StoredDatabase } from '../kind.ts';
 import { type MysqlMarks, mysqlMarks } from '../marks.ts';
@@ -9,6 +10,7 @@ import { diffDatabases } from './diff.ts';
 import { decodeEntry, describeEntry } from './entry.ts';
 import { restoreMysql } from './restore.ts';
 import { salvageDatabase } from './salvage.ts';
+import { databaseScript } from './script.ts';
 import { connectMysql } from './source.ts';
 import { checkMysqlTarget } from './target.ts';
 import { databaseItems, findInDatabase } from './things.ts';
@@ -26,9 +28,11 @@ export const mysqlKind: DatabaseKind<MysqlMarks, MysqlAddress> = {
   targetOf,
   checkTarget: checkMysqlTarget,
   restore: restoreMysql,
+  sql: databaseScript,
   check,
   describeEntry,
   look: { groups: databaseGroups, find: findInDatabase, items: databaseItems, diff: diffDatabases },
+  exporting: { whole: exportForMariadb, instructions: mariadbInstructions },
   salvage: salvageDatabase,
 };
 

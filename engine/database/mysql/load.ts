@@ -76,7 +76,7 @@ export async function* storedRows(
 }
 
 /** Whole rows, each ended by a newline, in the receiver's own memory. */
-async function* batches(parts: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Buffer> {
+export async function* batches(parts: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Buffer> {
   let held: Uint8Array[] = [];
   let length = 0;
   for await (const part of parts) {

@@ -34,6 +34,19 @@ const told = (text: string, env?: NodeJS.ProcessEnv) =>
 const places = (text: string, env?: NodeJS.ProcessEnv) =>
   told(text, env).map(({ line, key }) => `${line} ${key}`);
 
+test('of two passwords nobody knows which counts', () => {
+  for (const text of [
+    'database: { url: "postgresql://a:b@h/d", passwordFile: /p }',
+    'database: { url: "postgresql://a@h/d?password=b", passwordFile: /p }',
+    'app: { password: b, passwordFile: /p }',
+  ]) {
+    const [mistake] = told(text);
+    assert.match(`${mistake?.key}`, /\.passwordFile$/, text);
+    assert.match(mistake?.remedy ?? '', /leave one of the two out/);
+  }
+  assert.equal(parse('database: { url: "postgresql://a@h/d", passwordFile: /p }').app, undefined);
+});
+
 test('every mistake is told at once, in the order of its lines', () => {
   const text = [
     'home:',

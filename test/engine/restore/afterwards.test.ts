@@ -37,6 +37,14 @@ test('settings that name the database restored into are no warning, however the 
   assert.doesNotMatch(notes.join('\n'), /DO NOT START/);
 });
 
+test('settings that name the database behind a socket are no warning, and another one there is', () => {
+  using scratch = scratchFolder();
+  const home = homeWith('jdbc.url=jdbc:postgresql://127.0.0.1:5999/twin%C3%A9\n', scratch);
+  const told = (databaseUrl: string) => afterwards(snapshot, { home, databaseUrl, jdbc: [] }).join('\n');
+  assert.doesNotMatch(told('postgresql://a@/twin%C3%A9?host=/run/postgresql&port=5999'), /DO NOT START/);
+  assert.match(told('postgresql://a@/twin%C3%A9?host=/run/postgresql&port=5432'), /DO NOT START/);
+});
+
 test('a home without its database is told of the one that its settings name', () => {
   using scratch = scratchFolder();
   const home = homeWith('jdbc.url=jdbc:postgresql://live/bitbucket\n', scratch);

@@ -69,6 +69,11 @@ function meaningOf(
       'DATABASE_UNREACHABLE',
       'Wait until the server has started, or has recovered; then run it again.',
     ];
+  if (/^Received unexpected .+ from backend/.test(message) || message.startsWith('Unknown message'))
+    return [
+      'DATABASE_UNREACHABLE',
+      'What answers there is no PostgreSQL. MariaDB has database.type: mysql, and a mysql:// URL.',
+    ];
   if (/\b(SSL|TLS)\b|certificate|altname/i.test(message))
     return [
       'DATABASE_UNREACHABLE',

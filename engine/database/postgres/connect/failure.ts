@@ -33,7 +33,7 @@ export const locksRemedy = 'Raise max_locks_per_transaction of the server and re
 
 const remedies: Readonly<Record<string, string>> = {
   '53100': 'Make room on the disk of the database server.',
-  '53300': 'Raise max_connections of the server: a run needs four.',
+  '53300': 'Raise max_connections of the server: a run needs up to six.',
   '57P02': 'Run it again once the server is back; its log says why it crashed.',
   '57P03': 'Wait until the server has started; then run it again.',
   '25006': 'Give the address of the primary, or set default_transaction_read_only off for the role.',

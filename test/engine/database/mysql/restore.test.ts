@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { describe, test } from 'node:test';
 import { Chain } from '../../../../bench/mariadb/index.ts';
 import { runHere } from '../../../../bench/rig/index.ts';
+import type { MariadbServer } from '../../../../bench/servers/index.ts';
 import { type SnapshotId, StillpointError } from '../../../../store/index.ts';
 import { cheapKdf } from '../../../helpers/stores.ts';
 import { describeMariadb } from './compare.ts';
@@ -20,6 +26,22 @@ const failed =
 
 const lastOf = (stdout: string): Record<string, unknown> =>
   JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;
+
+/** By the vendor's own client. What it said. */
+async function load(
+  { socketPath }: MariadbServer,
+  database: string,
+  script: AsyncIterable<Uint8Array | string>,
+): Promise<string> {
+  const args = ['--no-defaults', `--socket=${socketPath}`, '--user=root', '--binary-mode', '--comments'];
+  const client = spawn('mariadb', [...args, database]);
+  const said = Promise.all([text(client.stdout), text(client.stderr), once(client, 'close')]);
+  // One that stopped takes no more.
+  await pipeline(Readable.from(script), client.stdin).catch(() => undefined);
+  const [out, complaints] = await said;
+  if (client.exitCode !== 0) throw new Error(complaints);
+  return out;
+}
 
 describe('a MariaDB database', () => {
   const { server, skipped } = withMariadb({ 'log-bin': 'binlog', 'character-set-server': 'utf8mb4' });
@@ -42,9 +64,17 @@ describe('a MariaDB database', () => {
     assert.equal(warnings.length, 3); // a key that leads nowhere, a view whose table is gone, an event: as in the original
     await server().sql('DROP VIEW broken', 'shop');
     assert.deepEqual(await describeMariadb(server(), 'again'), await describeMariadb(server(), 'shop'));
+    await server().sql('CREATE DATABASE loaded');
+    assert.match(
+      await load(server(), 'loaded', chain.script()),
+      /was not made[\s\S]*every table has its rows\n$/,
+    );
+    assert.deepEqual(await describeMariadb(server(), 'loaded'), await describeMariadb(server(), 'shop'));
+    await assert.rejects(load(server(), 'loaded', chain.script()), /not empty/);
     const same = `SELECT DEFAULT_CHARACTER_SET_NAME AS c, DEFAULT_COLLATION_NAME AS o, SCHEMA_COMMENT AS m
       FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = `;
-    assert.deepEqual(await server().sql(`${same}'again'`), await server().sql(`${same}'shop'`));
+    for (const name of ['again', 'loaded'])
+      assert.deepEqual(await server().sql(`${same}'${name}'`), await server().sql(`${same}'shop'`));
   });
 
   test('goes through the command line: backup, increment, ls, diff, verify, restore', async t => {
@@ -85,6 +115,24 @@ describe('a MariaDB database', () => {
       await run('restore', 'latest', '--only', 'database', '--database', server().url('twin'));
       const sums = await server().sql('CHECKSUM TABLE small.t, twin.t');
       assert.equal(sums[0]!['Checksum'], sums[1]!['Checksum']);
+      await run('export', 'latest', '-o', 'all.tar', '--json');
+      execFileSync('tar', ['-xf', 'all.tar', '--strip-components=1'], { cwd: folder });
+      execFileSync('sha256sum', ['--quiet', '--strict', '-c', 'SHA256SUMS'], { cwd: folder });
+      assert.match(readFileSync(join(folder, 'README.md'), 'utf8'), /CREATE DATABASE NAME/);
+      assert.match(
+        readFileSync(join(folder, 'database/grants.sql'), 'utf8'),
+        /^-- Rights in the database small /,
+      );
+      const script = readFileSync(join(folder, 'database/load.sql'));
+      assert.deepEqual(Buffer.from(await run('restore', 'latest', '--sql', '-')), script);
+      await server().sql('CREATE DATABASE other');
+      await load(server(), 'other', Readable.from([script]));
+      assert.equal((await server().sql('CHECKSUM TABLE other.t'))[0]!['Checksum'], sums[0]!['Checksum']);
+      for (const args of [
+        ['export', 'latest', '--portable', '-o', 'rows'],
+        ['restore', 'latest', '--sql', '-', '--table', 't'],
+      ])
+        assert.notEqual((await runHere(args, { env, cwd: folder, kdf: cheapKdf })).code, 0, args.join(' '));
       const again = await runHere(
         ['restore', 'latest', '--only', 'database', '--database', server().url('twin'), '--json'],
         { env, cwd: folder, kdf: cheapKdf },
