@@ -1,4 +1,4 @@
-import { placeOf } from '../database/index.ts';
+import { placeOf } from '../database/postgres/connect/conninfo.ts';
 
 /** For people: a JDBC URL may carry a password among its parameters. */
 export const withoutPassword = (jdbc: string): string => jdbc.replace(/(password=)[^&]*/gi, '$1…');

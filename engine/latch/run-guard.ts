@@ -63,8 +63,8 @@ export async function beginRun({ stateDir, instance }: RunOptions): Promise<RunG
   const release = async () => {
     if (isReleased) return;
     isReleased = true;
-    await unlink(notePath(file)).catch(() => undefined); // a hint: the next run writes it anew
-    await unlink(file).catch(ifMissing);
+    // The run has done what it was for; once its process has ended, what stays is a dead run's, and the next one takes it over.
+    for (const left of [notePath(file), file]) await unlink(left).catch(() => undefined);
   };
   const note = (text: string) => {
     try {

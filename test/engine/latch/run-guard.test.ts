@@ -30,6 +30,15 @@ test('one run of an instance at a time, others beside it', () =>
     assert.deepEqual(await readdir(path.join(stateDir, 'runs')), []);
   }));
 
+test('a run that cannot remove its guard has ended all the same', () =>
+  withStateDir(async stateDir => {
+    const run = await beginRun({ stateDir, instance: 'a' });
+    await rm(run.file);
+    await mkdir(run.file);
+    await run.release();
+    await rm(run.file, { recursive: true });
+  }));
+
 test('a run that died is taken over, whatever has its pid now', () =>
   withStateDir(async stateDir => {
     const child = spawn('true');
