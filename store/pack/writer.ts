@@ -15,8 +15,8 @@ import { type Sealer, sealerHere, ThreadSealer } from './sealers.ts';
 
 /** A pack is closed when its frames reach this; one more frame fits in always. */
 const packTargetBytes = 16 * 1024 * 1024;
-/** One pack is sealed and written while one more may wait: with the two being filled, below 128 MiB. */
-const packsUnderWayMax = 2;
+/** One is sealed, one written, and one waits for either: with two, filling waited for both. Below 128 MiB with those that are filled. */
+const packsUnderWayMax = 3;
 /** What may wait for a thread to compress it. */
 const encodingBytesMax = 12 * 1024 * 1024;
 /** Packs are closed early rather than take more; frames of odd sizes leave gaps between them. */
