@@ -1,4 +1,5 @@
 import type { Blake3Hasher } from '@napi-rs/blake-hash';
+import { createBLAKE3 } from 'hash-wasm';
 
 /** Bytes, or parts that are hashed as if they were joined. They may lie in shared memory. */
 export type HashInput = Uint8Array | readonly Uint8Array[];
@@ -47,7 +48,6 @@ export async function loadBlake3(options: { prefer?: Blake3Implementation } = {}
  * array it was given: one hasher serves every key, by overwriting that array. checkAnswers would notice a copy.
  */
 async function loadWasm(): Promise<Blake3> {
-  const { createBLAKE3 } = await import('hash-wasm');
   const key = new Uint8Array(32);
   const plain = await createBLAKE3(256);
   const short = await createBLAKE3(256, key);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.ts';
 
 /** Where editors find it: a file beside the configuration, as `stillpoint config --schema` prints it. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { listed } from './nouns.ts';
 import { alternatives, below, kindOf, shapeOf } from './shape.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isTimeZone } from '../../engine/index.ts';
 import { aDuration } from './nouns.ts';
 import { ofKind } from './shape.ts';

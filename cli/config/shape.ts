@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a value is beyond its type; a property of the schema, found by walking it. */
 export type Kind =

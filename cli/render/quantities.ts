@@ -1,12 +1,16 @@
-import prettyBytes from 'pretty-bytes';
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const;
 
-/** Sizes in binary units: 1.5 MiB. */
+/** Sizes in binary units: 1.5 MiB. Without Node's tables of languages, as all here: to load them takes longer than a short command has. */
 export function size(bytes: number): string {
-  return prettyBytes(bytes, { binary: true, maximumFractionDigits: 1 });
+  let value = Math.abs(bytes);
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${bytes < 0 ? '-' : ''}${Math.round(value * 10) / 10} ${units[unit]}`;
 }
 
+/** Whole numbers: 100,000. */
 export function count(value: number): string {
-  return value.toLocaleString('en-US');
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** `file`/`files` after its number. */

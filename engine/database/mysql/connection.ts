@@ -1,4 +1,4 @@
-import { createConnection, type Connection as Driver } from 'mysql2';
+import type { Connection as Driver } from 'mysql2';
 import { type MysqlAddress, readAddress } from './address.ts';
 import { connectError, databaseError } from './failure.ts';
 import { quoted } from './sql.ts';
@@ -65,6 +65,8 @@ async function connect(
   address: MysqlAddress,
   { way, purpose }: { readonly way: Way; readonly purpose: OpenOptions['purpose'] },
 ): Promise<MysqlConnection> {
+  // Loaded when there is a server to speak to: it is some eighty files.
+  const { createConnection } = await import('mysql2');
   const { host, port, socketPath } = address;
   const driver = createConnection({
     // The name is what a certificate must have, by a socket, too.
