@@ -2,6 +2,7 @@ export type { Application, FenceKind } from './app/index.ts';
 export {
   bitbucket,
   commandApplication,
+  hasNoPort,
   isLockable,
   noApplication,
   stoppedApplication,

@@ -13,6 +13,7 @@ import {
   type Witness,
 } from '../store/index.ts';
 import { engineError } from './errors.ts';
+import { printableText } from './look/names.ts';
 import { writeOutputFile } from './output-file.ts';
 import type { NamedDamage } from './verify.ts';
 import { isInStore } from './witness-place.ts';
@@ -47,9 +48,11 @@ export async function checkWitness(store: Store, { file, signal }: WitnessOption
     });
   const bytes = await readIfThere(file);
   const seen = bytes && decodeWitness(store, bytes);
-  if (seen === 'of another store' || seen === 'of a newer version')
-    throw engineError('USAGE', `Cannot compare with the witness ${file}: it is ${seen}`, {
-      remedy: 'Name the file of this store, or a new one.',
+  if (typeof seen === 'string' && seen !== 'not what was written')
+    throw engineError('USAGE', `Cannot compare with the witness ${file}: it is ${printableText(seen)}`, {
+      remedy: seen.startsWith('kept by')
+        ? 'Name another file here: who has the passphrase has one, and each write-only host one of its own.'
+        : 'Name the file of this store, or a new one.',
     });
   const now = await taken(store, { seen, signal });
   const damage =

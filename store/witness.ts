@@ -126,7 +126,7 @@ const macLineBytes = 4 + 64 + 1;
 
 /** JSON ‖ LF ‖ "mac " hex LF, under a key of the store: readable by anybody, writable by nobody who lacks it. */
 export function encodeWitness(store: Store, { ring, generation, snapshots }: Witness): Uint8Array {
-  const facts = { witness: version, store: store.id, ring, generation, snapshots };
+  const facts = { witness: version, store: store.id, by: store.host ?? null, ring, generation, snapshots };
   const json = Buffer.from(`${JSON.stringify(facts, null, 1)}\n`);
   return Buffer.concat([json, Buffer.from(`mac ${hex(macOf(store, json))}\n`)]);
 }
@@ -135,12 +135,16 @@ export function encodeWitness(store: Store, { ring, generation, snapshots }: Wit
 export function decodeWitness(
   store: Store,
   bytes: Uint8Array,
-): Witness | 'of another store' | 'of a newer version' | 'not what was written' {
+): Witness | 'of another store' | 'of a newer version' | `kept by ${string}` | 'not what was written' {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const json = file.subarray(0, -macLineBytes);
   const facts = parsed(json.toString('utf8'));
   if (facts === undefined) return 'not what was written';
   if (typeof facts['store'] === 'string' && facts['store'] !== store.id) return 'of another store';
+  const by = facts['by'] ?? null;
+  // Each key has its own: who lacks the passphrase has no key that its holders keep theirs under.
+  if (by !== (store.host ?? null))
+    return typeof by === 'string' ? `kept by the write-only host ${by}` : 'kept by who has the passphrase';
   const mac = /^mac ([0-9a-f]{64})\n$/.exec(file.toString('latin1', json.length))?.[1];
   if (mac === undefined || !timingSafeEqual(fromHex(mac), macOf(store, json))) return 'not what was written';
   if (facts['witness'] !== version) return 'of a newer version';

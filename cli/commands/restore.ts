@@ -4,6 +4,7 @@ import {
   type DatabaseWish,
   databaseTarget,
   engineError,
+  hasNoPort,
   type OwnerRule,
   restore as restorePair,
   type Snapshot,
@@ -162,6 +163,16 @@ function checkTargets(options: RestoreOptions & { readonly wish: DatabaseWish },
     throw engineError('USAGE', 'Cannot restore: --set-jdbc needs the home and the database', {
       remedy: 'Leave --set-jdbc out, or restore both.',
     });
+  }
+  if (options.setJdbc && database && hasNoPort(database)) {
+    throw engineError(
+      'USAGE',
+      'Cannot restore: --set-jdbc needs the port of the server, and a socket has none',
+      {
+        remedy:
+          'Write it beside the socket: mysql://user@127.0.0.1:3306/name?socket=/run/mysqld/mysqld.sock.',
+      },
+    );
   }
   return {
     lacksDatabase: wantsDatabase && !database,

@@ -23,4 +23,5 @@ export const environment: readonly { readonly name: string; readonly text: strin
   { name: 'STILLPOINT_PROGRESS_FPS', text: 'progress so often a second, without a terminal, too' },
   { name: 'PGPASSWORD', text: 'the password of the database, where the configuration has none' },
   { name: 'PGPASSFILE', text: 'a file with it, as of psql' },
+  { name: 'MYSQL_PWD', text: 'the password of MariaDB' },
 ];

@@ -207,7 +207,9 @@ export function refusePasswordInArgument(url: string, option: string): void {
     : /password|:[^/@]*@/i.test(url);
   if (hasPassword) {
     throw engineError('USAGE', `Cannot take ${option}: the URL holds a password`, {
-      remedy: 'Leave the password out and set PGPASSWORD or PGPASSFILE.',
+      remedy: /^(mysql|mariadb):/.test(url)
+        ? 'Leave the password out and set MYSQL_PWD.'
+        : 'Leave the password out and set PGPASSWORD or PGPASSFILE.',
     });
   }
 }

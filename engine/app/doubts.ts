@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { databaseOf, isSameDatabase, withoutPassword } from './jdbc.ts';
+import { databaseOf, mayBeSameDatabase, withoutPassword } from './jdbc.ts';
 import { readJdbc } from './properties.ts';
 
 export interface BackedUpPlaces {
@@ -25,7 +25,7 @@ export function doubtsAbout({ home, databaseUrl }: BackedUpPlaces): string[] {
     return [`${home} does not look like a home of Bitbucket (no ${newest}, no repositories): ${hint}`];
   }
   const found = databaseUrl === null ? undefined : readJdbc(home);
-  if (!found || databaseUrl === null || isSameDatabase(found.jdbc, databaseUrl)) return [];
+  if (!found || databaseUrl === null || mayBeSameDatabase(found.jdbc, databaseUrl)) return [];
   return [
     `database.url names ${databaseOf(databaseUrl) ?? 'a database'}, but jdbc.url in ${found.name} says ${withoutPassword(found.jdbc)}: check that they are one`,
   ];

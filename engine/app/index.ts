@@ -23,6 +23,7 @@ export {
 export { bitbucket } from './bitbucket.ts';
 export { commandApplication } from './command.ts';
 export { type BackedUpPlaces, doubtsAbout } from './doubts.ts';
+export { hasNoPort } from './jdbc.ts';
 export { noApplication } from './none.ts';
 export { openApplication } from './open.ts';
 export { type StoppedOptions, stoppedApplication } from './stopped.ts';

@@ -24,10 +24,25 @@ export function databaseOf(url: string): string | undefined {
   }
 }
 
+/** The same, or it cannot be told: by a socket alone nobody knows the port. */
+export function mayBeSameDatabase(jdbc: string, url: string): boolean {
+  if (isSameDatabase(jdbc, url)) return true;
+  const name = (text: string | undefined) => text?.slice(text.lastIndexOf('/'));
+  return hasNoPort(url) && name(placeIn(jdbc.replace(/^jdbc:/, ''))) === name(databaseOf(url));
+}
+
+/** Whether a URL of MariaDB names a socket, and no port at which others, a JDBC driver among them, find the same server. */
+export function hasNoPort(text: string): boolean {
+  if (!/^(mysql|mariadb):/.test(text) || !URL.canParse(text)) return false;
+  const url = new URL(text);
+  return url.port === '' && url.searchParams.has('socket');
+}
+
 /** What a URL says by itself, whatever its driver makes of its parameters. */
 function placeIn(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
+  if (hasNoPort(text)) return `${url.searchParams.get('socket')}${decoded(url.pathname)}`;
   const host = ['', 'localhost', '[::1]'].includes(url.hostname) ? '127.0.0.1' : url.hostname;
   return `${host}:${url.port || (defaultPorts[url.protocol] ?? '5432')}${decoded(url.pathname)}`;
 }

@@ -1,4 +1,4 @@
-import { isStoreError, storeError } from '../errors.ts';
+import { isStoreError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { packName } from '../pack/row.ts';
 import { disagreeingBlock, type Parity } from '../parity/code.ts';
@@ -25,12 +25,22 @@ export class ParityCheck {
   readonly #run: VerifyRun;
   readonly #pack: PackId;
   readonly #parity: Parity | undefined;
+  readonly #otherBytes: number | undefined;
   #disagrees: number | undefined;
 
-  private constructor(run: VerifyRun, pack: PackId, parity: Parity | undefined) {
+  private constructor(
+    run: VerifyRun,
+    {
+      pack,
+      bytes,
+      parity,
+    }: { readonly pack: PackId; readonly bytes: number; readonly parity: Parity | undefined },
+  ) {
     this.#run = run;
     this.#pack = pack;
-    this.#parity = parity;
+    const isOfThese = parity?.packBytes === bytes;
+    this.#parity = isOfThese ? parity : undefined;
+    this.#otherBytes = isOfThese ? undefined : parity?.packBytes;
   }
 
   static async open(
@@ -43,12 +53,9 @@ export class ParityCheck {
       const object = await readObject(run, name).catch(unlessMissing);
       if (object === undefined) return;
       const { fields } = openRecord(run.context.ring, object, { kind: 'parity', name });
-      const read = parityRecord.decode(fields, name);
-      if (read.packBytes !== bytes)
-        throw storeError('STORE_DAMAGED', `Cannot use ${name}: it is of a pack of ${read.packBytes} bytes`);
-      parity = read;
+      parity = parityRecord.decode(fields, name);
     });
-    return new ParityCheck(run, pack, parity);
+    return new ParityCheck(run, { pack, bytes, parity });
   }
 
   /** Bytes of the pack from an offset; blocks that are in them wholly are compared. */
@@ -56,11 +63,16 @@ export class ParityCheck {
     if (this.#parity !== undefined) this.#disagrees ??= disagreeingBlock(this.#parity, { offset, bytes });
   }
 
-  /** Call it for a pack that was found whole. */
+  /** Call it for a pack that was found whole. One that was cut or grew is not its parity's fault, which may heal it. */
   conclude(): void {
-    if (this.#disagrees === undefined) return;
-    const state = `Its check of block ${this.#disagrees} is not that of ${packName(this.#pack)}, which is whole`;
-    this.#run.report.add('parity', parityName(this.#pack), { state });
+    const what = packName(this.#pack);
+    const state =
+      this.#otherBytes !== undefined
+        ? `It is of a pack of ${this.#otherBytes} bytes, and ${what}, which is whole, has others`
+        : this.#disagrees !== undefined
+          ? `Its check of block ${this.#disagrees} is not that of ${what}, which is whole`
+          : undefined;
+    if (state !== undefined) this.#run.report.add('parity', parityName(this.#pack), { state });
   }
 }
 

@@ -150,6 +150,25 @@ test('a host that may write only keeps a witness of its own', async () => {
   assert.deepEqual(await found(host, file), [`witness manifests/${id}`]);
 });
 
+test('the witness of a write-only host is not taken for a changed one by who has the passphrase, nor the other way', async () => {
+  using scratch = scratchFolder();
+  const backend = memoryBackend();
+  const store = await makeStore({ backend });
+  await commit(store);
+  const host = await openAsHost(backend, await addHost(backend, 'attic'));
+  for (const [own, other, who] of [
+    [store, host, /has the passphrase/],
+    [host, store, /write-only host attic/],
+  ] as const) {
+    const file = join(scratch.path, `witness of ${own.host}`);
+    await updateWitness(own, { file });
+    assert.deepEqual(await found(own, file), []);
+    await assert.rejects(checkWitness(other, { file }), (error: Error) => who.test(error.message));
+    assert.match((await updateWitness(other, { file })).join(), who);
+    assert.deepEqual(await found(own, file), []);
+  }
+});
+
 test('a witness inside the store is refused, also by way of a link', async () => {
   using scratch = scratchFolder();
   const place = join(scratch.path, 'store');

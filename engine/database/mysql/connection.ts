@@ -96,6 +96,7 @@ const everyRow = '18446744073709551615';
 /** Every setting that the text of a row, or of a definition, depends on. */
 export function sessionSettings(purpose: OpenOptions['purpose']): string[] {
   const common = [
+    'autocommit = 1',
     `time_zone = '+00:00'`,
     `wait_timeout = ${silenceSecondsMax}`,
     `net_read_timeout = ${silenceSecondsMax}`,

@@ -157,14 +157,15 @@ export async function stillHolds(readers: readonly Connection[], { threads }: Pi
 }
 
 /** Whose session has stood longest, where somebody's lock did not go away. */
-export async function blockedBy(watch: Connection, error: unknown): Promise<unknown> {
+export async function blockedBy({ pin, watch, readers }: Sessions, error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || serverErrorOf(error) !== serverErrors.lockWaitTimeout) return error;
+  const own = [pin, watch, ...readers].map(one => one.threadId);
   const rows = await watch
     .texts(
       'look for who holds a lock',
       `SELECT ID AS id, USER AS u, IFNULL(TIME, 0) AS t, IFNULL(INFO, COMMAND) AS q FROM information_schema.PROCESSLIST
-       WHERE USER <> 'system user' AND IFNULL(PROGRESS, 0) >= 0 AND ID <> CONNECTION_ID() AND DB = DATABASE()
-       ORDER BY TIME_MS DESC LIMIT 3`,
+       WHERE USER <> 'system user' AND IFNULL(PROGRESS, 0) >= 0 AND ID NOT IN (${own.join(', ')}) AND COMMAND <> 'Daemon'
+       ORDER BY IFNULL(DB, '') = DATABASE() DESC, COMMAND = 'Sleep', TIME_MS DESC LIMIT 3`,
     )
     .catch(() => []);
   if (rows.length === 0) return error;

@@ -8,6 +8,7 @@ import { makeObjects, readSql, rowSession, tableSession } from './definitions.ts
 import { checkForeignKeys } from './foreign-keys.ts';
 import { loadTable } from './load.ts';
 import { type Outline, readOutline } from './outline.ts';
+import { aboutNamesakes, withoutOwnName } from './own-name.ts';
 import { onEach } from './pool.ts';
 import { readDigest } from './ranges.ts';
 import { rowHashing } from './row-hash.ts';
@@ -64,6 +65,10 @@ async function fill(job: FillJob): Promise<string[]> {
   await verifyRows(job);
   const warnings = await checkForeignKeys(main);
   warnings.push(...(await missingDefiners(main, outline)));
+  if (main.database !== outline.facts.database)
+    warnings.push(
+      ...(await aboutNamesakes(outline, one => readSql(source, `${one.class} ${one.name}`, one.sql))),
+    );
   const make = { source, objects };
   warnings.push(
     ...(await makeObjects(main, {
@@ -90,8 +95,11 @@ async function makeTables(main: Connection, outline: Outline, source: ChunkSourc
   await main.run('make tables', [...tableSession]);
   for (const { name, sql } of outline.sequences)
     await main.run(`make sequence ${name}`, [await readSql(source, `sequence ${name}`, sql)]);
+  const { database } = outline.facts;
   for (const { name, sql } of outline.tables)
-    await main.run(`make table ${name}`, [await readSql(source, `table ${name}`, sql)]);
+    await main.run(`make table ${name}`, [
+      withoutOwnName(await readSql(source, `table ${name}`, sql), database),
+    ]);
   await main.run('go back to reading rows', [...rowSession]);
 }
 

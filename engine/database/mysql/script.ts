@@ -7,6 +7,7 @@ import type { ObjectEntry, TableEntry } from './entry.ts';
 import { batches, storedRows } from './load.ts';
 import { sessionSql } from './objects.ts';
 import { type Outline, readOutline } from './outline.ts';
+import { aboutNamesakes, withoutOwnName } from './own-name.ts';
 import { asTuples } from './row-text.ts';
 import { literal, quoted } from './sql.ts';
 
@@ -27,13 +28,17 @@ export async function* databaseScript(
   const { source, root, signal } = options;
   const outline = await readOutline({ source, root, signal });
   const { facts, tables, sequences } = outline;
-  yield head(outline);
+  const read = (object: ObjectEntry) => readSql(source, `${object.class} ${object.name}`, object.sql);
+  const warnings = await aboutNamesakes(outline, read);
+  for (const warning of warnings) options.onWarning?.(warning);
+  yield head(outline, warnings);
   yield lines(sessionSettings('restore'));
   yield block(emptyTarget);
   yield lines([`ALTER DATABASE CHARACTER SET ${facts.characterSet} COLLATE ${facts.collation}`]);
   yield lines(tableSession);
-  for (const { name, sql } of sequences) yield* definition(source, `sequence ${name}`, sql);
-  for (const { name, sql } of tables) yield* definition(source, `table ${name}`, sql);
+  for (const { name, sql } of sequences) yield framed(await readDefinition(source, `sequence ${name}`, sql));
+  for (const { name, sql } of tables)
+    yield framed(withoutOwnName(await readDefinition(source, `table ${name}`, sql), facts.database));
   yield lines(rowSession);
   yield* allRows(options, tables);
   yield lines(numbers(outline));
@@ -52,11 +57,11 @@ export async function grantsScript({ source, root }: Pick<SqlOptions, 'source' |
 
 const shown = (text: string): string => text.replaceAll(/\s+/g, ' ');
 
-function head({ facts }: Outline): string {
+function head({ facts }: Outline, warnings: readonly string[]): string {
   return `-- The database ${shown(facts.database)} of MariaDB ${shown(facts.serverVersion)}, with its rows.
 -- Load it into an empty database: ${clientCommand} NAME < FILE
 -- After an error drop that database, make it again, and load again.
-\\C binary
+${warnings.map(text => `-- ${shown(text)}.\n`).join('')}\\C binary
 SET NAMES binary;
 `;
 }
@@ -83,10 +88,6 @@ const emptyTarget = `  IF DATABASE() IS NULL THEN ${refused('name the database t
 
 const counted = ({ name, digest }: TableEntry): string =>
   `  IF (SELECT COUNT(*) FROM ${quoted(name)}) <> ${digest.rows} THEN ${refused(`a table has not its ${digest.rows} rows: ${name}`)} END IF;`;
-
-async function* definition(source: ChunkSource, what: string, content: Content): AsyncGenerator<Uint8Array> {
-  yield framed(await readDefinition(source, what, content));
-}
 
 /** The client would run another thing with the rights of whoever loads. STORE_DAMAGED. */
 async function readDefinition(source: ChunkSource, what: string, content: Content): Promise<Buffer> {
@@ -139,7 +140,7 @@ async function* objects(source: ChunkSource, outline: Outline): AsyncGenerator<U
   for (const { object, sql } of [...routines(defined), ...viewsInOrder(defined), ...watchers(defined)]) {
     yield `\\C ${/^\w+$/.exec(object.characterSet ?? '')?.[0] ?? 'binary'}\n`;
     yield lines(sessionSql(object));
-    yield object.class === 'view' ? framed(unlessNotThere(sql)) : framed(sql);
+    yield object.class === 'view' ? framed(unlessNotThere(object.name, sql)) : framed(sql);
     yield '\\C binary\n';
   }
 }
@@ -178,12 +179,8 @@ function namesIn(sql: Buffer): Set<string> {
 }
 
 /** A view whose tables are gone was there like that, and cannot be made again. */
-function unlessNotThere(sql: Buffer): Buffer {
-  return Buffer.concat([
-    Buffer.from(
-      `BEGIN NOT ATOMIC\nDECLARE CONTINUE HANDLER FOR ${[...notThereYet].join(', ')} SELECT 'a view was not made, since what it reads is not there' AS \`\`;\n`,
-    ),
-    sql,
-    Buffer.from(';\nEND'),
-  ]);
+function unlessNotThere(name: string, sql: Buffer): Buffer {
+  const told = literal(`the view ${name} was not made, since what it reads is not there`);
+  const handler = `DECLARE CONTINUE HANDLER FOR ${[...notThereYet].join(', ')} SELECT ${told} AS \`\`;`;
+  return Buffer.concat([Buffer.from(`BEGIN NOT ATOMIC\n${handler}\n`), sql, Buffer.from(';\nEND')]);
 }

@@ -162,7 +162,7 @@ export class MysqlSource implements DatabaseSource<MysqlMarks> {
     return this.#guarded(options.signal, async () => {
       const startedMs = clock.monotonicMs();
       const pinned = await pinView(this.#connections, guards).catch(async (error: unknown) => {
-        throw await blockedBy(this.#connections.watch, error);
+        throw await blockedBy(this.#connections, error);
       });
       this.#pinned = pinned;
       const { threads, tables } = pinned;

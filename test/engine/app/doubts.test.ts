@@ -29,6 +29,17 @@ test('a folder above or below the home is doubted, and the home named', () => {
   }
 });
 
+test('of MariaDB behind a socket alone the name is compared', () => {
+  using scratch = scratchFolder();
+  const home = bitbucketIn(scratch.path);
+  const text = 'jdbc.url=jdbc:mariadb://127.0.0.1:3306/bitbucket\n';
+  writeFileSync(`${home}/shared/bitbucket.properties`, text);
+  const doubts = (url: string) => doubtsAbout({ home, databaseUrl: url }).length;
+  assert.equal(doubts('mysql://a@localhost/bitbucket?socket=/run/mysqld/mysqld.sock'), 0);
+  assert.equal(doubts('mysql://a@localhost/other?socket=/run/mysqld/mysqld.sock'), 1);
+  assert.equal(doubts('mysql://a@localhost:3307/bitbucket?socket=/run/mysqld/mysqld.sock'), 1);
+});
+
 test('another database than the settings name is doubted, and no password shown', () => {
   using scratch = scratchFolder();
   const home = bitbucketIn(scratch.path);

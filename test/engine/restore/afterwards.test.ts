@@ -45,6 +45,15 @@ test('settings that name the database behind a socket are no warning, and anothe
   assert.match(told('postgresql://a@/twin%C3%A9?host=/run/postgresql&port=5432'), /DO NOT START/);
 });
 
+test('of MariaDB behind a socket alone nobody knows that it is the one that the settings name', () => {
+  using scratch = scratchFolder();
+  const home = homeWith('jdbc.url=jdbc:mysql://localhost:3306/shop\n', scratch);
+  const told = (databaseUrl: string) => afterwards(snapshot, { home, databaseUrl, jdbc: [] }).join('\n');
+  assert.match(told('mysql://a@localhost/shop?socket=/run/other.sock'), /DO NOT START/);
+  assert.match(told('mysql://a@127.0.0.1:3307/shop?socket=/run/other.sock'), /DO NOT START/);
+  assert.doesNotMatch(told('mysql://a@127.0.0.1:3306/shop?socket=/run/mysqld/mysqld.sock'), /DO NOT START/);
+});
+
 test('a home without its database is told of the one that its settings name', () => {
   using scratch = scratchFolder();
   const home = homeWith('jdbc.url=jdbc:postgresql://live/bitbucket\n', scratch);

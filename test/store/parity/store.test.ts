@@ -168,6 +168,25 @@ test('whatever is bad in a pack, up to what its parity can do, a repair brings b
   }
 });
 
+test('of a pack that was cut, or grew, the parity is not called damaged: it heals it', async () => {
+  const { backend } = await made();
+  const name = packsOf(backend).at(-1)!;
+  for (const change of [
+    (bytes: Uint8Array) => bytes.slice(0, -9_000),
+    (bytes: Uint8Array) => Buffer.concat([bytes, bytes.slice(0, 9)]),
+  ]) {
+    const broken = changed(backend, objects => objects.set(name, change(objects.get(name)!)));
+    const { damage } = await verifyStore(await withParity(broken), { readData: 1 });
+    assert.ok(damage.length > 0);
+    assert.deepEqual(
+      damage.filter(({ object }) => object.startsWith('parity/')),
+      [],
+    );
+    await mend(await withParity(broken));
+    assert.deepEqual((await verifyStore(await withParity(broken), { readData: 1 })).damage, []);
+  }
+});
+
 test('a dry run reads what parity would give back, also the nodes of a listing', async () => {
   const backend = memoryBackend();
   await makeStore({ backend });

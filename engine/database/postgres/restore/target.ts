@@ -135,7 +135,9 @@ async function lookAt(connection: Connection | undefined, target: PostgresTarget
     throw engineError(
       'TARGET_NOT_EMPTY',
       `Cannot restore into ${connection.address}: it holds an unfinished restore of ${marker.snapshot.slice(0, 8)}`,
-      { remedy: 'Finish that restore with the same command, or drop the database.' },
+      {
+        remedy: `Finish it: the same command, with ${marker.snapshot.slice(0, 8)} as its snapshot; or drop the database.`,
+      },
     );
   if (objects.length === 0) return { kind: 'empty', comment };
   throw engineError(

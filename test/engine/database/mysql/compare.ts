@@ -28,7 +28,8 @@ export async function describeMariadb(
     `SELECT TABLE_NAME AS name, AUTO_INCREMENT AS next FROM information_schema.TABLES
      WHERE TABLE_SCHEMA = '${database}' AND TABLE_TYPE = 'BASE TABLE' ORDER BY 1`,
   );
-  const described: Record<string, string> = { dump: stdout };
+  // A default from a sequence is shown with the name of its database.
+  const described: Record<string, string> = { dump: stdout.replaceAll(`\`${database}\`.`, '') };
   for (const { name, next } of tables) {
     const [sum] = await server.sql(
       `CHECKSUM TABLE \`${database}\`.\`${String(name).replaceAll('`', '``')}\` EXTENDED`,

@@ -143,6 +143,35 @@ describe('a MariaDB database', () => {
     }
   });
 
+  test('what names its own database is restored to be of the new one, or told', async t => {
+    if (skipped(t)) return;
+    await server().sql(`CREATE DATABASE \`o'ne\`; USE \`o'ne\`; CREATE SEQUENCE s;
+      CREATE TABLE t (id INT PRIMARY KEY DEFAULT NEXTVAL(s), v VARCHAR(60) DEFAULT 'nextval(\`o\\'ne\`.\`s\`)'); INSERT INTO t (v) VALUES ('a'); CREATE TABLE log (id INT);
+      CREATE TRIGGER here AFTER INSERT ON t FOR EACH ROW INSERT INTO log VALUES (NEW.id);
+      CREATE TRIGGER there AFTER UPDATE ON t FOR EACH ROW INSERT INTO \`o'ne\`.log VALUES (NEW.id);
+      CREATE PROCEDURE said() SELECT '\`o\\'ne\`.log' /* \`o'ne\`.log */`);
+    const chain = new Chain(server(), "o'ne");
+    await chain.backUp();
+    await server().sql("DROP DATABASE `o'ne`; CREATE DATABASE two; SET GLOBAL autocommit = 0");
+    const { warnings } = await chain
+      .restore('twin_of_one')
+      .finally(() => server().sql('SET GLOBAL autocommit = 1'));
+    assert.deepEqual(
+      warnings.filter(text => /work on it/.test(text)).map(text => /are: (.+)\. U/.exec(text)?.[1]),
+      ['trigger there'],
+    );
+    const said = await load(server(), 'two', chain.script());
+    assert.match(said, /every table has its rows\n$/);
+    for (const name of ['twin_of_one', 'two']) {
+      await server().sql(`INSERT INTO t (v) VALUES ('b')`, name);
+      assert.equal((await server().sql('SELECT COUNT(*) AS n FROM log', name))[0]!['n'], '1');
+      const [column] = await server().sql(
+        `SELECT COLUMN_DEFAULT AS d FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '${name}' AND COLUMN_NAME = 'v'`,
+      );
+      assert.match(String(column!['d']), /one?|o\\*'+ne/);
+    }
+  });
+
   test('rows longer than a packet; a restore that was cut off is told from a whole one, and begun again', async t => {
     if (skipped(t)) return;
     await server().sql(`CREATE DATABASE large COMMENT 'mine'; USE large; CREATE TABLE t (id INT PRIMARY KEY, a LONGBLOB, b LONGTEXT, c LONGBLOB);
