@@ -21,6 +21,8 @@ export interface InstanceState {
 export interface JudgeOptions {
   readonly nowMs: number;
   readonly maxAgeMs?: number | undefined;
+  /** By the store's own ledger: such a one is no pair that anybody could count on. */
+  readonly isDamaged?: ((snapshot: Snapshot) => boolean) | undefined;
   /** The configuration names no application to hold: nothing better than fence `none` is to be had. */
   readonly isUnlatched?: boolean | undefined;
 }
@@ -39,13 +41,17 @@ export function judgeInstance(
   const newest = snapshots.at(-1) ?? null;
   const future = snapshots.filter(({ timeMs }) => timeMs > nowMs + aheadMsMax);
   const mayBeNone = options.isUnlatched ?? (newest !== null && namesNoApplication(newest));
-  const warnings = fromTheFuture(future, { instance, nowMs, count: snapshots.length });
+  const isDamaged = options.isDamaged ?? (() => false);
+  const warnings = [
+    ...fromTheFuture(future, { instance, nowMs, count: snapshots.length }),
+    ...foundDamaged(snapshots.filter(isDamaged), instance),
+  ];
   let latestMs = nowMs;
   let oldest = snapshots.length;
   for (const [index, snapshot] of [...snapshots.entries()].reverse()) {
     if (snapshot.timeMs > nowMs + aheadMsMax) continue;
     if (snapshot.timeMs < latestMs) [latestMs, oldest] = [snapshot.timeMs, index];
-    if (!isProven(snapshot, mayBeNone)) continue;
+    if (!isProven(snapshot, mayBeNone) || isDamaged(snapshot)) continue;
     const ageMs = nowMs - latestMs;
     const overdue = maxAgeMs === undefined ? null : ageMs > maxAgeMs;
     warnings.push(...wentBack(snapshots, { oldest, nowMs }));
@@ -103,6 +109,15 @@ function fromTheFuture(
   const others = future.length > 1 ? `, and ${future.length - 1} more` : '';
   return [
     `Snapshot ${last.id.slice(0, 8)} of ${name} is from the future (${timeOf(last)})${others}: a clock is or was wrong, and that counts for no age`,
+  ];
+}
+
+function foundDamaged(damaged: readonly Snapshot[], instance: string): string[] {
+  const last = damaged.at(-1);
+  if (last === undefined) return [];
+  const others = damaged.length > 1 ? `, and so were ${damaged.length - 1} more` : '';
+  return [
+    `Snapshot ${last.id.slice(0, 8)} of ${printableText(instance)} was found damaged${others}, and counts for no age. \`stillpoint verify\` says what that costs, and whether it is still so`,
   ];
 }
 

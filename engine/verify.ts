@@ -224,7 +224,7 @@ function toResult(
       ...{ kind, object, state },
       ...(mayBeWhole && { mayBeWhole }),
       ...(meaning && { remedy: meaning.remedy }),
-      ...{ affects: namesOf(lost, unnamed), lost, unnamed },
+      ...{ affects: namesOf(lost), lost, unnamed },
     };
   };
   const named = (damage: readonly Damage[]): NamedDamage[] => damage.map(withLosses);

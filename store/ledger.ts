@@ -27,6 +27,8 @@ export interface Ledger {
   /** Whether it was verified, or drilled, and was well and nothing of it was damaged since: whatever a clock said. */
   wasVerified(snapshot: SnapshotId): boolean;
   wasDrilled(snapshot: SnapshotId): boolean;
+  /** Whether something of it was found damaged, and it was not verified or drilled and well since. */
+  wasDamaged(snapshot: SnapshotId): boolean;
   /** When every byte of a pack was last read and was well. */
   readAtMs(pack: PackId): number | null;
   /** When the header and trailer of a pack were last read, with or without the rest, and were well. */
@@ -73,13 +75,18 @@ export async function readLedger(store: Store, options: CallOptions = {}): Promi
   const acts = actsOf(records, isAhead);
   const verified = new Map<SnapshotId, Time>();
   const drilled = new Map<SnapshotId, Time>();
+  const damaged = new Set<SnapshotId>();
   const read = new Map<PackId, Time>();
   const listed = new Map<PackId, Time>();
   const maps = { verified: [verified], drilled: [drilled], repaired: [] } as const;
   for (const act of acts) {
     const { isOk, snapshots, packs } = act;
     const proven = isOk ? { ms: isAhead(act) ? null : act.finishedMs } : undefined;
-    for (const id of snapshots) note(isOk ? maps[act.act] : [verified, drilled], id, proven);
+    for (const id of snapshots) {
+      note(isOk ? maps[act.act] : [verified, drilled], id, proven);
+      if (!isOk) damaged.add(id);
+      else if (act.act !== 'repaired') damaged.delete(id);
+    }
     for (const id of packs) note([read], id, proven);
     for (const id of act.listed ?? []) note([listed], id, proven);
   }
@@ -88,6 +95,7 @@ export async function readLedger(store: Store, options: CallOptions = {}): Promi
     drilledAtMs: id => drilled.get(id)?.ms ?? null,
     wasVerified: id => verified.has(id),
     wasDrilled: id => drilled.has(id),
+    wasDamaged: id => damaged.has(id),
     readAtMs: id => read.get(id)?.ms ?? null,
     listedAtMs: id => latest(read.get(id)?.ms, listed.get(id)?.ms),
     acts,

@@ -84,7 +84,7 @@ function toJson({ snapshot, isHeld, reasons }: PrunedSnapshot): Record<string, u
 function toText(result: PruneResult, { isDryRun }: { isDryRun: boolean }): string {
   const { kept, forgotten, freedBytes, pendingBytes, stoppedIn } = result;
   const would = isDryRun ? 'would be ' : '';
-  const pending = pendingBytes > 0 ? `; ${size(pendingBytes)} more are not needed and stay for now` : '';
+  const pending = pendingBytes > 0 ? `; ${size(pendingBytes)} more stay for now` : '';
   return [
     ...(kept.length + forgotten.length > 0 ? [toTable(result)] : []),
     `${counted(kept.length, 'snapshot')} kept, ${forgotten.length} ${would}forgotten; ${size(freedBytes)} ${would}freed${pending}.`,
@@ -99,10 +99,10 @@ const stops = {
   delete: 'The time was over: the next prune deletes the rest of what is to go.',
 } as const satisfies Record<NonNullable<PruneResult['stoppedIn']>, string>;
 
-/** What keeps that which nobody needs. */
+/** What keeps that which nothing that counts needs. */
 function reasonsToWait({ pending, roomNeededBytes }: PruneResult): string[] {
   const reasons = [
-    [pending.mostlyNeededBytes, 'among what is needed, too little to be worth copying'],
+    [pending.mostlyNeededBytes, 'not needed, among what is needed, too little to be worth copying'],
     [pending.atWorkBytes, 'written by runs that are at work, or left for them'],
     [pending.vetoedBytes, 'wanted again by a backup that was about to commit'],
     [pending.timeBytes, 'that the time did not suffice for'],
@@ -112,7 +112,7 @@ function reasonsToWait({ pending, roomNeededBytes }: PruneResult): string[] {
     ],
     [
       pending.damagedBytes,
-      'in packs that are damaged, or missing, or cannot be read: `stillpoint verify` says what that costs',
+      'in packs that were found damaged, or cannot be read: nothing new rests on them, also once they are whole again, and they go with what needs them',
     ],
   ] as const;
   return reasons.flatMap(([bytes, why]) => (bytes > 0 ? [`  ${size(bytes)} ${why}`] : []));

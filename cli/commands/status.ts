@@ -9,6 +9,7 @@ import {
   readLocalState,
   type Snapshot,
 } from '../../engine/index.ts';
+import { type Ledger, readLedger } from '../../store/index.ts';
 import type { ConfigFile } from '../config/schema.ts';
 import { parseDuration } from '../config/units.ts';
 import type { Command, Context } from '../context.ts';
@@ -120,6 +121,7 @@ async function instanceStates(
 ): Promise<Stored> {
   const warnings: string[] = [];
   let snapshots: readonly Snapshot[];
+  let ledger: Ledger | undefined;
   try {
     await using store = await openConfiguredStore(context);
     if (store.host !== undefined && wish.maxAgeMs === undefined) {
@@ -128,11 +130,17 @@ async function instanceStates(
     }
     const onDamage = (_id: string, { message }: Error) => void warnings.push(message);
     snapshots = await listSnapshots(store, { instance: wish.instance, onDamage });
+    if (store.host === undefined) ledger = await readLedger(store, { signal: context.signal });
   } catch (error) {
     if (context.signal.aborted) throw error;
     return { instances: [], warnings: [], isDamaged: false, error };
   }
-  return { instances: judge(snapshots, { ...wish, context }), warnings, isDamaged: warnings.length > 0 };
+  const isDamaged = ({ id }: Snapshot): boolean => ledger?.wasDamaged(id) === true;
+  return {
+    instances: judge(snapshots, { ...wish, context, isDamaged }),
+    warnings,
+    isDamaged: warnings.length > 0 || snapshots.some(isDamaged),
+  };
 }
 
 /** The limit is for the instance that was named, else for the configured one, else for each. */
@@ -143,9 +151,10 @@ function judge(
     readonly instance: string | undefined;
     readonly maxAgeMs: number | undefined;
     readonly context: Context;
+    readonly isDamaged: (snapshot: Snapshot) => boolean;
   },
 ): InstanceState[] {
-  const { values, maxAgeMs } = wish;
+  const { values, maxAgeMs, isDamaged } = wish;
   const configured = values && (values.home || values.database) ? instanceOf(values) : undefined;
   const judged = wish.instance ?? configured;
   const names = new Set(snapshots.map(snapshot => snapshot.instance));
@@ -156,7 +165,7 @@ function judge(
       name,
       snapshots.filter(snapshot => snapshot.instance === name),
       {
-        nowMs,
+        ...{ nowMs, isDamaged },
         maxAgeMs: judged === undefined || judged === name ? maxAgeMs : undefined,
         isUnlatched: values && name === configured ? (values.app?.type ?? 'none') === 'none' : undefined,
       },

@@ -67,10 +67,9 @@ export class Losses {
 }
 
 /** The same as one list of names: each snapshot, each repository in it, each file or table in that. */
-export function namesOf(lost: readonly SnapshotLoss[], unnamed: number): string[] {
-  const names = lost.flatMap(({ snapshot, parts }) => [
+export function namesOf(lost: readonly SnapshotLoss[]): string[] {
+  return lost.flatMap(({ snapshot, parts }) => [
     snapshot,
     ...parts.flatMap(part => [...(part.repository === undefined ? [] : [part.repository]), ...part.names]),
   ]);
-  return unnamed === 0 ? names : [...names, `and ${unnamed} more`];
 }

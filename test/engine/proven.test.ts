@@ -34,6 +34,13 @@ test('the newest pair counts, and is overdue once it is older than the limit', (
   assert.equal(judged([ago(300)], { maxAgeMs: undefined }).overdue, null);
 });
 
+test('what was found damaged is no pair to count on, and is told', () => {
+  const [old, fresh] = [ago(30), ago(2)];
+  const isDamaged = ({ id }: Snapshot) => id === fresh.id;
+  const found = judged([old, fresh], { isDamaged });
+  assert.deepEqual(found, { newest: 1, proven: 0, hours: 30, overdue: true, warnings: 1 });
+});
+
 test('without any there is nothing that could be young enough', () => {
   assert.deepEqual(judged([]), { newest: -1, proven: -1, hours: null, overdue: true, warnings: 0 });
 });

@@ -61,8 +61,12 @@ test('what was found damaged is not proven by what was found before, and is by w
   assert.equal(damaged.verifiedAtMs(snapshot(1)), null);
   assert.equal(damaged.drilledAtMs(snapshot(1)), null);
   assert.equal(damaged.readAtMs(pack(1)), null);
+  assert.deepEqual([damaged.wasDamaged(snapshot(1)), damaged.wasDamaged(snapshot(2))], [true, false]);
+  await appendLedger(store, act({ act: 'repaired', ...both, finishedMs: 2500 }));
+  assert.equal((await readLedger(store)).wasDamaged(snapshot(1)), true);
   await appendLedger(store, act({ ...both, finishedMs: 3000 }));
-  assert.equal((await readLedger(store)).verifiedAtMs(snapshot(1)), 3000);
+  const again = await readLedger(store);
+  assert.deepEqual([again.verifiedAtMs(snapshot(1)), again.wasDamaged(snapshot(1))], [3000, false]);
 });
 
 test('a ledger record that cannot be read is a problem, and the others count', async () => {
