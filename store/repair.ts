@@ -3,7 +3,7 @@ import type { ChunkId, PackId, SnapshotId } from './ids.ts';
 import { underLaterKeys } from './keys/index.ts';
 import type { Manifest } from './manifest.ts';
 import { packName } from './pack/row.ts';
-import { type Generations, readGenerations } from './protocol/generations.ts';
+import { type Generations, readGenerations, stoppedByDamage } from './protocol/generations.ts';
 import { assessPacks, type PackState } from './repair/assess.ts';
 import { Copies } from './repair/copies.ts';
 import { type ForgottenLost, forgetLost, type LostManifest, lostManifests } from './repair/manifests.ts';
@@ -11,7 +11,7 @@ import { disturbed, type Mended, Mending, type RecordedDamage, type Seen } from 
 import { withParity } from './repair/parity.ts';
 import { throughParity } from './repair/restored.ts';
 import { insideOf, type Store } from './store.ts';
-import { type LeftDamage, leftOf, openDamage, whyStopped } from './verify/meaning.ts';
+import { type LeftDamage, leftOf, openDamage } from './verify/meaning.ts';
 import { type Damage, lookOf, type VerifyProgress, verifyStore } from './verify.ts';
 
 export type { Rebuilt } from './repair/index-parts.ts';
@@ -88,7 +88,7 @@ export async function beginRepair(store: Store, options: BeginRepairOptions): Pr
     left: leftOf(result.damage, {
       ...look.inventory,
       open: seen.open,
-      stopped: await underLaterKeys(inside, () => whyStopped(context, options)),
+      stopped: await underLaterKeys(inside, () => stoppedByDamage(context, options)),
       isDataRead: options.readData,
     }),
     get replaced() {

@@ -1,9 +1,9 @@
 import { loadIndex } from './chunk-index/load.ts';
 import type { StoreProblem } from './chunk-index/masks.ts';
-import { isStoreError, type StillpointError } from './errors.ts';
+import type { StillpointError } from './errors.ts';
 import type { SnapshotId } from './ids.ts';
 import { listManifestIds, listMarkedIds } from './manifests.ts';
-import { readGenerations } from './protocol/generations.ts';
+import { whyStopped } from './protocol/generations.ts';
 import { insideOf, type Store } from './store.ts';
 
 /** What a backup would find wrong with the index and the packs that it lists: each object with its error. */
@@ -32,11 +32,5 @@ export async function whyWritersStop(
   store: Store,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<StillpointError | undefined> {
-  try {
-    await readGenerations(insideOf(store).context, options);
-    return undefined;
-  } catch (error) {
-    if (!isStoreError(error)) throw error;
-    return error;
-  }
+  return whyStopped(insideOf(store).context, options);
 }

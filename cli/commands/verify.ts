@@ -163,7 +163,7 @@ function toText(result: VerifyResult, { isData }: { isData: boolean }): string {
 }
 
 /** What is not known about the bytes of the store. */
-function debt({ scrub, noted }: VerifyResult): string[] {
+function debt({ scrub, noted, damage }: VerifyResult): string[] {
   const { all, read, due, overdue, neverRead, oldestReadMs } = scrub;
   if (all.packs === 0) return [];
   const amount = ({ packs, bytes }: Amount) => `${size(bytes)} in ${counted(packs, 'pack')}`;
@@ -174,7 +174,9 @@ function debt({ scrub, noted }: VerifyResult): string[] {
   const never = neverRead.packs > 0 ? `, ${count(neverRead.packs)} of them never` : '';
   return overdue.packs > 0
     ? [`Not read for 30 days: ${amount(overdue)} of ${amount(all)}${never}${oldest}.`]
-    : [`Every byte was read within 30 days; ${due.packs > 0 ? amount(due) : 'nothing'} is due${oldest}.`];
+    : [
+        `${damage.length > 0 ? 'All that is not damaged' : 'Every byte'} was read within 30 days; ${due.packs > 0 ? amount(due) : 'nothing'} is due${oldest}.`,
+      ];
 }
 
 /** What a clock that was ahead noted proves nothing of when. */

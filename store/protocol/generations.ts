@@ -1,5 +1,5 @@
 import type { StoreContext } from '../context.ts';
-import { isBeyondUs, isStoreError, storeError } from '../errors.ts';
+import { isBeyondUs, isStoreError, type StillpointError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { isUntrusted, mayHostsWrite, openRecord } from '../record.ts';
 import type { ObjectKind } from '../seal/index.ts';
@@ -314,4 +314,27 @@ async function readOne<T extends { readonly number: number }>(
       context: { object: name, isUntrusted: true },
     });
   return record;
+}
+
+/** Why whoever writes is stopped by what gc/ says; undefined: nobody is. */
+export async function whyStopped(
+  context: StoreContext,
+  { signal }: GenerationOptions = {},
+): Promise<StillpointError | undefined> {
+  try {
+    await readGenerations(context, { signal });
+    return undefined;
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    return error;
+  }
+}
+
+/** The same, but for what only a newer program can read: that is no damage. */
+export async function stoppedByDamage(
+  context: StoreContext,
+  options: GenerationOptions = {},
+): Promise<StillpointError | undefined> {
+  const error = await whyStopped(context, options);
+  return error && isBeyondUs(error) ? undefined : error;
 }

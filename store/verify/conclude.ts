@@ -4,11 +4,11 @@ import { recordDamage } from '../damage.ts';
 import { isStoreError, type StillpointError, storeError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
 import { packName } from '../pack/row.ts';
-import type { Generations } from '../protocol/generations.ts';
+import { type Generations, stoppedByDamage } from '../protocol/generations.ts';
 import type { Store } from '../store.ts';
 import { confirmDamage } from './confirm.ts';
 import type { GraphVerifier } from './graph.ts';
-import { leftOf, openDamage, whyStopped } from './meaning.ts';
+import { leftOf, openDamage } from './meaning.ts';
 import { DamageReach } from './reach.ts';
 import type { Damage } from './report.ts';
 import type { VerifyOptions, VerifyResult } from './result.ts';
@@ -65,7 +65,7 @@ export async function concluded(
     left: leftOf(damage, {
       ...inventory,
       open: openDamage(generations, object => run.report.has(object)),
-      stopped: damage.length === 0 ? undefined : await whyStopped(run.context, run),
+      stopped: damage.length === 0 ? undefined : await stoppedByDamage(run.context, run),
       isDataRead: true,
     }),
     failure: graph.hasUnaccounted ? unaccounted(run, verified) : undefined,

@@ -1,7 +1,6 @@
-import type { StoreContext } from '../context.ts';
-import { isBeyondUs, isStoreError, type StillpointError } from '../errors.ts';
+import type { StillpointError } from '../errors.ts';
 import type { PackId, SnapshotId } from '../ids.ts';
-import { type Generations, generationName, readGenerations, tombstonesOf } from '../protocol/generations.ts';
+import { type Generations, generationName, tombstonesOf } from '../protocol/generations.ts';
 import type { Damage, DamagedKind } from './report.ts';
 
 /** Something damaged that a repair leaves as it is. */
@@ -162,18 +161,4 @@ export function openDamage(
     return { way: 'end', object: sweep, number, packs: new Set(tombstonesOf(record)) };
   }
   return isDamaged(object) && open.sweep === undefined ? { way: 'veto', object, number } : undefined;
-}
-
-/** Why whoever writes is stopped by what gc/ says; undefined: nobody is, or a newer program is needed, which is no damage. */
-export async function whyStopped(
-  context: StoreContext,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<StillpointError | undefined> {
-  try {
-    await readGenerations(context, { signal });
-    return undefined;
-  } catch (error) {
-    if (!isStoreError(error)) throw error;
-    return isBeyondUs(error) ? undefined : error;
-  }
 }
