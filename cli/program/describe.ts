@@ -83,6 +83,6 @@ export const theSnapshot: ArgumentDescription = {
 /** What a path may be, for every command that takes one. */
 export const pathText: readonly string[] = [
   'A path is relative to the home, or absolute below the home or one of its data stores, as they lay when the snapshot was made; `/` is all that the snapshot holds.',
-  'What is in the database begins with `database:`, as in `database:tables/public/comment` (rows as COPY writes them), `database:sequences` and `database:definitions/pre-data`; a file of such a name is `./database:…`.',
+  'What is in the database begins with `database:`, as in `database:tables/public/comment` (rows as COPY writes them, of MariaDB as the tuples of an INSERT), `database:sequences` and `database:definitions/pre-data`; a file of such a name is `./database:…`.',
   'Bytes that cannot be shown are written `\\xHH`, a backslash as two, and may be given so.',
 ];

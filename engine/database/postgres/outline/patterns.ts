@@ -51,7 +51,8 @@ function patternParts(pattern: string): string[] {
   );
   if (parts.length === 1 || parts.length === 2) return parts;
   throw engineError('USAGE', `Cannot restore ${pattern}: it is no name of a table`, {
-    remedy: 'Write it as schema.name; put a name with dots into double quotes.',
+    remedy:
+      'Write it as schema.name; put a name with dots or quotes into double quotes, and write a double quote in it twice.',
   });
 }
 
