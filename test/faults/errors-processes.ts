@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { commandsOf, type ProcessCommand } from './process-commands.ts';
 import { type ProcessRig, startProcessRig } from './process-rig.ts';
 import { type SuiteOptions, seedsOf, shuffled } from './suite.ts';
 import type { Tally } from './tally.ts';
 import { whyNoTracing } from './tools.ts';
-import { changesOf, runInjected, type TracedCall } from './traced.ts';
+import { changesOf, hasMissed, runInjected, type TracedCall } from './traced.ts';
 
 const codes = ['EIO', 'ENOSPC', 'EACCES', 'EDQUOT'];
 
@@ -24,7 +25,8 @@ export async function processErrors(
     }
     for (const { command, point, code } of shuffled(points, seed)) {
       if (tally.isOver(options)) break;
-      const { problem, endedWith } = await tryError(rig, command, { point, code });
+      const { problem, endedWith, isElsewhere } = await tryError(rig, command, { point, code });
+      if (isElsewhere) tally.note('of the processes with an error elsewhere, too');
       tally.note(endedWith === 0 ? 'of the processes ended with 0' : 'of the processes with another code');
       const where = `seed ${seed}, ${command.name}, ${code} at ${point.call} ${point.nth}, ${point.text}`;
       tally.add(`${command.name} processes`, problem && `${where}: ${problem}`);
@@ -37,15 +39,23 @@ async function tryError(
   rig: ProcessRig,
   { name, args, prepare, wrongAfter }: ProcessCommand,
   { point, code }: { readonly point: TracedCall; readonly code: string },
-): Promise<{ readonly problem: string | undefined; readonly endedWith: number | null }> {
+): Promise<{
+  readonly problem: string | undefined;
+  readonly endedWith: number | null;
+  /** A call of Node's own got the error, too: how the program ends says nothing. */
+  readonly isElsewhere: boolean;
+}> {
   await prepare();
   const before = await rig.snapshots();
   const { call, nth } = point;
-  const run = await runInjected(rig, args, { call, nth, what: `error=${code}` }).ended;
+  const trace = join(rig.folder, '..', 'trace');
+  const run = await runInjected(rig, args, { call, nth, what: `error=${code}`, trace }).ended;
+  const isElsewhere = hasMissed(rig, trace);
   const left = (await rig.snapshots()).filter(id => !before.includes(id));
   const isRight = left.length === (name === 'backup' && run.code === 0 ? 1 : 0);
-  const problem = isRight
-    ? ((await wrongAfter()) ?? (await rig.wrong({ restores: run.code === 0 })))
-    : `it ended with ${run.code} and left ${left.length} snapshots: ${run.stderr}`;
-  return { problem, endedWith: run.code };
+  const problem =
+    isRight || isElsewhere
+      ? ((await wrongAfter()) ?? (await rig.wrong({ restores: run.code === 0 })))
+      : `it ended with ${run.code} and left ${left.length} snapshots: ${run.stderr}`;
+  return { problem, endedWith: run.code, isElsewhere };
 }

@@ -52,13 +52,19 @@ export async function changesOf(rig: ProcessRig, args: readonly string[]): Promi
   return [...found.values()];
 }
 
+/** Whether an injected call had to do with something else: the nth of another thread, which may end Node by itself. */
+export function hasMissed(rig: ProcessRig, trace: string): boolean {
+  const lines = readFileSync(trace, 'latin1').split('\n');
+  return lines.some(line => line.includes('(INJECTED)') && !line.includes(rig.folder));
+}
+
 /** Runs the program with something done to that call: `signal=KILL`, `error=EIO`. */
 export function runInjected(
   rig: ProcessRig,
   args: readonly string[],
   { call, nth, what, trace = '/dev/null' }: Injected,
 ): Running {
-  const under = ['strace', '-f', '-qq', '-o', trace, '-e', `trace=${call}`];
+  const under = ['strace', '-f', '-qq', '-y', '-o', trace, '-e', `trace=${call}`];
   return rig.start(args, [...under, '-e', `inject=${call}:${what}:when=${nth}`]);
 }
 
