@@ -5,12 +5,13 @@ import { placeFor } from './compare/place.ts';
 import { stillpoint } from './peers/stillpoint.ts';
 import { environment, writeResults } from './results.ts';
 import { folderBytes } from './rows/dump.ts';
+import { makeTable, place, programOn, startDatabaseServer } from './workloads/database.ts';
 import { makePacks } from './workloads/packs.ts';
 import { makeSmallFiles, medianBytesAll } from './workloads/small-files.ts';
 
 /**
- * Where the time goes: first backup, unchanged backup and restore of the workloads of files, each under Node's profiler,
- * a profile for each thread. Prints what took most, by itself, and writes `bench/results/profile-WORKLOAD.json`.
+ * Where the time goes: first backup, unchanged backup and restore of each workload (or of those that are named), under Node's
+ * profiler, a profile for each thread. Prints what took most, by itself, and writes `bench/results/profile-WORKLOAD.json`.
  */
 const shownMax = 15;
 const shareMin = 0.01;
@@ -34,39 +35,78 @@ interface Thread {
   readonly most: readonly { readonly what: string; readonly ms: number; readonly share: number }[];
 }
 
-const makers = {
-  'small-files': async (source: string) =>
-    void makeSmallFiles(source, { files: 100_000, seed: 1, medianBytes: medianBytesAll }),
-  packs: (source: string) => makePacks(source, { bytes: 1_000_000_000, seed: 1 }),
-} as const;
+/** A step, and what is profiled of it. */
+type Steps = Readonly<Record<string, () => Promise<unknown>>>;
+
+interface Prepared extends AsyncDisposable {
+  readonly steps: Steps;
+}
+
+/** What makes the program write profiles. */
+type NodeArgs = readonly string[];
+
+const workloads: Readonly<Record<string, (folder: string, nodeArgs: NodeArgs) => Promise<Prepared>>> = {
+  'small-files': ofFiles(
+    async source => void makeSmallFiles(source, { files: 100_000, seed: 1, medianBytes: medianBytesAll }),
+  ),
+  packs: ofFiles(source => makePacks(source, { bytes: 1_000_000_000, seed: 1 })),
+  async database(folder, nodeArgs) {
+    const server = await startDatabaseServer();
+    const url = await makeTable(server, 2_500_000);
+    const program = programOn({ server, url, scratch: folder }, nodeArgs);
+    await program('init');
+    const target = place(server, 'ours');
+    return {
+      steps: {
+        'first copy': () => program('backup'),
+        unchanged: () => program('backup'),
+        restore: () => program('restore', 'latest', '--only', 'database', '--database', target),
+      },
+      [Symbol.asyncDispose]: () => server.stop(),
+    };
+  },
+};
+
+function ofFiles(make: (source: string) => Promise<unknown>) {
+  return async (folder: string, nodeArgs: NodeArgs): Promise<Prepared> => {
+    const source = join(folder, 'home');
+    await make(source);
+    const target = placeFor(folder, 2 * folderBytes(source));
+    const store = await stillpoint({ nodeArgs }).open(folder);
+    return {
+      steps: {
+        'first backup': () => store.backUp(source),
+        'unchanged backup': () => store.backUp(source),
+        restore: () => store.restore(target),
+      },
+      [Symbol.asyncDispose]: async () => rmSync(target, { recursive: true, force: true }),
+    };
+  };
+}
 
 const env = environment();
-for (const [workload, make] of Object.entries(makers)) {
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(workloads);
+for (const workload of names) {
+  const prepare = workloads[workload];
+  if (!prepare)
+    throw new TypeError(`No such workload: ${workload}. There are ${Object.keys(workloads).join(', ')}`);
   const folder = mkdtempSync(join(tmpdir(), 'stillpoint-profile-'));
-  let target: string | undefined;
   try {
-    const [source, profiles] = [join(folder, 'home'), join(folder, 'profiles')];
+    const profiles = join(folder, 'profiles');
     mkdirSync(profiles);
-    await make(source);
-    target = placeFor(folder, 2 * folderBytes(source));
-    const restored = target;
-    const store = await stillpoint({ nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${profiles}`] }).open(folder);
-    const profiled = async (work: () => Promise<unknown>): Promise<Thread[]> => {
+    await using prepared = await prepare(folder, ['--cpu-prof', `--cpu-prof-dir=${profiles}`]);
+    const found: Record<string, Thread[]> = {};
+    for (const [step, work] of Object.entries(prepared.steps)) {
       for (const name of readdirSync(profiles)) rmSync(join(profiles, name));
       await work();
-      return readdirSync(profiles)
+      found[step] = readdirSync(profiles)
         .map(name => summaryOf(JSON.parse(readFileSync(join(profiles, name), 'utf8')) as Profile))
         .sort((a, b) => b.busyMs - a.busyMs);
-    };
-    const steps = {
-      'first backup': await profiled(() => store.backUp(source)),
-      'unchanged backup': await profiled(() => store.backUp(source)),
-      restore: await profiled(() => store.restore(restored)),
-    };
-    for (const [step, threads] of Object.entries(steps)) say(`${workload}, ${step}`, threads);
-    console.log(writeResults(`profile-${workload}`, { environment: env, steps }));
+      say(`${workload}, ${step}`, found[step]);
+    }
+    console.log(writeResults(`profile-${workload}`, { environment: env, steps: found }));
   } finally {
-    for (const made of [target, folder]) if (made) rmSync(made, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

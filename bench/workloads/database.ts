@@ -21,19 +21,9 @@ export const database: Workload = {
   async run({ folder, rounds, quick, say }) {
     const startedMs = performance.now();
     const rows = quick ? rowsQuick : rowsAll;
-    await using server = await startServer({
-      kind: 'debian',
-      storage: 'disk',
-      settings: {
-        shared_buffers: '512MB',
-        max_wal_size: '4GB',
-        maintenance_work_mem: '256MB',
-        autovacuum: 'off',
-      },
-    });
-    const url = await server.createDatabase('bench');
+    await using server = await startDatabaseServer();
+    const url = await makeTable(server, rows);
     const sql = (name: string) => states.find(state => state.name === name)!.statements(rows);
-    await runStatements(url, sql('first copy'));
     const made: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const scratch = join(folder, 'round');
@@ -63,6 +53,51 @@ export const database: Workload = {
   },
 };
 
+/** A server with room for a large table. */
+export function startDatabaseServer(): Promise<PostgresServer> {
+  return startServer({
+    kind: 'debian',
+    storage: 'disk',
+    settings: {
+      shared_buffers: '512MB',
+      max_wal_size: '4GB',
+      maintenance_work_mem: '256MB',
+      autovacuum: 'off',
+    },
+  });
+}
+
+/** The URL of a database with one table, 200 bytes a row. */
+export async function makeTable(server: PostgresServer, rows: number): Promise<string> {
+  const url = await server.createDatabase('bench');
+  await runStatements(url, states.find(({ name }) => name === 'first copy')!.statements(rows));
+  return url;
+}
+
+/** Runs the program on a database and a store of its own. */
+export function programOn(
+  { server, url, scratch }: Pick<RoundOptions, 'server' | 'url' | 'scratch'>,
+  nodeArgs: readonly string[] = [],
+): (...args: string[]) => Promise<Cost> {
+  const config = join(scratch, 'stillpoint.yaml');
+  writeFileSync(
+    config,
+    `instance: bench\nstore: ${join(scratch, 'store')}\ndatabase: { url: ${JSON.stringify(url)} }\napp: { type: none }\n`,
+  );
+  const env = {
+    STILLPOINT_CONFIG: config,
+    STILLPOINT_PASSPHRASE: 'bench',
+    STILLPOINT_STATE_DIR: join(scratch, 'state'),
+    STILLPOINT_CACHE_DIR: join(scratch, 'cache'),
+    PGPASSWORD: passwordOf(server),
+  };
+  return (...args) =>
+    costOf([process.execPath, ...nodeArgs, programs.stillpoint, ...args], { cwd: scratch, env });
+}
+
+const passwordOf = ({ superuserUrl }: PostgresServer): string =>
+  decodeURIComponent(new URL(superuserUrl).password);
+
 const timed = ['first', 'unchanged', 'restore'] as const;
 type Costs = Readonly<Record<(typeof timed)[number], Cost>>;
 
@@ -85,23 +120,12 @@ interface RoundOptions {
 
 async function measureRound({ server, url, scratch, isOursFirst, change }: RoundOptions): Promise<Round> {
   const store = join(scratch, 'store');
-  const config = join(scratch, 'stillpoint.yaml');
-  writeFileSync(
-    config,
-    `instance: bench\nstore: ${store}\ndatabase: { url: ${JSON.stringify(url)} }\napp: { type: none }\n`,
-  );
-  const superuser = new URL(server.superuserUrl);
-  const env = {
-    STILLPOINT_CONFIG: config,
-    STILLPOINT_PASSPHRASE: 'bench',
-    STILLPOINT_STATE_DIR: join(scratch, 'state'),
-    STILLPOINT_CACHE_DIR: join(scratch, 'cache'),
-    PGPASSWORD: decodeURIComponent(superuser.password),
-  };
-  const program = (...args: string[]) =>
-    costOf([process.execPath, programs.stillpoint, ...args], { cwd: scratch, env });
+  const program = programOn({ server, url, scratch });
   const client = (name: string, ...args: string[]) =>
-    costOf([join(server.clientDir!, name), ...args], { cwd: scratch, env });
+    costOf([join(server.clientDir!, name), ...args], {
+      cwd: scratch,
+      env: { PGPASSWORD: passwordOf(server) },
+    });
   const dump = join(scratch, 'dump');
   const again = join(scratch, 'dump-again');
   await program('init');
@@ -140,7 +164,7 @@ async function measureRound({ server, url, scratch, isOursFirst, change }: Round
 }
 
 /** A database for the command line, which takes no password. */
-function place(server: PostgresServer, name: string): string {
+export function place(server: PostgresServer, name: string): string {
   const url = new URL(server.url(name));
   url.password = '';
   return url.href;
