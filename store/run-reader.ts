@@ -4,7 +4,7 @@ import type { ChunkId, PackId } from './ids.ts';
 import type { FrameReader } from './pack/reader.ts';
 import { packName } from './pack/row.ts';
 import type { RunKeys, RunOpener, SealedRun } from './pack/run.ts';
-import { headerBytes } from './seal/index.ts';
+import { WholePacks } from './pack/whole-packs.ts';
 
 /**
  * Reads much data in the order in which it lies. What it gives is sealed still and nothing of it is checked: whoever
@@ -23,9 +23,6 @@ export interface RunReader {
   ): Promise<SealedRun>;
 }
 
-/** Once so much of a pack was asked for, the rest of it is thought to be wanted, too: frames lie shuffled. */
-const wholeFromPart = 1 / 8;
-const wholeBytesMax = 32 * 1024 * 1024;
 /** Neighbours of so many bytes are worth a read of their own. */
 const spanBytesMin = 1024 * 1024;
 /** The one that ends and the one that begins, as data was stored. */
@@ -35,34 +32,15 @@ export function runReader(
   { context, frames }: { readonly context: StoreContext; readonly frames: FrameReader },
   { opener, keys, index }: Pick<RunReader, 'opener' | 'keys'> & { readonly index: () => ChunkIndex },
 ): RunReader {
-  const asked = new Map<PackId, number>();
-  /** What follows the header; undefined: it cannot be read as a whole. */
-  const whole = new Map<PackId, Promise<Uint8Array | undefined>>();
-
-  /** Undefined where single reads are better. */
-  function wholeOf(pack: PackId, wantedBytes: number): Promise<Uint8Array | undefined> | undefined {
-    const known = whole.get(pack);
-    if (known) return known;
-    const bytes = index().bytesOf(pack) ?? Number.POSITIVE_INFINITY;
-    const askedBytes = (asked.get(pack) ?? 0) + wantedBytes;
-    asked.set(pack, askedBytes);
-    if (bytes > wholeBytesMax || askedBytes < bytes * wholeFromPart) return undefined;
-    asked.delete(pack);
-    const range = { offset: headerBytes, length: bytes - headerBytes };
-    const reading = context.backend.get(packName(pack), range).catch(() => undefined);
-    whole.set(pack, reading);
-    const oldest = whole.keys().next();
-    if (whole.size > wholePacksMax && !oldest.done) whole.delete(oldest.value);
-    return reading;
-  }
+  const whole = new WholePacks(context, { bytesOf: pack => index().bytesOf(pack), max: wholePacksMax });
 
   async function read(spans: readonly Span[], pack: PackId, signal: AbortSignal | undefined) {
     const wantedBytes = spans.reduce((sum, { length }) => sum + length, 0);
     const isOne = spans.length === 1;
-    const all = isOne && wantedBytes >= spanBytesMin ? undefined : await wholeOf(pack, wantedBytes);
+    const all = isOne && wantedBytes >= spanBytesMin ? undefined : await whole.of(pack, wantedBytes);
     const parts = spans.map(({ offset, length }) =>
       all
-        ? all.subarray(offset - headerBytes, offset - headerBytes + length)
+        ? all.part({ offset, length })
         : context.backend.get(packName(pack), { offset, length, ...(signal && { signal }) }),
     );
     if (isOne && !all) return parts[0]!;

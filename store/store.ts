@@ -8,7 +8,7 @@ import { loadZstd } from './compress.ts';
 import type { ChunkClass, ChunkSource } from './content.ts';
 import { contextOf, type StoreContext } from './context.ts';
 import { isStoreError, storeError } from './errors.ts';
-import type { ChunkId, SnapshotId, StoreId } from './ids.ts';
+import type { ChunkId, PackId, SnapshotId, StoreId } from './ids.ts';
 import {
   createKeys,
   type Kdf,
@@ -30,6 +30,7 @@ import {
 import { FrameReader } from './pack/reader.ts';
 import { runKeysOf, runOpener } from './pack/run.ts';
 import type { SealingThreads } from './pack/sealers.ts';
+import { WholePacks } from './pack/whole-packs.ts';
 import type { ParityOptions } from './parity/writer.ts';
 import { beginSession } from './protocol/session.ts';
 import { type RunReader, runReader } from './run-reader.ts';
@@ -136,6 +137,8 @@ async function loadContext(
 }
 
 const cacheBytesMax = 64 * 1024 * 1024;
+/** As many as tables are restored at once, and one more. */
+const wholePacksMax = 4;
 const opened = new WeakMap<Store, { context: StoreContext; keys: OpenKeys }>();
 
 /** The inside of a store, for other parts of this folder. */
@@ -149,8 +152,10 @@ export function insideOf(store: Store): { readonly context: StoreContext; readon
 export function storeWith(context: StoreContext, keys: OpenKeys): Store {
   const { ring, config } = keys;
   const { backend, seams } = context;
-  const frames = new FrameReader(context, { cacheBytesMax });
   const current = new CurrentIndex(context, keys);
+  const bytesOf = (pack: PackId) => current.latest?.index.bytesOf(pack);
+  const whole = new WholePacks(context, { bytesOf, max: wholePacksMax });
+  const frames = new FrameReader(context, { cacheBytesMax, whole });
   const inside = { backend, keys };
 
   /** Others write and prune meanwhile: a chunk that is not found, or not whole, is looked for once more. */

@@ -1,12 +1,13 @@
 import type { FramePlace } from '../chunk-index/chunk-index.ts';
 import type { ChunkClass } from '../content.ts';
 import type { StoreContext } from '../context.ts';
-import { storeError } from '../errors.ts';
+import { isStoreError, storeError } from '../errors.ts';
 import type { PackId } from '../ids.ts';
 import { headerBytes, type ObjectSeal, openSeal, trailerOrdinal } from '../seal/index.ts';
 import { decodeFrame } from './frame.ts';
 import { footerBytes, type PackRow, packName } from './row.ts';
 import { decodeFooter, decodeTrailer, packBytesOf } from './trailer.ts';
+import type { WholePacks } from './whole-packs.ts';
 
 const sealsMax = 512;
 /** Ten million chunks. Anybody can make a file that is as long as this says, and mostly a hole. */
@@ -16,14 +17,26 @@ const trailerBytesMax = 256 * 1024 * 1024;
 export class FrameReader {
   readonly #context: StoreContext;
   readonly #cacheBytesMax: number;
+  readonly #whole: WholePacks | undefined;
   readonly #frames = new Map<string, Uint8Array>();
   readonly #underWay = new Map<string, Promise<Uint8Array>>();
   readonly #seals = new Map<PackId, Promise<ObjectSeal>>();
   #cacheBytes = 0;
 
-  constructor(context: StoreContext, { cacheBytesMax }: { cacheBytesMax: number }) {
+  constructor(
+    context: StoreContext,
+    {
+      cacheBytesMax,
+      whole,
+    }: {
+      readonly cacheBytesMax: number;
+      /** For who reads many frames of each pack, one at a time. */
+      readonly whole?: WholePacks | undefined;
+    },
+  ) {
     this.#context = context;
     this.#cacheBytesMax = cacheBytesMax;
+    this.#whole = whole;
   }
 
   /** The frame before compression. It may be shared with other readers: do not write into it. STORE_DAMAGED. */
@@ -54,6 +67,15 @@ export class FrameReader {
   }
 
   async #read(place: FramePlace): Promise<Uint8Array> {
+    const all = await this.#whole?.of(place.pack, place.sealedBytes);
+    if (all) {
+      try {
+        return await this.open(place, all.part({ offset: place.sealedOffset, length: place.sealedBytes }));
+      } catch (error) {
+        if (!isStoreError(error)) throw error;
+        this.#whole!.forget(place.pack); // the medium is asked once more, for this frame alone
+      }
+    }
     const { sealedOffset: offset, sealedBytes: length } = place;
     const [sealed] = await Promise.all([
       this.#context.backend.get(packName(place.pack), { offset, length }),
