@@ -17,7 +17,8 @@ db.execute('CREATE TABLE IF NOT EXISTS t (a INTEGER PRIMARY KEY, b TEXT)'); db.c
 n = 0
 while True:
     if os.path.exists('locked'):
-        open('rested', 'w').write(str(db.execute('SELECT count(*) FROM t').fetchone()[0]))
+        with open('rested.new', 'w') as f: f.write(str(db.execute('SELECT count(*) FROM t').fetchone()[0]))
+        os.rename('rested.new', 'rested')
         while os.path.exists('locked'): time.sleep(0.005)
         os.remove('rested')
     for _ in range(20):

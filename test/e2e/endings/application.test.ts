@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Fault } from '../../../bench/instance/index.ts';
 import type { Rig } from '../../../bench/rig/index.ts';
@@ -136,7 +137,10 @@ describe('an application that does not do its part', () => {
         where,
         exit: 1,
         code: where === 'drain' ? 'APP_REFUSED' : 'LATCH_LAPSED',
-        backupSeams: atPhase(where, () => rig.instance.restart()),
+        backupSeams: atPhase(where, async () => {
+          await rig.instance.restart();
+          await setTimeout(50); // until the program has seen that its connections are gone
+        }),
       })),
     );
   });

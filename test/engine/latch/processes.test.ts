@@ -78,7 +78,8 @@ class Program implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     kill(this.pid, 'SIGKILL');
     await this.server[Symbol.asyncDispose]();
-    await rm(this.stateDir, { recursive: true });
+    // A sentinel whose program was killed may still be taking its record away.
+    await rm(this.stateDir, { recursive: true, maxRetries: 5 });
   }
 }
 
