@@ -5,8 +5,9 @@ import { placeFor } from './compare/place.ts';
 import { stillpoint } from './peers/stillpoint.ts';
 import { environment, writeResults } from './results.ts';
 import { folderBytes } from './rows/dump.ts';
-import { makeTable, place, programOn, startDatabaseServer } from './workloads/database.ts';
+import { makeTable, place, startDatabaseServer } from './workloads/database.ts';
 import { makePacks } from './workloads/packs.ts';
+import { programOn } from './workloads/program-on.ts';
 import { makeSmallFiles, medianBytesAll } from './workloads/small-files.ts';
 
 /**

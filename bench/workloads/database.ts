@@ -1,13 +1,13 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { type Cost, costOf } from '../compare/cost.ts';
 import { better, ourName, type Step } from '../compare/result.ts';
-import { programs } from '../rig/index.ts';
 import { folderBytes } from '../rows/dump.ts';
 import { readSizes, runStatements, states } from '../rows/states.ts';
 import { type PostgresServer, startServer } from '../servers/index.ts';
 import { settled } from './files.ts';
+import { passwordOf, programOn } from './program-on.ts';
 import type { Workload } from './workload.ts';
 
 const rowsAll = 5_000_000;
@@ -73,30 +73,6 @@ export async function makeTable(server: PostgresServer, rows: number): Promise<s
   await runStatements(url, states.find(({ name }) => name === 'first copy')!.statements(rows));
   return url;
 }
-
-/** Runs the program on a database and a store of its own. */
-export function programOn(
-  { server, url, scratch }: Pick<RoundOptions, 'server' | 'url' | 'scratch'>,
-  nodeArgs: readonly string[] = [],
-): (...args: string[]) => Promise<Cost> {
-  const config = join(scratch, 'stillpoint.yaml');
-  writeFileSync(
-    config,
-    `instance: bench\nstore: ${join(scratch, 'store')}\ndatabase: { url: ${JSON.stringify(url)} }\napp: { type: none }\n`,
-  );
-  const env = {
-    STILLPOINT_CONFIG: config,
-    STILLPOINT_PASSPHRASE: 'bench',
-    STILLPOINT_STATE_DIR: join(scratch, 'state'),
-    STILLPOINT_CACHE_DIR: join(scratch, 'cache'),
-    PGPASSWORD: passwordOf(server),
-  };
-  return (...args) =>
-    costOf([process.execPath, ...nodeArgs, programs.stillpoint, ...args], { cwd: scratch, env });
-}
-
-const passwordOf = ({ superuserUrl }: PostgresServer): string =>
-  decodeURIComponent(new URL(superuserUrl).password);
 
 const timed = ['first', 'unchanged', 'restore'] as const;
 type Costs = Readonly<Record<(typeof timed)[number], Cost>>;

@@ -1,10 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Cost, costOf } from '../compare/cost.ts';
-import { programs } from '../rig/index.ts';
+import type { Cost } from '../compare/cost.ts';
 import { runStatements } from '../rows/states.ts';
 import { startServer } from '../servers/index.ts';
 import { settled } from './files.ts';
+import { programOn } from './program-on.ts';
 import type { WorkloadOptions } from './workload.ts';
 
 const rowCounts = [1_000_000, 10_000_000, 100_000_000];
@@ -33,19 +33,7 @@ export async function growRows({ folder, quick, say }: WorkloadOptions): Promise
       'VACUUM (FREEZE, ANALYZE) pair',
       'CHECKPOINT',
     ]);
-    const config = join(scratch, 'stillpoint.yaml');
-    writeFileSync(
-      config,
-      `instance: bench\nstore: ${join(scratch, 'store')}\ndatabase: { url: ${JSON.stringify(url)} }\napp: { type: none }\n`,
-    );
-    const env = {
-      STILLPOINT_CONFIG: config,
-      STILLPOINT_PASSPHRASE: 'bench',
-      STILLPOINT_STATE_DIR: join(scratch, 'state'),
-      STILLPOINT_CACHE_DIR: join(scratch, 'cache'),
-    };
-    const program = (...args: string[]) =>
-      costOf([process.execPath, programs.stillpoint, ...args], { cwd: scratch, env });
+    const program = programOn({ server, url, scratch });
     await program('init');
     const label = `${rows.toLocaleString('en-US')} rows`;
     series.first[label] = [await settled(() => program('backup'))];
